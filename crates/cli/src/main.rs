@@ -1,0 +1,3 @@
+//! The `tidewire` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Runs TCP test scripts against the endpoint.

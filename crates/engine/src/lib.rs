@@ -1,0 +1,1 @@
+//! Who is next: the agenda of timed keys and the reference run loop.

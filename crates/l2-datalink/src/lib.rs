@@ -1,0 +1,1 @@
+//! Ethernet: ARP and the learning switch.

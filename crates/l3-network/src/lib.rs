@@ -1,0 +1,1 @@
+//! IPv4: forwarding table, ICMP.

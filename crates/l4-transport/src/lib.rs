@@ -1,0 +1,1 @@
+//! UDP, TCP and congestion control.

@@ -1,0 +1,1 @@
+//! Processes: the Process trait and the native traffic generators.

@@ -1,0 +1,1 @@
+//! Experiments: plan, sweep, replicate, resume, result folders, plots.

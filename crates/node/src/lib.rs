@@ -1,0 +1,1 @@
+//! Composes L2 to L4 into hosts, switches and routers.

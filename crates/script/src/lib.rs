@@ -1,0 +1,5 @@
+//! Lua: network, processes, sockets, applications, measurements.
+
+mod api;
+
+pub use api::*;

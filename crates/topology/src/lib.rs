@@ -1,0 +1,1 @@
+//! A plan of nodes, links and addresses, its generators, routes and drawings.

@@ -1,0 +1,39 @@
+//! What each header *is*: typed headers, parse and emit with checksums, packets and their pools, pcapng.
+//!
+//! ```text
+//!   bytes <--emit / parse--> Packet { Ethernet, Arp | Ipv4 { Tcp | Udp | Icmp | Raw } }
+//!                               |  pack / unpack
+//!                            Hot (32 bytes, moves from link to link) + Body (64 bytes, stays in its pool)
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `addr.rs` | [`MacAddr`], [`Endpoint`] |
+//! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `icmp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
+//! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
+//! | `payload.rs` | [`Payload`], real or synthetic bytes |
+//! | `packet.rs` | [`Packet`], the unpacked view of a whole frame |
+//! | `packed.rs` | [`Hot`], [`Body`] and their pools |
+//! | `fate.rs` | [`Birth`] and [`Cause`], the two ends of a packet's life |
+//! | `checksum.rs` | the Internet checksum and the Ethernet FCS |
+//! | `pcapng.rs` | capture files |
+//!
+//! What is not here: anything that changes with time. Protocols live in the layers' crates.
+
+mod addr;
+mod fate;
+mod packed;
+mod packet;
+mod payload;
+mod seq;
+mod tcp;
+
+pub use addr::{Endpoint, MacAddr};
+pub use fate::{Birth, Cause};
+pub use packed::{Body, Content, Hot, HotKind, MacKey, PackedTcp, Packets};
+pub use packet::{
+    ArpOperation, ArpPacket, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, Transport, UdpHeader,
+};
+pub use payload::Payload;
+pub use seq::Seq;
+pub use tcp::{SackBlocks, TcpFlags, TcpOptions, TcpSegment, Timestamps};

@@ -1,0 +1,1 @@
+//! The arrays, the dispatch, building from a plan, the observer seam, scheduled changes.
