@@ -1,0 +1,1 @@
+//! Figures: axes, curves with confidence bands, legends, written as SVG.
