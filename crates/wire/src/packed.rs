@@ -79,7 +79,7 @@ pub struct Hot {
     pub len: u16,
     /// Time to live.
     pub ttl: u8,
-    /// Bits 0-1 ECN, 2-4 kind, 5 corrupted, 6 don't fragment.
+    /// Bits 0-1 ECN, 2-4 kind, 5 corrupted, 6 don't fragment, 7 retransmission.
     flags: u8,
 }
 
@@ -89,6 +89,7 @@ const _: () = assert!(size_of::<Body>() == 64);
 const KIND_SHIFT: u8 = 2;
 const CORRUPTED: u8 = 1 << 5;
 const DONT_FRAGMENT: u8 = 1 << 6;
+const RETRANSMISSION: u8 = 1 << 7;
 
 impl Hot {
     /// What the packet is.
@@ -130,6 +131,18 @@ impl Hot {
     #[inline]
     pub fn corrupt(&mut self) {
         self.flags |= CORRUPTED;
+    }
+
+    /// Whether it carries data that was sent before.
+    #[inline]
+    pub const fn is_retransmission(&self) -> bool {
+        self.flags & RETRANSMISSION != 0
+    }
+
+    /// Marks it as carrying data that was sent before.
+    #[inline]
+    pub fn set_retransmission(&mut self) {
+        self.flags |= RETRANSMISSION;
     }
 
     /// The don't-fragment bit.
