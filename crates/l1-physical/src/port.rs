@@ -1,0 +1,294 @@
+//! The transmitter at one end of a link, as a virtual clock: a packet's whole future is decided when it is offered.
+//!
+//! With a drop-tail queue and a constant rate, `start = max(busy, now)`, `busy = start + tx`, `arrival = busy + delay`: one event
+//! per packet, on arrival, and none for the end of its transmission.
+
+use crate::{Framing, Loss, Occupancy, PacketClass};
+use std::collections::VecDeque;
+use tidewire_units::{Instant, Rate, Span};
+
+/// How much may wait. The packet being transmitted is not counted, as in Linux and ns-3.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QueueLimit {
+    /// So many packets.
+    Packets(u32),
+    /// So many bytes of network-layer packets.
+    Bytes(u64),
+}
+
+/// What became of a packet offered to a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Offer {
+    /// It arrives at the other end at this time.
+    Arrives(Instant),
+    /// It will be sent, and lost on the way.
+    Lost,
+    /// The queue was full.
+    QueueFull,
+    /// The link is down.
+    LinkDown,
+}
+
+/// Counters of a port since the last [`Port::restart_stats`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PortStats {
+    /// Packets sent, lost ones included.
+    pub tx_packets: u64,
+    /// Bytes of network-layer packets sent.
+    pub tx_bytes: u64,
+    /// Packets lost on the link.
+    pub lost: u64,
+    /// Packets that found the queue full.
+    pub queue_full: u64,
+    /// Packets offered while the link was down, or on it when it went down.
+    pub link_down: u64,
+    /// Time spent transmitting, framing included.
+    pub busy: Span,
+}
+
+/// One direction of a link.
+#[derive(Clone, Debug)]
+pub struct Port {
+    rate: Rate,
+    delay: Span,
+    framing: Framing,
+    limit: QueueLimit,
+    /// Which packets are lost.
+    pub loss: Loss,
+    up: bool,
+    busy_until: Instant,
+    /// Start of transmission and length of every packet that may still be waiting.
+    waiting: VecDeque<(Instant, u16)>,
+    occupancy: Occupancy,
+    stats: PortStats,
+}
+
+impl Port {
+    /// An idle port.
+    pub fn new(rate: Rate, delay: Span, framing: Framing, limit: QueueLimit, loss: Loss) -> Port {
+        Port {
+            rate,
+            delay,
+            framing,
+            limit,
+            loss,
+            up: true,
+            busy_until: Instant::ZERO,
+            waiting: VecDeque::new(),
+            occupancy: Occupancy::default(),
+            stats: PortStats::default(),
+        }
+    }
+
+    /// Takes a network-layer packet of `len` bytes at `now` and says what becomes of it.
+    #[inline]
+    pub fn offer(&mut self, now: Instant, len: u16, class: PacketClass) -> Offer {
+        // The loss is drawn first, so that its ordinal counts arrivals at the port, whatever the queue does.
+        let lost = !self.loss.is_never() && self.loss.draw(class);
+        if !self.up {
+            self.stats.link_down += 1;
+            return Offer::LinkDown;
+        }
+        let waits = self.busy_until > now;
+        if waits {
+            self.drain(now);
+            if self.is_full(len) {
+                self.stats.queue_full += 1;
+                return Offer::QueueFull;
+            }
+        } else if !self.waiting.is_empty() {
+            self.drain(now);
+        }
+        let start = if waits { self.busy_until } else { now };
+        let tx = self.rate.time_for(self.framing.wire_bytes(len));
+        self.busy_until = start + tx;
+        if waits {
+            self.waiting.push_back((start, len));
+            self.occupancy.enter(now, u64::from(len));
+        }
+        self.stats.tx_packets += 1;
+        self.stats.tx_bytes += u64::from(len);
+        self.stats.busy += tx;
+        if lost {
+            self.stats.lost += 1;
+            return Offer::Lost;
+        }
+        Offer::Arrives(self.busy_until + self.delay)
+    }
+
+    /// Packets and bytes waiting at `now`; the one being transmitted is not counted.
+    pub fn backlog(&mut self, now: Instant) -> (usize, u64) {
+        self.drain(now);
+        (self.waiting.len(), self.occupancy.bytes())
+    }
+
+    /// Takes the link down or up. Going down forgets what was queued; the caller ends those packets and says how many.
+    pub fn set_up(&mut self, now: Instant, up: bool, ended: u64) {
+        self.drain(now);
+        if self.up && !up {
+            let waiting = self.occupancy.bytes();
+            self.occupancy.leave(now, waiting);
+            self.waiting.clear();
+            self.busy_until = now.min(self.busy_until);
+            self.stats.link_down += ended;
+        }
+        self.up = up;
+    }
+
+    /// Whether the link is up.
+    pub fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> PortStats {
+        self.stats
+    }
+
+    /// Time-weighted queue length.
+    pub fn occupancy(&mut self, now: Instant) -> &Occupancy {
+        self.drain(now);
+        &self.occupancy
+    }
+
+    /// Share of the time from `since` to `now` that the port was transmitting; what is committed beyond `now` does not count.
+    pub fn utilization(&self, since: Instant, now: Instant) -> f64 {
+        let total = now.since(since).as_ps();
+        if total == 0 {
+            return 0.0;
+        }
+        let ahead = self.busy_until.since(now);
+        (self.stats.busy.saturating_sub(ahead).as_ps() as f64 / total as f64).min(1.0)
+    }
+
+    /// Starts counting anew; what is queued stays.
+    pub fn restart_stats(&mut self, now: Instant) {
+        self.drain(now);
+        // What was committed before but will be transmitted after `now` belongs to the new count.
+        self.stats = PortStats { busy: self.busy_until.since(now), ..PortStats::default() };
+        self.occupancy.restart(now);
+    }
+
+    /// The rate.
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// The propagation delay.
+    pub fn delay(&self) -> Span {
+        self.delay
+    }
+
+    /// The framing.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    #[inline]
+    fn is_full(&self, len: u16) -> bool {
+        match self.limit {
+            QueueLimit::Packets(n) => self.waiting.len() >= n as usize,
+            QueueLimit::Bytes(n) => self.occupancy.bytes() + u64::from(len) > n,
+        }
+    }
+
+    /// Lets go of the packets whose transmission has begun by `now`.
+    #[inline]
+    fn drain(&mut self, now: Instant) {
+        while let Some((start, len)) = self.waiting.front().copied() {
+            if start > now {
+                break;
+            }
+            self.waiting.pop_front();
+            self.occupancy.leave(start, u64::from(len));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATA: PacketClass = PacketClass(PacketClass::IP.0 | PacketClass::DATA.0);
+
+    fn at_us(us: u64) -> Instant {
+        Instant::ZERO + Span::from_us(us)
+    }
+
+    fn port(limit: QueueLimit, loss: Loss) -> Port {
+        Port::new(Rate::from_mbps(10), Span::from_ms(10), Framing::Ip, limit, loss)
+    }
+
+    #[test]
+    fn serialisation_and_propagation_are_exact() {
+        let mut port = port(QueueLimit::Packets(10), Loss::default());
+        assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::Arrives(at_us(11_200)));
+        assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::Arrives(at_us(12_400)));
+        assert_eq!(port.offer(at_us(50_000), 1500, DATA), Offer::Arrives(at_us(61_200)));
+    }
+
+    #[test]
+    fn the_packet_on_the_wire_does_not_count_towards_the_limit() {
+        let mut port = port(QueueLimit::Packets(2), Loss::default());
+        for _ in 0..3 {
+            assert!(matches!(port.offer(Instant::ZERO, 1500, DATA), Offer::Arrives(_)));
+        }
+        assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::QueueFull);
+        assert_eq!(port.backlog(Instant::ZERO), (2, 3000));
+        // At 1.2 ms the second one starts, and there is room for one more.
+        assert!(matches!(port.offer(at_us(1200), 1500, DATA), Offer::Arrives(_)));
+        assert_eq!(port.offer(at_us(1200), 1500, DATA), Offer::QueueFull);
+        assert_eq!(port.stats().queue_full, 2);
+    }
+
+    #[test]
+    fn a_byte_limit_takes_what_fits() {
+        let mut port = port(QueueLimit::Bytes(2000), Loss::default());
+        port.offer(Instant::ZERO, 1500, DATA);
+        port.offer(Instant::ZERO, 1500, DATA);
+        assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::QueueFull);
+        assert!(matches!(port.offer(Instant::ZERO, 500, DATA), Offer::Arrives(_)));
+    }
+
+    #[test]
+    fn a_lost_packet_still_takes_its_time_on_the_link() {
+        let mut port = port(QueueLimit::Packets(10), Loss::listed(vec![1]));
+        assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::Lost);
+        assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::Arrives(at_us(12_400)));
+        assert_eq!((port.stats().lost, port.stats().tx_packets), (1, 2));
+    }
+
+    #[test]
+    fn losses_are_counted_at_arrival_even_when_the_queue_is_full() {
+        let mut port = port(QueueLimit::Packets(0), Loss::listed(vec![3]));
+        port.offer(Instant::ZERO, 1500, DATA);
+        assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::QueueFull);
+        assert_eq!(port.offer(at_us(5000), 1500, DATA), Offer::Lost);
+    }
+
+    #[test]
+    fn a_link_that_is_down_refuses_packets() {
+        let mut port = port(QueueLimit::Packets(10), Loss::default());
+        port.offer(Instant::ZERO, 1500, DATA);
+        port.offer(Instant::ZERO, 1500, DATA);
+        port.set_up(at_us(100), false, 2);
+        assert_eq!(port.offer(at_us(100), 1500, DATA), Offer::LinkDown);
+        assert_eq!(port.stats().link_down, 3);
+        port.set_up(at_us(200), true, 0);
+        assert_eq!(port.offer(at_us(200), 1500, DATA), Offer::Arrives(at_us(11_400)));
+    }
+
+    #[test]
+    fn utilization_and_mean_queue_are_those_of_the_time_asked_about() {
+        let mut port = port(QueueLimit::Packets(10), Loss::default());
+        for _ in 0..2 {
+            port.offer(Instant::ZERO, 1500, DATA);
+        }
+        assert_eq!(port.utilization(Instant::ZERO, at_us(1200)), 1.0);
+        assert_eq!(port.utilization(Instant::ZERO, at_us(4800)), 0.5);
+        // One packet of 1500 bytes waited for 1.2 of 4.8 ms.
+        assert_eq!(port.occupancy(at_us(4800)).mean(at_us(4800)), 375.0);
+        port.restart_stats(at_us(4800));
+        assert_eq!(port.stats(), PortStats::default());
+    }
+}
