@@ -18,6 +18,14 @@ pub enum Value {
 }
 
 impl Value {
+    /// The number, if it is one; true counts as 1 and false as 0.
+    pub fn number_or_truth(&self) -> Option<f64> {
+        match self {
+            Value::Bool(b) => Some(f64::from(u8::from(*b))),
+            other => other.number(),
+        }
+    }
+
     /// The number, if it is one.
     pub fn number(&self) -> Option<f64> {
         match self {
