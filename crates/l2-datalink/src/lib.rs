@@ -1,1 +1,18 @@
-//! Ethernet: ARP and the learning switch.
+//! Ethernet: who has this address, and behind which port is it?
+//!
+//! ```text
+//!   resolve(next hop) -> MAC | queued, asking        learn(source, port); lookup(destination) -> port | flood
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `neighbors.rs` | [`Neighbors`], ARP: request, reply, cache, expiry, pending packets, retries (RFC 826, RFC 1122 section 2.3.2) |
+//! | `mac_table.rs` | [`MacTable`], the learning switch's table with ageing (IEEE 802.1D) |
+//!
+//! What is not here: ports and queues (L1), what to do with a packet that cannot be delivered (the node).
+
+mod mac_table;
+mod neighbors;
+
+pub use mac_table::MacTable;
+pub use neighbors::{ArpConfig, GivenUp, Neighbors, Resolved};

@@ -1,0 +1,160 @@
+//! The forwarding table: longest prefix match (RFC 1812 section 5.2.4.3) with equal-cost next hops.
+
+use crate::Prefix;
+use crate::prefix::mask;
+use rustc_hash::FxHashMap;
+use std::net::Ipv4Addr;
+
+/// One way out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NextHop {
+    /// The node's own interface, by position.
+    pub port: u32,
+    /// The router to send to; none when the destination itself is on that link.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// A node's forwarding table.
+#[derive(Clone, Debug, Default)]
+pub struct Fib {
+    /// Tables by prefix length, longest first; most nodes have one to three.
+    lengths: Vec<Level>,
+    /// All next hops, each route's side by side.
+    hops: Vec<NextHop>,
+}
+
+#[derive(Clone, Debug)]
+struct Level {
+    mask: u32,
+    len: u8,
+    routes: FxHashMap<u32, (u32, u32)>,
+}
+
+impl Fib {
+    /// A table with these routes; of two routes for one prefix the later one counts. A route without next hops is left out.
+    pub fn new(routes: impl IntoIterator<Item = (Prefix, Vec<NextHop>)>) -> Fib {
+        let mut fib = Fib::default();
+        for (prefix, hops) in routes {
+            fib.insert(prefix, &hops);
+        }
+        fib
+    }
+
+    /// Adds or replaces a route.
+    pub fn insert(&mut self, prefix: Prefix, hops: &[NextHop]) {
+        if hops.is_empty() {
+            return;
+        }
+        // Thousands of routes share a few sets of next hops.
+        let start = self.hops.windows(hops.len()).rposition(|window| window == hops).unwrap_or_else(|| {
+            self.hops.extend_from_slice(hops);
+            self.hops.len() - hops.len()
+        });
+        let len = prefix.bits();
+        let at = self.lengths.partition_point(|level| level.len > len);
+        if self.lengths.get(at).is_none_or(|level| level.len != len) {
+            self.lengths.insert(at, Level { mask: mask(len), len, routes: FxHashMap::default() });
+        }
+        self.lengths[at].routes.insert(prefix.network().to_bits(), (start as u32, hops.len() as u32));
+    }
+
+    /// The equal-cost next hops towards `dst`; empty without a route.
+    #[inline]
+    pub fn lookup(&self, dst: Ipv4Addr) -> &[NextHop] {
+        let bits = dst.to_bits();
+        for level in &self.lengths {
+            if let Some((start, n)) = level.routes.get(&(bits & level.mask)) {
+                return &self.hops[*start as usize..(*start + *n) as usize];
+            }
+        }
+        &[]
+    }
+
+    /// The next hop of a flow: the same for every packet with the same hash.
+    #[inline]
+    pub fn choose(&self, dst: Ipv4Addr, hash: u32) -> Option<NextHop> {
+        let hops = self.lookup(dst);
+        match hops {
+            [] => None,
+            [only] => Some(*only),
+            _ => Some(hops[((u64::from(hash) * hops.len() as u64) >> 32) as usize]),
+        }
+    }
+
+    /// Every route, sorted by network and then by length.
+    pub fn routes(&self) -> Vec<(Prefix, &[NextHop])> {
+        let mut rows = Vec::new();
+        for level in &self.lengths {
+            for (bits, (start, n)) in &level.routes {
+                let prefix =
+                    Prefix::new(Ipv4Addr::from_bits(*bits), level.len).expect("a length of at most 32");
+                rows.push((prefix, &self.hops[*start as usize..(*start + *n) as usize]));
+            }
+        }
+        rows.sort_unstable();
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hop(port: u32) -> NextHop {
+        NextHop { port, gateway: None }
+    }
+
+    fn prefix(text: &str) -> Prefix {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let fib = Fib::new([
+            (prefix("0.0.0.0/0"), vec![hop(0)]),
+            (prefix("10.0.0.0/8"), vec![hop(1)]),
+            (prefix("10.1.0.0/16"), vec![hop(2)]),
+            (prefix("10.1.2.3/32"), vec![hop(3)]),
+        ]);
+        for (dst, port) in [([192, 0, 2, 1], 0), ([10, 9, 9, 9], 1), ([10, 1, 9, 9], 2), ([10, 1, 2, 3], 3)] {
+            assert_eq!(fib.choose(dst.into(), 0), Some(hop(port)));
+        }
+    }
+
+    #[test]
+    fn without_a_default_route_there_may_be_no_way() {
+        let fib = Fib::new([(prefix("10.0.0.0/8"), vec![hop(1)])]);
+        assert_eq!(fib.choose(Ipv4Addr::new(192, 0, 2, 1), 7), None);
+    }
+
+    #[test]
+    fn equal_cost_next_hops_share_flows_evenly_and_stick_to_them() {
+        let fib = Fib::new([(Prefix::DEFAULT, (0..4).map(hop).collect())]);
+        let mut counts = [0; 4];
+        for flow in 0..4000u32 {
+            let hash = flow.wrapping_mul(0x9E37_79B9);
+            let chosen = fib.choose(Ipv4Addr::LOCALHOST, hash).unwrap();
+            assert_eq!(fib.choose(Ipv4Addr::LOCALHOST, hash), Some(chosen));
+            counts[chosen.port as usize] += 1;
+        }
+        assert!(counts.iter().all(|n| (900..1100).contains(n)), "{counts:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn lookup_agrees_with_a_linear_search(
+            routes in proptest::collection::vec((any::<u32>(), 0u8..=32), 0..20),
+            dst in any::<u32>(),
+        ) {
+            // Few distinct high bits, so that prefixes nest.
+            let fold = |bits: u32| Ipv4Addr::from_bits(bits & 0x0300_0003);
+            let routes: Vec<_> =
+                routes.iter().enumerate().map(|(i, (b, l))| (Prefix::new(fold(*b), *l).unwrap(), hop(i as u32))).collect();
+            let fib = Fib::new(routes.iter().map(|(p, h)| (*p, vec![*h])));
+            let dst = fold(dst);
+            let best = routes.iter().filter(|(p, _)| p.contains(dst)).max_by_key(|(p, h)| (p.bits(), h.port));
+            prop_assert_eq!(fib.choose(dst, 0), best.map(|(_, h)| *h));
+        }
+    }
+}
