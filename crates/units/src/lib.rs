@@ -12,6 +12,7 @@
 //! | `size.rs` | [`Bytes`] and [`Probability`] |
 //! | `ids.rs` | typed indices: [`NodeId`], [`LinkId`], [`IfaceId`] |
 //! | `random.rs` | [`Streams`] and [`Stream`], keyed by seed, purpose and entity name |
+//! | `socket.rs` | [`SocketId`], [`Interest`], [`WaitToken`]: what processes and hosts share about sockets |
 //! | `quantity.rs` | texts with units ("10Mbps", "20ms", "64KiB", "1%") |
 //!
 //! What is not here: packets, addresses, anything that knows what a network is.
@@ -21,6 +22,7 @@ mod quantity;
 mod random;
 mod rate;
 mod size;
+mod socket;
 mod time;
 
 pub use ids::{DirId, IfaceId, LinkId, NodeId};
@@ -28,4 +30,5 @@ pub use quantity::{QuantityError, parse_count, parse_probability, parse_rate, pa
 pub use random::{Purpose, Stream, Streams, stable_hash};
 pub use rate::Rate;
 pub use size::{Bytes, Probability};
+pub use socket::{Interest, SocketId, WaitToken};
 pub use time::{Instant, Span};
