@@ -10,9 +10,10 @@
 //! |---|---|
 //! | `addr.rs` | [`MacAddr`], [`Endpoint`] |
 //! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `icmp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
+//! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
 //! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
 //! | `payload.rs` | [`Payload`], real or synthetic bytes |
-//! | `packet.rs` | [`Packet`], the unpacked view of a whole frame |
+//! | `packet.rs` | [`Packet`], the unpacked view of a whole frame, and its bytes |
 //! | `packed.rs` | [`Hot`], [`Body`] and their pools |
 //! | `fate.rs` | [`Birth`] and [`Cause`], the two ends of a packet's life |
 //! | `checksum.rs` | the Internet checksum and the Ethernet FCS |
@@ -21,19 +22,33 @@
 //! What is not here: anything that changes with time. Protocols live in the layers' crates.
 
 mod addr;
+mod arp;
+mod checksum;
+mod ethernet;
 mod fate;
+mod icmp;
+mod ipv4;
+mod malformed;
 mod packed;
 mod packet;
 mod payload;
 mod seq;
 mod tcp;
+mod tcp_options;
+mod udp;
 
 pub use addr::{Endpoint, MacAddr};
+pub use arp::{ArpOperation, ArpPacket};
+pub use checksum::{Checksum, frame_check_sequence};
+pub use ethernet::{EtherType, EthernetHeader};
 pub use fate::{Birth, Cause};
+pub use icmp::{IcmpMessage, Quote};
+pub use ipv4::{Ecn, Ipv4Header, Protocol};
+pub use malformed::Malformed;
 pub use packed::{Body, Content, Hot, HotKind, MacKey, PackedTcp, Packets};
-pub use packet::{
-    ArpOperation, ArpPacket, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, Transport, UdpHeader,
-};
+pub use packet::{LinkLayer, Net, Packet, Transport};
 pub use payload::Payload;
 pub use seq::Seq;
-pub use tcp::{SackBlocks, TcpFlags, TcpOptions, TcpSegment, Timestamps};
+pub use tcp::{TcpFlags, TcpSegment};
+pub use tcp_options::{SackBlocks, TcpOptions, Timestamps};
+pub use udp::UdpHeader;

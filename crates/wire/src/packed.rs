@@ -3,8 +3,8 @@
 //! MAC and IP headers are derived from the descriptor and the hop, so no bytes are made unless somebody looks.
 
 use crate::{
-    ArpOperation, ArpPacket, Birth, Ecn, IcmpMessage, Ipv4Header, MacAddr, Net, Packet, Payload, Protocol,
-    Seq, TcpFlags, TcpSegment, Timestamps, Transport, UdpHeader,
+    ArpPacket, Birth, Ecn, IcmpMessage, Ipv4Header, MacAddr, Net, Packet, Payload, Protocol, Seq, TcpFlags,
+    TcpSegment, Timestamps, Transport, UdpHeader,
 };
 use bytes::Bytes;
 use std::net::Ipv4Addr;
@@ -557,13 +557,5 @@ impl Packets {
         }
         self.payloads.push(data);
         (self.payloads.len() - 1) as u32
-    }
-}
-
-/// Whether an ARP packet asks.
-impl ArpPacket {
-    /// True for a request.
-    pub fn is_request(&self) -> bool {
-        self.operation == ArpOperation::Request
     }
 }

@@ -1,7 +1,10 @@
-//! The unpacked view of a whole frame, one typed header inside the other.
+//! The unpacked view of a whole frame, one typed header inside the other, and its bytes.
 
-use crate::{MacAddr, Payload, TcpSegment};
-use std::net::Ipv4Addr;
+use crate::{
+    ArpPacket, Checksum, EtherType, EthernetHeader, IcmpMessage, Ipv4Header, MacAddr, Malformed, Payload,
+    Protocol, TcpSegment, UdpHeader, frame_check_sequence,
+};
+use bytes::Bytes;
 
 /// What travels over a link, unpacked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,130 +26,6 @@ pub enum Net {
     Ipv4(Ipv4Header, Transport),
 }
 
-/// The two ARP operations (RFC 826).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ArpOperation {
-    /// Who has `target_ip`?
-    Request,
-    /// `sender_ip` is at `sender_mac`.
-    Reply,
-}
-
-/// An ARP packet for IPv4 over Ethernet (RFC 826).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ArpPacket {
-    /// Request or reply.
-    pub operation: ArpOperation,
-    /// The sender's MAC address.
-    pub sender_mac: MacAddr,
-    /// The sender's IP address.
-    pub sender_ip: Ipv4Addr,
-    /// The target's MAC address; zero in a request.
-    pub target_mac: MacAddr,
-    /// The target's IP address.
-    pub target_ip: Ipv4Addr,
-}
-
-/// The ECN field of an IP header (RFC 3168 section 5).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[repr(u8)]
-pub enum Ecn {
-    /// The transport does not use ECN.
-    #[default]
-    NotCapable = 0,
-    /// ECN-capable, codepoint ECT(1).
-    Ect1 = 1,
-    /// ECN-capable, codepoint ECT(0).
-    Ect0 = 2,
-    /// Congestion experienced.
-    Congestion = 3,
-}
-
-impl Ecn {
-    /// The value of the two bits.
-    pub const fn from_bits(bits: u8) -> Ecn {
-        match bits & 3 {
-            0 => Ecn::NotCapable,
-            1 => Ecn::Ect1,
-            2 => Ecn::Ect0,
-            _ => Ecn::Congestion,
-        }
-    }
-}
-
-/// The protocol field of an IP header (IANA).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Protocol(pub u8);
-
-impl Protocol {
-    /// ICMP, 1.
-    pub const ICMP: Protocol = Protocol(1);
-    /// TCP, 6.
-    pub const TCP: Protocol = Protocol(6);
-    /// UDP, 17.
-    pub const UDP: Protocol = Protocol(17);
-}
-
-/// An IPv4 header without options (RFC 791 section 3.1). Length and checksum are computed when bytes are made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ipv4Header {
-    /// Source address.
-    pub src: Ipv4Addr,
-    /// Destination address.
-    pub dst: Ipv4Addr,
-    /// Time to live, in hops.
-    pub ttl: u8,
-    /// Identification, for fragments.
-    pub ident: u16,
-    /// Differentiated services code point, 6 bits.
-    pub dscp: u8,
-    /// ECN field.
-    pub ecn: Ecn,
-    /// The don't-fragment bit.
-    pub dont_fragment: bool,
-    /// The more-fragments bit.
-    pub more_fragments: bool,
-    /// Fragment offset in units of 8 bytes, 13 bits.
-    pub fragment_offset: u16,
-}
-
-impl Ipv4Header {
-    /// Length in bytes.
-    pub const LEN: usize = 20;
-}
-
-/// A UDP header (RFC 768). Length and checksum are computed when bytes are made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct UdpHeader {
-    /// Source port.
-    pub src_port: u16,
-    /// Destination port.
-    pub dst_port: u16,
-}
-
-impl UdpHeader {
-    /// Length in bytes.
-    pub const LEN: usize = 8;
-}
-
-/// An ICMP message (RFC 792). The checksum is computed when bytes are made.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct IcmpMessage {
-    /// Type: 0 echo reply, 3 unreachable, 8 echo request, 11 time exceeded ...
-    pub kind: u8,
-    /// Code within the type.
-    pub code: u8,
-    /// The four bytes after the checksum: identifier and sequence number of an echo, next-hop MTU, or unused.
-    pub rest: u32,
-    /// Echo data, or the quoted header and first 8 bytes of the packet that caused the message.
-    pub payload: Payload,
-}
-
-impl IcmpMessage {
-    /// Header length in bytes.
-    pub const HEADER_LEN: usize = 8;
-}
-
 /// What an IP packet carries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Transport {
@@ -158,6 +37,116 @@ pub enum Transport {
     Icmp(IcmpMessage),
     /// Any other protocol, or a fragment.
     Raw(Protocol, Payload),
+}
+
+/// What stands around the network-layer packet in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkLayer {
+    /// An Ethernet header, padding to 60 bytes, no frame check sequence: what captures and network devices show.
+    Ethernet,
+    /// The whole frame, at least 64 bytes, as it stands on the wire after the preamble.
+    EthernetWithFcs,
+    /// Nothing: links with `framing = "ip"`.
+    RawIp,
+}
+
+impl Packet {
+    /// The packet in bytes.
+    ///
+    /// # Panics
+    /// As [`emit_into`](Packet::emit_into).
+    pub fn emit(&self, link: LinkLayer) -> Vec<u8> {
+        let mut out = Vec::with_capacity(EthernetHeader::frame_len(self.net.wire_len()));
+        self.emit_into(link, &mut out);
+        out
+    }
+
+    /// Appends the packet in bytes.
+    ///
+    /// # Panics
+    /// When an IP packet is longer than 65,535 bytes, TCP options are longer than 40, or ARP meets a link without frames: nobody
+    /// may build those.
+    pub fn emit_into(&self, link: LinkLayer, out: &mut Vec<u8>) {
+        if link == LinkLayer::RawIp {
+            assert!(matches!(self.net, Net::Ipv4(..)), "ARP on a link that carries bare IP packets");
+            return self.net.emit(out);
+        }
+        let start = out.len();
+        let ethertype = self.net.ethertype();
+        EthernetHeader { dst: self.dst_mac, src: self.src_mac, ethertype }.emit(out);
+        self.net.emit(out);
+        let shortest = start + EthernetHeader::MIN_FRAME - EthernetHeader::FCS_LEN;
+        if out.len() < shortest {
+            out.resize(shortest, 0);
+        }
+        if link == LinkLayer::EthernetWithFcs {
+            let fcs = frame_check_sequence(&out[start..]);
+            out.extend_from_slice(&fcs.to_le_bytes());
+        }
+    }
+
+    /// The packet that `bytes` are. MAC addresses are zero on a link that has none.
+    ///
+    /// # Errors
+    /// What is wrong with the outermost bad header.
+    pub fn parse(bytes: &[u8], link: LinkLayer) -> Result<Packet, Malformed> {
+        let frame = match link {
+            LinkLayer::RawIp => {
+                let none = MacAddr([0; 6]);
+                return Ok(Packet { src_mac: none, dst_mac: none, net: Net::parse(EtherType::IPV4, bytes)? });
+            }
+            LinkLayer::Ethernet => bytes,
+            LinkLayer::EthernetWithFcs => {
+                let (frame, fcs) = bytes.split_last_chunk().ok_or(Malformed::Truncated)?;
+                if frame_check_sequence(frame) != u32::from_le_bytes(*fcs) {
+                    return Err(Malformed::FrameCheck);
+                }
+                frame
+            }
+        };
+        let (header, rest) = EthernetHeader::parse(frame)?;
+        let net = Net::parse(header.ethertype, rest)?;
+        Ok(Packet { src_mac: header.src, dst_mac: header.dst, net })
+    }
+}
+
+impl Net {
+    /// Length in bytes of the network-layer packet (the Ethernet payload before padding).
+    pub fn wire_len(&self) -> usize {
+        match self {
+            Net::Arp(_) => ArpPacket::LEN,
+            Net::Ipv4(_, transport) => Ipv4Header::LEN + transport.wire_len(),
+        }
+    }
+
+    /// The ethertype of a frame that carries it.
+    pub const fn ethertype(&self) -> EtherType {
+        match self {
+            Net::Arp(_) => EtherType::ARP,
+            Net::Ipv4(..) => EtherType::IPV4,
+        }
+    }
+
+    fn emit(&self, out: &mut Vec<u8>) {
+        match self {
+            Net::Arp(arp) => arp.emit(out),
+            Net::Ipv4(header, transport) => {
+                header.emit(transport.protocol(), transport.wire_len(), out);
+                transport.emit(header, out);
+            }
+        }
+    }
+
+    fn parse(ethertype: EtherType, bytes: &[u8]) -> Result<Net, Malformed> {
+        match ethertype {
+            EtherType::ARP => Ok(Net::Arp(ArpPacket::parse(bytes)?)),
+            EtherType::IPV4 => {
+                let (header, protocol, payload) = Ipv4Header::parse(bytes)?;
+                Ok(Net::Ipv4(header, Transport::parse(&header, protocol, payload)?))
+            }
+            _ => Err(Malformed::Unsupported),
+        }
+    }
 }
 
 impl Transport {
@@ -180,19 +169,36 @@ impl Transport {
             Transport::Raw(_, payload) => payload.len(),
         }
     }
-}
 
-impl Net {
-    /// Length in bytes of the network-layer packet (the Ethernet payload before padding).
-    pub fn wire_len(&self) -> usize {
+    /// Appends what follows `header`.
+    pub fn emit(&self, header: &Ipv4Header, out: &mut Vec<u8>) {
+        let pseudo = |len| Checksum::pseudo_ipv4(header.src, header.dst, self.protocol(), len);
         match self {
-            Net::Arp(_) => ArpPacket::LEN,
-            Net::Ipv4(_, transport) => Ipv4Header::LEN + transport.wire_len(),
+            Transport::Tcp(segment) => segment.emit(pseudo, out),
+            Transport::Udp(udp, payload) => udp.emit(payload, pseudo, out),
+            Transport::Icmp(message) => message.emit(out),
+            Transport::Raw(_, payload) => payload.emit(out),
         }
     }
-}
 
-impl ArpPacket {
-    /// Length in bytes.
-    pub const LEN: usize = 28;
+    /// What follows `header`. Fragments and unknown protocols are [`Transport::Raw`].
+    ///
+    /// # Errors
+    /// What is wrong with the header of this layer.
+    pub fn parse(header: &Ipv4Header, protocol: Protocol, bytes: &[u8]) -> Result<Transport, Malformed> {
+        let data = |bytes| Payload::Data(Bytes::copy_from_slice(bytes));
+        let pseudo = |len| Checksum::pseudo_ipv4(header.src, header.dst, protocol, len);
+        if header.is_fragment() {
+            return Ok(Transport::Raw(protocol, data(bytes)));
+        }
+        match protocol {
+            Protocol::TCP => Ok(Transport::Tcp(TcpSegment::parse(bytes, pseudo)?)),
+            Protocol::UDP => {
+                let (udp, payload) = UdpHeader::parse(bytes, pseudo)?;
+                Ok(Transport::Udp(udp, data(payload)))
+            }
+            Protocol::ICMP => Ok(Transport::Icmp(IcmpMessage::parse(bytes)?)),
+            _ => Ok(Transport::Raw(protocol, data(bytes))),
+        }
+    }
 }

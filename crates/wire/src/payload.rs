@@ -53,6 +53,14 @@ impl Payload {
             Payload::Data(data) => Cow::Borrowed(data),
         }
     }
+
+    /// Appends the bytes.
+    pub fn emit(&self, out: &mut Vec<u8>) {
+        match self {
+            Payload::Zeros(n) => out.resize(out.len() + *n as usize, 0),
+            Payload::Data(data) => out.extend_from_slice(data),
+        }
+    }
 }
 
 impl Default for Payload {

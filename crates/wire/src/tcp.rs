@@ -1,7 +1,8 @@
-//! The TCP header and its options (RFC 9293 section 3.1, RFC 7323, RFC 2018).
+//! The TCP header (RFC 9293 section 3.1).
 
-use crate::{Payload, Seq};
-use arrayvec::ArrayVec;
+use crate::malformed::split;
+use crate::{Checksum, Malformed, Payload, Seq, TcpOptions};
+use bytes::Bytes;
 use std::fmt;
 
 /// The control bits of a TCP header.
@@ -109,57 +110,6 @@ impl fmt::Debug for TcpFlags {
     }
 }
 
-/// The timestamps option (RFC 7323 section 3.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Timestamps {
-    /// TSval: the sender's clock.
-    pub value: u32,
-    /// TSecr: the clock value being echoed.
-    pub echo: u32,
-}
-
-/// SACK blocks `[left, right)`, most recent first (RFC 2018); at most 4, or 3 beside timestamps.
-pub type SackBlocks = ArrayVec<(Seq, Seq), 4>;
-
-/// The options of a TCP header.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct TcpOptions {
-    /// Maximum segment size, on SYN only.
-    pub mss: Option<u16>,
-    /// Window scale shift, on SYN only (RFC 7323 section 2).
-    pub window_scale: Option<u8>,
-    /// SACK permitted, on SYN only (RFC 2018 section 2).
-    pub sack_permitted: bool,
-    /// Timestamps.
-    pub timestamps: Option<Timestamps>,
-    /// SACK blocks.
-    pub sack: SackBlocks,
-}
-
-impl TcpOptions {
-    /// Bytes on the wire, padded to a multiple of four, in the layout that Linux uses: on a SYN mss, sackOK, TS, nop, wscale
-    /// (sackOK and TS share words), otherwise nop nop TS, nop nop SACK.
-    #[inline]
-    pub fn wire_len(&self) -> usize {
-        let mut len = 0;
-        if self.mss.is_some() {
-            len += 4;
-        }
-        if self.timestamps.is_some() {
-            len += 12;
-        } else if self.sack_permitted {
-            len += 4;
-        }
-        if self.window_scale.is_some() {
-            len += 4;
-        }
-        if !self.sack.is_empty() {
-            len += 4 + 8 * self.sack.len();
-        }
-        len
-    }
-}
-
 /// A TCP segment: header, options and payload. The checksum is computed when bytes are made.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TcpSegment {
@@ -182,6 +132,9 @@ pub struct TcpSegment {
 }
 
 impl TcpSegment {
+    /// Length in bytes of the header without options.
+    pub const FIXED_LEN: usize = 20;
+
     /// Length in sequence space: data bytes, plus one each for SYN and FIN (RFC 9293 section 3.4, SEG.LEN).
     #[inline]
     pub fn seq_len(&self) -> u32 {
@@ -197,7 +150,59 @@ impl TcpSegment {
     /// Header length in bytes, options included.
     #[inline]
     pub fn header_len(&self) -> usize {
-        20 + self.options.wire_len()
+        Self::FIXED_LEN + self.options.wire_len()
+    }
+
+    /// The segment that fills `bytes`. `pseudo` gives the sum of the pseudo header for a length. The urgent pointer and reserved
+    /// bits are ignored.
+    ///
+    /// # Errors
+    /// Truncated, checksum, length, option.
+    pub fn parse(bytes: &[u8], pseudo: impl Fn(usize) -> Checksum) -> Result<TcpSegment, Malformed> {
+        let (fixed, _) = split::<20>(bytes)?;
+        if !pseudo(bytes.len()).add(bytes).is_intact() {
+            return Err(Malformed::Checksum);
+        }
+        let half = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+        let word = |at: usize| u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+        let header_len = usize::from(fixed[12] >> 4) * 4;
+        if header_len < Self::FIXED_LEN || header_len > bytes.len() {
+            return Err(Malformed::Length);
+        }
+        let flags = TcpFlags(fixed[13]);
+        Ok(TcpSegment {
+            src_port: half(0),
+            dst_port: half(2),
+            seq: Seq(word(4)),
+            ack: Seq(word(8)),
+            flags,
+            window: half(14),
+            options: TcpOptions::parse(&bytes[Self::FIXED_LEN..header_len], flags.syn())?,
+            payload: Payload::Data(Bytes::copy_from_slice(&bytes[header_len..])),
+        })
+    }
+
+    /// Appends header, options and data. `pseudo` gives the sum of the pseudo header for a length.
+    ///
+    /// # Panics
+    /// When the options are longer than 40 bytes.
+    pub fn emit(&self, pseudo: impl Fn(usize) -> Checksum, out: &mut Vec<u8>) {
+        let (start, header_len) = (out.len(), self.header_len());
+        assert!(header_len <= 60, "TCP options of {} bytes, 40 is the limit", header_len - Self::FIXED_LEN);
+        let mut fixed = [0; Self::FIXED_LEN];
+        fixed[0..2].copy_from_slice(&self.src_port.to_be_bytes());
+        fixed[2..4].copy_from_slice(&self.dst_port.to_be_bytes());
+        fixed[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
+        fixed[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
+        fixed[12] = (header_len as u8 / 4) << 4;
+        fixed[13] = self.flags.0;
+        fixed[14..16].copy_from_slice(&self.window.to_be_bytes());
+        out.extend_from_slice(&fixed);
+        self.options.emit(out);
+        debug_assert_eq!(out.len() - start, header_len, "wire_len of {:?}", self.options);
+        self.payload.emit(out);
+        let checksum = pseudo(out.len() - start).add(&out[start..]).finish();
+        out[start + 16..start + 18].copy_from_slice(&checksum.to_be_bytes());
     }
 }
 
@@ -213,21 +218,6 @@ mod tests {
         assert_eq!(TcpFlags::ACK.to_string(), ".");
         assert_eq!((TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR).to_string(), "SEW");
         assert_eq!(TcpFlags::NONE.to_string(), "none");
-    }
-
-    #[test]
-    fn option_lengths_are_those_of_linux() {
-        let mut syn =
-            TcpOptions { mss: Some(1460), window_scale: Some(7), sack_permitted: true, ..Default::default() };
-        assert_eq!(syn.wire_len(), 12);
-        syn.timestamps = Some(Timestamps { value: 1, echo: 0 });
-        assert_eq!(syn.wire_len(), 20);
-        let mut ack = TcpOptions { timestamps: syn.timestamps, ..Default::default() };
-        assert_eq!(ack.wire_len(), 12);
-        for _ in 0..3 {
-            ack.sack.push((Seq(1), Seq(2)));
-        }
-        assert_eq!(ack.wire_len(), 40);
     }
 
     #[test]
