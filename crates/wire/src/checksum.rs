@@ -18,7 +18,7 @@ impl Checksum {
     }
 
     /// Adds bytes. Every piece but the last must have an even length.
-    pub fn add(self, bytes: &[u8]) -> Checksum {
+    pub fn over(self, bytes: &[u8]) -> Checksum {
         // Words of 32 bits sum to the same, since 2^16 is 1 modulo 2^16 - 1.
         let (words, tail) = bytes.as_chunks::<4>();
         let sum = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum::<u64>();
@@ -70,36 +70,36 @@ mod tests {
     #[test]
     fn the_example_of_rfc_1071_sums_to_ddf2() {
         let example = [0x00, 0x01, 0xF2, 0x03, 0xF4, 0xF5, 0xF6, 0xF7];
-        assert_eq!(!Checksum::NONE.add(&example).finish(), 0xDDF2);
+        assert_eq!(!Checksum::NONE.over(&example).finish(), 0xDDF2);
     }
 
     #[test]
     fn a_well_known_ipv4_header_has_checksum_b861() {
         let header =
             [0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xC0, 0xA8, 0, 1, 0xC0, 0xA8, 0, 0xC7];
-        assert_eq!(Checksum::NONE.add(&header).finish(), 0xB861);
+        assert_eq!(Checksum::NONE.over(&header).finish(), 0xB861);
     }
 
     #[test]
     fn an_odd_last_byte_counts_as_the_high_half_of_a_word() {
-        let odd = Checksum::NONE.add(&[0x12, 0x34, 0x56]).finish();
-        assert_eq!(odd, Checksum::NONE.add(&[0x12, 0x34, 0x56, 0x00]).finish());
+        let odd = Checksum::NONE.over(&[0x12, 0x34, 0x56]).finish();
+        assert_eq!(odd, Checksum::NONE.over(&[0x12, 0x34, 0x56, 0x00]).finish());
         assert_eq!(odd, !(0x1234 + 0x5600));
     }
 
     #[test]
     fn pieces_of_even_length_sum_like_the_whole() {
         let data: Vec<u8> = (0..101).map(|i| (i * 37) as u8).collect();
-        let whole = Checksum::NONE.add(&data).finish();
+        let whole = Checksum::NONE.over(&data).finish();
         for cut in (0..100).step_by(2) {
-            assert_eq!(Checksum::NONE.add(&data[..cut]).add(&data[cut..]).finish(), whole);
+            assert_eq!(Checksum::NONE.over(&data[..cut]).over(&data[cut..]).finish(), whole);
         }
     }
 
     #[test]
     fn carries_are_folded_until_none_is_left() {
-        assert_eq!(Checksum::NONE.add(&[0xFF; 1500]).finish(), 0);
-        assert_eq!(Checksum::NONE.add(&[]).finish(), 0xFFFF);
+        assert_eq!(Checksum::NONE.over(&[0xFF; 1500]).finish(), 0);
+        assert_eq!(Checksum::NONE.over(&[]).finish(), 0xFFFF);
     }
 
     #[test]

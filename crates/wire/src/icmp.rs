@@ -93,7 +93,7 @@ impl IcmpMessage {
     pub fn parse(bytes: &[u8]) -> Result<IcmpMessage, Malformed> {
         let (header, data) = split::<8>(bytes)?;
         let [kind, code, _, _, rest @ ..] = *header;
-        if !Checksum::NONE.add(bytes).is_intact() {
+        if !Checksum::NONE.over(bytes).is_intact() {
             return Err(Malformed::Checksum);
         }
         let payload = Payload::Data(Bytes::copy_from_slice(data));
@@ -106,7 +106,7 @@ impl IcmpMessage {
         out.extend_from_slice(&[self.kind, self.code, 0, 0]);
         out.extend_from_slice(&self.rest.to_be_bytes());
         self.payload.emit(out);
-        let checksum = Checksum::NONE.add(&out[start..]).finish();
+        let checksum = Checksum::NONE.over(&out[start..]).finish();
         out[start + 2..start + 4].copy_from_slice(&checksum.to_be_bytes());
     }
 }

@@ -93,7 +93,7 @@ impl Ipv4Header {
         if total_len < header_len {
             return Err(Malformed::Length);
         }
-        if !Checksum::NONE.add(&bytes[..header_len]).is_intact() {
+        if !Checksum::NONE.over(&bytes[..header_len]).is_intact() {
             return Err(Malformed::Checksum);
         }
         let payload = bytes.get(header_len..total_len).ok_or(Malformed::Truncated)?;
@@ -162,7 +162,7 @@ impl Ipv4Header {
         bytes[9] = protocol.0;
         bytes[12..16].copy_from_slice(&self.src.octets());
         bytes[16..20].copy_from_slice(&self.dst.octets());
-        let checksum = Checksum::NONE.add(&bytes).finish();
+        let checksum = Checksum::NONE.over(&bytes).finish();
         bytes[10..12].copy_from_slice(&checksum.to_be_bytes());
         out.extend_from_slice(&bytes);
     }

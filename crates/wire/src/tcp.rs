@@ -160,7 +160,7 @@ impl TcpSegment {
     /// Truncated, checksum, length, option.
     pub fn parse(bytes: &[u8], pseudo: impl Fn(usize) -> Checksum) -> Result<TcpSegment, Malformed> {
         let (fixed, _) = split::<20>(bytes)?;
-        if !pseudo(bytes.len()).add(bytes).is_intact() {
+        if !pseudo(bytes.len()).over(bytes).is_intact() {
             return Err(Malformed::Checksum);
         }
         let half = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
@@ -201,7 +201,7 @@ impl TcpSegment {
         self.options.emit(out);
         debug_assert_eq!(out.len() - start, header_len, "wire_len of {:?}", self.options);
         self.payload.emit(out);
-        let checksum = pseudo(out.len() - start).add(&out[start..]).finish();
+        let checksum = pseudo(out.len() - start).over(&out[start..]).finish();
         out[start + 16..start + 18].copy_from_slice(&checksum.to_be_bytes());
     }
 }

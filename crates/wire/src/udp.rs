@@ -29,7 +29,7 @@ impl UdpHeader {
             return Err(Malformed::Length);
         }
         let datagram = bytes.get(..len).ok_or(Malformed::Truncated)?;
-        if [c0, c1] != [0, 0] && !pseudo(len).add(datagram).is_intact() {
+        if [c0, c1] != [0, 0] && !pseudo(len).over(datagram).is_intact() {
             return Err(Malformed::Checksum);
         }
         let header =
@@ -50,7 +50,7 @@ impl UdpHeader {
         out.extend_from_slice(&[0, 0]);
         payload.emit(out);
         // Zero would mean that there is no checksum; its complement sums to the same.
-        let checksum = match pseudo(len).add(&out[start..]).finish() {
+        let checksum = match pseudo(len).over(&out[start..]).finish() {
             0 => u16::MAX,
             checksum => checksum,
         };
