@@ -37,6 +37,43 @@ impl fmt::Debug for MacAddr {
     }
 }
 
+/// A MAC address in four bytes: the number of the interface that owns it, or broadcast.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct MacKey(pub u32);
+
+impl MacKey {
+    /// `ff:ff:ff:ff:ff:ff`.
+    pub const BROADCAST: MacKey = MacKey(u32::MAX);
+    /// `00:00:00:00:00:00`, which nobody owns.
+    pub const ZERO: MacKey = MacKey(u32::MAX - 1);
+
+    /// The address of an interface.
+    pub const fn of(iface: IfaceId) -> MacKey {
+        MacKey(iface.0)
+    }
+
+    /// The 48-bit address.
+    pub const fn mac(self) -> MacAddr {
+        match self {
+            MacKey::BROADCAST => MacAddr::BROADCAST,
+            MacKey::ZERO => MacAddr([0; 6]),
+            MacKey(iface) => MacAddr::of_iface(IfaceId(iface)),
+        }
+    }
+
+    /// The key of a 48-bit address; `None` when no interface of a simulated network has it.
+    pub fn from_mac(mac: MacAddr) -> Option<MacKey> {
+        match mac.0 {
+            [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] => Some(MacKey::BROADCAST),
+            [0, 0, 0, 0, 0, 0] => Some(MacKey::ZERO),
+            [0x02, 0x00, a, b, c, d] => {
+                Some(MacKey(u32::from_be_bytes([a, b, c, d]))).filter(|key| *key < MacKey::ZERO)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// An IPv4 address and a port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
@@ -62,5 +99,22 @@ impl fmt::Display for Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_for_exactly_one_address() {
+        for key in [MacKey::BROADCAST, MacKey::ZERO, MacKey(0), MacKey(7), MacKey(u32::MAX - 2)] {
+            assert_eq!(MacKey::from_mac(key.mac()), Some(key));
+        }
+        for mac in
+            [[2, 0, 255, 255, 255, 255], [2, 0, 255, 255, 255, 254], [2, 1, 0, 0, 0, 0], [1, 0, 94, 0, 0, 1]]
+        {
+            assert_eq!(MacKey::from_mac(MacAddr(mac)), None);
+        }
     }
 }

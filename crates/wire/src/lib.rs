@@ -8,13 +8,14 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `addr.rs` | [`MacAddr`], [`Endpoint`] |
+//! | `addr.rs` | [`MacAddr`], [`MacKey`], [`Endpoint`] |
 //! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `icmp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
 //! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
 //! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
 //! | `payload.rs` | [`Payload`], real or synthetic bytes |
 //! | `packet.rs` | [`Packet`], the unpacked view of a whole frame, and its bytes |
-//! | `packed.rs` | [`Hot`], [`Body`] and their pools |
+//! | `hot.rs`, `packed_tcp.rs` | [`Hot`], the descriptor that moves; [`PackedTcp`], a TCP header at rest |
+//! | `packed.rs` | [`Body`] and the pools, [`Packets`] |
 //! | `fate.rs` | [`Birth`] and [`Cause`], the two ends of a packet's life |
 //! | `checksum.rs` | the Internet checksum and the Ethernet FCS |
 //! | `pcapng.rs` | capture files |
@@ -26,10 +27,12 @@ mod arp;
 mod checksum;
 mod ethernet;
 mod fate;
+mod hot;
 mod icmp;
 mod ipv4;
 mod malformed;
 mod packed;
+mod packed_tcp;
 mod packet;
 mod payload;
 mod seq;
@@ -37,15 +40,17 @@ mod tcp;
 mod tcp_options;
 mod udp;
 
-pub use addr::{Endpoint, MacAddr};
+pub use addr::{Endpoint, MacAddr, MacKey};
 pub use arp::{ArpOperation, ArpPacket};
 pub use checksum::{Checksum, frame_check_sequence};
 pub use ethernet::{EtherType, EthernetHeader};
 pub use fate::{Birth, Cause};
+pub use hot::{Hot, HotKind};
 pub use icmp::{IcmpMessage, Quote};
 pub use ipv4::{Ecn, Ipv4Header, Protocol};
 pub use malformed::Malformed;
-pub use packed::{Body, Content, Hot, HotKind, MacKey, PackedTcp, Packets};
+pub use packed::{Body, Content, Packets};
+pub use packed_tcp::PackedTcp;
 pub use packet::{LinkLayer, Net, Packet, Transport};
 pub use payload::Payload;
 pub use seq::Seq;

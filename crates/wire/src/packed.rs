@@ -1,266 +1,16 @@
-//! Packed packets: a 32-byte descriptor that moves from link to link, and a 64-byte body that stays in its pool.
+//! The pools of packets in flight: a [`Hot`] of 32 bytes moves from link to link, a 64-byte [`Body`] stays here.
 //!
 //! MAC and IP headers are derived from the descriptor and the hop, so no bytes are made unless somebody looks.
 
 use crate::{
-    ArpPacket, Birth, Ecn, IcmpMessage, Ipv4Header, MacAddr, Net, Packet, Payload, Protocol, Seq, TcpFlags,
-    TcpSegment, Timestamps, Transport, UdpHeader,
+    ArpPacket, Birth, Hot, HotKind, IcmpMessage, Ipv4Header, LinkLayer, MacKey, Net, PackedTcp, Packet,
+    Payload, Protocol, TcpSegment, Transport, UdpHeader,
 };
 use bytes::Bytes;
 use std::net::Ipv4Addr;
-use tidewire_units::{IfaceId, Instant};
+use tidewire_units::Instant;
 
-/// A MAC address in four bytes: the number of the interface that owns it, or broadcast.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct MacKey(pub u32);
-
-impl MacKey {
-    /// `ff:ff:ff:ff:ff:ff`.
-    pub const BROADCAST: MacKey = MacKey(u32::MAX);
-    /// `00:00:00:00:00:00`, which nobody owns.
-    pub const ZERO: MacKey = MacKey(u32::MAX - 1);
-
-    /// The address of an interface.
-    pub const fn of(iface: IfaceId) -> MacKey {
-        MacKey(iface.0)
-    }
-
-    /// The 48-bit address.
-    pub const fn mac(self) -> MacAddr {
-        match self {
-            MacKey::BROADCAST => MacAddr::BROADCAST,
-            MacKey::ZERO => MacAddr([0; 6]),
-            MacKey(iface) => MacAddr::of_iface(IfaceId(iface)),
-        }
-    }
-
-    /// The key of a 48-bit address; `None` when no interface of a simulated network has it.
-    pub fn from_mac(mac: MacAddr) -> Option<MacKey> {
-        match mac.0 {
-            [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] => Some(MacKey::BROADCAST),
-            [0, 0, 0, 0, 0, 0] => Some(MacKey::ZERO),
-            [0x02, 0x00, a, b, c, d] => Some(MacKey(u32::from_be_bytes([a, b, c, d]))),
-            _ => None,
-        }
-    }
-}
-
-/// What a descriptor describes; three bits of its flags.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum HotKind {
-    /// IPv4 carrying anything but TCP and UDP.
-    Ip = 0,
-    /// IPv4 carrying TCP.
-    Tcp = 1,
-    /// IPv4 carrying UDP.
-    Udp = 2,
-    /// ARP.
-    Arp = 3,
-}
-
-/// The part of a packet that every hop reads: 32 bytes, copied from link to link.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Hot {
-    /// When it arrives at the end of the link that it is on.
-    pub time: Instant,
-    /// Destination address, rewritten by NAT only.
-    pub dst: Ipv4Addr,
-    /// Hash of the flow's addresses, protocol and ports, for equal-cost path choices.
-    pub flow_hash: u32,
-    /// Handle of the body in its pool.
-    pub body: u32,
-    /// Source MAC address on this hop.
-    pub src_mac: MacKey,
-    /// Destination MAC address on this hop.
-    pub dst_mac: MacKey,
-    /// Length of the IP packet (or ARP packet), in bytes.
-    pub len: u16,
-    /// Time to live.
-    pub ttl: u8,
-    /// Bits 0-1 ECN, 2-4 kind, 5 corrupted, 6 don't fragment, 7 retransmission.
-    flags: u8,
-}
-
-const _: () = assert!(size_of::<Hot>() == 32);
 const _: () = assert!(size_of::<Body>() == 64);
-
-const KIND_SHIFT: u8 = 2;
-const CORRUPTED: u8 = 1 << 5;
-const DONT_FRAGMENT: u8 = 1 << 6;
-const RETRANSMISSION: u8 = 1 << 7;
-
-impl Hot {
-    /// What the packet is.
-    #[inline]
-    pub const fn kind(&self) -> HotKind {
-        match (self.flags >> KIND_SHIFT) & 7 {
-            0 => HotKind::Ip,
-            1 => HotKind::Tcp,
-            2 => HotKind::Udp,
-            _ => HotKind::Arp,
-        }
-    }
-
-    /// True for every kind but ARP.
-    #[inline]
-    pub const fn is_ip(&self) -> bool {
-        !matches!(self.kind(), HotKind::Arp)
-    }
-
-    /// The ECN field.
-    #[inline]
-    pub const fn ecn(&self) -> Ecn {
-        Ecn::from_bits(self.flags)
-    }
-
-    /// Sets the ECN field.
-    #[inline]
-    pub fn set_ecn(&mut self, ecn: Ecn) {
-        self.flags = (self.flags & !3) | ecn as u8;
-    }
-
-    /// Whether the link damaged it.
-    #[inline]
-    pub const fn is_corrupted(&self) -> bool {
-        self.flags & CORRUPTED != 0
-    }
-
-    /// Marks it as damaged.
-    #[inline]
-    pub fn corrupt(&mut self) {
-        self.flags |= CORRUPTED;
-    }
-
-    /// Whether it carries data that was sent before.
-    #[inline]
-    pub const fn is_retransmission(&self) -> bool {
-        self.flags & RETRANSMISSION != 0
-    }
-
-    /// Marks it as carrying data that was sent before.
-    #[inline]
-    pub fn set_retransmission(&mut self) {
-        self.flags |= RETRANSMISSION;
-    }
-
-    /// The don't-fragment bit.
-    #[inline]
-    pub const fn dont_fragment(&self) -> bool {
-        self.flags & DONT_FRAGMENT != 0
-    }
-}
-
-/// TCP header fields, packed. Four SACK blocks need the room of the timestamps; with two or fewer blocks there is room for the
-/// time at which the segment was sent.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct PackedTcp {
-    /// Source port.
-    pub src_port: u16,
-    /// Destination port.
-    pub dst_port: u16,
-    /// Sequence number.
-    pub seq: Seq,
-    /// Acknowledgment number.
-    pub ack: Seq,
-    /// Unscaled window.
-    pub window: u16,
-    /// Control bits.
-    pub flags: TcpFlags,
-    /// Bits 0-2 number of SACK blocks, 3 timestamps, 4 MSS, 5 window scale, 6 SACK permitted.
-    shape: u8,
-    /// TSval and TSecr, or the fourth SACK block.
-    words: [u32; 2],
-    /// SACK blocks; on a SYN the first holds MSS and window scale; the last holds the sending time when free.
-    blocks: [[u32; 2]; 3],
-}
-
-const HAS_TIMESTAMPS: u8 = 1 << 3;
-const HAS_MSS: u8 = 1 << 4;
-const HAS_SCALE: u8 = 1 << 5;
-const HAS_SACK_OK: u8 = 1 << 6;
-
-impl PackedTcp {
-    #[inline]
-    fn pack(segment: &TcpSegment, sent_at: Instant) -> PackedTcp {
-        let options = &segment.options;
-        let mut shape = options.sack.len() as u8;
-        let mut words = [0; 2];
-        let ps = sent_at.as_ps();
-        let mut blocks = [[0; 2], [0; 2], [ps as u32, (ps >> 32) as u32]];
-        for (i, (left, right)) in options.sack.iter().enumerate() {
-            let block = [left.0, right.0];
-            if i < 3 { blocks[i] = block } else { words = block }
-        }
-        if let Some(stamps) = options.timestamps {
-            debug_assert!(options.sack.len() < 4, "timestamps leave room for three SACK blocks");
-            shape |= HAS_TIMESTAMPS;
-            words = [stamps.value, stamps.echo];
-        }
-        if segment.flags.syn() {
-            debug_assert!(options.sack.is_empty(), "a SYN carries no SACK block");
-            blocks[0] = [u32::from(options.mss.unwrap_or(0)), u32::from(options.window_scale.unwrap_or(0))];
-            shape |= if options.mss.is_some() { HAS_MSS } else { 0 };
-            shape |= if options.window_scale.is_some() { HAS_SCALE } else { 0 };
-            shape |= if options.sack_permitted { HAS_SACK_OK } else { 0 };
-        }
-        PackedTcp {
-            src_port: segment.src_port,
-            dst_port: segment.dst_port,
-            seq: segment.seq,
-            ack: segment.ack,
-            window: segment.window,
-            flags: segment.flags,
-            shape,
-            words,
-            blocks,
-        }
-    }
-
-    #[inline]
-    fn unpack(&self, payload: Payload) -> TcpSegment {
-        let mut segment = TcpSegment {
-            src_port: self.src_port,
-            dst_port: self.dst_port,
-            seq: self.seq,
-            ack: self.ack,
-            flags: self.flags,
-            window: self.window,
-            payload,
-            ..TcpSegment::default()
-        };
-        let options = &mut segment.options;
-        for i in 0..usize::from(self.shape & 7) {
-            let [left, right] = if i < 3 { self.blocks[i] } else { self.words };
-            options.sack.push((Seq(left), Seq(right)));
-        }
-        if self.shape & HAS_TIMESTAMPS != 0 {
-            options.timestamps = Some(Timestamps { value: self.words[0], echo: self.words[1] });
-        }
-        if self.flags.syn() {
-            options.mss = (self.shape & HAS_MSS != 0).then_some(self.blocks[0][0] as u16);
-            options.window_scale = (self.shape & HAS_SCALE != 0).then_some(self.blocks[0][1] as u8);
-            options.sack_permitted = self.shape & HAS_SACK_OK != 0;
-        }
-        segment
-    }
-
-    /// When the segment was sent; `None` when its SACK blocks took the room.
-    pub fn sent_at(&self) -> Option<Instant> {
-        let [low, high] = self.blocks[2];
-        (self.shape & 7 < 3).then(|| Instant::from_ps(u64::from(low) | u64::from(high) << 32))
-    }
-
-    fn header_len(&self) -> usize {
-        let sack = usize::from(self.shape & 7);
-        let bit = |mask: u8| usize::from(self.shape & mask != 0);
-        let sack_ok = bit(HAS_SACK_OK) & (1 - bit(HAS_TIMESTAMPS));
-        let fixed = 20 + 12 * bit(HAS_TIMESTAMPS) + 4 * (bit(HAS_MSS) + bit(HAS_SCALE) + sack_ok);
-        fixed + if sack > 0 { 4 + 8 * sack } else { 0 }
-    }
-}
 
 /// What a body holds besides addresses.
 #[derive(Clone, Copy, Debug)]
@@ -366,7 +116,7 @@ impl Packets {
         self.insert(header, HotKind::Ip, content, message.payload, len, flow_hash)
     }
 
-    /// A packet of another protocol, or a fragment.
+    /// A packet of another protocol than TCP, UDP and ICMP, or a fragment.
     pub fn insert_raw(
         &mut self,
         header: &Ipv4Header,
@@ -389,17 +139,38 @@ impl Packets {
             payload: SYNTHETIC,
             content: Content::Arp(arp),
         };
-        Hot {
-            time: Instant::ZERO,
-            dst: arp.target_ip,
-            flow_hash: 0,
-            body: self.store(body),
-            src_mac: MacKey::ZERO,
-            dst_mac: MacKey::ZERO,
-            len: ArpPacket::LEN as u16,
-            ttl: 0,
-            flags: (HotKind::Arp as u8) << KIND_SHIFT,
+        Hot::arp(arp.target_ip, self.store(body))
+    }
+
+    /// Any packet, MAC addresses included, so that [`unpack`](Self::unpack) gives it back. `None` when it cannot be packed: a MAC
+    /// address that no interface of a simulated network has, more than 65,535 bytes, TCP options that exclude each other, or a
+    /// whole transport header in a fragment.
+    pub fn insert_packet(&mut self, packet: &Packet, flow_hash: u32, now: Instant) -> Option<Hot> {
+        let src_mac = MacKey::from_mac(packet.src_mac)?;
+        let dst_mac = MacKey::from_mac(packet.dst_mac)?;
+        if packet.net.wire_len() > Ipv4Header::MAX_PACKET {
+            return None;
         }
+        let hot = match &packet.net {
+            Net::Arp(arp) => self.insert_arp(*arp),
+            Net::Ipv4(header, Transport::Raw(protocol, payload)) => {
+                self.insert_raw(header, *protocol, payload.clone(), flow_hash)
+            }
+            Net::Ipv4(header, _) if header.is_fragment() => return None,
+            Net::Ipv4(header, Transport::Tcp(segment)) => {
+                if !PackedTcp::fits(&segment.options) {
+                    return None;
+                }
+                self.insert_tcp(header, segment.clone(), flow_hash, now)
+            }
+            Net::Ipv4(header, Transport::Udp(udp, payload)) => {
+                self.insert_udp(header, *udp, payload.clone(), flow_hash, now)
+            }
+            Net::Ipv4(header, Transport::Icmp(message)) => {
+                self.insert_icmp(header, message.clone(), flow_hash)
+            }
+        };
+        Some(Hot { src_mac, dst_mac, ..hot })
     }
 
     /// A further copy of a packet, with a body of its own.
@@ -493,6 +264,26 @@ impl Packets {
         Packet { src_mac: hot.src_mac.mac(), dst_mac: hot.dst_mac.mac(), net }
     }
 
+    /// Makes the bytes of a packet, parses them and compares: the switch that keeps typed packets and bytes from drifting apart.
+    ///
+    /// # Errors
+    /// A sentence on what does not agree.
+    pub fn check_wire(&self, hot: &Hot, link: LinkLayer) -> Result<(), String> {
+        let packet = self.unpack(hot);
+        let len = packet.net.wire_len();
+        if len != usize::from(hot.len) {
+            return Err(format!("the descriptor says {} bytes, the headers {len}: {packet:?}", hot.len));
+        }
+        if link == LinkLayer::RawIp && !hot.is_ip() {
+            return Err(format!("ARP on a link that carries bare IP packets: {packet:?}"));
+        }
+        let bytes = packet.emit(link);
+        let parsed = Packet::parse(&bytes, link)
+            .map_err(|wrong| format!("malformed ({wrong}) after emission: {packet:?} became {bytes:02x?}"))?;
+        let same = if link == LinkLayer::RawIp { parsed.net == packet.net } else { parsed == packet };
+        if same { Ok(()) } else { Err(format!("{packet:?} became {parsed:?}")) }
+    }
+
     /// When a UDP datagram or TCP segment was sent, if known.
     #[inline]
     pub fn sent_at(&self, hot: &Hot) -> Option<Instant> {
@@ -513,7 +304,11 @@ impl Packets {
         len: usize,
         flow_hash: u32,
     ) -> Hot {
-        debug_assert!(len <= usize::from(u16::MAX), "an IP packet of {len} bytes");
+        assert!(
+            len <= Ipv4Header::MAX_PACKET,
+            "an IPv4 packet of {len} bytes, {} is the limit",
+            Ipv4Header::MAX_PACKET
+        );
         let payload = match payload {
             Payload::Zeros(_) => SYNTHETIC,
             Payload::Data(data) => self.store_payload(data),
@@ -526,18 +321,7 @@ impl Packets {
             payload,
             content,
         };
-        let dont_fragment = if header.dont_fragment { DONT_FRAGMENT } else { 0 };
-        Hot {
-            time: Instant::ZERO,
-            dst: header.dst,
-            flow_hash,
-            body: self.store(body),
-            src_mac: MacKey::ZERO,
-            dst_mac: MacKey::ZERO,
-            len: len as u16,
-            ttl: header.ttl,
-            flags: (kind as u8) << KIND_SHIFT | header.ecn as u8 | dont_fragment,
-        }
+        Hot::ip(kind, header, len as u16, flow_hash, self.store(body))
     }
 
     #[inline]

@@ -1,0 +1,143 @@
+//! The packed descriptor of a packet, which moves from link to link.
+
+use crate::{ArpPacket, Ecn, Ipv4Header, MacKey};
+use std::net::Ipv4Addr;
+use tidewire_units::Instant;
+
+/// What a descriptor describes; three bits of its flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum HotKind {
+    /// IPv4 carrying anything but TCP and UDP.
+    Ip = 0,
+    /// IPv4 carrying TCP.
+    Tcp = 1,
+    /// IPv4 carrying UDP.
+    Udp = 2,
+    /// ARP.
+    Arp = 3,
+}
+
+/// The part of a packet that every hop reads: 32 bytes, copied from link to link.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Hot {
+    /// When it arrives at the end of the link that it is on.
+    pub time: Instant,
+    /// Destination address, rewritten by NAT only.
+    pub dst: Ipv4Addr,
+    /// Hash of the flow's addresses, protocol and ports, for equal-cost path choices.
+    pub flow_hash: u32,
+    /// Handle of the body in its pool.
+    pub body: u32,
+    /// Source MAC address on this hop.
+    pub src_mac: MacKey,
+    /// Destination MAC address on this hop.
+    pub dst_mac: MacKey,
+    /// Length of the IP packet (or ARP packet), in bytes.
+    pub len: u16,
+    /// Time to live.
+    pub ttl: u8,
+    /// Bits 0-1 ECN, 2-4 kind, 5 corrupted, 6 don't fragment, 7 retransmission.
+    pub(crate) flags: u8,
+}
+
+const _: () = assert!(size_of::<Hot>() == 32);
+
+const KIND_SHIFT: u8 = 2;
+const CORRUPTED: u8 = 1 << 5;
+const DONT_FRAGMENT: u8 = 1 << 6;
+const RETRANSMISSION: u8 = 1 << 7;
+
+impl Hot {
+    /// The descriptor of an IP packet of `len` bytes, before it is on any link.
+    #[inline]
+    pub(crate) fn ip(kind: HotKind, header: &Ipv4Header, len: u16, flow_hash: u32, body: u32) -> Hot {
+        let dont_fragment = if header.dont_fragment { DONT_FRAGMENT } else { 0 };
+        Hot {
+            time: Instant::ZERO,
+            dst: header.dst,
+            flow_hash,
+            body,
+            src_mac: MacKey::ZERO,
+            dst_mac: MacKey::ZERO,
+            len,
+            ttl: header.ttl,
+            flags: (kind as u8) << KIND_SHIFT | header.ecn as u8 | dont_fragment,
+        }
+    }
+
+    /// The descriptor of an ARP packet.
+    pub(crate) fn arp(target: Ipv4Addr, body: u32) -> Hot {
+        Hot {
+            time: Instant::ZERO,
+            dst: target,
+            flow_hash: 0,
+            body,
+            src_mac: MacKey::ZERO,
+            dst_mac: MacKey::ZERO,
+            len: ArpPacket::LEN as u16,
+            ttl: 0,
+            flags: (HotKind::Arp as u8) << KIND_SHIFT,
+        }
+    }
+
+    /// What the packet is.
+    #[inline]
+    pub const fn kind(&self) -> HotKind {
+        match (self.flags >> KIND_SHIFT) & 7 {
+            0 => HotKind::Ip,
+            1 => HotKind::Tcp,
+            2 => HotKind::Udp,
+            _ => HotKind::Arp,
+        }
+    }
+
+    /// True for every kind but ARP.
+    #[inline]
+    pub const fn is_ip(&self) -> bool {
+        !matches!(self.kind(), HotKind::Arp)
+    }
+
+    /// The ECN field.
+    #[inline]
+    pub const fn ecn(&self) -> Ecn {
+        Ecn::from_bits(self.flags)
+    }
+
+    /// Sets the ECN field.
+    #[inline]
+    pub fn set_ecn(&mut self, ecn: Ecn) {
+        self.flags = (self.flags & !3) | ecn as u8;
+    }
+
+    /// Whether the link damaged it.
+    #[inline]
+    pub const fn is_corrupted(&self) -> bool {
+        self.flags & CORRUPTED != 0
+    }
+
+    /// Marks it as damaged.
+    #[inline]
+    pub fn corrupt(&mut self) {
+        self.flags |= CORRUPTED;
+    }
+
+    /// Whether it carries data that was sent before.
+    #[inline]
+    pub const fn is_retransmission(&self) -> bool {
+        self.flags & RETRANSMISSION != 0
+    }
+
+    /// Marks it as carrying data that was sent before.
+    #[inline]
+    pub fn set_retransmission(&mut self) {
+        self.flags |= RETRANSMISSION;
+    }
+
+    /// The don't-fragment bit.
+    #[inline]
+    pub const fn dont_fragment(&self) -> bool {
+        self.flags & DONT_FRAGMENT != 0
+    }
+}
