@@ -1,0 +1,217 @@
+//! What can be read off a connection, with the meanings of Linux's `struct tcp_info`.
+
+use crate::State;
+use tidewire_units::Span;
+
+/// Where the sender stands in loss recovery; the numbers are Linux's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[repr(u8)]
+pub enum CaState {
+    /// Nothing wrong.
+    #[default]
+    Open = 0,
+    /// Duplicate or selective acknowledgments have come, no loss is proven.
+    Disorder = 1,
+    /// The window is being reduced after a congestion signal that was not a loss.
+    Cwr = 2,
+    /// Fast recovery.
+    Recovery = 3,
+    /// Recovery after a retransmission timeout.
+    Loss = 4,
+}
+
+impl CaState {
+    /// `Open`, `Disorder`, `CWR`, `Recovery`, `Loss`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CaState::Open => "Open",
+            CaState::Disorder => "Disorder",
+            CaState::Cwr => "CWR",
+            CaState::Recovery => "Recovery",
+            CaState::Loss => "Loss",
+        }
+    }
+}
+
+/// A snapshot of a connection. Packet counts are segments, as Linux counts them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TcpInfo {
+    /// State of the connection.
+    pub state: State,
+    /// State of loss recovery.
+    pub ca_state: CaState,
+    /// Consecutive retransmission timeouts of the oldest segment.
+    pub retransmits: u32,
+    /// Unanswered window or keepalive probes.
+    pub probes: u32,
+    /// Doublings of the RTO.
+    pub backoff: u32,
+    /// Timestamps are in use.
+    pub timestamps: bool,
+    /// SACK is in use.
+    pub sack: bool,
+    /// ECN is in use.
+    pub ecn: bool,
+    /// Shift applied to the windows that the peer announces.
+    pub snd_wscale: u8,
+    /// Shift applied to the windows that this side announces.
+    pub rcv_wscale: u8,
+    /// Retransmission timeout.
+    pub rto: Span,
+    /// Current delay of acknowledgments.
+    pub ato: Span,
+    /// Bytes of data in a full segment.
+    pub snd_mss: u32,
+    /// Estimate of the peer's segment size.
+    pub rcv_mss: u32,
+    /// MSS announced to the peer.
+    pub advmss: u32,
+    /// Segments sent and not cumulatively acknowledged.
+    pub unacked: u32,
+    /// Segments selectively acknowledged (without SACK: duplicate acknowledgments).
+    pub sacked: u32,
+    /// Segments thought lost.
+    pub lost: u32,
+    /// Segments retransmitted and not acknowledged.
+    pub retrans: u32,
+    /// Segments in flight: unacked - sacked - lost + retrans.
+    pub in_flight: u32,
+    /// Time since data was last sent.
+    pub last_data_sent: Span,
+    /// Time since data was last received.
+    pub last_data_recv: Span,
+    /// Time since an acknowledgment was last received.
+    pub last_ack_recv: Span,
+    /// Smoothed round-trip time; zero before the first sample.
+    pub rtt: Span,
+    /// Its mean deviation.
+    pub rttvar: Span,
+    /// Smallest round-trip time of the last five minutes; zero before the first sample.
+    pub min_rtt: Span,
+    /// Slow-start threshold in segments; [`TcpInfo::INFINITE_SSTHRESH`] at first.
+    pub snd_ssthresh: u32,
+    /// Congestion window in segments.
+    pub snd_cwnd: u32,
+    /// Receiver's current window clamp in bytes (`rcv_ssthresh`).
+    pub rcv_ssthresh: u32,
+    /// Duplicate acknowledgments that mean loss.
+    pub reordering: u32,
+    /// How often reordering was seen.
+    pub reord_seen: u32,
+    /// Receiver's estimate of the round-trip time.
+    pub rcv_rtt: Span,
+    /// Receive space per round trip, in bytes.
+    pub rcv_space: u32,
+    /// Segments retransmitted in total.
+    pub total_retrans: u32,
+    /// Retransmission timeouts in total.
+    pub total_rto: u32,
+    /// Pacing rate in bytes per second; `u64::MAX` when unlimited.
+    pub pacing_rate: u64,
+    /// Latest delivery rate in bytes per second.
+    pub delivery_rate: u64,
+    /// The delivery rate was limited by the application.
+    pub delivery_rate_app_limited: bool,
+    /// Bytes acknowledged.
+    pub bytes_acked: u64,
+    /// Bytes received in order.
+    pub bytes_received: u64,
+    /// Data bytes sent, retransmissions included.
+    pub bytes_sent: u64,
+    /// Data bytes retransmitted.
+    pub bytes_retrans: u64,
+    /// Segments sent.
+    pub segs_out: u64,
+    /// Segments received.
+    pub segs_in: u64,
+    /// Segments with data sent.
+    pub data_segs_out: u64,
+    /// Segments with data received.
+    pub data_segs_in: u64,
+    /// Segments delivered to the peer.
+    pub delivered: u32,
+    /// Segments delivered with a congestion mark.
+    pub delivered_ce: u32,
+    /// Unsent bytes in the send buffer.
+    pub notsent_bytes: u64,
+    /// Time with data outstanding.
+    pub busy_time: Span,
+    /// Part of it that was limited by the peer's window.
+    pub rwnd_limited: Span,
+    /// Part of it that was limited by the send buffer.
+    pub sndbuf_limited: Span,
+    /// Peer's window in bytes.
+    pub snd_wnd: u32,
+    /// Window announced to the peer, in bytes.
+    pub rcv_wnd: u32,
+    /// Duplicate SACK blocks received.
+    pub dsack_dups: u32,
+    /// Out-of-order segments received.
+    pub rcv_ooopack: u32,
+}
+
+impl TcpInfo {
+    /// The slow-start threshold before any loss.
+    pub const INFINITE_SSTHRESH: u32 = 0x7FFF_FFFF;
+}
+
+pub(crate) fn empty(state: State) -> TcpInfo {
+    TcpInfo {
+        state,
+        ca_state: CaState::Open,
+        retransmits: 0,
+        probes: 0,
+        backoff: 0,
+        timestamps: false,
+        sack: false,
+        ecn: false,
+        snd_wscale: 0,
+        rcv_wscale: 0,
+        rto: Span::ZERO,
+        ato: Span::ZERO,
+        snd_mss: 0,
+        rcv_mss: 0,
+        advmss: 0,
+        unacked: 0,
+        sacked: 0,
+        lost: 0,
+        retrans: 0,
+        in_flight: 0,
+        last_data_sent: Span::ZERO,
+        last_data_recv: Span::ZERO,
+        last_ack_recv: Span::ZERO,
+        rtt: Span::ZERO,
+        rttvar: Span::ZERO,
+        min_rtt: Span::ZERO,
+        snd_ssthresh: TcpInfo::INFINITE_SSTHRESH,
+        snd_cwnd: 0,
+        rcv_ssthresh: 0,
+        reordering: 3,
+        reord_seen: 0,
+        rcv_rtt: Span::ZERO,
+        rcv_space: 0,
+        total_retrans: 0,
+        total_rto: 0,
+        pacing_rate: u64::MAX,
+        delivery_rate: 0,
+        delivery_rate_app_limited: false,
+        bytes_acked: 0,
+        bytes_received: 0,
+        bytes_sent: 0,
+        bytes_retrans: 0,
+        segs_out: 0,
+        segs_in: 0,
+        data_segs_out: 0,
+        data_segs_in: 0,
+        delivered: 0,
+        delivered_ce: 0,
+        notsent_bytes: 0,
+        busy_time: Span::ZERO,
+        rwnd_limited: Span::ZERO,
+        sndbuf_limited: Span::ZERO,
+        snd_wnd: 0,
+        rcv_wnd: 0,
+        dsack_dups: 0,
+        rcv_ooopack: 0,
+    }
+}
