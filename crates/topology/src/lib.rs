@@ -1,1 +1,17 @@
 //! A plan of nodes, links and addresses, its generators, routes and drawings.
+
+mod address;
+mod error;
+mod plan;
+mod prefix;
+mod segments;
+mod spec;
+
+pub use address::{Network, Numbering};
+pub use error::PlanError;
+pub use plan::{Iface, Link, Node, Plan, link_of, peer_of, receiver_of, sender_of, sends_on};
+pub use prefix::{IfaceAddr, Prefix};
+pub use spec::{
+    AddressMode, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel, LossSpec, Match, NodeKind,
+    NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SwitchSpec,
+};

@@ -1,0 +1,104 @@
+//! What cannot be built, as sentences for the person who asked for it.
+
+use crate::Prefix;
+use std::fmt;
+use tidewire_units::NodeId;
+
+/// Why a plan refuses an addition, or cannot be numbered. Displays as one sentence.
+#[derive(Clone, PartialEq, Debug)]
+pub enum PlanError {
+    /// Two nodes of one name.
+    DuplicateName(String),
+    /// A name that is empty, too long or holds control characters.
+    BadName(String),
+    /// An id that belongs to no node of this plan.
+    UnknownNode(NodeId),
+    /// A link from a node to itself.
+    SelfLink(String),
+    /// An MTU below 68 bytes.
+    MtuTooSmall {
+        /// The link, as `a-b`.
+        link: String,
+        /// The MTU asked for, in bytes.
+        mtu: u16,
+    },
+    /// A routing cost of zero.
+    ZeroCost(String),
+    /// A queue as a multiple of the bandwidth-delay product that cannot be worked out.
+    BadBdp(String),
+    /// The network of a subnet has more members than the subnet has addresses.
+    SubnetFull {
+        /// The subnet.
+        prefix: Prefix,
+        /// How many addresses are needed.
+        needed: u64,
+    },
+    /// The nodes given for a subnet do not share a network.
+    NotOneNetwork {
+        /// The subnet.
+        prefix: Prefix,
+        /// A node outside the network of the others, or without any.
+        node: String,
+    },
+    /// The nodes given for a subnet share several networks.
+    AmbiguousNetwork(Prefix),
+    /// A network was given two subnets.
+    TwoSubnets {
+        /// The one it has.
+        first: Prefix,
+        /// The one it was given now.
+        second: Prefix,
+    },
+    /// No private addresses are left for automatic numbering.
+    AddressesExhausted {
+        /// How many networks need a subnet.
+        networks: usize,
+    },
+    /// A generator's parameter is out of range.
+    BadShape(String),
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanError::DuplicateName(name) => write!(f, "there is already a node named '{name}'"),
+            PlanError::BadName(name) => write!(
+                f,
+                "{name:?} cannot be a node's name: a name has 1 to 100 characters and no control characters"
+            ),
+            PlanError::UnknownNode(id) => write!(f, "there is no node with number {}", id.0),
+            PlanError::SelfLink(name) => write!(f, "'{name}' cannot be linked to itself"),
+            PlanError::MtuTooSmall { link, mtu } => {
+                write!(f, "link '{link}' has an MTU of {mtu} bytes; IPv4 needs at least 68")
+            }
+            PlanError::ZeroCost(link) => write!(f, "link '{link}' has a cost of 0; a cost is at least 1"),
+            PlanError::BadBdp(link) => write!(
+                f,
+                "the queue of link '{link}' is given in bandwidth-delay products, which needs a finite rate and a positive factor"
+            ),
+            PlanError::SubnetFull { prefix, needed } => write!(
+                f,
+                "subnet {prefix} has {} addresses for hosts, but {needed} are needed; use a shorter prefix",
+                prefix.hosts()
+            ),
+            PlanError::NotOneNetwork { prefix, node } => write!(
+                f,
+                "'{node}' is not on the same network as the other nodes of subnet {prefix}; join them with a switch"
+            ),
+            PlanError::AmbiguousNetwork(prefix) => write!(
+                f,
+                "the nodes of subnet {prefix} share more than one network; name more nodes, or a switch, to say which"
+            ),
+            PlanError::TwoSubnets { first, second } => {
+                write!(f, "the network of subnet {first} cannot also have subnet {second}")
+            }
+            PlanError::AddressesExhausted { networks } => write!(
+                f,
+                "the private address space is too small for {networks} networks; join hosts with switches, or give subnets"
+            ),
+            PlanError::BadShape(sentence) => f.write_str(sentence),
+        }
+    }
+}
+
+impl std::error::Error for PlanError {}
