@@ -18,4 +18,5 @@ mod process;
 
 pub use bulk::Bulk;
 pub use cbr::{Cbr, OnOff, Pattern};
-pub use process::{Process, Refusal, Resume, SocketApi, Wait};
+pub use process::{Process, Resume, SocketApi, Wait};
+pub use tidewire_units::Refusal;

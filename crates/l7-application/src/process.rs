@@ -1,7 +1,6 @@
 //! The contract between a program and whoever runs it.
 
-use std::fmt;
-use tidewire_units::{Instant, Interest, SocketId};
+use tidewire_units::{Instant, Interest, Refusal, SocketId};
 use tidewire_wire::{Endpoint, Payload};
 
 /// What a process waits for next.
@@ -24,40 +23,6 @@ pub enum Resume {
     Timer,
     /// The socket is as it was waited for, or has failed.
     Ready(SocketId),
-}
-
-/// Why a socket operation was refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// Another socket has the port.
-    InUse,
-    /// There is no route to the destination.
-    Unreachable,
-    /// The peer has no socket on that port.
-    Refused,
-    /// The peer reset the connection.
-    Reset,
-    /// Nobody answered.
-    TimedOut,
-    /// The connection is closed, or was never open.
-    Closed,
-    /// Not what this kind of socket can do.
-    Invalid,
-}
-
-impl fmt::Display for Refusal {
-    /// The words that scripts see.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Refusal::InUse => "in use",
-            Refusal::Unreachable => "unreachable",
-            Refusal::Refused => "refused",
-            Refusal::Reset => "reset",
-            Refusal::TimedOut => "timeout",
-            Refusal::Closed => "closed",
-            Refusal::Invalid => "invalid",
-        })
-    }
 }
 
 /// The socket calls that a native process uses. Each acts at the current instant and never blocks.

@@ -1,1 +1,33 @@
-//! Composes L2 to L4 into hosts, switches and routers.
+//! Composes L2 to L4 into things with ports: hosts and routers (one type, with and without forwarding), and switches.
+//!
+//! ```text
+//!   frame in --> IpNode: mine? -> deliver to a socket | forward | say why not  --> Outbox { sends, ended, wakes, progress }
+//!            --> Switch: learn, look up -> one port | all                      --> Outbox
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `outbox.rs` | [`Outbox`], everything that a node says to the world, and [`Context`] |
+//! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
+//! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
+//! | `sockets.rs` | [`Sockets`]: ports, timers, who waits for what |
+//! | `tcp.rs` | TCP sockets: connections, listeners, accept queues |
+//! | `datagram.rs` | UDP and ICMP echo sockets |
+//! | `switch.rs` | [`Switch`] |
+//!
+//! What is not here: links and time (world), programs (l7, script).
+
+mod datagram;
+mod ip_node;
+mod outbox;
+mod sockets;
+mod stack;
+mod switch;
+mod tcp;
+
+pub use datagram::{EchoEvent, EchoOutcome};
+pub use ip_node::IpNode;
+pub use outbox::{Context, LOOPBACK, NO_FLOW, Outbox, Progress};
+pub use sockets::{SocketView, Sockets};
+pub use stack::{Ecmp, Iface, IpStack, NodeStats, ping_flow};
+pub use switch::Switch;

@@ -30,5 +30,5 @@ pub use quantity::{QuantityError, parse_count, parse_probability, parse_rate, pa
 pub use random::{Purpose, Stream, Streams, stable_hash};
 pub use rate::Rate;
 pub use size::{Bytes, Probability};
-pub use socket::{Interest, SocketId, WaitToken};
+pub use socket::{Interest, Refusal, SocketId, WaitToken};
 pub use time::{Instant, Span};

@@ -1,5 +1,7 @@
 //! Words that processes and hosts share about sockets.
 
+use std::fmt;
+
 /// A socket of a host; never reused within a run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SocketId(pub u32);
@@ -27,3 +29,42 @@ pub struct WaitToken {
     /// The wait, counted by the process.
     pub generation: u32,
 }
+
+/// Why a socket operation was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// Another socket has the port.
+    InUse,
+    /// There is no route to the destination.
+    Unreachable,
+    /// The peer has no socket on that port.
+    Refused,
+    /// The peer reset the connection.
+    Reset,
+    /// Nobody answered.
+    TimedOut,
+    /// The connection is closed, or was never open.
+    Closed,
+    /// Larger than a packet can be on the way there.
+    TooBig,
+    /// Not what this kind of socket can do.
+    Invalid,
+}
+
+impl fmt::Display for Refusal {
+    /// The words that scripts see.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::InUse => "in use",
+            Refusal::Unreachable => "unreachable",
+            Refusal::Refused => "refused",
+            Refusal::Reset => "reset",
+            Refusal::TimedOut => "timeout",
+            Refusal::Closed => "closed",
+            Refusal::TooBig => "too big",
+            Refusal::Invalid => "invalid",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}

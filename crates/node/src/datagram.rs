@@ -1,0 +1,310 @@
+//! UDP sockets and ICMP echo sockets.
+
+use crate::sockets::{Kind, Sockets};
+use crate::stack::flow_hash;
+use crate::tcp::ANY;
+use crate::{Context, IpStack, NO_FLOW, Progress};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use tidewire_l3_network::icmp;
+use tidewire_l4_transport::{Accepted, Datagram, UdpSocket, Unreachable};
+use tidewire_units::{Instant, Refusal, SocketId};
+use tidewire_wire::{Cause, Content, Ecn, Endpoint, Hot, Payload, Protocol, UdpHeader};
+
+/// Most payload that fits in one IP packet.
+const MAX_PAYLOAD: usize = 65_507;
+
+pub(crate) struct UdpSock {
+    pub port: u16,
+    pub peer: Option<Endpoint>,
+    pub flow: u32,
+    /// Discard everything; flows to be measured by the hash of their packets.
+    pub is_sink: bool,
+    pub flows: FxHashMap<u32, u32>,
+    /// The hash towards the peer, kept because a flow sends many datagrams.
+    path: Option<(Endpoint, Ipv4Addr, u32, u16)>,
+    queue: UdpSocket,
+    /// An ICMP error about something sent to the peer.
+    error: Option<Refusal>,
+}
+
+impl UdpSock {
+    pub fn has_datagram(&self) -> bool {
+        self.queue.is_readable() || self.error.is_some()
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    pub fn flow_hash(&self) -> Option<u32> {
+        self.path.map(|(_, _, hash, _)| hash)
+    }
+}
+
+/// What an ICMP echo socket hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EchoEvent {
+    /// Who sent the ICMP message.
+    pub from: Ipv4Addr,
+    /// Which request it is about.
+    pub seq: u16,
+    /// What it says.
+    pub outcome: EchoOutcome,
+    /// Time to live on arrival.
+    pub ttl: u8,
+    /// When it arrived.
+    pub at: Instant,
+}
+
+/// The answer to an echo request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EchoOutcome {
+    /// An echo reply.
+    Reply,
+    /// The time to live ran out at the sender of the message.
+    TimeExceeded,
+    /// Unreachable, with the code.
+    Unreachable(u8),
+}
+
+pub(crate) struct EchoSocket {
+    pub id: u16,
+    pub events: VecDeque<EchoEvent>,
+}
+
+impl Sockets {
+    /// A UDP socket on `port`; 0 picks a free one.
+    pub fn udp(&mut self, port: u16) -> Result<SocketId, Refusal> {
+        let port = match port {
+            0 => self.free_port(|sockets, port| sockets.udp_ports.contains_key(&port))?,
+            port if self.udp_ports.contains_key(&port) => return Err(Refusal::InUse),
+            port => port,
+        };
+        let id = self.add(Kind::Udp(UdpSock {
+            port,
+            peer: None,
+            flow: NO_FLOW,
+            is_sink: false,
+            flows: FxHashMap::default(),
+            path: None,
+            queue: UdpSocket::new(UdpSocket::DEFAULT_RCVBUF),
+            error: None,
+        }));
+        self.udp_ports.insert(port, id);
+        Ok(SocketId(id))
+    }
+
+    /// A UDP socket that discards everything; the one on `port` if there is one already.
+    pub fn udp_sink(&mut self, port: u16) -> Result<SocketId, Refusal> {
+        if let Some(id) = self.udp_ports.get(&port).copied() {
+            let is_sink = self.udp_mut(SocketId(id)).is_ok_and(|udp| udp.is_sink);
+            return if is_sink { Ok(SocketId(id)) } else { Err(Refusal::InUse) };
+        }
+        let id = self.udp(port)?;
+        self.udp_mut(id)?.is_sink = true;
+        Ok(id)
+    }
+
+    /// Gives a UDP socket a peer: it sends to and hears nobody else.
+    pub fn udp_connect(&mut self, id: SocketId, peer: Endpoint, stack: &IpStack) -> Result<(), Refusal> {
+        let udp = self.udp_mut(id)?;
+        udp.peer = Some(peer);
+        udp.find_path(peer, stack).map(drop)
+    }
+
+    /// Sends a datagram, to the socket's peer without `to`.
+    pub fn send_to(
+        &mut self,
+        id: SocketId,
+        payload: Payload,
+        to: Option<Endpoint>,
+        stack: &mut IpStack,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let udp = self.udp_mut(id)?;
+        let to = to.or(udp.peer).ok_or(Refusal::Invalid)?;
+        let (src, hash, mtu) = udp.find_path(to, stack)?;
+        if payload.len() > MAX_PAYLOAD || payload.len() + 28 > usize::from(mtu) {
+            return Err(Refusal::TooBig);
+        }
+        if udp.flow != NO_FLOW {
+            let (flow, bytes) = (udp.flow, payload.len() as u32);
+            cx.out.progress.push(Progress::DatagramSent { flow, bytes });
+        }
+        let ports = UdpHeader { src_port: udp.port, dst_port: to.port };
+        let header = stack.header(src, to.addr, Ecn::NotCapable);
+        let packet = cx.packets.insert_udp(&header, ports, payload, hash, cx.now);
+        if stack.output(packet, cx) { Ok(()) } else { Err(Refusal::Unreachable) }
+    }
+
+    /// Takes the oldest datagram; `None` when there is none now.
+    pub fn recv_from(&mut self, id: SocketId) -> Result<Option<Datagram>, Refusal> {
+        let udp = self.udp_mut(id)?;
+        match udp.queue.recv() {
+            Some(datagram) => Ok(Some(datagram)),
+            None => udp.error.take().map_or(Ok(None), Err),
+        }
+    }
+
+    /// An ICMP echo socket: requests are sent with [`crate::IpNode::send_echo`] and its identifier.
+    pub fn echo(&mut self) -> (SocketId, u16) {
+        while self.next_echo == 0 || self.echo_ids.contains_key(&self.next_echo) {
+            self.next_echo = self.next_echo.wrapping_add(1);
+        }
+        let id = self.next_echo;
+        self.next_echo = self.next_echo.wrapping_add(1);
+        let socket = self.add(Kind::Echo(EchoSocket { id, events: VecDeque::new() }));
+        self.echo_ids.insert(id, socket);
+        (SocketId(socket), id)
+    }
+
+    /// Takes the oldest answer that an echo socket has heard.
+    pub fn recv_echo(&mut self, id: SocketId) -> Option<EchoEvent> {
+        match &mut self.socket_mut(id)?.kind {
+            Kind::Echo(echo) => echo.events.pop_front(),
+            _ => None,
+        }
+    }
+
+    /// Handles a datagram that was addressed to this host; gives it back when no socket has its port.
+    #[inline]
+    pub(crate) fn handle_udp(&mut self, packet: Hot, cx: &mut Context<'_>) -> Option<Hot> {
+        let body = cx.packets.body(&packet);
+        let Content::Udp(ports, _) = body.content else { return Some(packet) };
+        let from = Endpoint::new(body.src, ports.src_port);
+        let id = self.udp_ports.get(&ports.dst_port).copied()?;
+        let Ok(udp) = self.udp_mut(SocketId(id)) else { return Some(packet) };
+        if udp.peer.is_some_and(|peer| peer != from) {
+            return Some(packet);
+        }
+        let sent_at = cx.packets.sent_at(&packet).unwrap_or(cx.now);
+        if udp.is_sink {
+            if let Some(flow) = udp.flows.get(&packet.flow_hash).copied() {
+                let bytes = u32::from(packet.len) - 28;
+                cx.out.progress.push(Progress::Datagram { flow, bytes, sent_at });
+            }
+            cx.end(packet, Cause::Delivered);
+            return None;
+        }
+        let datagram = Datagram {
+            from,
+            payload: cx.packets.payload(&packet),
+            sent_at: Some(sent_at),
+            arrived_at: cx.now,
+            ecn: packet.ecn(),
+            ttl: packet.ttl,
+        };
+        match udp.queue.handle_datagram(datagram) {
+            Accepted::Full => cx.end(packet, Cause::SocketFull),
+            Accepted::Queued => {
+                cx.end(packet, Cause::Delivered);
+                self.wake_ready(id, cx);
+            }
+        }
+        None
+    }
+
+    /// Handles an ICMP message other than an echo request: finds the socket that it is about.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn handle_icmp(
+        &mut self,
+        from: Ipv4Addr,
+        ttl: u8,
+        kind: u8,
+        code: u8,
+        rest: u32,
+        payload: &Payload,
+        stack: &mut IpStack,
+        cx: &mut Context<'_>,
+    ) {
+        if kind == icmp::ECHO_REPLY {
+            let (id, seq) = icmp::echo_ids(rest);
+            return self.hear_echo(
+                id,
+                EchoEvent { from, seq, outcome: EchoOutcome::Reply, ttl, at: cx.now },
+                cx,
+            );
+        }
+        let Some(quoted) = icmp::quoted(&payload.to_bytes()) else { return };
+        let outcome = match kind {
+            icmp::TIME_EXCEEDED => EchoOutcome::TimeExceeded,
+            icmp::UNREACHABLE => EchoOutcome::Unreachable(code),
+            _ => return,
+        };
+        let local = Endpoint::new(quoted.src, quoted.ports.0);
+        let remote = Endpoint::new(quoted.dst, quoted.ports.1);
+        match Protocol(quoted.protocol) {
+            Protocol::ICMP => {
+                let (id, seq) = icmp::echo_ids(quoted.rest);
+                self.hear_echo(id, EchoEvent { from, seq, outcome, ttl, at: cx.now }, cx);
+            }
+            Protocol::TCP => {
+                let kind = match outcome {
+                    EchoOutcome::Unreachable(2 | 3) => Unreachable::Port,
+                    EchoOutcome::Unreachable(4) => Unreachable::FragmentationNeeded(rest as u16),
+                    _ => Unreachable::Host,
+                };
+                self.handle_tcp_unreachable(local, remote, kind, stack, cx);
+            }
+            Protocol::UDP => self.hear_udp_error(local, remote, outcome, cx),
+            _ => {}
+        }
+    }
+
+    /// Errors reach connected UDP sockets only (RFC 1122 section 4.1.3.3; Linux without IP_RECVERR).
+    fn hear_udp_error(
+        &mut self,
+        local: Endpoint,
+        remote: Endpoint,
+        outcome: EchoOutcome,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(id) = self.udp_ports.get(&local.port).copied() else { return };
+        if let Ok(udp) = self.udp_mut(SocketId(id))
+            && udp.peer == Some(remote)
+        {
+            udp.error = match outcome {
+                EchoOutcome::Unreachable(3) => Some(Refusal::Refused),
+                EchoOutcome::Unreachable(_) => Some(Refusal::Unreachable),
+                _ => return,
+            };
+            self.wake_ready(id, cx);
+        }
+    }
+
+    fn hear_echo(&mut self, id: u16, event: EchoEvent, cx: &mut Context<'_>) {
+        let Some(socket) = self.echo_ids.get(&id).copied() else { return };
+        if let Some(Kind::Echo(echo)) = self.socket_mut(SocketId(socket)).map(|socket| &mut socket.kind) {
+            echo.events.push_back(event);
+        }
+        self.wake_ready(socket, cx);
+    }
+
+    fn udp_mut(&mut self, id: SocketId) -> Result<&mut UdpSock, Refusal> {
+        match self.socket_mut(id).map(|socket| &mut socket.kind) {
+            Some(Kind::Udp(udp)) => Ok(udp),
+            Some(_) => Err(Refusal::Invalid),
+            None => Err(Refusal::Closed),
+        }
+    }
+}
+
+impl UdpSock {
+    /// Source address, flow hash and MTU towards `to`.
+    fn find_path(&mut self, to: Endpoint, stack: &IpStack) -> Result<(Ipv4Addr, u32, u16), Refusal> {
+        if let Some((known, src, hash, mtu)) = self.path
+            && known == to
+        {
+            return Ok((src, hash, mtu));
+        }
+        let (src, mtu) = stack.source_for(to.addr).ok_or(Refusal::Unreachable)?;
+        if src == ANY && !to.addr.is_broadcast() {
+            return Err(Refusal::Unreachable);
+        }
+        let hash = flow_hash(Protocol::UDP.0, src, self.port, to.addr, to.port);
+        self.path = Some((to, src, hash, mtu));
+        Ok((src, hash, mtu))
+    }
+}

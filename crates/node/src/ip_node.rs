@@ -1,0 +1,194 @@
+//! What happens to a frame that arrives at a host or router, and to a timer that goes off there.
+
+use crate::sockets::Sockets;
+use crate::stack::flow_hash;
+use crate::{Context, IpStack};
+use std::net::Ipv4Addr;
+use tidewire_l3_network::icmp::{self, Unreachable};
+use tidewire_units::Instant;
+use tidewire_wire::{Cause, Content, Ecn, Hot, HotKind, IcmpMessage, MacKey, Payload};
+
+/// A host or a router: a router is a host that forwards.
+pub struct IpNode {
+    /// Interfaces, ARP, routes.
+    pub stack: IpStack,
+    /// Sockets; made when the first one is opened, so that an idle node is small.
+    sockets: Option<Box<Sockets>>,
+    forwards: bool,
+    salt: u64,
+}
+
+impl IpNode {
+    /// A node without interfaces. `salt` is its own random number, for initial sequence numbers.
+    pub fn new(stack: IpStack, forwards: bool, salt: u64) -> IpNode {
+        IpNode { stack, sockets: None, forwards, salt }
+    }
+
+    /// Whether it forwards packets for others.
+    pub fn forwards(&self) -> bool {
+        self.forwards
+    }
+
+    /// Its stack and its sockets.
+    pub fn parts(&mut self) -> (&mut IpStack, &mut Sockets) {
+        let salt = self.salt;
+        (&mut self.stack, self.sockets.get_or_insert_with(|| Box::new(Sockets::new(salt))))
+    }
+
+    /// Its sockets, if it ever had any.
+    pub fn sockets(&self) -> Option<&Sockets> {
+        self.sockets.as_deref()
+    }
+
+    /// Handles a frame that came in through `port`.
+    #[inline]
+    pub fn handle_frame(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        if packet.is_corrupted() {
+            return cx.end(packet, Cause::Corrupted);
+        }
+        if let Some(iface) = self.stack.ifaces.get(port as usize)
+            && iface.framed
+            && packet.dst_mac != MacKey::of(iface.id)
+            && packet.dst_mac != MacKey::BROADCAST
+        {
+            return cx.end(packet, Cause::NotForMe);
+        }
+        if packet.kind() == HotKind::Arp {
+            return self.stack.handle_arp(port, packet, cx);
+        }
+        if self.stack.is_local(packet.dst) || self.stack.is_broadcast(port, packet.dst) {
+            return self.deliver(packet, cx);
+        }
+        if self.forwards {
+            return self.forward(packet, cx);
+        }
+        cx.end(packet, Cause::NotForMe);
+    }
+
+    /// When the next timer goes off, and whether any timer keeps the run alive.
+    #[inline]
+    pub fn next_timeout(&self) -> (Instant, bool) {
+        let arp = self.stack.next_timeout();
+        let (sockets, foreground) = match &self.sockets {
+            Some(sockets) => (sockets.next_timeout(), sockets.has_foreground_timer()),
+            None => (Instant::MAX, false),
+        };
+        (arp.min(sockets), foreground || arp < Instant::MAX)
+    }
+
+    /// Handles every timer that is due.
+    pub fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.stack.next_timeout() <= cx.now {
+            for given_up in self.stack.handle_timeout(cx) {
+                for packet in given_up.packets {
+                    self.report(&packet, icmp::UNREACHABLE, Unreachable::Host as u8, cx);
+                    cx.end(packet, Cause::NoArpReply);
+                }
+            }
+        }
+        if let Some(sockets) = &mut self.sockets {
+            sockets.handle_timeout(&mut self.stack, cx);
+        }
+    }
+
+    /// Forwards a packet for others (RFC 1812 section 5.2).
+    #[inline]
+    fn forward(&mut self, mut packet: Hot, cx: &mut Context<'_>) {
+        if packet.ttl <= 1 {
+            self.report(&packet, icmp::TIME_EXCEEDED, 0, cx);
+            return cx.end(packet, Cause::TtlExpired);
+        }
+        let Some(hop) = self.stack.next_hop(&packet) else {
+            self.report(&packet, icmp::UNREACHABLE, Unreachable::Net as u8, cx);
+            return cx.end(packet, Cause::NoRoute);
+        };
+        if packet.len > self.stack.ifaces[hop.port as usize].mtu {
+            self.report(&packet, icmp::UNREACHABLE, Unreachable::FragmentationNeeded as u8, cx);
+            return cx.end(packet, Cause::TooBig);
+        }
+        packet.ttl -= 1;
+        self.stack.stats.forwarded += 1;
+        self.stack.send_via(hop, packet, cx);
+    }
+
+    #[inline]
+    fn deliver(&mut self, packet: Hot, cx: &mut Context<'_>) {
+        self.stack.stats.rx_packets += 1;
+        self.stack.stats.rx_bytes += u64::from(packet.len);
+        match packet.kind() {
+            HotKind::Tcp => {
+                let (stack, sockets) = self.parts();
+                sockets.handle_tcp(packet, stack, cx);
+            }
+            HotKind::Udp => {
+                let (_, sockets) = self.parts();
+                if let Some(unwanted) = sockets.handle_udp(packet, cx) {
+                    self.report(&unwanted, icmp::UNREACHABLE, Unreachable::Port as u8, cx);
+                    cx.end(unwanted, Cause::NoSocket);
+                }
+            }
+            _ => match cx.packets.body(&packet).content {
+                Content::Icmp(kind, code, rest) => self.handle_icmp(packet, kind, code, rest, cx),
+                _ => {
+                    self.report(&packet, icmp::UNREACHABLE, Unreachable::Protocol as u8, cx);
+                    cx.end(packet, Cause::NoSocket);
+                }
+            },
+        }
+    }
+
+    fn handle_icmp(&mut self, packet: Hot, kind: u8, code: u8, rest: u32, cx: &mut Context<'_>) {
+        let from = cx.packets.body(&packet).src;
+        if kind == icmp::ECHO_REQUEST {
+            // RFC 1122 section 3.2.2.6: the reply carries the data back, from the address that was asked.
+            let (id, seq) = icmp::echo_ids(rest);
+            let src = if self.stack.is_local(packet.dst) { packet.dst } else { self.stack.address() };
+            let reply = icmp::echo(icmp::ECHO_REPLY, id, seq, cx.packets.payload(&packet));
+            cx.end(packet, Cause::Delivered);
+            return self.send_icmp(src, from, reply, cx);
+        }
+        let payload = cx.packets.payload(&packet);
+        if let Some(sockets) = &mut self.sockets {
+            sockets.handle_icmp(from, packet.ttl, kind, code, rest, &payload, &mut self.stack, cx);
+        }
+        cx.end(packet, Cause::Delivered);
+    }
+
+    /// Tells the sender of `packet` what became of it; a packet of the node's own is reported to its socket directly.
+    fn report(&mut self, packet: &Hot, kind: u8, code: u8, cx: &mut Context<'_>) {
+        let src = cx.packets.body(packet).src;
+        let Some(message) = icmp::error_about(&cx.packets.unpack(packet), kind, code, 0) else { return };
+        if self.stack.is_local(src) {
+            let (stack, sockets) = self.parts();
+            return sockets.handle_icmp(src, 0, kind, code, 0, &message.payload, stack, cx);
+        }
+        if let Some((own, _)) = self.stack.source_for(src) {
+            self.send_icmp(own, src, message, cx);
+        }
+    }
+
+    fn send_icmp(&mut self, src: Ipv4Addr, dst: Ipv4Addr, message: IcmpMessage, cx: &mut Context<'_>) {
+        let hash = flow_hash(1, src, 0, dst, 0);
+        let header = self.stack.header(src, dst, Ecn::NotCapable);
+        let packet = cx.packets.insert_icmp(&header, message, hash);
+        self.stack.output(packet, cx);
+    }
+
+    /// Sends one echo request from an echo socket's identifier. False without a route.
+    pub fn send_echo(
+        &mut self,
+        dst: Ipv4Addr,
+        id: u16,
+        seq: u16,
+        data: Payload,
+        ttl: u8,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some((src, _)) = self.stack.source_for(dst) else { return false };
+        let mut header = self.stack.header(src, dst, Ecn::NotCapable);
+        header.ttl = ttl;
+        let request = icmp::echo(icmp::ECHO_REQUEST, id, seq, data);
+        let packet = cx.packets.insert_icmp(&header, request, crate::ping_flow(src, dst, id));
+        self.stack.output(packet, cx)
+    }
+}

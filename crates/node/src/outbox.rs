@@ -1,0 +1,101 @@
+//! Everything that a node says to the world. Nothing calls back up: the world empties the outbox after each input.
+
+use tidewire_units::{Instant, WaitToken};
+use tidewire_wire::{Cause, Hot, Packets};
+
+/// The port number that stands for the loopback interface.
+pub const LOOPBACK: u32 = u32::MAX;
+/// No flow is measured.
+pub const NO_FLOW: u32 = u32::MAX;
+
+/// What has become of a measured flow.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Progress {
+    /// The sender has transmitted so many bytes of the stream at least once, in all.
+    Sent {
+        /// The flow.
+        flow: u32,
+        /// Bytes, in all.
+        total: u64,
+    },
+    /// The receiver has so many bytes of the stream in order, in all.
+    Received {
+        /// The flow.
+        flow: u32,
+        /// Bytes, in all.
+        total: u64,
+    },
+    /// A data packet reached the receiver, in order or not.
+    Packet {
+        /// The flow.
+        flow: u32,
+        /// When it was sent.
+        sent_at: Instant,
+    },
+    /// A datagram was sent.
+    DatagramSent {
+        /// The flow.
+        flow: u32,
+        /// Payload bytes.
+        bytes: u32,
+    },
+    /// A datagram reached the receiver.
+    Datagram {
+        /// The flow.
+        flow: u32,
+        /// Payload bytes.
+        bytes: u32,
+        /// When it was sent.
+        sent_at: Instant,
+    },
+    /// The sender's connection has ended, or everything was acknowledged.
+    Ended {
+        /// The flow.
+        flow: u32,
+    },
+}
+
+/// What a node wants done.
+#[derive(Default)]
+pub struct Outbox {
+    /// Packets to send, with the port to send them on.
+    pub sends: Vec<(u32, Hot)>,
+    /// Packets that have ended.
+    pub ended: Vec<(Hot, Cause)>,
+    /// Waits that are over.
+    pub wakes: Vec<WaitToken>,
+    /// Progress of measured flows.
+    pub progress: Vec<Progress>,
+}
+
+impl Outbox {
+    /// True when there is nothing to do.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.sends.is_empty() && self.ended.is_empty() && self.wakes.is_empty() && self.progress.is_empty()
+    }
+}
+
+/// What every input comes with: the time, the packets and where to put the outcome.
+pub struct Context<'a> {
+    /// Now.
+    pub now: Instant,
+    /// The world's packet pools.
+    pub packets: &'a mut Packets,
+    /// Outcomes.
+    pub out: &'a mut Outbox,
+}
+
+impl Context<'_> {
+    /// Ends a packet.
+    #[inline]
+    pub fn end(&mut self, packet: Hot, cause: Cause) {
+        self.out.ended.push((packet, cause));
+    }
+
+    /// Sends a packet on a port.
+    #[inline]
+    pub fn send(&mut self, port: u32, packet: Hot) {
+        self.out.sends.push((port, packet));
+    }
+}

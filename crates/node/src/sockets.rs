@@ -1,0 +1,293 @@
+//! A host's sockets: who has which port, whose timer is next, who waits for what.
+
+use crate::datagram::{EchoSocket, UdpSock};
+use crate::tcp::{Listener, TcpSock, Tuple};
+use crate::{Context, IpStack, NO_FLOW};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use tidewire_l4_transport::{Connection, TcpConfig};
+use tidewire_units::{Instant, Interest, Refusal, SocketId, WaitToken};
+use tidewire_wire::Endpoint;
+
+/// First port that is given out to sockets that ask for none (RFC 6335 section 6).
+const FIRST_EPHEMERAL: u16 = 49_152;
+
+/// All sockets of one host.
+pub struct Sockets {
+    /// By socket id; ids are never reused, so that a stale handle finds nothing.
+    pub(crate) slots: Vec<Option<Box<Socket>>>,
+    pub(crate) connections: FxHashMap<Tuple, u32>,
+    pub(crate) listeners: FxHashMap<u16, u32>,
+    /// TCP ports of sockets that are bound and neither listen nor are connected.
+    pub(crate) bound: FxHashSet<u16>,
+    pub(crate) udp_ports: FxHashMap<u16, u32>,
+    pub(crate) echo_ids: FxHashMap<u16, u32>,
+    /// Earliest wake of each connection; stale entries are recognised and skipped.
+    timers: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// Connections whose timer keeps the run alive.
+    foreground: u32,
+    next_port: u16,
+    pub(crate) next_echo: u16,
+    pub(crate) salt: u64,
+}
+
+pub(crate) struct Socket {
+    pub waiters: Vec<(Interest, WaitToken)>,
+    pub kind: Kind,
+}
+
+pub(crate) enum Kind {
+    Unbound { config: Arc<TcpConfig>, port: u16 },
+    Listener(Listener),
+    Tcp(TcpSock),
+    Udp(UdpSock),
+    Echo(EchoSocket),
+}
+
+/// What can be seen of a socket from outside.
+pub enum SocketView<'a> {
+    /// A TCP socket that is neither connected nor listening, with its port (0 while unbound).
+    Unbound(u16),
+    /// A listening TCP socket: port, and connections waiting to be accepted.
+    Listener(u16, usize),
+    /// A TCP connection: local and remote endpoint.
+    Tcp(Endpoint, Endpoint, &'a Connection),
+    /// A UDP socket: port, peer if connected, and datagrams waiting to be read.
+    Udp(u16, Option<Endpoint>, usize),
+    /// An ICMP echo socket.
+    Echo,
+}
+
+impl Sockets {
+    /// No sockets yet. `salt` keeps initial sequence numbers apart between hosts (RFC 6528).
+    pub fn new(salt: u64) -> Sockets {
+        Sockets {
+            slots: Vec::new(),
+            connections: FxHashMap::default(),
+            listeners: FxHashMap::default(),
+            bound: FxHashSet::default(),
+            udp_ports: FxHashMap::default(),
+            echo_ids: FxHashMap::default(),
+            timers: BinaryHeap::new(),
+            foreground: 0,
+            next_port: FIRST_EPHEMERAL,
+            next_echo: 1,
+            salt,
+        }
+    }
+
+    /// A socket as it is now; `None` when it is closed and forgotten.
+    pub fn view(&self, id: SocketId) -> Option<SocketView<'_>> {
+        let socket = self.slots.get(id.0 as usize)?.as_ref()?;
+        Some(match &socket.kind {
+            Kind::Unbound { port, .. } => SocketView::Unbound(*port),
+            Kind::Listener(listener) => SocketView::Listener(listener.port, listener.queue.len()),
+            Kind::Tcp(tcp) => SocketView::Tcp(tcp.local, tcp.remote, &tcp.conn),
+            Kind::Udp(udp) => SocketView::Udp(udp.port, udp.peer, udp.waiting()),
+            Kind::Echo(_) => SocketView::Echo,
+        })
+    }
+
+    /// Every live socket, in order of creation.
+    pub fn ids(&self) -> impl Iterator<Item = SocketId> + '_ {
+        self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()).map(|(i, _)| SocketId(i as u32))
+    }
+
+    /// Lets a process wait. True when what it waits for is already so; then it is not registered.
+    pub fn wait(&mut self, id: SocketId, interest: Interest, token: WaitToken) -> bool {
+        if self.is_ready(id, interest) {
+            return true;
+        }
+        if let Some(socket) = self.socket_mut(id) {
+            // A process waits for one thing at a time: what it registered before is over.
+            socket.waiters.retain(|(_, waiter)| waiter.process != token.process);
+            socket.waiters.push((interest, token));
+        }
+        false
+    }
+
+    /// Whether an interest is satisfied; a socket that is gone satisfies every one.
+    pub fn is_ready(&self, id: SocketId, interest: Interest) -> bool {
+        match self.slots.get(id.0 as usize).and_then(|slot| slot.as_ref()) {
+            None => true,
+            Some(socket) => socket.kind.is_ready(interest),
+        }
+    }
+
+    /// Closes a socket: a connection sends what it has and then FIN; anything else is gone at once.
+    pub fn close(&mut self, id: SocketId, stack: &mut IpStack, cx: &mut Context<'_>) {
+        let Some(socket) = self.socket_mut(id) else { return };
+        match &mut socket.kind {
+            Kind::Tcp(tcp) => {
+                tcp.conn.close(cx.now);
+                tcp.released = true;
+                self.drive(id.0, stack, cx);
+            }
+            Kind::Listener(listener) => {
+                let (port, waiting) = (listener.port, std::mem::take(&mut listener.queue));
+                self.listeners.remove(&port);
+                // Connections that nobody will accept are reset, as Linux does.
+                waiting.into_iter().for_each(|child| self.abort(SocketId(child), stack, cx));
+                self.forget(id, cx);
+            }
+            Kind::Udp(udp) => {
+                let port = udp.port;
+                self.udp_ports.remove(&port);
+                self.forget(id, cx);
+            }
+            Kind::Echo(echo) => {
+                let id_field = echo.id;
+                self.echo_ids.remove(&id_field);
+                self.forget(id, cx);
+            }
+            Kind::Unbound { port, .. } => {
+                let port = *port;
+                self.bound.remove(&port);
+                self.forget(id, cx);
+            }
+        }
+    }
+
+    /// When the next timer goes off; may be early.
+    #[inline]
+    pub fn next_timeout(&self) -> Instant {
+        self.timers.peek().map_or(Instant::MAX, |Reverse((at, _))| *at)
+    }
+
+    /// Whether any timer keeps the run alive.
+    pub fn has_foreground_timer(&self) -> bool {
+        self.foreground > 0
+    }
+
+    /// Handles every timer that is due.
+    pub fn handle_timeout(&mut self, stack: &mut IpStack, cx: &mut Context<'_>) {
+        while let Some(Reverse((at, id))) = self.timers.peek().copied() {
+            if at > cx.now {
+                break;
+            }
+            self.timers.pop();
+            let Some(tcp) = self.tcp_mut(id) else { continue };
+            if tcp.armed != at {
+                continue;
+            }
+            tcp.armed = Instant::MAX;
+            if tcp.conn.next_timeout() <= cx.now {
+                tcp.conn.handle_timeout(cx.now);
+            }
+            self.drive(id, stack, cx);
+        }
+    }
+
+    /// Says that a flow is measured at this socket: a sender's connection or datagram socket.
+    pub fn measure(&mut self, id: SocketId, flow: u32) -> Option<u32> {
+        match &mut self.socket_mut(id)?.kind {
+            Kind::Tcp(tcp) => {
+                tcp.flow = flow;
+                Some(tcp.flow_hash)
+            }
+            Kind::Udp(udp) => {
+                udp.flow = flow;
+                udp.flow_hash()
+            }
+            _ => None,
+        }
+    }
+
+    /// Says that the flow with this hash is measured where it arrives: at a listening or datagram sink.
+    pub fn expect_flow(&mut self, sink: SocketId, hash: u32, flow: u32) {
+        match self.socket_mut(sink).map(|socket| &mut socket.kind) {
+            Some(Kind::Listener(listener)) => drop(listener.flows.insert(hash, flow)),
+            Some(Kind::Udp(udp)) => drop(udp.flows.insert(hash, flow)),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn add(&mut self, kind: Kind) -> u32 {
+        self.slots.push(Some(Box::new(Socket { waiters: Vec::new(), kind })));
+        self.slots.len() as u32 - 1
+    }
+
+    pub(crate) fn socket_mut(&mut self, id: SocketId) -> Option<&mut Socket> {
+        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    #[inline]
+    pub(crate) fn tcp_mut(&mut self, id: u32) -> Option<&mut TcpSock> {
+        match &mut self.slots.get_mut(id as usize)?.as_deref_mut()?.kind {
+            Kind::Tcp(tcp) => Some(tcp),
+            _ => None,
+        }
+    }
+
+    /// Removes a socket; everybody who waits for it goes on.
+    pub(crate) fn forget(&mut self, id: SocketId, cx: &mut Context<'_>) {
+        if let Some(socket) = self.slots[id.0 as usize].take() {
+            if let Kind::Tcp(tcp) = &socket.kind {
+                self.foreground -= u32::from(tcp.foreground);
+            }
+            cx.out.wakes.extend(socket.waiters.into_iter().map(|(_, token)| token));
+        }
+    }
+
+    /// Wakes whoever waits for what the socket now is.
+    #[inline]
+    pub(crate) fn wake_ready(&mut self, id: u32, cx: &mut Context<'_>) {
+        if let Some(Some(socket)) = self.slots.get_mut(id as usize)
+            && !socket.waiters.is_empty()
+        {
+            let Socket { waiters, kind } = &mut **socket;
+            waiters.retain(|(interest, token)| {
+                let ready = kind.is_ready(*interest);
+                if ready {
+                    cx.out.wakes.push(*token);
+                }
+                !ready
+            });
+        }
+    }
+
+    /// Queues the connection's next wake if it is earlier than the one already queued.
+    #[inline]
+    pub(crate) fn rearm(&mut self, id: u32) {
+        let Some(Some(socket)) = self.slots.get_mut(id as usize) else { return };
+        let Kind::Tcp(tcp) = &mut socket.kind else { return };
+        let next = tcp.conn.next_timeout();
+        let foreground = next < Instant::MAX && !tcp.conn.timeout_is_background();
+        if foreground != tcp.foreground {
+            tcp.foreground = foreground;
+            self.foreground = if foreground { self.foreground + 1 } else { self.foreground - 1 };
+        }
+        if next < tcp.armed {
+            tcp.armed = next;
+            self.timers.push(Reverse((next, id)));
+        }
+    }
+
+    /// A port that no socket of this kind has.
+    pub(crate) fn free_port(&mut self, taken: impl Fn(&Sockets, u16) -> bool) -> Result<u16, Refusal> {
+        for _ in FIRST_EPHEMERAL..=u16::MAX {
+            let port = self.next_port;
+            self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_EPHEMERAL);
+            if !taken(self, port) {
+                return Ok(port);
+            }
+        }
+        Err(Refusal::InUse)
+    }
+}
+
+impl Kind {
+    fn is_ready(&self, interest: Interest) -> bool {
+        match self {
+            Kind::Tcp(tcp) => tcp.is_ready(interest),
+            Kind::Listener(listener) => interest == Interest::Incoming && !listener.queue.is_empty(),
+            Kind::Udp(udp) => interest != Interest::Readable || udp.has_datagram(),
+            Kind::Echo(echo) => interest != Interest::Readable || !echo.events.is_empty(),
+            Kind::Unbound { .. } => false,
+        }
+    }
+}
+
+const _: () = assert!(NO_FLOW == u32::MAX);

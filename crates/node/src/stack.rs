@@ -1,0 +1,330 @@
+//! The IP stack below the sockets: interfaces, ARP, the forwarding table, sending.
+
+use crate::{Context, LOOPBACK};
+use std::net::Ipv4Addr;
+use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
+use tidewire_l3_network::{Fib, NextHop, Prefix};
+use tidewire_units::{IfaceId, Instant, stable_hash};
+use tidewire_wire::{ArpOperation, ArpPacket, Cause, Content, Ecn, Hot, Ipv4Header, MacKey};
+
+/// How a router spreads flows over equal-cost next hops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ecmp {
+    /// The first next hop only.
+    Off,
+    /// By flow hash: every packet of a flow takes the same way.
+    #[default]
+    Flow,
+    /// In turn, packet by packet.
+    Packet,
+}
+
+/// A network interface.
+#[derive(Debug)]
+pub struct Iface {
+    /// Its number in the world.
+    pub id: IfaceId,
+    /// Its address; unspecified while it has none.
+    pub addr: Ipv4Addr,
+    /// The network that it is on.
+    pub prefix: Prefix,
+    /// Whether its link carries MAC addresses.
+    pub framed: bool,
+    /// Largest IP packet that its link carries, in bytes.
+    pub mtu: u16,
+    /// The neighbours on its link.
+    pub neighbors: Neighbors,
+}
+
+/// Counters of a node since the last restart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NodeStats {
+    /// IP packets sent by the node itself.
+    pub tx_packets: u64,
+    /// Bytes of those.
+    pub tx_bytes: u64,
+    /// IP packets that were for the node.
+    pub rx_packets: u64,
+    /// Bytes of those.
+    pub rx_bytes: u64,
+    /// IP packets forwarded for others.
+    pub forwarded: u64,
+}
+
+/// Interfaces, routes and neighbours of a host or router.
+#[derive(Debug)]
+pub struct IpStack {
+    /// Interfaces, by port.
+    pub ifaces: Vec<Iface>,
+    /// Routes.
+    pub fib: Fib,
+    /// Counters.
+    pub stats: NodeStats,
+    /// How equal-cost routes are shared.
+    pub ecmp: Ecmp,
+    arp: ArpConfig,
+    locals: Vec<Ipv4Addr>,
+    salt: u32,
+    turn: u32,
+    ident: u16,
+    /// Whether any address is being asked for, so that most calls need not look.
+    asking: bool,
+}
+
+impl IpStack {
+    /// A stack without interfaces. `salt` makes its equal-cost choices independent of other routers'.
+    pub fn new(arp: ArpConfig, salt: u32) -> IpStack {
+        IpStack {
+            ifaces: Vec::new(),
+            fib: Fib::default(),
+            stats: NodeStats::default(),
+            ecmp: Ecmp::default(),
+            arp,
+            locals: Vec::new(),
+            salt,
+            turn: 0,
+            ident: 0,
+            asking: false,
+        }
+    }
+
+    /// Adds an interface without an address and says its port number.
+    pub fn add_iface(&mut self, id: IfaceId, framed: bool, mtu: u16) -> u32 {
+        let neighbors = Neighbors::new(self.arp);
+        let (addr, prefix) = (Ipv4Addr::UNSPECIFIED, Prefix::DEFAULT);
+        self.ifaces.push(Iface { id, addr, prefix, framed, mtu, neighbors });
+        self.ifaces.len() as u32 - 1
+    }
+
+    /// Gives an interface its address.
+    pub fn set_address(&mut self, port: u32, addr: Ipv4Addr, prefix: Prefix) {
+        let iface = &mut self.ifaces[port as usize];
+        (iface.addr, iface.prefix) = (addr, prefix);
+        self.locals =
+            self.ifaces.iter().map(|iface| iface.addr).filter(|addr| !addr.is_unspecified()).collect();
+        self.locals.sort_unstable();
+    }
+
+    /// Whether `addr` is one of the node's own, loopback included.
+    #[inline]
+    pub fn is_local(&self, addr: Ipv4Addr) -> bool {
+        let own = match self.locals.len() {
+            0..=8 => self.locals.contains(&addr),
+            _ => self.locals.binary_search(&addr).is_ok(),
+        };
+        own || addr.is_loopback()
+    }
+
+    /// Whether `addr` means everybody on the link of `port`.
+    pub fn is_broadcast(&self, port: u32, addr: Ipv4Addr) -> bool {
+        if addr.is_broadcast() {
+            return true;
+        }
+        let iface = self.ifaces.get(port as usize);
+        iface.is_some_and(|iface| iface.prefix.bits() < 31 && iface.prefix.broadcast() == addr)
+    }
+
+    /// The first address of the node; unspecified without any.
+    pub fn address(&self) -> Ipv4Addr {
+        self.ifaces
+            .iter()
+            .map(|iface| iface.addr)
+            .find(|addr| !addr.is_unspecified())
+            .unwrap_or(Ipv4Addr::UNSPECIFIED)
+    }
+
+    /// The address that packets to `dst` are sent from, and the MTU of the way there; `None` without a route.
+    pub fn source_for(&self, dst: Ipv4Addr) -> Option<(Ipv4Addr, u16)> {
+        if self.is_local(dst) {
+            return Some((dst, LOOPBACK_MTU));
+        }
+        if dst.is_broadcast() {
+            return self.ifaces.first().map(|iface| (iface.addr, iface.mtu));
+        }
+        let hop = self.fib.choose(dst, 0)?;
+        let iface = &self.ifaces[hop.port as usize];
+        Some((iface.addr, iface.mtu))
+    }
+
+    /// An IP header for a packet of the node's own.
+    #[inline]
+    pub fn header(&mut self, src: Ipv4Addr, dst: Ipv4Addr, ecn: Ecn) -> Ipv4Header {
+        self.ident = self.ident.wrapping_add(1);
+        Ipv4Header {
+            src,
+            dst,
+            ttl: DEFAULT_TTL,
+            ident: self.ident,
+            dscp: 0,
+            ecn,
+            dont_fragment: true,
+            more_fragments: false,
+            fragment_offset: 0,
+        }
+    }
+
+    /// Sends a packet of the node's own. Ends it when there is no way; says whether there was one.
+    #[inline]
+    pub fn output(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
+        self.stats.tx_packets += 1;
+        self.stats.tx_bytes += u64::from(packet.len);
+        if self.is_local(packet.dst) {
+            cx.send(LOOPBACK, packet);
+            return true;
+        }
+        let hop = if packet.dst.is_broadcast() {
+            (!self.ifaces.is_empty()).then_some(NextHop { port: 0, gateway: None })
+        } else {
+            self.next_hop(&packet)
+        };
+        match hop {
+            Some(hop) => self.send_via(hop, packet, cx),
+            None => cx.end(packet, Cause::NoRoute),
+        }
+        hop.is_some()
+    }
+
+    /// The next hop of a packet.
+    #[inline]
+    pub fn next_hop(&mut self, packet: &Hot) -> Option<NextHop> {
+        match self.fib.lookup(packet.dst) {
+            [] => None,
+            [only] => Some(*only),
+            hops => {
+                let n = hops.len() as u64;
+                let choice = match self.ecmp {
+                    Ecmp::Off => 0,
+                    Ecmp::Flow => {
+                        // Multiplying mixes upwards and the choice reads the top bits: routers choose independently of each other.
+                        let mixed = (packet.flow_hash ^ self.salt).wrapping_mul(0x9E37_79B1);
+                        (u64::from(mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA77) & 0xFFFF_FFFF) * n >> 32
+                    }
+                    Ecmp::Packet => {
+                        self.turn = self.turn.wrapping_add(1);
+                        u64::from(self.turn) % n
+                    }
+                };
+                Some(hops[choice as usize])
+            }
+        }
+    }
+
+    /// Puts a packet on the link towards a next hop, once its MAC address is known.
+    #[inline]
+    pub fn send_via(&mut self, hop: NextHop, mut packet: Hot, cx: &mut Context<'_>) {
+        let iface = &mut self.ifaces[hop.port as usize];
+        if !iface.framed {
+            return cx.send(hop.port, packet);
+        }
+        packet.src_mac = MacKey::of(iface.id);
+        let ip = hop.gateway.unwrap_or(packet.dst);
+        if hop.gateway.is_none()
+            && (ip.is_broadcast() || ip == iface.prefix.broadcast() && iface.prefix.bits() < 31)
+        {
+            packet.dst_mac = MacKey::BROADCAST;
+            return cx.send(hop.port, packet);
+        }
+        match iface.neighbors.resolve(cx.now, ip, &packet) {
+            Resolved::To(mac) => {
+                packet.dst_mac = mac;
+                cx.send(hop.port, packet);
+            }
+            Resolved::Waits { ask, dropped } => {
+                if ask {
+                    self.ask(hop.port, ip, cx);
+                }
+                if let Some(oldest) = dropped {
+                    cx.end(oldest, Cause::NoArpReply);
+                }
+            }
+        }
+    }
+
+    /// Handles an ARP packet (RFC 826, "packet reception").
+    pub fn handle_arp(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        let Content::Arp(arp) = cx.packets.body(&packet).content else {
+            return cx.end(packet, Cause::Malformed);
+        };
+        let iface = &mut self.ifaces[port as usize];
+        let mine = arp.target_ip == iface.addr && !iface.addr.is_unspecified();
+        if let Some(mac) = MacKey::from_mac(arp.sender_mac).filter(|_| !arp.sender_ip.is_unspecified()) {
+            let waiting = iface.neighbors.learn(cx.now, arp.sender_ip, mac, !mine);
+            for mut ready in waiting {
+                ready.dst_mac = mac;
+                cx.send(port, ready);
+            }
+        }
+        let iface = &self.ifaces[port as usize];
+        if mine && arp.is_request() {
+            let reply = ArpPacket {
+                operation: ArpOperation::Reply,
+                sender_mac: MacKey::of(iface.id).mac(),
+                sender_ip: arp.target_ip,
+                target_mac: arp.sender_mac,
+                target_ip: arp.sender_ip,
+            };
+            let mut answer = cx.packets.insert_arp(reply);
+            (answer.src_mac, answer.dst_mac) = (MacKey::of(iface.id), packet.src_mac);
+            cx.send(port, answer);
+        }
+        self.look_who_is_asked_for();
+        cx.end(packet, Cause::Delivered);
+    }
+
+    /// When an ARP request is due.
+    #[inline]
+    pub fn next_timeout(&self) -> Instant {
+        if !self.asking {
+            return Instant::MAX;
+        }
+        self.ifaces.iter().map(|iface| iface.neighbors.next_timeout()).min().unwrap_or(Instant::MAX)
+    }
+
+    /// Repeats ARP requests that are due; gives back those that nobody answered.
+    pub fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Vec<GivenUp> {
+        let mut all = Vec::new();
+        for port in 0..self.ifaces.len() as u32 {
+            let (ask, given_up) = self.ifaces[port as usize].neighbors.handle_timeout(cx.now);
+            for ip in ask {
+                self.ask(port, ip, cx);
+            }
+            all.extend(given_up);
+        }
+        self.look_who_is_asked_for();
+        all
+    }
+
+    fn look_who_is_asked_for(&mut self) {
+        self.asking =
+            self.asking && self.ifaces.iter().any(|iface| iface.neighbors.next_timeout() < Instant::MAX);
+    }
+
+    fn ask(&mut self, port: u32, ip: Ipv4Addr, cx: &mut Context<'_>) {
+        self.asking = true;
+        let iface = &self.ifaces[port as usize];
+        let mut request = cx.packets.insert_arp(ArpPacket {
+            operation: ArpOperation::Request,
+            sender_mac: MacKey::of(iface.id).mac(),
+            sender_ip: iface.addr,
+            target_mac: MacKey::ZERO.mac(),
+            target_ip: ip,
+        });
+        (request.src_mac, request.dst_mac) = (MacKey::of(iface.id), MacKey::BROADCAST);
+        cx.send(port, request);
+    }
+}
+
+const DEFAULT_TTL: u8 = 64;
+/// As Linux' `lo`.
+const LOOPBACK_MTU: u16 = u16::MAX;
+
+/// The hash that decides the path of an ICMP echo.
+pub fn ping_flow(src: Ipv4Addr, dst: Ipv4Addr, id: u16) -> u32 {
+    flow_hash(1, src, id, dst, 0)
+}
+
+/// The hash of a flow's addresses, protocol and ports.
+pub(crate) fn flow_hash(protocol: u8, src: Ipv4Addr, src_port: u16, dst: Ipv4Addr, dst_port: u16) -> u32 {
+    let ports = [src_port.to_be_bytes(), dst_port.to_be_bytes()].concat();
+    (stable_hash(&[&[protocol], &src.octets(), &dst.octets(), &ports]) >> 32) as u32
+}
