@@ -27,8 +27,8 @@ pub enum Content {
     Arp(ArpPacket),
 }
 
-/// No payload handle: the payload is synthetic.
-const SYNTHETIC: u32 = u32::MAX;
+/// Set in [`Body::payload`] when the payload is synthetic; the other bits are its length.
+const SYNTHETIC: u32 = 1 << 31;
 
 /// The part of a packet that only its endpoints read: 64 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +41,21 @@ pub struct Body {
     pub dscp: u8,
     /// How the packet was born.
     pub birth: Birth,
-    /// Handle of the real bytes, or [`SYNTHETIC`].
+    /// Handle of the real bytes, or [`SYNTHETIC`] and the number of synthetic ones.
     payload: u32,
     /// The rest.
     pub content: Content,
+}
+
+impl Body {
+    const BLANK: Body = Body {
+        src: Ipv4Addr::UNSPECIFIED,
+        ident: 0,
+        dscp: 0,
+        birth: Birth::Sent,
+        payload: SYNTHETIC,
+        content: Content::Icmp(0, 0, 0),
+    };
 }
 
 /// The pools of all packets in flight in one world. Slots are recycled last in, first out, so that the hot ones stay in cache.
@@ -84,13 +95,13 @@ impl Packets {
     pub fn insert_tcp(
         &mut self,
         header: &Ipv4Header,
-        segment: TcpSegment,
+        mut segment: TcpSegment,
         flow_hash: u32,
         now: Instant,
     ) -> Hot {
-        let len = Ipv4Header::LEN + segment.header_len() + segment.payload.len();
-        let content = Content::Tcp(PackedTcp::pack(&segment, now));
-        self.insert(header, HotKind::Tcp, content, segment.payload, len, flow_hash)
+        let payload = std::mem::take(&mut segment.payload);
+        let content = || Content::Tcp(PackedTcp::pack(&segment, now));
+        self.insert(header, HotKind::Tcp, segment.header_len(), content, payload, flow_hash)
     }
 
     /// A UDP datagram as a packet.
@@ -103,17 +114,15 @@ impl Packets {
         flow_hash: u32,
         now: Instant,
     ) -> Hot {
-        let len = Ipv4Header::LEN + UdpHeader::LEN + payload.len();
         let ps = now.as_ps();
-        let content = Content::Udp(udp, [ps as u32, (ps >> 32) as u32]);
-        self.insert(header, HotKind::Udp, content, payload, len, flow_hash)
+        let content = || Content::Udp(udp, [ps as u32, (ps >> 32) as u32]);
+        self.insert(header, HotKind::Udp, UdpHeader::LEN, content, payload, flow_hash)
     }
 
     /// An ICMP message as a packet.
     pub fn insert_icmp(&mut self, header: &Ipv4Header, message: IcmpMessage, flow_hash: u32) -> Hot {
-        let len = Ipv4Header::LEN + IcmpMessage::HEADER_LEN + message.payload.len();
-        let content = Content::Icmp(message.kind, message.code, message.rest);
-        self.insert(header, HotKind::Ip, content, message.payload, len, flow_hash)
+        let content = || Content::Icmp(message.kind, message.code, message.rest);
+        self.insert(header, HotKind::Ip, IcmpMessage::HEADER_LEN, content, message.payload, flow_hash)
     }
 
     /// A packet of another protocol than TCP, UDP and ICMP, or a fragment.
@@ -124,9 +133,8 @@ impl Packets {
         payload: Payload,
         flow_hash: u32,
     ) -> Hot {
-        let len = Ipv4Header::LEN + payload.len();
-        let content = Content::Raw(protocol, header.fragment_offset, header.more_fragments);
-        self.insert(header, HotKind::Ip, content, payload, len, flow_hash)
+        let content = || Content::Raw(protocol, header.fragment_offset, header.more_fragments);
+        self.insert(header, HotKind::Ip, 0, content, payload, flow_hash)
     }
 
     /// An ARP packet.
@@ -177,7 +185,7 @@ impl Packets {
     pub fn copy(&mut self, hot: &Hot, birth: Birth) -> Hot {
         let mut body = *self.body(hot);
         body.birth = birth;
-        if body.payload != SYNTHETIC {
+        if body.payload & SYNTHETIC == 0 {
             let data = self.payloads[body.payload as usize].clone();
             body.payload = self.store_payload(data);
         }
@@ -189,35 +197,33 @@ impl Packets {
     pub fn release(&mut self, hot: Hot) -> Birth {
         let body = self.body(&hot);
         let (birth, payload) = (body.birth, body.payload);
-        if payload != SYNTHETIC {
-            self.payloads[payload as usize] = Bytes::new();
-            self.free_payloads.push(payload);
+        if payload & SYNTHETIC == 0 {
+            self.release_payload(payload);
         }
         self.free_bodies.push(hot.body);
         birth
     }
 
     /// The packet's payload; real bytes are shared, not copied.
+    #[inline]
     pub fn payload(&self, hot: &Hot) -> Payload {
-        let body = self.body(hot);
-        if body.payload != SYNTHETIC {
-            return Payload::Data(self.payloads[body.payload as usize].clone());
+        self.payload_of(self.body(hot))
+    }
+
+    #[inline]
+    fn payload_of(&self, body: &Body) -> Payload {
+        if body.payload & SYNTHETIC != 0 {
+            return Payload::Zeros(body.payload & !SYNTHETIC);
         }
-        let headers = match &body.content {
-            Content::Tcp(tcp) => Ipv4Header::LEN + tcp.header_len(),
-            Content::Udp(..) => Ipv4Header::LEN + UdpHeader::LEN,
-            Content::Icmp(..) => Ipv4Header::LEN + IcmpMessage::HEADER_LEN,
-            Content::Raw(..) => Ipv4Header::LEN,
-            Content::Arp(_) => ArpPacket::LEN,
-        };
-        Payload::Zeros(u32::from(hot.len) - headers as u32)
+        Payload::Data(self.payloads[body.payload as usize].clone())
     }
 
     /// The TCP segment of a packet; `None` for another kind.
     #[inline]
     pub fn tcp(&self, hot: &Hot) -> Option<TcpSegment> {
-        match &self.body(hot).content {
-            Content::Tcp(tcp) => Some(tcp.unpack(self.payload(hot))),
+        let body = self.body(hot);
+        match &body.content {
+            Content::Tcp(tcp) => Some(tcp.unpack(self.payload_of(body))),
             _ => None,
         }
     }
@@ -294,52 +300,71 @@ impl Packets {
         }
     }
 
-    #[inline]
+    /// The content is made last, so that it is written once and in place.
+    #[inline(always)]
     fn insert(
         &mut self,
         header: &Ipv4Header,
         kind: HotKind,
-        content: Content,
+        transport_header_len: usize,
+        content: impl FnOnce() -> Content,
         payload: Payload,
-        len: usize,
         flow_hash: u32,
     ) -> Hot {
-        assert!(
-            len <= Ipv4Header::MAX_PACKET,
-            "an IPv4 packet of {len} bytes, {} is the limit",
-            Ipv4Header::MAX_PACKET
-        );
+        let len = Ipv4Header::LEN + transport_header_len + payload.len();
+        assert!(len <= Ipv4Header::MAX_PACKET, "an IPv4 packet is shorter than 2^16 bytes");
         let payload = match payload {
-            Payload::Zeros(_) => SYNTHETIC,
+            Payload::Zeros(n) => SYNTHETIC | n,
             Payload::Data(data) => self.store_payload(data),
         };
-        let body = Body {
+        let slot = self.slot();
+        self.bodies[slot as usize] = Body {
             src: header.src,
             ident: header.ident,
             dscp: header.dscp,
             birth: Birth::Sent,
             payload,
-            content,
+            content: content(),
         };
-        Hot::ip(kind, header, len as u16, flow_hash, self.store(body))
+        Hot::ip(kind, header, len as u16, flow_hash, slot)
     }
 
-    #[inline]
     fn store(&mut self, body: Body) -> u32 {
-        if let Some(handle) = self.free_bodies.pop() {
-            self.bodies[handle as usize] = body;
-            return handle;
+        let slot = self.slot();
+        self.bodies[slot as usize] = body;
+        slot
+    }
+
+    /// A free slot for a body.
+    #[inline(always)]
+    fn slot(&mut self) -> u32 {
+        match self.free_bodies.pop() {
+            Some(slot) => slot,
+            None => self.grow(),
         }
-        self.bodies.push(body);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) -> u32 {
+        self.bodies.push(Body::BLANK);
         (self.bodies.len() - 1) as u32
     }
 
+    #[inline(never)]
     fn store_payload(&mut self, data: Bytes) -> u32 {
         if let Some(handle) = self.free_payloads.pop() {
             self.payloads[handle as usize] = data;
             return handle;
         }
+        let handle = self.payloads.len() as u32;
+        assert!(handle < SYNTHETIC, "fewer than 2^31 payloads in flight");
         self.payloads.push(data);
-        (self.payloads.len() - 1) as u32
+        handle
+    }
+    #[inline(never)]
+    fn release_payload(&mut self, handle: u32) {
+        self.payloads[handle as usize] = Bytes::new();
+        self.free_payloads.push(handle);
     }
 }

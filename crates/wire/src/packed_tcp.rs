@@ -33,7 +33,6 @@ const HAS_MSS: u8 = 1 << 4;
 const HAS_SCALE: u8 = 1 << 5;
 const HAS_SACK_OK: u8 = 1 << 6;
 
-const HAS_SYN_OPTIONS: u8 = HAS_MSS | HAS_SCALE | HAS_SACK_OK;
 const SACK_COUNT: u8 = 7;
 
 impl PackedTcp {
@@ -92,40 +91,36 @@ impl PackedTcp {
 
     #[inline]
     pub(crate) fn unpack(&self, payload: Payload) -> TcpSegment {
-        let mut segment = TcpSegment {
+        TcpSegment {
             src_port: self.src_port,
             dst_port: self.dst_port,
             seq: self.seq,
             ack: self.ack,
             flags: self.flags,
             window: self.window,
+            options: self.unpack_options(),
             payload,
-            ..TcpSegment::default()
-        };
-        let options = &mut segment.options;
-        if self.shape & HAS_TIMESTAMPS != 0 {
-            options.timestamps = Some(Timestamps { value: self.words[0], echo: self.words[1] });
-        }
-        if self.shape & SACK_COUNT != 0 {
-            self.unpack_sack(&mut options.sack);
-        } else if self.shape & HAS_SYN_OPTIONS != 0 {
-            self.unpack_syn_options(options);
-        }
-        segment
-    }
-
-    fn unpack_sack(&self, sack: &mut SackBlocks) {
-        for i in 0..usize::from(self.shape & SACK_COUNT) {
-            let [left, right] = *self.blocks.get(i).unwrap_or(&self.words);
-            sack.push((Seq(left), Seq(right)));
         }
     }
 
-    #[cold]
-    fn unpack_syn_options(&self, options: &mut TcpOptions) {
-        options.mss = (self.shape & HAS_MSS != 0).then_some(self.blocks[0][0] as u16);
-        options.window_scale = (self.shape & HAS_SCALE != 0).then_some(self.blocks[0][1] as u8);
-        options.sack_permitted = self.shape & HAS_SACK_OK != 0;
+    #[inline]
+    fn unpack_options(&self) -> TcpOptions {
+        let has = |mask| self.shape & mask != 0;
+        TcpOptions {
+            mss: has(HAS_MSS).then_some(self.blocks[0][0] as u16),
+            window_scale: has(HAS_SCALE).then_some(self.blocks[0][1] as u8),
+            sack_permitted: has(HAS_SACK_OK),
+            timestamps: has(HAS_TIMESTAMPS)
+                .then_some(Timestamps { value: self.words[0], echo: self.words[1] }),
+            sack: if has(SACK_COUNT) { self.unpack_sack() } else { SackBlocks::new_const() },
+        }
+    }
+
+    fn unpack_sack(&self) -> SackBlocks {
+        let [a, b, c] = self.blocks;
+        let mut sack = SackBlocks::from([a, b, c, self.words].map(|[left, right]| (Seq(left), Seq(right))));
+        sack.truncate(usize::from(self.shape & SACK_COUNT));
+        sack
     }
 
     /// When the segment was sent; `None` when its SACK blocks took the room.
