@@ -1,1 +1,49 @@
 //! Experiments: plan, sweep, replicate, resume, result folders, plots.
+//!
+//! ```text
+//!   Script --plan--> Plan --sweep--> parts/*.json --merge--> *.csv, Results --+--> summary, verdicts
+//!              command line ^   threads   ^ resume                            +--> plots/*.svg
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `runner.rs` | [`Runner`]: the seam to what runs a script |
+//! | `plan.rs` | [`Plan`]: the script's points with the command line's values, run ids, seeds |
+//! | `params.rs` | [`Params`]: numeric twin columns, readable ids, the order of points |
+//! | `filter.rs` | [`Filter`]: `--only EXPR` |
+//! | `folder.rs` | [`Folder`]: its key, files written whole or not at all, finished runs |
+//! | `deps.rs` | files that a script names |
+//! | `part.rs` | [`Part`]: one finished run as a file |
+//! | `sweep.rs` | [`sweep`]: threads, progress, interruption |
+//! | `merge.rs` | [`merge`]: parts to CSV |
+//! | `results.rs` | [`Results`]: figures of all runs, `runs.csv`, `summary.csv` |
+//! | `error.rs` | [`LabError`] and its exit codes, suggestions |
+//!
+//! What is not here: the terminal (the command's crate), Lua, networks.
+
+mod deps;
+mod error;
+#[cfg(test)]
+mod fake;
+mod filter;
+mod folder;
+mod merge;
+mod params;
+mod part;
+mod plan;
+mod results;
+mod runner;
+mod sweep;
+#[cfg(test)]
+mod sweep_tests;
+
+pub use error::{LabError, did_you_mean, exit_code_of, suggestion};
+pub use filter::{Filter, Op, read_value};
+pub use folder::{Folder, Tool, follow_latest, sha256_hex, write_whole};
+pub use merge::merge;
+pub use params::{Kind, Param, Params, amount, measure, point_id, run_id, same, shown, value_of};
+pub use part::{NotAPart, Part, encode, ended_word};
+pub use plan::{Plan, PlannedRun, Wanted, quoted, run_seed};
+pub use results::{Results, matches, recorded};
+pub use runner::{Overrides, Runner};
+pub use sweep::{Failure, Interrupt, Judge, Outcome, Progress, Settings, Status, sweep};

@@ -1,0 +1,196 @@
+//! The figures of all runs of an experiment, in the order of its points.
+
+use crate::params::{Param, Params, point_id, same, value_of};
+use crate::part::{Part, ended_word};
+use crate::plan::Plan;
+use std::collections::BTreeMap;
+use tidewire_metrics::{Histogram, Summary, Table, Value, unit_of};
+use tidewire_script::{Ended, Experiment, Point};
+
+/// What runs recorded.
+#[derive(Debug)]
+pub struct Results {
+    /// What the experiment is.
+    pub experiment: Experiment,
+    /// Its parameters and their columns.
+    pub params: Params,
+    /// Metrics, in order of first appearance.
+    pub metrics: Vec<String>,
+    /// Finished and failed runs: by point, then replication. Without tables' rows.
+    pub runs: Vec<Part>,
+    /// Samples of the script's histograms, pooled over the replications of a point: by (point id, name).
+    pub pooled: BTreeMap<(String, String), Histogram>,
+}
+
+impl Results {
+    /// Of the parts of a plan's folder; those of other plans for the same folder are there as well.
+    pub fn new(plan: &Plan, parts: impl IntoIterator<Item = Part>) -> Self {
+        let mut runs: Vec<Part> = parts.into_iter().filter(|part| part.result.ended != Ended::Cut).collect();
+        let params = plan.params(runs.iter().map(|part| &part.run.point));
+        runs.sort_by(|a, b| params.compare(&a.run.point, &b.run.point).then(a.run.rep.cmp(&b.run.rep)));
+        let names =
+            runs.iter().map(|part| part.result.record.iter().map(|(name, _)| name.as_str()).collect());
+        let metrics = union_of_columns(names);
+        Results { experiment: plan.experiment.clone(), params, metrics, runs, pooled: BTreeMap::new() }
+    }
+
+    /// Points that have runs, in order.
+    pub fn points(&self) -> Vec<Point> {
+        let mut points: Vec<Point> = self.runs.iter().map(|part| part.run.point.clone()).collect();
+        points.dedup_by(|a, b| point_id(a) == point_id(b));
+        points
+    }
+
+    /// Runs at a point that did not fail.
+    pub fn at<'a>(&'a self, point: &Point) -> impl Iterator<Item = &'a Part> + use<'a> {
+        let id = point_id(point);
+        self.runs.iter().filter(move |part| part.result.error.is_none() && point_id(&part.run.point) == id)
+    }
+
+    /// A metric over the replications of a point.
+    pub fn summary(&self, point: &Point, metric: &str) -> Summary {
+        Summary::of(self.at(point).filter_map(|part| recorded(part, metric)))
+    }
+
+    /// The unit of a metric, from its name or from `units` of the experiment.
+    pub fn unit(&self, metric: &str) -> Option<&str> {
+        let declared =
+            self.experiment.units.iter().find(|(name, _)| name == metric).map(|(_, unit)| unit.as_str());
+        declared.or_else(|| unit_of(metric))
+    }
+
+    /// The columns before a run's figures: `run,point,rep,seed` and the parameters.
+    fn run_columns(&self) -> Vec<String> {
+        let fixed = ["run", "point", "rep", "seed"].map(String::from);
+        fixed.into_iter().chain(self.params.columns()).collect()
+    }
+
+    /// `runs.csv`: a row per run.
+    pub fn runs_table(&self) -> Table {
+        let mut columns = self.run_columns();
+        let tail = ["ended", "sim_s", "status", "error"];
+        let metrics = self
+            .metrics
+            .iter()
+            .map(|metric| free_name(metric, &[&columns[..], &tail.map(String::from)].concat()));
+        columns.extend(metrics.collect::<Vec<_>>());
+        columns.extend(tail.map(String::from));
+        let mut table = Table::new(columns);
+        for Part { run, result } in &self.runs {
+            let mut row: Vec<Value> = vec![
+                run.id.clone().into(),
+                point_id(&run.point).into(),
+                Value::Int(run.rep.into()),
+                run.seed.into(),
+            ];
+            row.extend(self.params.cells(&run.point));
+            row.extend(self.metrics.iter().map(|metric| value_of(&result.record, metric)));
+            let error = result
+                .error
+                .as_ref()
+                .map(|error| error.message.lines().next().unwrap_or_default().to_owned());
+            let failed_check = result.checks.iter().any(|check| !check.passed);
+            let status = if error.is_some() {
+                "failed"
+            } else if failed_check {
+                "check_failed"
+            } else {
+                "ok"
+            };
+            row.push(ended_word(result.ended).into());
+            row.push(Value::Float(result.sim.as_secs_f64()));
+            row.push(status.into());
+            row.push(error.into());
+            table.push(row);
+        }
+        table
+    }
+
+    /// `summary.csv`: a row per point and metric.
+    pub fn summary_table(&self) -> Table {
+        let figures = ["metric", "unit", "n", "mean", "sd", "ci95_low", "ci95_high", "median", "min", "max"];
+        let mut table = Table::new(self.params.columns().into_iter().chain(figures.map(String::from)));
+        for point in self.points() {
+            for metric in &self.metrics {
+                let s = self.summary(&point, metric);
+                let (Some(mean), n) = (s.mean(), s.n() as u64) else { continue };
+                let mut row = self.params.cells(&point);
+                row.extend([
+                    metric.clone().into(),
+                    self.unit(metric).unwrap_or("").into(),
+                    n.into(),
+                    mean.into(),
+                ]);
+                row.extend([
+                    s.sd().into(),
+                    s.ci95().map(|ci| mean - ci).into(),
+                    s.ci95().map(|ci| mean + ci).into(),
+                ]);
+                row.extend([s.median().into(), s.min().into(), s.max().into()]);
+                table.push(row);
+            }
+        }
+        table
+    }
+
+    /// The parameter across the summary and on plots' axes: `x` of a plot, or the one with the most values.
+    pub fn widest(&self) -> Option<&Param> {
+        let plotted = self.experiment.plots.iter().filter_map(|plot| plot.x.as_deref());
+        let plotted = plotted.filter_map(|x| self.params.get(x)).find(|param| param.values.len() > 1);
+        let most = || self.params.list.iter().rev().max_by_key(|param| param.values.len());
+        plotted.or_else(most).filter(|param| param.values.len() > 1)
+    }
+}
+
+/// A run's figure as a number.
+pub fn recorded(part: &Part, metric: &str) -> Option<f64> {
+    value_of(&part.result.record, metric).number_or_truth()
+}
+
+/// Whether a point has all these values.
+pub fn matches(point: &Point, only: &Point) -> bool {
+    only.iter().all(|(name, value)| same(&value_of(point, name), value))
+}
+
+/// All columns of several tables, each where its own table has it: a new one comes after the one that it follows there.
+pub fn union_of_columns<'a>(tables: impl IntoIterator<Item = Vec<&'a str>>) -> Vec<String> {
+    let mut union: Vec<String> = Vec::new();
+    for columns in tables {
+        let mut after = 0;
+        for column in columns {
+            match union.iter().position(|known| known == column) {
+                Some(at) => after = at + 1,
+                None => {
+                    union.insert(after, column.to_owned());
+                    after += 1;
+                }
+            }
+        }
+    }
+    union
+}
+
+/// `name`, or `name_2` if a column has it already.
+pub fn free_name(name: &str, taken: &[String]) -> String {
+    let mut names = std::iter::once(name.to_owned()).chain((2..).map(|n| format!("{name}_{n}")));
+    names.find(|name| !taken.contains(name)).expect("there are more numbers than columns")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_several_tables_join_in_their_places() {
+        let tables =
+            [vec!["link", "drops_queue", "util"], vec!["link", "drops_loss", "util", "p95"], vec!["link"]];
+        assert_eq!(union_of_columns(tables), ["link", "drops_loss", "drops_queue", "util", "p95"]);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number() {
+        let taken = ["rep".to_owned(), "rep_2".to_owned()];
+        assert_eq!(free_name("rep", &taken), "rep_3");
+        assert_eq!(free_name("x", &taken), "x");
+    }
+}

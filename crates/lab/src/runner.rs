@@ -1,0 +1,16 @@
+//! The seam between the lab and what runs a script.
+
+use tidewire_metrics::Value;
+use tidewire_script::{Experiment, RunRequest, RunResult, Script, ScriptError};
+
+/// Values of parameters that replace the script's own.
+pub type Overrides = Vec<(String, Vec<Value>)>;
+
+/// Plans and runs a script. Runs of one experiment go on in several threads at once.
+pub trait Runner: Sync {
+    /// What the script declares, with the values of some parameters replaced.
+    fn plan(&self, script: &Script, overrides: &Overrides) -> Result<Experiment, ScriptError>;
+
+    /// One run. An error of the script is part of the result.
+    fn run(&self, script: &Script, experiment: &Experiment, request: &RunRequest) -> RunResult;
+}

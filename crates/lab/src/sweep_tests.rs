@@ -1,0 +1,213 @@
+//! Whole sweeps with a fake runner: resume, interruption, mishaps, files that do not depend on threads.
+
+use crate::fake::{Fake, Mishap, script};
+use crate::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+fn tool() -> Tool {
+    Tool { version: "1".into(), commit: String::new(), source: String::new() }
+}
+
+struct Done {
+    plan: Plan,
+    folder: Folder,
+    outcome: Outcome,
+}
+
+fn do_sweep(fake: &Fake, root: &Path, wanted: &Wanted, jobs: usize, on: &mut Judge<'_>) -> Done {
+    let plan = Plan::new(fake, &script(), wanted).unwrap();
+    let folder = Folder::of(root, &plan, &tool());
+    folder.prepare(false).unwrap();
+    let settings = Settings { jobs, ..Settings::default() };
+    let outcome = sweep(fake, &plan, Some(&folder), &settings, &Interrupt::default(), on).unwrap();
+    Done { plan, folder, outcome }
+}
+
+fn quiet(_: Progress<'_>) -> Result<(), LabError> {
+    Ok(())
+}
+
+fn csv_files(folder: &Folder) -> BTreeMap<String, String> {
+    let files = fs::read_dir(&folder.path).unwrap().flatten().filter(|file| file.path().is_file());
+    files
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap()))
+        .collect()
+}
+
+#[test]
+fn files_are_the_same_for_any_number_of_threads() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [one, four] = [(0, 1), (1, 4)].map(|(at, jobs)| {
+        let done = do_sweep(&Fake::default(), dirs[at].path(), &Wanted::default(), jobs, &mut quiet);
+        merge(&done.plan, &done.folder).unwrap();
+        csv_files(&done.folder)
+    });
+    assert_eq!(one.keys().collect::<Vec<_>>(), ["flows.csv", "runs.csv", "series.csv", "summary.csv"]);
+    assert!(one == four, "the files differ");
+    let head = |file: &str| one[file].lines().take(2).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(
+        head("runs.csv")[0],
+        "run,point,rep,seed,proto,loss,loss_ratio,goodput_mbps,delay_ms,ended,sim_s,status,error"
+    );
+    assert!(head("runs.csv")[1].starts_with("tcp-0pct-r1,tcp-0pct,1,"), "{}", head("runs.csv")[1]);
+    assert!(head("runs.csv")[1].ends_with(",duration,30,ok,"), "{}", head("runs.csv")[1]);
+    assert_eq!(
+        head("summary.csv")[0],
+        "proto,loss,loss_ratio,metric,unit,n,mean,sd,ci95_low,ci95_high,median,min,max"
+    );
+    assert!(head("summary.csv")[1].starts_with("tcp,0%,0,goodput_mbps,Mbit/s,4,"));
+    assert_eq!(head("series.csv")[0], "run,rep,proto,loss,loss_ratio,t_s,object,metric,value,unit,in_warmup");
+    assert_eq!(one["series.csv"].lines().count(), 1 + 24 * 3);
+    assert!(
+        one["series.csv"]
+            .lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("tcp-0pct-r1,1,tcp,0%,0,0,flow,cwnd_bytes,0,B,false")
+    );
+}
+
+#[test]
+fn a_second_sweep_runs_only_what_is_missing_and_equals_one_that_did_all() {
+    let (dir, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let fake = Fake::default();
+    let some = Wanted { reps: Some(2), params: vec!["loss=1%,0%".into()], ..Wanted::default() };
+    let first = do_sweep(&fake, dir.path(), &some, 2, &mut quiet);
+    merge(&first.plan, &first.folder).unwrap();
+    assert_eq!(fake.runs.load(Ordering::Relaxed), 8);
+    let second = do_sweep(&fake, dir.path(), &Wanted::default(), 2, &mut quiet);
+    assert_eq!((second.outcome.status.found, second.outcome.status.finished), (8, 16));
+    assert_eq!(first.folder, second.folder);
+    merge(&second.plan, &second.folder).unwrap();
+    let at_once = do_sweep(&Fake::default(), whole.path(), &Wanted::default(), 2, &mut quiet);
+    merge(&at_once.plan, &at_once.folder).unwrap();
+    assert!(csv_files(&second.folder) == csv_files(&at_once.folder));
+}
+
+#[test]
+fn a_run_whose_files_have_changed_is_done_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("trace");
+    fs::write(&trace, "1").unwrap();
+    let fake = Fake { files: vec![(trace.clone(), sha256_hex(b"1"))], ..Fake::default() };
+    do_sweep(&fake, dir.path(), &Wanted::default(), 1, &mut quiet);
+    assert_eq!(do_sweep(&fake, dir.path(), &Wanted::default(), 1, &mut quiet).outcome.status.found, 24);
+    fs::write(&trace, "2").unwrap();
+    assert_eq!(do_sweep(&fake, dir.path(), &Wanted::default(), 1, &mut quiet).outcome.status.found, 0);
+}
+
+#[test]
+fn a_panic_or_an_error_fails_one_run_and_the_others_continue() {
+    let dir = tempfile::tempdir().unwrap();
+    let mishaps = vec![
+        ("proto=udp loss=5%".to_owned(), 2, Mishap::Error),
+        ("proto=tcp loss=1%".to_owned(), 3, Mishap::Panic),
+    ];
+    let fake = Fake { mishaps, ..Fake::default() };
+    let mut told = Vec::new();
+    let mut judge = |progress: Progress<'_>| {
+        if let Progress::Failed(failure) = progress {
+            told.push(failure.run.id.clone());
+        }
+        Ok(())
+    };
+    let done = do_sweep(&fake, dir.path(), &Wanted::default(), 2, &mut judge);
+    assert_eq!((done.outcome.status.finished, done.outcome.status.failed), (24, 2));
+    let failures: Vec<(&str, bool)> =
+        done.outcome.failures.iter().map(|failure| (failure.run.id.as_str(), failure.internal)).collect();
+    assert_eq!(failures, [("tcp-1pct-r3", true), ("udp-5pct-r2", false)]);
+    assert!(done.outcome.failures[0].error.message.contains("the queue is longer than its limit"));
+    told.sort();
+    assert_eq!(told, ["tcp-1pct-r3", "udp-5pct-r2"]);
+    let results = merge(&done.plan, &done.folder).unwrap();
+    assert_eq!(results.runs.len(), 24);
+    let csv = fs::read_to_string(done.folder.path.join("runs.csv")).unwrap();
+    let row = csv.lines().find(|line| line.starts_with("udp-5pct-r2")).unwrap();
+    assert!(row.ends_with(",failed,fake.lua:58: attempt to index a nil value (local 'conn')"), "{row}");
+    let point = &done.outcome.failures[1].run.point;
+    assert_eq!(results.summary(point, "goodput_mbps").n(), 3, "failed runs are no replications");
+    let log = fs::read_to_string(done.folder.path.join("logs/udp-5pct-r2.log")).unwrap();
+    assert!(log.contains("hello\nerror: fake.lua:58"), "{log}");
+    let again = do_sweep(&Fake::default(), dir.path(), &Wanted::default(), 1, &mut quiet);
+    assert_eq!(
+        (again.outcome.status.found, again.outcome.status.finished),
+        (22, 2),
+        "failed runs are done again"
+    );
+}
+
+#[test]
+fn the_first_interrupt_lets_running_runs_finish_and_the_second_cuts_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake { mishaps: vec![("proto=tcp loss=1%".into(), 1, Mishap::Hang)], ..Fake::default() };
+    let plan = Plan::new(&fake, &script(), &Wanted::default()).unwrap();
+    let folder = Folder::of(dir.path(), &plan, &tool());
+    folder.prepare(false).unwrap();
+    let interrupt = Interrupt::default();
+    let mut judge = |progress: Progress<'_>| {
+        match progress {
+            Progress::Finished(..) => drop(interrupt.ask()),
+            Progress::Status(status) if status.asked == 1 => drop(interrupt.ask()),
+            _ => {}
+        }
+        Ok(())
+    };
+    let settings = Settings { jobs: 1, ..Settings::default() };
+    let outcome = sweep(&fake, &plan, Some(&folder), &settings, &interrupt, &mut judge).unwrap();
+    assert_eq!(outcome.status.finished + outcome.status.cut, fake.runs.load(Ordering::Relaxed) as usize);
+    assert!(outcome.status.finished < 3, "{outcome:?}");
+    let results = merge(&plan, &folder).unwrap();
+    assert_eq!(results.runs.len(), outcome.status.finished);
+    let resumed = do_sweep(&Fake::default(), dir.path(), &Wanted::default(), 1, &mut quiet);
+    assert_eq!(resumed.outcome.status.found, outcome.status.finished);
+    assert_eq!(resumed.outcome.status.finished, 24 - outcome.status.finished);
+}
+
+#[test]
+fn a_caller_can_stop_a_sweep_and_what_is_finished_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut judge = |progress: Progress<'_>| match progress {
+        Progress::Finished(..) => {
+            Err(LabError::script("threshold 'p95(latncy_ms) < 80' names no metric", None))
+        }
+        _ => Ok(()),
+    };
+    let done = do_sweep(&Fake::default(), dir.path(), &Wanted::default(), 1, &mut judge);
+    assert_eq!(done.outcome.stopped.unwrap().exit_code(), 3);
+    assert!(!done.folder.finished().is_empty());
+}
+
+#[test]
+fn all_points_come_once_before_any_comes_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut order = Vec::new();
+    let mut judge = |progress: Progress<'_>| {
+        if let Progress::Finished(run, _) = progress {
+            order.push(run.rep);
+        }
+        Ok(())
+    };
+    do_sweep(&Fake::default(), dir.path(), &Wanted::default(), 1, &mut judge);
+    assert!(order.is_sorted() && order.len() == 24, "{order:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_ends_the_sweep_and_keeps_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let plan = Plan::new(&fake, &script(), &Wanted::default()).unwrap();
+    let folder = Folder::of(dir.path(), &plan, &tool());
+    folder.prepare(false).unwrap();
+    // A folder in the place of the log makes the fifth run impossible to write, as a full disk would.
+    let blocked = plan.runs.iter().filter(|run| run.rep == 1).nth(4).unwrap();
+    fs::create_dir(folder.path.join("logs").join(format!("{}.log", blocked.id))).unwrap();
+    let settings = Settings::default();
+    let outcome = sweep(&fake, &plan, Some(&folder), &settings, &Interrupt::default(), &mut quiet).unwrap();
+    assert!(outcome.broken_disk.is_some());
+    assert_eq!(outcome.status.finished, 4);
+    assert_eq!(folder.finished().len(), 4);
+}
