@@ -32,8 +32,10 @@ impl EthernetHeader {
     pub const FCS_LEN: usize = 4;
     /// The shortest frame in bytes, frame check sequence included; shorter ones are padded with zeros.
     pub const MIN_FRAME: usize = 64;
-    /// Byte times on the wire around a frame: preamble and start delimiter 8, gap between packets 12.
-    pub const PREAMBLE_AND_GAP: usize = 20;
+    /// Byte times of preamble and start delimiter before a frame.
+    pub const PREAMBLE: usize = 8;
+    /// Byte times of silence after a frame.
+    pub const GAP: usize = 12;
 
     /// Length in bytes of the frame around a network-layer packet: header, padding and frame check sequence included.
     pub const fn frame_len(packet_len: usize) -> usize {

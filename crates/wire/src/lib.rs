@@ -18,7 +18,9 @@
 //! | `packed.rs` | [`Body`] and the pools, [`Packets`] |
 //! | `fate.rs` | [`Birth`] and [`Cause`], the two ends of a packet's life |
 //! | `checksum.rs` | the Internet checksum and the Ethernet FCS |
-//! | `pcapng.rs` | capture files |
+//! | `text.rs` | one line of text per packet, as tcpdump prints it |
+//! | `layers.rs` | [`Layer`], a packet layer by layer with its sizes |
+//! | `pcapng.rs` | [`PcapngWriter`], [`read_pcapng`]: capture files |
 //!
 //! What is not here: anything that changes with time. Protocols live in the layers' crates.
 
@@ -30,14 +32,17 @@ mod fate;
 mod hot;
 mod icmp;
 mod ipv4;
+mod layers;
 mod malformed;
 mod packed;
 mod packed_tcp;
 mod packet;
 mod payload;
+mod pcapng;
 mod seq;
 mod tcp;
 mod tcp_options;
+mod text;
 mod udp;
 
 pub use addr::{Endpoint, MacAddr, MacKey};
@@ -48,11 +53,13 @@ pub use fate::{Birth, Cause};
 pub use hot::{Hot, HotKind};
 pub use icmp::{IcmpMessage, Quote};
 pub use ipv4::{Ecn, Ipv4Header, Protocol};
+pub use layers::{Layer, Pdu};
 pub use malformed::Malformed;
 pub use packed::{Body, Content, Packets};
 pub use packed_tcp::PackedTcp;
 pub use packet::{LinkLayer, Net, Packet, Transport};
 pub use payload::Payload;
+pub use pcapng::{Capture, CapturedInterface, CapturedPacket, PcapngWriter, read_pcapng};
 pub use seq::Seq;
 pub use tcp::{TcpFlags, TcpSegment};
 pub use tcp_options::{SackBlocks, TcpOptions, Timestamps};

@@ -1,0 +1,176 @@
+//! Packets as text: one line as tcpdump prints it.
+
+use crate::{
+    ArpPacket, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, TcpFlags, TcpOptions, TcpSegment,
+    Transport,
+};
+use std::fmt::{self, Display, Formatter};
+
+impl Display for Packet {
+    /// One line without MAC addresses, such as
+    /// `IP 10.0.0.1.1234 > 10.0.0.2.80: Flags [P.], seq 1:101, ack 1, win 502, options [nop,nop,TS val 7 ecr 3], length 100`.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.net {
+            Net::Arp(arp) => Display::fmt(arp, f),
+            Net::Ipv4(header, transport) => ipv4(f, header, transport),
+        }
+    }
+}
+
+impl Display for ArpPacket {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.is_request() {
+            write!(f, "ARP, Request who-has {} tell {}", self.target_ip, self.sender_ip)?;
+        } else {
+            write!(f, "ARP, Reply {} is-at {}", self.sender_ip, self.sender_mac)?;
+        }
+        write!(f, ", length {}", ArpPacket::LEN)
+    }
+}
+
+fn ipv4(f: &mut Formatter<'_>, header: &Ipv4Header, transport: &Transport) -> fmt::Result {
+    let (src, dst) = (header.src, header.dst);
+    match transport {
+        Transport::Tcp(segment) => {
+            write!(f, "IP {src}.{} > {dst}.{}: {segment}", segment.src_port, segment.dst_port)
+        }
+        Transport::Udp(udp, payload) => {
+            write!(f, "IP {src}.{} > {dst}.{}: UDP, length {}", udp.src_port, udp.dst_port, payload.len())
+        }
+        Transport::Icmp(message) => write!(f, "IP {src} > {dst}: {message}"),
+        Transport::Raw(protocol, payload) if header.is_fragment() => {
+            let (start, more) = (u32::from(header.fragment_offset) * 8, header.more_fragments);
+            let end = start + payload.len() as u32;
+            write!(f, "IP {src} > {dst}: {protocol}, fragment of id {}, ", header.ident)?;
+            write!(f, "bytes {start}:{end}{}, length {}", if more { "+" } else { "" }, payload.len())
+        }
+        Transport::Raw(protocol, payload) => {
+            write!(f, "IP {src} > {dst}: {protocol}, length {}", payload.len())
+        }
+    }
+}
+
+impl Display for Ipv4Header {
+    /// Addresses, and the fields that are not as usual.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} > {}, ttl {}, id {}", self.src, self.dst, self.ttl, self.ident)?;
+        if self.dont_fragment {
+            f.write_str(", DF")?;
+        }
+        if self.is_fragment() {
+            let more = if self.more_fragments { "+" } else { "" };
+            write!(f, ", offset {}{more}", u32::from(self.fragment_offset) * 8)?;
+        }
+        if self.dscp > 0 {
+            write!(f, ", DSCP {}", self.dscp)?;
+        }
+        match self.ecn {
+            Ecn::NotCapable => Ok(()),
+            Ecn::Ect0 => f.write_str(", ECT(0)"),
+            Ecn::Ect1 => f.write_str(", ECT(1)"),
+            Ecn::Congestion => f.write_str(", CE"),
+        }
+    }
+}
+
+impl Display for Protocol {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match *self {
+            Protocol::ICMP => f.write_str("ICMP"),
+            Protocol::TCP => f.write_str("TCP"),
+            Protocol::UDP => f.write_str("UDP"),
+            Protocol(number) => write!(f, "ip-proto-{number}"),
+        }
+    }
+}
+
+impl Display for TcpSegment {
+    /// The part of a line after the addresses.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let len = self.payload.len();
+        write!(f, "Flags [{}]", self.flags)?;
+        if len > 0 {
+            write!(f, ", seq {}:{}", self.seq, self.seq + len as u32)?;
+        } else if self.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST) {
+            write!(f, ", seq {}", self.seq)?;
+        }
+        if self.flags.ack() {
+            write!(f, ", ack {}", self.ack)?;
+        }
+        write!(f, ", win {}", self.window)?;
+        if self.options != TcpOptions::default() {
+            write!(f, ", options [{}]", self.options)?;
+        }
+        write!(f, ", length {len}")
+    }
+}
+
+impl Display for TcpOptions {
+    /// In the order in which they stand on the wire.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        let mut item = |f: &mut Formatter<'_>, text: fmt::Arguments<'_>| {
+            let result = write!(f, "{comma}{text}");
+            comma = ",";
+            result
+        };
+        if let Some(mss) = self.mss {
+            item(f, format_args!("mss {mss}"))?;
+        }
+        if let Some(stamps) = self.timestamps {
+            let pad = if self.sack_permitted { "sackOK" } else { "nop,nop" };
+            item(f, format_args!("{pad},TS val {} ecr {}", stamps.value, stamps.echo))?;
+        } else if self.sack_permitted {
+            item(f, format_args!("nop,nop,sackOK"))?;
+        }
+        if let Some(shift) = self.window_scale {
+            item(f, format_args!("nop,wscale {shift}"))?;
+        }
+        if !self.sack.is_empty() {
+            item(f, format_args!("nop,nop,sack {} ", self.sack.len()))?;
+            for (left, right) in &self.sack {
+                write!(f, "{{{left}:{right}}}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for IcmpMessage {
+    /// The part of a line after the addresses.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("ICMP ")?;
+        match (self.kind, self.code, self.echo()) {
+            (Self::ECHO_REQUEST, _, Some((id, seq))) => write!(f, "echo request, id {id}, seq {seq}")?,
+            (_, _, Some((id, seq))) => write!(f, "echo reply, id {id}, seq {seq}")?,
+            (Self::UNREACHABLE, ..) => self.unreachable(f)?,
+            (Self::TIME_EXCEEDED, 0, _) => f.write_str("time exceeded in-transit")?,
+            (Self::TIME_EXCEEDED, 1, _) => f.write_str("ip reassembly time exceeded")?,
+            (kind, code, _) => write!(f, "type {kind}, code {code}")?,
+        }
+        write!(f, ", length {}", Self::HEADER_LEN + self.payload.len())
+    }
+}
+
+impl IcmpMessage {
+    fn unreachable(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Some(quote) = self.quote() else {
+            return write!(f, "unreachable, code {}", self.code);
+        };
+        let dst = quote.header.dst;
+        match (self.code, quote.ports()) {
+            (Self::NET_UNREACHABLE, _) => write!(f, "net {dst} unreachable"),
+            (Self::HOST_UNREACHABLE, _) => write!(f, "host {dst} unreachable"),
+            (Self::PROTOCOL_UNREACHABLE, _) => write!(f, "{dst} protocol {} unreachable", quote.protocol.0),
+            (Self::PORT_UNREACHABLE, Some((_, port))) => {
+                let name = if quote.protocol == Protocol::TCP { "tcp" } else { "udp" };
+                write!(f, "{dst} {name} port {port} unreachable")
+            }
+            (Self::FRAGMENTATION_NEEDED, _) => {
+                write!(f, "{dst} unreachable - need to frag (mtu {})", self.rest as u16)
+            }
+            (Self::PROHIBITED, _) => write!(f, "host {dst} unreachable - admin prohibited filter"),
+            (code, _) => write!(f, "{dst} unreachable, code {code}"),
+        }
+    }
+}
