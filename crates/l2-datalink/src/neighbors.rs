@@ -144,6 +144,15 @@ impl Neighbors {
         (ask, given_up)
     }
 
+    /// Packets that wait for an answer, in the order in which the asking began.
+    pub fn waiting(&self) -> impl Iterator<Item = &Hot> {
+        let queues = self.asking.iter().filter_map(|ip| match self.entries.get(ip) {
+            Some(Entry::Asking { packets, .. }) => Some(packets),
+            _ => None,
+        });
+        queues.flatten()
+    }
+
     /// Forgets everybody; packets that waited are given back.
     pub fn clear(&mut self) -> Vec<Hot> {
         self.last = None;

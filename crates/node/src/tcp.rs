@@ -456,7 +456,9 @@ impl Sockets {
         if !tcp.conn.is_closed() {
             return;
         }
-        let (tuple, released) = (Tuple::new(tcp.local, tcp.remote), tcp.released || tcp.is_sink);
+        // The sender of a measured flow stays, so that its final figures can be read.
+        let kept = tcp.flow != NO_FLOW && !tcp.receives_flow;
+        let (tuple, released) = (Tuple::new(tcp.local, tcp.remote), (tcp.released || tcp.is_sink) && !kept);
         if self.connections.get(&tuple) == Some(&id) {
             self.connections.remove(&tuple);
         }

@@ -65,6 +65,8 @@ pub struct Packets {
     free_bodies: Vec<u32>,
     payloads: Vec<Bytes>,
     free_payloads: Vec<u32>,
+    /// How many packets were born, by how.
+    born: [u64; Birth::ALL.len()],
 }
 
 impl Packets {
@@ -76,6 +78,11 @@ impl Packets {
     /// How many packets are in flight.
     pub fn in_flight(&self) -> usize {
         self.bodies.len() - self.free_bodies.len()
+    }
+
+    /// How many packets were ever born so.
+    pub fn born(&self, birth: Birth) -> u64 {
+        self.born[birth as usize]
     }
 
     /// The body of a packet.
@@ -317,7 +324,7 @@ impl Packets {
             Payload::Zeros(n) => SYNTHETIC | n,
             Payload::Data(data) => self.store_payload(data),
         };
-        let slot = self.slot();
+        let slot = self.slot(Birth::Sent);
         self.bodies[slot as usize] = Body {
             src: header.src,
             ident: header.ident,
@@ -330,14 +337,15 @@ impl Packets {
     }
 
     fn store(&mut self, body: Body) -> u32 {
-        let slot = self.slot();
+        let slot = self.slot(body.birth);
         self.bodies[slot as usize] = body;
         slot
     }
 
     /// A free slot for a body.
     #[inline(always)]
-    fn slot(&mut self) -> u32 {
+    fn slot(&mut self, birth: Birth) -> u32 {
+        self.born[birth as usize] += 1;
         match self.free_bodies.pop() {
             Some(slot) => slot,
             None => self.grow(),

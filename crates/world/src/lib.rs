@@ -1,1 +1,234 @@
 //! The arrays, the dispatch, building from a plan, the observer seam, scheduled changes.
+//!
+//! ```text
+//!   Plan --sync--> World --run--> Pause::Process | Pause::Control | Pause::Ended     (a script goes on, then run again)
+//!                    |
+//!                    +-- agenda: who is next?  links: streams of packets  nodes: state machines  processes: programs
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `dispatch.rs` | the run loop, and the whole trip of a packet |
+//! | `fifo.rs` | [`fifo::Fifo`], the sorted stream of packets on a link |
+//! | `build.rs` | nodes and links from a plan, addresses and routes |
+//! | `processes.rs` | programs: starting, waiting, waking |
+//! | `sockets.rs` | the socket calls of scripts and native programs |
+//! | `flows.rs` | measured flows |
+//! | `ledger.rs` | how every packet was born and how it ended |
+//! | `watch.rs` | time series of flows and links |
+//! | `results.rs` | tables of flows, links and the ledger |
+//! | `capture.rs` | packets as pcapng |
+//!
+//! What is not here: Lua, files, threads, the wall clock.
+
+mod build;
+mod capture;
+mod dispatch;
+mod fifo;
+mod flows;
+mod ledger;
+mod processes;
+mod results;
+mod sockets;
+mod watch;
+
+pub use build::BuildError;
+pub use flows::{Flow, FlowId, FlowSpec, Transport};
+pub use ledger::{Entry, Ledger, Place};
+pub use processes::ProcessId;
+pub use watch::{Sample, Watched};
+
+use build::NodeRef;
+use fifo::Chunks;
+use flows::Flows;
+use processes::Processes;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tidewire_engine::Agenda;
+use tidewire_l1_physical::Port;
+use tidewire_l4_transport::TcpConfig;
+use tidewire_l7_application::Resume;
+use tidewire_node::{IpNode, Outbox, Switch};
+use tidewire_topology::Plan;
+use tidewire_units::{Instant, NodeId, Span, Streams};
+use tidewire_wire::Packets;
+
+/// How a world is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// What is first sent before this is not measured.
+    pub warmup: Span,
+    /// Send every packet through emit and parse and compare.
+    pub check_wire: bool,
+    /// Not zero: let ties fall in another, equally legal order.
+    pub tie_seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { seed: 1, warmup: Span::ZERO, check_wire: cfg!(debug_assertions), tie_seed: 0 }
+    }
+}
+
+/// Why [`World::run`] came back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pause {
+    /// A process of the script goes on.
+    Process(ProcessId, Resume),
+    /// A scheduled callback is due.
+    Control(u64),
+    /// The time limit was reached; the clock stands at it.
+    TimeUp,
+    /// Nothing is left that keeps the run alive.
+    Idle,
+    /// The event limit was reached.
+    EventLimit,
+    /// Somebody asked for a stop from outside.
+    Stopped,
+}
+
+/// How far to run.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    /// Until this time, inclusive of what happens before it; [`Instant::MAX`] for no limit.
+    pub until: Instant,
+    /// At most so many events in all.
+    pub events: u64,
+    /// Looked at now and then.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Limit { until: Instant::MAX, events: u64::MAX, stop: Arc::default() }
+    }
+}
+
+/// One direction of a link: the port that sends, and the packets on their way.
+pub(crate) struct Direction {
+    pub port: Port,
+    pub stream: fifo::Fifo,
+    pub to: NodeRef,
+    pub to_port: u32,
+    /// Something looks at every packet here: a capture.
+    pub observed: bool,
+}
+
+/// When an IP node is woken next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wake {
+    pub at: Instant,
+    pub foreground: bool,
+}
+
+/// A simulated network and everything that happens in it.
+pub struct World {
+    pub(crate) now: Instant,
+    pub(crate) options: Options,
+    pub(crate) streams: Streams,
+    pub(crate) agenda: Agenda,
+    pub(crate) packets: Packets,
+    pub(crate) chunks: Chunks,
+    pub(crate) directions: Vec<Direction>,
+    /// What each node is, by node id.
+    pub(crate) nodes: Vec<NodeRef>,
+    pub(crate) hosts: Vec<IpNode>,
+    /// By position in `hosts`: its node id, the directions it sends on by port, its next wake.
+    pub(crate) host_ids: Vec<NodeId>,
+    pub(crate) host_ports: Vec<Vec<u32>>,
+    pub(crate) wakes: Vec<Wake>,
+    pub(crate) loopbacks: FxHashMap<u32, u32>,
+    pub(crate) host_tcp: Vec<Option<Arc<TcpConfig>>>,
+    pub(crate) processing: FxHashMap<u32, build::Processing>,
+    pub(crate) switches: Vec<Switch>,
+    pub(crate) switch_ids: Vec<NodeId>,
+    pub(crate) switch_ports: Vec<Vec<u32>>,
+    pub(crate) out: Outbox,
+    pub(crate) ledger: Ledger,
+    pub(crate) flows: Flows,
+    pub(crate) processes: Processes,
+    pub(crate) watches: watch::Watches,
+    pub(crate) captures: capture::Captures,
+    pub(crate) plan: Plan,
+    pub(crate) started: bool,
+    pub(crate) measuring: bool,
+    pub(crate) default_tcp: Arc<TcpConfig>,
+    events: u64,
+    hops: u64,
+}
+
+impl World {
+    /// An empty world at time zero.
+    pub fn new(options: Options) -> World {
+        World {
+            now: Instant::ZERO,
+            streams: Streams::new(options.seed),
+            agenda: Agenda::with_ties(options.tie_seed),
+            packets: Packets::new(),
+            chunks: Chunks::default(),
+            directions: Vec::new(),
+            nodes: Vec::new(),
+            hosts: Vec::new(),
+            host_ids: Vec::new(),
+            host_ports: Vec::new(),
+            wakes: Vec::new(),
+            loopbacks: FxHashMap::default(),
+            host_tcp: Vec::new(),
+            processing: FxHashMap::default(),
+            switches: Vec::new(),
+            switch_ids: Vec::new(),
+            switch_ports: Vec::new(),
+            out: Outbox::default(),
+            ledger: Ledger::default(),
+            flows: Flows::new(Instant::ZERO + options.warmup),
+            processes: Processes::default(),
+            watches: watch::Watches::default(),
+            captures: capture::Captures::default(),
+            plan: Plan::new(),
+            started: false,
+            measuring: options.warmup.is_zero(),
+            default_tcp: Arc::new(TcpConfig::linux()),
+            events: 0,
+            hops: 0,
+            options,
+        }
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The plan that the world was built from, with its addresses.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The random streams of the run.
+    pub fn streams(&self) -> Streams {
+        self.streams
+    }
+
+    /// When the measured time begins.
+    pub fn warmup(&self) -> Instant {
+        Instant::ZERO + self.options.warmup
+    }
+
+    /// Whether the clock has moved or packets have been sent: the topology is fixed.
+    pub fn has_started(&self) -> bool {
+        self.started
+    }
+
+    /// Events handled.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Transmissions of one packet over one link.
+    pub fn packet_hops(&self) -> u64 {
+        self.hops
+    }
+}

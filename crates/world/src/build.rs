@@ -1,0 +1,353 @@
+//! Nodes and links from a plan: the arrays, the ports, addresses and routes.
+
+use crate::{Direction, Wake, World, fifo};
+use std::collections::VecDeque;
+use std::fmt;
+use tidewire_engine::{Class, Key};
+use tidewire_l1_physical::{Framing, Loss, PacketClass, Port, QueueLimit};
+use tidewire_l2_datalink::ArpConfig;
+use tidewire_l3_network::{Fib, NextHop, Prefix};
+use tidewire_node::{Ecmp, IpNode, IpStack, LOOPBACK, Switch};
+use tidewire_topology::{
+    self as topology, DirectionSpec, LinkSpec, LossModel, Match, NodeSpec, Plan, PlanError,
+};
+use tidewire_units::{
+    DirId, IfaceId, Instant, LinkId, NodeId, Purpose, Rate, Span, Stream, Streams, stable_hash,
+};
+use tidewire_wire::Hot;
+
+/// What a node is, and where it stands among its kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NodeRef {
+    /// A host or router.
+    Ip(u32),
+    /// A switch.
+    Switch(u32),
+}
+
+/// A host that needs time for each packet: they wait in line.
+pub(crate) struct Processing {
+    low: Span,
+    high: Span,
+    stream: Stream,
+    line: VecDeque<(u32, Hot)>,
+    last: Instant,
+}
+
+/// Why a plan cannot become a world.
+#[derive(Clone, PartialEq, Debug)]
+pub enum BuildError {
+    /// The clock has moved: the network is fixed.
+    Started,
+    /// The plan itself is impossible.
+    Plan(PlanError),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::Started => f.write_str("the network is fixed once time has started"),
+            BuildError::Plan(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl World {
+    /// Makes the world be what the plan says: adds the nodes and links that are new, and gives every interface its address and every
+    /// node its routes. May be called again, with the same plan grown, until time starts.
+    ///
+    /// # Errors
+    /// Time has started, or the addresses cannot be assigned.
+    pub fn sync(&mut self, plan: &Plan) -> Result<(), BuildError> {
+        if self.started {
+            return Err(BuildError::Started);
+        }
+        let mut plan = plan.clone();
+        if !plan.is_numbered() {
+            plan.assign_addresses().map_err(BuildError::Plan)?;
+        }
+        for node in plan.node_ids().skip(self.nodes.len()) {
+            self.add_node(&plan, node);
+        }
+        for link in plan.link_ids().skip(self.directions.len() / 2) {
+            self.add_link(&plan, link);
+        }
+        self.ledger.resize(self.directions.len(), self.nodes.len());
+        self.plan = plan;
+        self.configure_addresses();
+        self.configure_routes();
+        Ok(())
+    }
+
+    /// Takes a link down or up, and finds routes anew. Packets queued or in flight on a link that goes down are lost.
+    pub fn set_link_up(&mut self, link: LinkId, up: bool) {
+        for dir in [DirId::forward(link), DirId::backward(link)] {
+            if self.directions[dir.index()].port.is_up() == up {
+                continue;
+            }
+            let lost = if up { 0 } else { self.flush_direction(dir) };
+            self.directions[dir.index()].port.set_up(self.now, up, lost);
+        }
+        for end in self.plan.link(link).ends {
+            if let NodeRef::Switch(switch) = self.nodes[end.index()]
+                && !up
+            {
+                let ports = self.switch_ports[switch as usize].iter();
+                let port = ports.clone().position(|dir| DirId(*dir).link() == link);
+                port.into_iter()
+                    .for_each(|port| self.switches[switch as usize].handle_port_down(port as u32));
+            }
+        }
+        self.configure_routes();
+    }
+
+    /// Whether a link is up.
+    pub fn is_link_up(&self, link: LinkId) -> bool {
+        self.directions[DirId::forward(link).index()].port.is_up()
+    }
+
+    /// Loses the next `n` packets offered to a direction.
+    pub fn drop_next(&mut self, dir: DirId, n: u64) {
+        self.directions[dir.index()].port.loss.drop_next(n);
+    }
+
+    /// Replaces the loss model of a direction.
+    pub fn set_loss(&mut self, dir: DirId, loss: &topology::LossSpec) {
+        let name = direction_name(&self.plan, dir);
+        self.directions[dir.index()].port.loss = loss_of(loss, self.streams, &name);
+    }
+
+    /// A direction's port.
+    pub fn port(&self, dir: DirId) -> &Port {
+        &self.directions[dir.index()].port
+    }
+
+    /// A direction's port, to read figures that depend on the time.
+    pub fn port_mut(&mut self, dir: DirId) -> &mut Port {
+        &mut self.directions[dir.index()].port
+    }
+
+    /// A node that is a host or router.
+    pub fn ip_node(&self, node: NodeId) -> Option<&IpNode> {
+        Some(&self.hosts[self.host_index(node)? as usize])
+    }
+
+    /// A node that is a switch.
+    pub fn switch(&self, node: NodeId) -> Option<&Switch> {
+        match self.nodes.get(node.index())? {
+            NodeRef::Switch(switch) => Some(&self.switches[*switch as usize]),
+            NodeRef::Ip(_) => None,
+        }
+    }
+
+    pub(crate) fn host_index(&self, node: NodeId) -> Option<u32> {
+        match self.nodes.get(node.index())? {
+            NodeRef::Ip(host) => Some(*host),
+            NodeRef::Switch(_) => None,
+        }
+    }
+
+    /// The direction that stands for a host's loopback interface; made when it is first used.
+    pub(crate) fn loopback(&mut self, host: u32) -> u32 {
+        if let Some(dir) = self.loopbacks.get(&host) {
+            return *dir;
+        }
+        let dir = self.directions.len() as u32;
+        let port =
+            Port::new(LOOPBACK_RATE, LOOPBACK_DELAY, Framing::Ip, QueueLimit::Packets(1000), Loss::default());
+        let (to, stream) = (NodeRef::Ip(host), fifo::Fifo::new());
+        self.directions.push(Direction { port, stream, to, to_port: LOOPBACK, observed: false });
+        self.ledger.resize(self.directions.len(), self.nodes.len());
+        self.loopbacks.insert(host, dir);
+        dir
+    }
+
+    /// A packet has reached a host that needs time for it. False when this host needs none.
+    pub(crate) fn begin_processing(&mut self, host: u32, port: u32, packet: Hot) -> bool {
+        let Some(processing) = self.processing.get_mut(&host) else { return false };
+        let spread = (processing.high - processing.low).as_ps();
+        let delay = processing.low + Span::from_ps(processing.stream.between(0, spread));
+        // Packets keep their order.
+        processing.last = processing.last.max(self.now + delay);
+        processing.line.push_back((port, packet));
+        self.agenda.push(Key::new(processing.last, Class::Port, u64::from(host)));
+        true
+    }
+
+    pub(crate) fn finish_processing(&mut self, host: u32) {
+        let next = self.processing.get_mut(&host).and_then(|processing| processing.line.pop_front());
+        let (port, packet) = next.expect("one key for each packet in line");
+        self.receive(host, port, packet);
+    }
+
+    /// Packets that are on links, in line at a host or waiting for ARP.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = &Hot> {
+        let on_links = self.directions.iter().flat_map(|direction| direction.stream.iter(&self.chunks));
+        let in_line =
+            self.processing.values().flat_map(|processing| processing.line.iter().map(|(_, hot)| hot));
+        let ifaces = self.hosts.iter().flat_map(|host| &host.stack.ifaces);
+        on_links.chain(in_line).chain(ifaces.flat_map(|iface| iface.neighbors.waiting()))
+    }
+
+    fn flush_direction(&mut self, dir: DirId) -> u64 {
+        let mut lost = 0;
+        let direction = &mut self.directions[dir.index()];
+        let mut packets = Vec::with_capacity(direction.stream.len());
+        while !direction.stream.is_empty() {
+            packets.push(direction.stream.pop(&mut self.chunks).0);
+        }
+        for packet in packets {
+            lost += 1;
+            self.end(packet, tidewire_wire::Cause::LinkDown, crate::Place::Link(dir));
+        }
+        lost
+    }
+
+    fn add_node(&mut self, plan: &Plan, id: NodeId) {
+        let node = plan.node(id);
+        let seed = self.streams.seed().to_le_bytes();
+        let salt = |purpose: &str| stable_hash(&[&seed, purpose.as_bytes(), node.name.as_bytes()]);
+        let reference = match &node.spec {
+            NodeSpec::Switch(spec) => {
+                self.switches.push(Switch::new(spec.ageing));
+                self.switch_ids.push(id);
+                self.switch_ports.push(Vec::new());
+                NodeRef::Switch(self.switches.len() as u32 - 1)
+            }
+            spec => {
+                let mut stack = IpStack::new(ArpConfig::default(), salt("path") as u32);
+                if let NodeSpec::Router(router) = spec {
+                    stack.ecmp = match router.ecmp {
+                        topology::Ecmp::Off => Ecmp::Off,
+                        topology::Ecmp::Flow => Ecmp::Flow,
+                        topology::Ecmp::Packet => Ecmp::Packet,
+                    };
+                }
+                self.hosts.push(IpNode::new(stack, spec.forwards(), salt("transport")));
+                self.host_ids.push(id);
+                self.host_ports.push(Vec::new());
+                self.host_tcp.push(None);
+                self.wakes.push(Wake { at: Instant::MAX, foreground: false });
+                let host = self.hosts.len() as u32 - 1;
+                if let NodeSpec::Host(spec) = spec {
+                    self.add_processing(host, &node.name, spec.processing);
+                }
+                NodeRef::Ip(host)
+            }
+        };
+        self.nodes.push(reference);
+    }
+
+    fn add_processing(&mut self, host: u32, name: &str, processing: topology::Processing) {
+        let (low, high) = match processing {
+            topology::Processing::Fixed(span) if span.is_zero() => return,
+            topology::Processing::Fixed(span) => (span, span),
+            topology::Processing::Uniform(low, high) => (low, high.max(low)),
+        };
+        let stream = self.streams.stream(Purpose::Processing, name);
+        self.processing
+            .insert(host, Processing { low, high, stream, line: VecDeque::new(), last: Instant::ZERO });
+    }
+
+    fn add_link(&mut self, plan: &Plan, id: LinkId) {
+        let link = plan.link(id);
+        let ports = link.ends.map(|end| match self.nodes[end.index()] {
+            NodeRef::Ip(host) => (NodeRef::Ip(host), self.host_ports[host as usize].len() as u32),
+            NodeRef::Switch(switch) => {
+                (NodeRef::Switch(switch), self.switch_ports[switch as usize].len() as u32)
+            }
+        });
+        for (side, dir) in [DirId::forward(id), DirId::backward(id)].into_iter().enumerate() {
+            let name = direction_name(plan, dir);
+            let port = port_of(plan.direction(dir), &link.spec, self.streams, &name);
+            let (to, to_port) = ports[1 - side];
+            self.directions.push(Direction { port, stream: fifo::Fifo::new(), to, to_port, observed: false });
+            match ports[side].0 {
+                NodeRef::Ip(host) => {
+                    self.host_ports[host as usize].push(dir.0);
+                    let framed = framing_of(link.spec.framing).has_mac();
+                    self.hosts[host as usize].stack.add_iface(IfaceId(dir.0), framed, link.spec.mtu);
+                }
+                NodeRef::Switch(switch) => {
+                    self.switch_ports[switch as usize].push(dir.0);
+                    self.switches[switch as usize].add_port();
+                }
+            }
+        }
+    }
+
+    fn configure_addresses(&mut self) {
+        for (host, id) in self.host_ids.iter().enumerate() {
+            for (port, iface) in self.plan.node(*id).ifaces.iter().enumerate() {
+                if let Some(address) = self.plan.iface(*iface).address {
+                    let prefix = Prefix::new(address.ip, address.length()).expect("a length of at most 32");
+                    self.hosts[host].stack.set_address(port as u32, address.ip, prefix);
+                }
+            }
+        }
+    }
+
+    fn configure_routes(&mut self) {
+        let up = |link: LinkId| self.directions[DirId::forward(link).index()].port.is_up();
+        let routes = topology::routes(&self.plan, &up);
+        for (host, id) in self.host_ids.iter().enumerate() {
+            let table = routes.of(*id).map(|(prefix, hops)| {
+                let prefix = Prefix::new(prefix.network(), prefix.length()).expect("a length of at most 32");
+                let port = |iface: IfaceId| self.plan.iface(iface).port;
+                (
+                    prefix,
+                    hops.iter().map(|hop| NextHop { port: port(hop.iface), gateway: hop.gateway }).collect(),
+                )
+            });
+            self.hosts[host].stack.fib = Fib::new(table);
+        }
+    }
+}
+
+/// A link's name with its direction: the key of its random streams.
+pub(crate) fn direction_name(plan: &Plan, dir: DirId) -> String {
+    let arrow = if dir.is_forward() { ">" } else { "<" };
+    format!("{}{arrow}", plan.link(dir.link()).name)
+}
+
+fn port_of(spec: &DirectionSpec, link: &LinkSpec, streams: Streams, name: &str) -> Port {
+    let limit = match spec.queue_limit() {
+        topology::QueueLimit::Packets(n) => QueueLimit::Packets(n),
+        topology::QueueLimit::Bytes(bytes) => QueueLimit::Bytes(bytes.0),
+    };
+    Port::new(spec.rate, spec.delay, framing_of(link.framing), limit, loss_of(&spec.loss, streams, name))
+}
+
+fn framing_of(framing: topology::Framing) -> Framing {
+    match framing {
+        topology::Framing::Ethernet => Framing::Ethernet,
+        topology::Framing::Ip => Framing::Ip,
+        topology::Framing::Ppp => Framing::Ppp,
+    }
+}
+
+fn loss_of(spec: &topology::LossSpec, streams: Streams, name: &str) -> Loss {
+    let loss = match &spec.model {
+        LossModel::None => return Loss::default(),
+        LossModel::Bernoulli(p) => {
+            Loss::bernoulli(*p, streams.stream(Purpose::Loss, name), streams.stream(Purpose::FrameLoss, name))
+        }
+        LossModel::Every(n) => Loss::every(*n),
+        LossModel::Listed(ordinals) => Loss::listed(ordinals.clone()),
+    };
+    match spec.among {
+        Match::Any => loss,
+        Match::Data => loss.only(PacketClass::DATA),
+        Match::Ack => loss.only(PacketClass::ACK),
+        Match::Syn => loss.only(PacketClass::SYN),
+        Match::SynAck => loss.only(PacketClass::SYNACK),
+        Match::Fin => loss.only(PacketClass::FIN),
+        Match::Retransmit => loss.only(PacketClass::RETRANSMIT),
+    }
+}
+
+/// Fast, but not infinitely so: a program that talks to itself must not stop the clock.
+const LOOPBACK_RATE: Rate = Rate::from_mbps(10_000);
+const LOOPBACK_DELAY: Span = Span::from_us(10);

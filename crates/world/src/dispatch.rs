@@ -1,0 +1,297 @@
+//! The run loop, and the whole trip of a packet: arrive -> node -> outbox -> port -> stream -> arrive.
+
+use crate::build::NodeRef;
+use crate::ledger::Place;
+use crate::{Limit, Pause, Wake, World};
+use std::sync::atomic::Ordering;
+use tidewire_engine::{Class, Key};
+use tidewire_l1_physical::{Offer, PacketClass};
+use tidewire_node::{Context, LOOPBACK, Outbox};
+use tidewire_units::{DirId, Instant};
+use tidewire_wire::{Cause, Content, Hot, HotKind, TcpFlags};
+
+/// How many events pass between two looks at the stop flag.
+const LOOK_EVERY: u64 = 1024;
+
+impl World {
+    /// Runs until a process of the script goes on, a callback is due, the limit is reached or nothing is left to do.
+    pub fn run(&mut self, limit: &Limit) -> Pause {
+        self.started = true;
+        loop {
+            let Some(key) = self.agenda.peek() else {
+                return self.run_dry(limit);
+            };
+            if key.time() >= limit.until {
+                self.advance(limit.until);
+                return Pause::TimeUp;
+            }
+            if limit.until == Instant::MAX && self.agenda.foreground() == 0 {
+                return Pause::Idle;
+            }
+            self.events += 1;
+            if self.events > limit.events {
+                return Pause::EventLimit;
+            }
+            if self.events.is_multiple_of(LOOK_EVERY) && limit.stop.load(Ordering::Relaxed) {
+                return Pause::Stopped;
+            }
+            if let Some(pause) = self.step(key) {
+                return pause;
+            }
+        }
+    }
+
+    /// Schedules a callback: [`Pause::Control`] with `token` at `at`, or now if that is past. In the background it does not keep the
+    /// run alive. Callbacks at one instant come by ascending token.
+    pub fn schedule(&mut self, at: Instant, token: u64, background: bool) {
+        let key = Key::new(at.max(self.now), Class::Control, token + FIRST_TOKEN);
+        self.agenda.push(if background { key.background() } else { key });
+    }
+
+    fn run_dry(&mut self, limit: &Limit) -> Pause {
+        if limit.until == Instant::MAX {
+            return Pause::Idle;
+        }
+        self.advance(limit.until);
+        Pause::TimeUp
+    }
+
+    fn advance(&mut self, to: Instant) {
+        self.now = self.now.max(to);
+        if !self.measuring && self.now >= self.warmup() {
+            self.begin_measuring(self.warmup());
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, key: Key) -> Option<Pause> {
+        if !self.measuring && key.time() >= self.warmup() {
+            self.begin_measuring(self.warmup());
+        }
+        match key.class() {
+            Class::Arrival => {
+                self.now = key.time();
+                self.arrive(key.source() as usize);
+            }
+            Class::Timer => {
+                self.agenda.pop();
+                self.wake_node(key.source() as usize, key);
+            }
+            Class::Process => {
+                self.agenda.pop();
+                return self.resume_process(key);
+            }
+            Class::Control => {
+                self.agenda.pop();
+                self.now = key.time();
+                return Some(Pause::Control(key.source() - FIRST_TOKEN));
+            }
+            Class::Port => {
+                self.agenda.pop();
+                self.now = key.time();
+                self.finish_processing(key.source() as u32);
+            }
+            Class::Sampler => {
+                self.agenda.pop();
+                self.now = key.time();
+                self.sample(key.source() as usize);
+            }
+        }
+        None
+    }
+
+    /// The first packet of a link's stream is there.
+    #[inline]
+    fn arrive(&mut self, dir: usize) {
+        let direction = &mut self.directions[dir];
+        let (packet, next) = direction.stream.pop(&mut self.chunks);
+        match next {
+            Some(time) => self.agenda.postpone(time),
+            None => drop(self.agenda.pop()),
+        }
+        let (to, port) = (direction.to, direction.to_port);
+        match to {
+            NodeRef::Ip(host) => {
+                if !self.processing.is_empty() && self.begin_processing(host, port, packet) {
+                    return;
+                }
+                self.receive(host, port, packet);
+            }
+            NodeRef::Switch(switch) => {
+                let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+                self.switches[switch as usize].handle_frame(port, packet, &mut cx);
+                self.settle_switch(switch);
+            }
+        }
+    }
+
+    /// A host or router takes a packet.
+    #[inline]
+    pub(crate) fn receive(&mut self, host: u32, port: u32, packet: Hot) {
+        let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+        self.hosts[host as usize].handle_frame(port, packet, &mut cx);
+        self.settle(host);
+    }
+
+    /// Does what a host or router wants done after an input, and queues its next wake.
+    #[inline]
+    pub(crate) fn settle(&mut self, host: u32) {
+        if !self.out.is_empty() {
+            self.empty_outbox(host);
+        }
+        self.rearm(host);
+    }
+
+    fn empty_outbox(&mut self, host: u32) {
+        let mut out = std::mem::take(&mut self.out);
+        for (port, packet) in out.sends.drain(..) {
+            let dir = match port {
+                LOOPBACK => self.loopback(host),
+                port => self.host_ports[host as usize][port as usize],
+            };
+            self.transmit(dir as usize, packet);
+        }
+        let place = Place::Node(self.host_ids[host as usize]);
+        for (packet, cause) in out.ended.drain(..) {
+            self.end(packet, cause, place);
+        }
+        for progress in out.progress.drain(..) {
+            self.flows.note(self.now, progress);
+        }
+        for token in out.wakes.drain(..) {
+            self.processes.wake(token, self.now, &mut self.agenda);
+        }
+        self.restore(out);
+    }
+
+    fn settle_switch(&mut self, switch: u32) {
+        let mut out = std::mem::take(&mut self.out);
+        for (port, packet) in out.sends.drain(..) {
+            let dir = self.switch_ports[switch as usize][port as usize];
+            self.transmit(dir as usize, packet);
+        }
+        let place = Place::Node(self.switch_ids[switch as usize]);
+        for (packet, cause) in out.ended.drain(..) {
+            self.end(packet, cause, place);
+        }
+        self.restore(out);
+    }
+
+    /// Gives the emptied outbox back, so that its memory is used again.
+    #[inline]
+    fn restore(&mut self, out: Outbox) {
+        debug_assert!(
+            out.is_empty() && self.out.is_empty(),
+            "nothing is put out while the outbox is being emptied"
+        );
+        self.out = out;
+    }
+
+    /// Offers a packet to a port.
+    #[inline]
+    pub(crate) fn transmit(&mut self, dir: usize, mut packet: Hot) {
+        let direction = &mut self.directions[dir];
+        if self.options.check_wire {
+            check_wire(&self.packets, &packet, direction);
+        }
+        let class = if direction.port.loss.needs_class() {
+            classify(&self.packets, &packet)
+        } else {
+            PacketClass(u8::from(packet.is_ip()))
+        };
+        let offer = direction.port.offer(self.now, packet.len, class);
+        if direction.observed {
+            self.captures.note(self.now, dir, &packet, &self.packets, offer);
+        }
+        let cause = match offer {
+            Offer::Arrives(at) => {
+                self.hops += 1;
+                packet.time = at;
+                if direction.stream.is_empty() {
+                    self.agenda.push(Key::new(at, Class::Arrival, dir as u64));
+                }
+                return direction.stream.push(&mut self.chunks, packet);
+            }
+            Offer::Lost => {
+                self.hops += 1;
+                Cause::Loss
+            }
+            Offer::QueueFull => Cause::QueueFull,
+            Offer::LinkDown => Cause::LinkDown,
+        };
+        self.end(packet, cause, Place::Link(DirId::from_index(dir)));
+    }
+
+    /// Ends a packet and enters it in the books.
+    #[inline]
+    pub(crate) fn end(&mut self, packet: Hot, cause: Cause, place: Place) {
+        let birth = self.packets.release(packet);
+        self.ledger.end(place, birth, cause, packet.len);
+    }
+
+    /// A host's timer may be due.
+    fn wake_node(&mut self, host: usize, key: Key) {
+        let wake = &mut self.wakes[host];
+        if wake.at != key.time() {
+            return;
+        }
+        *wake = Wake { at: Instant::MAX, foreground: false };
+        if self.hosts[host].next_timeout().0 <= key.time() {
+            self.now = key.time();
+            let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+            self.hosts[host].handle_timeout(&mut cx);
+        }
+        self.settle(host as u32);
+    }
+
+    /// Queues a host's next wake, if it is earlier than the one that is queued, or has come to keep the run alive.
+    #[inline]
+    pub(crate) fn rearm(&mut self, host: u32) {
+        let (at, foreground) = self.hosts[host as usize].next_timeout();
+        let wake = &mut self.wakes[host as usize];
+        let earlier = at < wake.at;
+        if !(earlier || foreground && !wake.foreground && wake.at < Instant::MAX) {
+            return;
+        }
+        let at = at.min(wake.at).max(self.now);
+        *wake = Wake { at, foreground };
+        let key = Key::new(at, Class::Timer, u64::from(host));
+        self.agenda.push(if foreground { key } else { key.background() });
+    }
+}
+
+/// Control tokens begin here, so that the world's own controls come first.
+const FIRST_TOKEN: u64 = 1 << 8;
+
+/// What a loss model may ask about a packet.
+fn classify(packets: &tidewire_wire::Packets, packet: &Hot) -> PacketClass {
+    let mut class = PacketClass(u8::from(packet.is_ip()));
+    let has_data = match &packets.body(packet).content {
+        Content::Tcp(tcp) => {
+            let flags = tcp.flags;
+            let data = !packets.payload(packet).is_empty();
+            let of_syn = if flags.ack() { PacketClass::SYNACK } else { PacketClass::SYN };
+            class = if flags.syn() { class | of_syn } else { class };
+            class = if flags.fin() { class | PacketClass::FIN } else { class };
+            let special = flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
+            class = if !data && !special && flags.ack() { class | PacketClass::ACK } else { class };
+            class = if packet.is_retransmission() { class | PacketClass::RETRANSMIT } else { class };
+            data
+        }
+        Content::Udp(..) => !packets.payload(packet).is_empty(),
+        _ => false,
+    };
+    if has_data { class | PacketClass::DATA } else { class }
+}
+
+fn check_wire(packets: &tidewire_wire::Packets, packet: &Hot, direction: &crate::Direction) {
+    use tidewire_wire::LinkLayer;
+    let framed = direction.port.framing().has_mac();
+    if !framed && packet.kind() == HotKind::Arp {
+        panic!("an ARP packet on a link without MAC addresses");
+    }
+    let layer = if framed { LinkLayer::Ethernet } else { LinkLayer::RawIp };
+    if let Err(difference) = packets.check_wire(packet, layer) {
+        panic!("the typed packet and its bytes differ: {difference}");
+    }
+}

@@ -1,0 +1,222 @@
+//! The socket calls of scripts and native programs: each acts at once, never blocks, and settles what it set in motion.
+
+use crate::{FlowId, World};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use tidewire_l4_transport::{Datagram, TcpConfig};
+use tidewire_l7_application::SocketApi;
+use tidewire_node::{Context, EchoEvent, IpStack, SocketView, Sockets};
+use tidewire_units::{NodeId, Refusal, SocketId, Stream};
+use tidewire_wire::{Endpoint, Payload};
+
+impl World {
+    /// Sets the TCP options of a host's sockets, for those opened later.
+    pub fn set_tcp(&mut self, node: NodeId, config: TcpConfig) {
+        if let Some(host) = self.host_index(node) {
+            self.host_tcp[host as usize] = Some(Arc::new(config));
+        }
+    }
+
+    /// The TCP options that a host's sockets get.
+    pub fn tcp_config(&self, node: NodeId) -> Arc<TcpConfig> {
+        let own = self.host_index(node).and_then(|host| self.host_tcp[host as usize].clone());
+        own.unwrap_or_else(|| self.default_tcp.clone())
+    }
+
+    /// A TCP socket on a host, with the host's options unless given.
+    pub fn tcp(&mut self, node: NodeId, config: Option<Arc<TcpConfig>>) -> SocketId {
+        let config = config.unwrap_or_else(|| self.tcp_config(node));
+        self.on_host(node, |_, sockets, _| sockets.tcp(config))
+    }
+
+    /// Gives a TCP socket its port; 0 picks a free one.
+    pub fn bind(&mut self, node: NodeId, socket: SocketId, port: u16) -> Result<u16, Refusal> {
+        self.on_host(node, |_, sockets, _| sockets.bind(socket, port))
+    }
+
+    /// Makes a bound TCP socket listen.
+    pub fn listen(&mut self, node: NodeId, socket: SocketId, backlog: usize) -> Result<(), Refusal> {
+        self.on_host(node, |_, sockets, _| sockets.listen(socket, backlog))
+    }
+
+    /// Takes a connection from a listener's queue.
+    pub fn accept(&mut self, node: NodeId, socket: SocketId) -> Option<SocketId> {
+        self.on_host(node, |_, sockets, _| sockets.accept(socket))
+    }
+
+    /// Begins to connect.
+    pub fn connect(&mut self, node: NodeId, socket: SocketId, to: Endpoint) -> Result<(), Refusal> {
+        self.on_host(node, |stack, sockets, cx| sockets.connect(socket, to, stack, cx))
+    }
+
+    /// Puts bytes into a connection's send buffer; says how many fitted.
+    pub fn send(&mut self, node: NodeId, socket: SocketId, payload: Payload) -> Result<usize, Refusal> {
+        self.on_host(node, |stack, sockets, cx| sockets.send(socket, payload, stack, cx))
+    }
+
+    /// Takes bytes that have arrived in order; `None` when there are none now, `Err(Closed)` at the end of the stream.
+    pub fn recv(&mut self, node: NodeId, socket: SocketId, max: usize) -> Result<Option<Payload>, Refusal> {
+        self.on_host(node, |stack, sockets, cx| sockets.recv(socket, max, stack, cx))
+    }
+
+    /// Sends FIN after what is in the send buffer.
+    pub fn shutdown_send(&mut self, node: NodeId, socket: SocketId) {
+        self.on_host(node, |stack, sockets, cx| sockets.shutdown_send(socket, stack, cx));
+    }
+
+    /// Closes a socket.
+    pub fn close(&mut self, node: NodeId, socket: SocketId) {
+        self.on_host(node, |stack, sockets, cx| sockets.close(socket, stack, cx));
+    }
+
+    /// Resets a connection.
+    pub fn abort(&mut self, node: NodeId, socket: SocketId) {
+        self.on_host(node, |stack, sockets, cx| sockets.abort(socket, stack, cx));
+    }
+
+    /// A UDP socket; port 0 picks a free one.
+    pub fn udp(&mut self, node: NodeId, port: u16) -> Result<SocketId, Refusal> {
+        self.on_host(node, |_, sockets, _| sockets.udp(port))
+    }
+
+    /// Gives a UDP socket a peer.
+    pub fn udp_connect(&mut self, node: NodeId, socket: SocketId, peer: Endpoint) -> Result<(), Refusal> {
+        self.on_host(node, |stack, sockets, _| sockets.udp_connect(socket, peer, stack))
+    }
+
+    /// Sends a datagram, to the socket's peer without `to`.
+    pub fn send_to(
+        &mut self,
+        node: NodeId,
+        socket: SocketId,
+        payload: Payload,
+        to: Option<Endpoint>,
+    ) -> Result<(), Refusal> {
+        self.on_host(node, |stack, sockets, cx| sockets.send_to(socket, payload, to, stack, cx))
+    }
+
+    /// Takes a datagram that has arrived; `None` when there is none now.
+    pub fn recv_from(&mut self, node: NodeId, socket: SocketId) -> Result<Option<Datagram>, Refusal> {
+        self.on_host(node, |_, sockets, _| sockets.recv_from(socket))
+    }
+
+    /// An ICMP echo socket and its identifier.
+    pub fn echo_socket(&mut self, node: NodeId) -> (SocketId, u16) {
+        self.on_host(node, |_, sockets, _| sockets.echo())
+    }
+
+    /// Sends an echo request of `size` data bytes. False when there is no route.
+    pub fn send_echo(&mut self, node: NodeId, to: Ipv4Addr, id: u16, seq: u16, size: u32, ttl: u8) -> bool {
+        let host = self.host_index(node).expect("sockets belong to hosts");
+        let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+        let sent = self.hosts[host as usize].send_echo(to, id, seq, Payload::Zeros(size), ttl, &mut cx);
+        self.started = true;
+        self.settle(host);
+        sent
+    }
+
+    /// Takes an answer that an echo socket has heard.
+    pub fn recv_echo(&mut self, node: NodeId, socket: SocketId) -> Option<EchoEvent> {
+        self.on_host(node, |_, sockets, _| sockets.recv_echo(socket))
+    }
+
+    /// Discards whatever arrives for a TCP port of a host.
+    pub fn tcp_sink(&mut self, node: NodeId, port: u16) -> Result<SocketId, Refusal> {
+        let config = self.tcp_config(node);
+        self.on_host(node, |_, sockets, _| sockets.tcp_sink(port, config))
+    }
+
+    /// Discards whatever arrives for a UDP port of a host.
+    pub fn udp_sink(&mut self, node: NodeId, port: u16) -> Result<SocketId, Refusal> {
+        self.on_host(node, |_, sockets, _| sockets.udp_sink(port))
+    }
+
+    /// Why a connection failed, if it did.
+    pub fn failure(&self, node: NodeId, socket: SocketId) -> Option<Refusal> {
+        self.sockets(node)?.failure(socket)
+    }
+
+    /// A socket as it is now; `None` when it is closed and forgotten.
+    pub fn view(&self, node: NodeId, socket: SocketId) -> Option<SocketView<'_>> {
+        self.sockets(node)?.view(socket)
+    }
+
+    /// A host's sockets, if it ever had any.
+    pub fn sockets(&self, node: NodeId) -> Option<&Sockets> {
+        self.hosts[self.host_index(node)? as usize].sockets()
+    }
+
+    /// Acts on a host's sockets and settles what that set in motion.
+    fn on_host<T>(
+        &mut self,
+        node: NodeId,
+        act: impl FnOnce(&mut IpStack, &mut Sockets, &mut Context<'_>) -> T,
+    ) -> T {
+        let host = self.host_index(node).expect("sockets belong to hosts");
+        let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+        let (stack, sockets) = self.hosts[host as usize].parts();
+        let result = act(stack, sockets, &mut cx);
+        self.started |= !self.out.sends.is_empty();
+        self.settle(host);
+        result
+    }
+}
+
+/// The sockets of a host, as a native process on it sees them.
+pub(crate) struct NativeSockets<'a> {
+    pub world: &'a mut World,
+    pub host: u32,
+    pub flow: Option<FlowId>,
+    pub stream: &'a mut Stream,
+}
+
+impl NativeSockets<'_> {
+    fn on<T>(&mut self, act: impl FnOnce(&mut IpStack, &mut Sockets, &mut Context<'_>) -> T) -> T {
+        let world = &mut *self.world;
+        let mut cx = Context { now: world.now, packets: &mut world.packets, out: &mut world.out };
+        let (stack, sockets) = world.hosts[self.host as usize].parts();
+        act(stack, sockets, &mut cx)
+    }
+}
+
+impl SocketApi for NativeSockets<'_> {
+    fn connect(&mut self, to: Endpoint) -> Result<SocketId, Refusal> {
+        let node = self.world.host_ids[self.host as usize];
+        let flow = self.flow.map(|flow| &self.world.flows.all[flow.0 as usize]);
+        let config =
+            flow.and_then(|flow| self.world.flow_tcp(flow)).unwrap_or_else(|| self.world.tcp_config(node));
+        self.on(|stack, sockets, cx| {
+            let socket = sockets.tcp(config);
+            sockets.connect(socket, to, stack, cx).map(|()| socket)
+        })
+    }
+
+    fn datagram(&mut self, to: Endpoint) -> Result<SocketId, Refusal> {
+        self.on(|stack, sockets, _| {
+            let socket = sockets.udp(0)?;
+            sockets.udp_connect(socket, to, stack).map(|()| socket)
+        })
+    }
+
+    fn supply(&mut self, socket: SocketId, bytes: Option<u64>) {
+        self.on(|stack, sockets, cx| sockets.supply(socket, bytes, stack, cx));
+    }
+
+    fn send_datagram(&mut self, socket: SocketId, payload: Payload) -> Result<(), Refusal> {
+        self.on(|stack, sockets, cx| sockets.send_to(socket, payload, None, stack, cx))
+    }
+
+    fn close(&mut self, socket: SocketId) {
+        self.on(|stack, sockets, cx| sockets.close(socket, stack, cx));
+    }
+
+    fn measure(&mut self, socket: SocketId) {
+        if let Some(flow) = self.flow {
+            self.world.bind_flow(flow, self.host, socket);
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        self.stream.bits()
+    }
+}
