@@ -19,6 +19,7 @@ pub struct Plan {
     links: Vec<Link>,
     ifaces: Vec<Iface>,
     pub(crate) subnets: Vec<SubnetRequest>,
+    manual_routes: FxHashMap<NodeId, Vec<(Prefix, Via)>>,
     pub(crate) numbering: Option<crate::Numbering>,
     node_names: FxHashMap<String, NodeId>,
     link_names: FxHashMap<String, LinkId>,
@@ -35,6 +36,8 @@ pub struct Node {
     pub spec: NodeSpec,
     /// Its interfaces in ascending order: port 0, 1, ...
     pub ifaces: Vec<IfaceId>,
+    /// Where it stands, for drawings and for delays from distances; the unit is its maker's, y grows to the north.
+    pub position: Option<[f64; 2]>,
 }
 
 /// A link between two nodes.
@@ -59,6 +62,15 @@ pub struct Iface {
     pub fixed: Option<IfaceAddr>,
     /// The address it has; set by [`Plan::assign_addresses`]. Interfaces of switches have none.
     pub address: Option<IfaceAddr>,
+}
+
+/// The gateway of a route added by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// The node with this address on a network of the router.
+    Address(Ipv4Addr),
+    /// This node, on the first network that it shares with the router.
+    Node(NodeId),
 }
 
 /// A subnet asked for by the user.
@@ -101,7 +113,7 @@ impl Plan {
         self.numbering = None;
         let id = NodeId::from_index(self.nodes.len());
         self.node_names.insert(name.clone(), id);
-        self.nodes.push(Node { name, spec, ifaces: Vec::new() });
+        self.nodes.push(Node { name, spec, ifaces: Vec::new(), position: None });
         Ok(id)
     }
 
@@ -157,10 +169,35 @@ impl Plan {
         Ok(())
     }
 
+    /// Says where a node stands.
+    pub fn place(&mut self, node: NodeId, position: [f64; 2]) {
+        self.nodes[node.index()].position = Some(position);
+    }
+
     /// Asks for an address on one interface, instead of an automatic one.
     pub fn fix_address(&mut self, iface: IfaceId, address: IfaceAddr) {
         self.numbering = None;
         self.ifaces[iface.index()].fixed = Some(address);
+    }
+
+    /// Adds a route to a node's table; it replaces a computed one for the same prefix. A gateway that is not on a network of the
+    /// node is reported by [`crate::check`]. Errors: an unknown node.
+    pub fn route(&mut self, node: NodeId, prefix: Prefix, via: Via) -> Result<(), PlanError> {
+        let far = if let Via::Node(gateway) = via { gateway } else { node };
+        if let Some(unknown) = [node, far].into_iter().find(|id| id.index() >= self.nodes.len()) {
+            return Err(PlanError::UnknownNode(unknown));
+        }
+        self.manual_routes.entry(node).or_default().push((prefix, via));
+        Ok(())
+    }
+
+    /// The routes added to a node by hand, in the order in which they were.
+    pub fn manual_routes(&self, node: NodeId) -> impl Iterator<Item = (Prefix, Via)> {
+        self.manual_routes.get(&node).into_iter().flatten().copied()
+    }
+
+    pub(crate) fn has_manual_routes(&self, node: NodeId) -> bool {
+        self.manual_routes.contains_key(&node)
     }
 
     /// All nodes, by id.

@@ -1,0 +1,121 @@
+//! Networks of data centres.
+
+use super::{Maker, Style, check_size};
+use crate::{Plan, PlanError};
+use tidewire_units::{LinkId, NodeId};
+
+/// What [`fat_tree`] built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FatTree {
+    /// `core0`...: (k/2)^2; number j k/2 + i is linked to aggregation switch j of every pod.
+    pub core: Vec<NodeId>,
+    /// `agg<pod>_<j>`: k/2 in each of k pods.
+    pub aggregation: Vec<NodeId>,
+    /// `edge<pod>_<j>`: k/2 in each of k pods.
+    pub edge: Vec<NodeId>,
+    /// `h0`...: k/2 at each edge switch, side by side.
+    pub hosts: Vec<NodeId>,
+    /// Links edge to aggregation, then aggregation to core.
+    pub links: Vec<LinkId>,
+    /// The link of each host.
+    pub access: Vec<LinkId>,
+}
+
+/// What [`leaf_spine`] built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeafSpine {
+    /// `spine1`...
+    pub spines: Vec<NodeId>,
+    /// `leaf1`...
+    pub leaves: Vec<NodeId>,
+    /// `h1`...; those of one leaf side by side.
+    pub hosts: Vec<NodeId>,
+    /// The links from each leaf to every spine.
+    pub links: Vec<LinkId>,
+    /// The link of each host.
+    pub access: Vec<LinkId>,
+}
+
+/// ```text
+///    core0  core1  core2  core3          (k = 4: 4 pods, 20 switches, 16 hosts)
+///      |  \  / \  /  ...
+///    agg0_0   agg0_1  | agg1_0 ...
+///      |   \ /   |
+///    edge0_0  edge0_1 | edge1_0 ...
+///     /  \     /  \
+///    h0  h1   h2  h3
+/// ```
+/// A fat tree of switches with `k` ports: `k` pods of `k`/2 edge and `k`/2 aggregation switches, (`k`/2)^2 core switches, `k`^3/4
+/// hosts, 3 `k`^3/4 links; (`k`/2)^2 shortest paths join hosts of different pods. Its switches route (layer 3), as in the paper: M.
+/// Al-Fares, A. Loukissas, A. Vahdat, "A Scalable, Commodity Data Center Network Architecture", SIGCOMM 2008. The style's number of
+/// hosts does not count; with switches for nodes the loops need a spanning tree.
+///
+/// # Errors
+/// `k` odd, below 2 or above 128, a name that is taken.
+pub fn fat_tree(plan: &mut Plan, k: u32, style: &Style) -> Result<FatTree, PlanError> {
+    if k < 2 || k > 128 || k % 2 == 1 {
+        return Err(PlanError::BadShape(format!("a fat tree needs an even k from 2 to 128, not {k}")));
+    }
+    let half = k / 2;
+    let mut maker = Maker { plan, style };
+    let core: Vec<NodeId> =
+        (0..half * half).map(|i| maker.node(&format!("core{i}"))).collect::<Result<_, _>>()?;
+    let layer = |maker: &mut Maker, name: &str| -> Result<Vec<NodeId>, PlanError> {
+        (0..k * half).map(|i| maker.node(&format!("{name}{}_{}", i / half, i % half))).collect()
+    };
+    let aggregation = layer(&mut maker, "agg")?;
+    let edge = layer(&mut maker, "edge")?;
+    let hosts: Vec<NodeId> =
+        (0..k * half * half).map(|i| maker.host(&format!("h{i}"))).collect::<Result<_, _>>()?;
+    let half = half as usize;
+    let access = (hosts.iter().enumerate())
+        .map(|(i, &host)| maker.access(host, edge[i / half]))
+        .collect::<Result<_, _>>()?;
+    let mut links = Vec::new();
+    for (i, &edge) in edge.iter().enumerate() {
+        let pod = i / half;
+        for j in 0..half {
+            links.push(maker.link(edge, aggregation[pod * half + j])?);
+        }
+    }
+    for (i, &aggregation) in aggregation.iter().enumerate() {
+        let j = i % half;
+        for core in &core[j * half..(j + 1) * half] {
+            links.push(maker.link(aggregation, *core)?);
+        }
+    }
+    Ok(FatTree { core, aggregation, edge, hosts, links, access })
+}
+
+/// ```text
+///    spine1    spine2
+///      | \   / |
+///      |  \ /  |
+///    leaf1    leaf2
+///     / \      / \
+///    h1 h2    h3 h4
+/// ```
+/// Every leaf linked to every spine (a folded Clos network of two stages; RFC 7938 section 3.2), the style's hosts on each leaf:
+/// `spines` x `leaves` links between them, `spines` shortest paths between hosts of different leaves.
+///
+/// # Errors
+/// No spines or leaves, more than a million nodes, a name that is taken.
+pub fn leaf_spine(plan: &mut Plan, spines: u32, leaves: u32, style: &Style) -> Result<LeafSpine, PlanError> {
+    let nodes = u64::from(spines) + u64::from(leaves) * (u64::from(style.hosts) + 1);
+    check_size("the number of spines", spines.into(), 1, nodes)?;
+    check_size("the number of leaves", leaves.into(), 1, nodes)?;
+    let mut maker = Maker { plan, style };
+    let mut layer = |name: &str, n: u32| -> Result<Vec<NodeId>, PlanError> {
+        (1..=n).map(|i| maker.node(&format!("{name}{i}"))).collect()
+    };
+    let (spines, leaves) = (layer("spine", spines)?, layer("leaf", leaves)?);
+    let mut built = super::Built::default();
+    maker.hosts(&leaves, &mut built)?;
+    let mut links = Vec::new();
+    for &leaf in &leaves {
+        for &spine in &spines {
+            links.push(maker.link(leaf, spine)?);
+        }
+    }
+    Ok(LeafSpine { spines, leaves, hosts: built.hosts, links, access: built.access })
+}

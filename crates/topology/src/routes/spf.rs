@@ -1,0 +1,304 @@
+//! Distances between routers, and from them to networks.
+
+use crate::segments::Segments;
+use crate::{Plan, Prefix, sends_on};
+use petgraph::algo::dijkstra;
+use petgraph::graph::{DiGraph, NodeIndex};
+use rustc_hash::FxHashMap;
+use std::net::Ipv4Addr;
+use tidewire_units::{IfaceId, NodeId};
+
+/// Farther than any path.
+const UNREACHABLE: u64 = u64::MAX;
+
+/// A prefix that somebody may send to.
+pub(super) struct Destination {
+    pub prefix: Prefix,
+    /// The live segments that use it: one, unless failures have torn its network or the user gave it twice.
+    pub segments: Vec<u32>,
+}
+
+/// A router that a node can send to.
+#[derive(Clone, Copy)]
+pub(super) struct Neighbor {
+    pub node: NodeId,
+    pub vertex: u32,
+    pub iface: IfaceId,
+    pub gateway: Ipv4Addr,
+    pub cost: u64,
+}
+
+/// Which routers hear which, and at what cost.
+pub(super) struct Graph {
+    /// Routers come first, then one vertex for each segment that three or more share. Edges point backwards, so that one search
+    /// finds the distances *to* a router.
+    reversed: DiGraph<(), u64>,
+    routers: usize,
+    /// The vertex of each node; hosts have none.
+    vertices: Vec<Option<u32>>,
+    neighbors: Vec<Vec<Neighbor>>,
+    /// For leaves of the graph: the neighbour that everything else lies beyond.
+    parents: Vec<Option<NodeId>>,
+    /// The forwarding interfaces on each segment, with vertex and cost.
+    attached: Vec<Vec<(u32, u64)>>,
+}
+
+impl Graph {
+    pub fn new(plan: &Plan, segments: &Segments) -> Graph {
+        let mut reversed = DiGraph::new();
+        let vertices: Vec<Option<u32>> = (plan.nodes().iter())
+            .map(|node| node.spec.forwards().then(|| reversed.add_node(()).index() as u32))
+            .collect();
+        let routers = reversed.node_count();
+        let cost = |iface: IfaceId| u64::from(plan.direction(sends_on(iface)).cost);
+        let mut attached = Vec::with_capacity(segments.members.len());
+        let mut neighbors = vec![Vec::new(); plan.nodes().len()];
+        for members in &segments.members {
+            let forwarding: Vec<(IfaceId, u32, Ipv4Addr)> = members
+                .iter()
+                .filter_map(|&iface| {
+                    let end = plan.iface(iface);
+                    Some((iface, vertices[end.node.index()]?, end.address?.ip))
+                })
+                .collect();
+            connect(&mut reversed, &forwarding, &cost);
+            for &iface in members {
+                let node = plan.node_of(iface);
+                if vertices[node.index()].is_none() && plan.node(node).ifaces.len() == 1 {
+                    continue; // Its gateway is configured.
+                }
+                let own = &mut neighbors[node.index()];
+                let mut last = node;
+                // Of a router with two interfaces on the segment the first is the gateway.
+                for &(other, vertex, gateway) in &forwarding {
+                    let there = plan.node_of(other);
+                    if there != node && there != last {
+                        own.push(Neighbor { node: there, vertex, iface, gateway, cost: cost(iface) });
+                    }
+                    last = there;
+                }
+            }
+            attached.push(forwarding.iter().map(|(iface, vertex, _)| (*vertex, cost(*iface))).collect());
+        }
+        neighbors.iter_mut().for_each(|list: &mut Vec<Neighbor>| list.sort_by_key(|n| (n.iface, n.gateway)));
+        let parents = peel(plan, &neighbors);
+        Graph { reversed, routers, vertices, neighbors, parents, attached }
+    }
+
+    /// The routers that a node can send to, by interface.
+    pub fn neighbors(&self, node: NodeId) -> &[Neighbor] {
+        &self.neighbors[node.index()]
+    }
+
+    /// The only router through which a leaf reaches what is not behind it.
+    pub fn default_neighbor(&self, node: NodeId) -> Option<NodeId> {
+        self.vertices[node.index()].and(self.parents[node.index()])
+    }
+
+    /// The distance of every router to the one at `vertex`.
+    fn distances_to(&self, vertex: u32) -> Vec<u64> {
+        let found = dijkstra(&self.reversed, NodeIndex::new(vertex as usize), None, |edge| *edge.weight());
+        let mut distances = vec![UNREACHABLE; self.routers];
+        for (index, slot) in distances.iter_mut().enumerate() {
+            if let Some(distance) = found.get(&NodeIndex::new(index)) {
+                *slot = *distance;
+            }
+        }
+        distances
+    }
+}
+
+/// Adds the edges of one segment.
+fn connect(
+    reversed: &mut DiGraph<(), u64>,
+    forwarding: &[(IfaceId, u32, Ipv4Addr)],
+    cost: &dyn Fn(IfaceId) -> u64,
+) {
+    let vertex = |v: u32| NodeIndex::new(v as usize);
+    match forwarding {
+        [] | [_] => {}
+        [(i, a, _), (j, b, _)] => {
+            reversed.add_edge(vertex(*b), vertex(*a), cost(*i));
+            reversed.add_edge(vertex(*a), vertex(*b), cost(*j));
+        }
+        many => {
+            let middle = reversed.add_node(());
+            for (iface, v, _) in many {
+                reversed.add_edge(middle, vertex(*v), cost(*iface));
+                reversed.add_edge(vertex(*v), middle, 0);
+            }
+        }
+    }
+}
+
+/// Takes leaves off the router graph until none is left; returns the neighbour each was hanging from.
+fn peel(plan: &Plan, neighbors: &[Vec<Neighbor>]) -> Vec<Option<NodeId>> {
+    let routers = plan.node_ids().filter(|&id| plan.node(id).spec.forwards());
+    let mut around: Vec<Vec<NodeId>> = vec![Vec::new(); plan.nodes().len()];
+    let mut leaves = Vec::new();
+    for id in routers {
+        let list = &mut around[id.index()];
+        list.extend(neighbors[id.index()].iter().map(|neighbor| neighbor.node));
+        list.sort_unstable();
+        list.dedup();
+        if list.len() == 1 {
+            leaves.push(id);
+        }
+    }
+    let mut parents = vec![None; plan.nodes().len()];
+    let mut left: Vec<usize> = around.iter().map(Vec::len).collect();
+    let mut next = 0;
+    while let Some(&leaf) = leaves.get(next) {
+        next += 1;
+        if left[leaf.index()] != 1 {
+            continue; // The last of its tree: everything hangs from it.
+        }
+        let parent = around[leaf.index()]
+            .iter()
+            .copied()
+            .find(|n| left[n.index()] > 0 && parents[n.index()].is_none());
+        let parent = parent.expect("one neighbour is left");
+        parents[leaf.index()] = Some(parent);
+        left[leaf.index()] = 0;
+        left[parent.index()] -= 1;
+        if left[parent.index()] == 1 {
+            leaves.push(parent);
+        }
+    }
+    parents
+}
+
+/// How far each router is from each network. Networks behind the same routers at the same cost share a class.
+pub(super) struct Ways {
+    class_of: Vec<u32>,
+    /// The routers of each class with the cost of their interface on it.
+    classes: Vec<Vec<(u32, u64)>>,
+    /// The distance of every router to each one that a class asks about.
+    to: Vec<Vec<u64>>,
+    routers: usize,
+}
+
+/// The next hops of some nodes to all classes.
+#[derive(Default)]
+pub(super) struct Block {
+    classes: usize,
+    /// The choice of each node for each class, node by node.
+    chosen: Vec<u32>,
+    /// The distinct choices of each node; the first is none at all.
+    choices: Vec<Choices>,
+}
+
+#[derive(Default)]
+struct Choices {
+    /// Each choice as positions among the node's neighbours.
+    lists: Vec<Box<[u32]>>,
+    known: FxHashMap<Box<[u32]>, u32>,
+    last: u32,
+}
+
+impl Ways {
+    pub fn new(graph: &Graph, destinations: &[Destination]) -> Ways {
+        let mut known: FxHashMap<Vec<(u32, u64)>, u32> = FxHashMap::default();
+        let mut classes: Vec<Vec<(u32, u64)>> = Vec::new();
+        let mut class_of = Vec::with_capacity(destinations.len());
+        for destination in destinations {
+            let segments = destination.segments.iter();
+            let mut attached: Vec<(u32, u64)> =
+                segments.flat_map(|&segment| graph.attached[segment as usize].iter().copied()).collect();
+            attached.sort_unstable();
+            class_of.push(*known.entry(attached).or_insert_with_key(|attached| {
+                classes.push(attached.clone());
+                classes.len() as u32 - 1
+            }));
+        }
+        let mut to = vec![Vec::new(); graph.routers];
+        for &(vertex, _) in classes.iter().flatten() {
+            if to[vertex as usize].is_empty() {
+                to[vertex as usize] = graph.distances_to(vertex);
+            }
+        }
+        Ways { class_of, classes, to, routers: graph.routers }
+    }
+
+    /// The class of each destination.
+    pub fn class_of(&self) -> &[u32] {
+        &self.class_of
+    }
+
+    /// The best ways of these nodes. One class after the other, so that its distances stay in the cache.
+    pub fn block(&self, graph: &Graph, nodes: &[NodeId]) -> Block {
+        let mut block = Block {
+            classes: self.classes.len(),
+            chosen: vec![0; nodes.len() * self.classes.len()],
+            choices: nodes.iter().map(|_| Choices::new()).collect(),
+        };
+        let mut distances = vec![UNREACHABLE; self.routers];
+        let mut best = Vec::new();
+        for (class, attached) in self.classes.iter().enumerate() {
+            distances.fill(UNREACHABLE);
+            for &(vertex, cost) in attached {
+                for (least, distance) in distances.iter_mut().zip(&self.to[vertex as usize]) {
+                    *least = (*least).min(distance.saturating_add(cost));
+                }
+            }
+            for (at, &node) in nodes.iter().enumerate() {
+                nearest(graph.neighbors(node), &distances, &mut best);
+                block.chosen[at * self.classes.len() + class] = block.choices[at].number(&best);
+            }
+        }
+        block
+    }
+}
+
+/// Fills `best` with the positions of the neighbours on the shortest ways; with none when there is no way.
+fn nearest(neighbors: &[Neighbor], distances: &[u64], best: &mut Vec<u32>) {
+    let mut least = UNREACHABLE;
+    best.clear();
+    for (position, neighbor) in neighbors.iter().enumerate() {
+        let total = distances[neighbor.vertex as usize].saturating_add(neighbor.cost);
+        if total < least {
+            least = total;
+            best.clear();
+        }
+        if total == least && total != UNREACHABLE {
+            best.push(position as u32);
+        }
+    }
+}
+
+impl Choices {
+    fn new() -> Choices {
+        let mut choices = Choices::default();
+        choices.number(&[]);
+        choices
+    }
+
+    fn number(&mut self, list: &[u32]) -> u32 {
+        // Neighbouring prefixes mostly lie in the same direction.
+        if self.lists.get(self.last as usize).is_some_and(|last| **last == *list) {
+            return self.last;
+        }
+        self.last = match self.known.get(list) {
+            Some(number) => *number,
+            None => {
+                let number = self.lists.len() as u32;
+                self.lists.push(list.into());
+                self.known.insert(list.into(), number);
+                number
+            }
+        };
+        self.last
+    }
+}
+
+impl Block {
+    /// The choice of the node at position `at` of the block for a class; 0 when there is no way.
+    pub fn choice(&self, at: usize, class: u32) -> u32 {
+        self.chosen[at * self.classes + class as usize]
+    }
+
+    /// All choices of a node, each as positions among its neighbours.
+    pub fn choices(&self, at: usize) -> &[Box<[u32]>] {
+        &self.choices[at].lists
+    }
+}
