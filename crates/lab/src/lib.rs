@@ -17,33 +17,51 @@
 //! | `sweep.rs` | [`sweep`]: threads, progress, interruption |
 //! | `merge.rs` | [`merge`]: parts to CSV |
 //! | `results.rs` | [`Results`]: figures of all runs, `runs.csv`, `summary.csv` |
+//! | `expect.rs` | [`Threshold`]: conditions on results, [`Verdict`] |
+//! | `end.rs` | what a sweep says at its end |
+//! | `frame.rs` | [`Frame`]: a table to plot, fresh or from CSV |
+//! | `figures.rs`, `traces.rs` | figures of metrics over parameters, and of series over time |
+//! | `plots.rs` | plots as files |
+//! | `manifest.rs` | `manifest.json` |
 //! | `error.rs` | [`LabError`] and its exit codes, suggestions |
 //!
 //! What is not here: the terminal (the command's crate), Lua, networks.
 
 mod deps;
+mod end;
 mod error;
+mod expect;
 #[cfg(test)]
 mod fake;
+mod figures;
 mod filter;
 mod folder;
+mod frame;
+mod manifest;
 mod merge;
 mod params;
 mod part;
 mod plan;
+mod plots;
 mod results;
 mod runner;
 mod sweep;
 #[cfg(test)]
 mod sweep_tests;
+mod traces;
 
+pub use end::{Line, Tone, expect_json, summary_lines, verdict_lines};
 pub use error::{LabError, did_you_mean, exit_code_of, suggestion};
+pub use expect::{Aggregate, Threshold, Verdict, Worst};
 pub use filter::{Filter, Op, read_value};
 pub use folder::{Folder, Tool, follow_latest, sha256_hex, write_whole};
+pub use frame::Frame;
+pub use manifest::{Circumstances, Manifest, why_new_folder, write_manifest};
 pub use merge::merge;
 pub use params::{Kind, Param, Params, amount, measure, point_id, run_id, same, shown, value_of};
 pub use part::{NotAPart, Part, encode, ended_word};
 pub use plan::{Plan, PlannedRun, Wanted, quoted, run_seed};
+pub use plots::{check_plot_metrics, check_plots, draw, replot};
 pub use results::{Results, matches, recorded};
 pub use runner::{Overrides, Runner};
 pub use sweep::{Failure, Interrupt, Judge, Outcome, Progress, Settings, Status, sweep};

@@ -94,10 +94,9 @@ impl Params {
             .map(|(name, values)| Param { name: name.clone(), values: values.clone(), twins: Vec::new() })
             .collect();
         for (name, value) in points.into_iter().flatten() {
-            if let Some(param) = list.iter_mut().find(|param| param.name == *name) {
-                if !param.values.iter().any(|known| same(known, value)) {
-                    param.values.push(value.clone());
-                }
+            let param = list.iter_mut().find(|param| param.name == *name);
+            if let Some(param) = param.filter(|param| !param.values.iter().any(|known| same(known, value))) {
+                param.values.push(value.clone());
             }
         }
         let names: Vec<String> = list.iter().map(|param| param.name.clone()).collect();

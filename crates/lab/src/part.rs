@@ -36,6 +36,8 @@ impl fmt::Display for NotAPart {
     }
 }
 
+type StoredPlace = Option<(String, u32)>;
+
 #[derive(Serialize, Deserialize)]
 struct Head {
     format: u32,
@@ -49,7 +51,7 @@ struct Head {
     events: u64,
     packet_hops: u64,
     record: Vec<(String, Value)>,
-    checks: Vec<(bool, String, Option<(String, u32)>)>,
+    checks: Vec<(bool, String, StoredPlace)>,
     log: Vec<String>,
     files: Vec<(PathBuf, String)>,
     tables: Vec<TableHead>,
@@ -58,7 +60,7 @@ struct Head {
 #[derive(Serialize, Deserialize)]
 struct StoredError {
     fault: String,
-    place: Option<(String, u32)>,
+    place: StoredPlace,
     message: String,
 }
 
@@ -141,7 +143,7 @@ fn decode_head(line: &str) -> Result<(Part, Vec<usize>), NotAPart> {
         return Err(NotAPart(format!("it has format {format}; this is {FORMAT}")));
     }
     let head: Head = parse(line)?;
-    let place = |place: Option<(String, u32)>| place.map(|(file, line)| Place { file, line });
+    let place = |place: StoredPlace| place.map(|(file, line)| Place { file, line });
     let error = head.error.map(|error| {
         let fault = fault_of(&error.fault)?;
         Ok(ScriptError { fault, place: place(error.place), message: error.message })

@@ -211,3 +211,76 @@ fn a_full_disk_ends_the_sweep_and_keeps_what_was_written() {
     assert_eq!(outcome.status.finished, 4);
     assert_eq!(folder.finished().len(), 4);
 }
+
+fn text_of(lines: &[Line]) -> Vec<String> {
+    lines.iter().map(|line| line.iter().map(|(_, text)| text.as_str()).collect()).collect()
+}
+
+fn results_of(root: &Path, fake: &Fake) -> (Done, Results) {
+    let done = do_sweep(fake, root, &Wanted::default(), 2, &mut quiet);
+    let results = merge(&done.plan, &done.folder).unwrap();
+    (done, results)
+}
+
+#[test]
+fn the_summary_has_one_parameter_across_and_the_others_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, results) = results_of(dir.path(), &Fake::default());
+    let wide = text_of(&summary_lines(&results, 100));
+    assert_eq!(wide[0].split_whitespace().collect::<Vec<_>>(), ["goodput_mbps", "loss=0%", "1%", "5%"]);
+    assert_eq!(wide[1].split_whitespace().count(), 1 + 2 * 3, "{wide:#?}");
+    assert!(wide[1].contains("proto=tcp") && wide[1].contains('±'), "{wide:#?}");
+    assert!(wide.last().unwrap().ends_with("(mean, 95 % CI of 4 runs)"));
+    let narrow = text_of(&summary_lines(&results, 44));
+    assert!(narrow.iter().all(|line| line.contains("CI of") || line.chars().count() <= 44), "{narrow:#?}");
+    assert!(narrow[2].trim_start().starts_with('±'), "{narrow:#?}");
+}
+
+#[test]
+fn verdicts_name_the_worst_run_and_the_command_that_repeats_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (done, results) = results_of(dir.path(), &Fake::default());
+    let expect = |condition: &str, only: &[(&str, &str)]| {
+        let only = only.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let expectation = tidewire_script::Expectation { condition: condition.into(), only, place: None };
+        let threshold = Threshold::parse(&expectation, &done.plan.declared).unwrap();
+        let verdicts = threshold.judge(&results).unwrap();
+        (threshold, verdicts)
+    };
+    let judged = [
+        expect("median(goodput_mbps) > 8.9", &[("loss", "0%")]),
+        expect("mean(goodput_mbps) > 6", &[("proto", "udp")]),
+    ];
+    let lines = text_of(&verdict_lines(&done.plan, &judged));
+    assert!(lines[0].starts_with("  ok    median(goodput_mbps) > 8.9  loss=0%"), "{lines:#?}");
+    assert!(lines[1].starts_with("  FAIL  mean(goodput_mbps) > 6      proto=udp loss=5%  2."), "{lines:#?}");
+    assert!(lines[1].contains("worst run: ") && lines.len() == 3, "{lines:#?}");
+    let rep = judged[1].1[2].worst.unwrap().rep;
+    assert_eq!(
+        lines[2],
+        format!("        look closer: tidewire run fake.lua -p proto=udp -p loss=5% --rep {rep} -v")
+    );
+    let json: serde_json::Value = serde_json::from_str(&expect_json(&judged)).unwrap();
+    assert_eq!((&json[0]["passed"], &json[1]["passed"]), (&true.into(), &false.into()));
+    assert_eq!(json[1]["points"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn an_unknown_metric_is_found_after_the_first_run_or_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (done, results) = results_of(dir.path(), &Fake::default());
+    let threshold = |metric: &str| {
+        let expectation = tidewire_script::Expectation {
+            condition: format!("mean({metric}) > 1"),
+            only: Vec::new(),
+            place: None,
+        };
+        Threshold::parse(&expectation, &done.plan.declared).unwrap()
+    };
+    let first = &results.runs[0];
+    let early = threshold("godput_mbps").check_names(first).unwrap_err().to_string();
+    assert_eq!(early, "threshold 'mean(godput_mbps) > 1' names no metric; did you mean 'goodput_mbps'?");
+    assert!(threshold("other_figure").check_names(first).is_ok(), "it may come at another point");
+    let late = threshold("other_figure").judge(&results).unwrap_err().to_string();
+    assert!(late.ends_with("names no metric\n  metrics: goodput_mbps delay_ms"), "{late}");
+}
