@@ -2,7 +2,7 @@
 
 use crate::datagram::{EchoSocket, UdpSock};
 use crate::tcp::{Listener, TcpSock, Tuple};
-use crate::{Context, IpStack, NO_FLOW};
+use crate::{Context, IpStack, NO_FLOW, Progress};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -133,7 +133,10 @@ impl Sockets {
                 self.forget(id, cx);
             }
             Kind::Udp(udp) => {
-                let port = udp.port;
+                let (port, flow) = (udp.port, udp.flow);
+                if flow != NO_FLOW {
+                    cx.out.progress.push(Progress::Ended { flow });
+                }
                 self.udp_ports.remove(&port);
                 self.forget(id, cx);
             }
@@ -289,5 +292,3 @@ impl Kind {
         }
     }
 }
-
-const _: () = assert!(NO_FLOW == u32::MAX);

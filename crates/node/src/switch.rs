@@ -95,7 +95,9 @@ mod tests {
             target_mac: dst.mac(),
             target_ip: ip,
         };
-        Hot { src_mac: src, dst_mac: dst, ..packets.insert_arp(arp) }
+        let mut hot = packets.insert_arp(arp);
+        (hot.src_mac, hot.dst_mac) = (src, dst);
+        hot
     }
 
     fn ports_used(switch: &mut Switch, port: u32, src: u32, dst: MacKey) -> Vec<u32> {

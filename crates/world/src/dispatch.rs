@@ -69,10 +69,7 @@ impl World {
             self.begin_measuring(self.warmup());
         }
         match key.class() {
-            Class::Arrival => {
-                self.now = key.time();
-                self.arrive(key.source() as usize);
-            }
+            Class::Arrival => self.arrive(key),
             Class::Timer => {
                 self.agenda.pop();
                 self.wake_node(key.source() as usize, key);
@@ -102,8 +99,14 @@ impl World {
 
     /// The first packet of a link's stream is there.
     #[inline]
-    fn arrive(&mut self, dir: usize) {
-        let direction = &mut self.directions[dir];
+    fn arrive(&mut self, key: Key) {
+        let direction = &mut self.directions[key.source() as usize];
+        if direction.stream.due(&self.chunks) != key.time() {
+            // The packet that this key was for went down with its link.
+            self.agenda.pop();
+            return;
+        }
+        self.now = key.time();
         let (packet, next) = direction.stream.pop(&mut self.chunks);
         match next {
             Some(time) => self.agenda.postpone(time),

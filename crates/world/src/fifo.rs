@@ -80,6 +80,15 @@ impl Fifo {
         (self.tail, self.end) = (handle, 1);
     }
 
+    /// When the first packet is due; [`Instant::MAX`] without one.
+    #[inline]
+    pub fn due(&self, chunks: &Chunks) -> Instant {
+        if self.len == 0 {
+            return Instant::MAX;
+        }
+        chunks.all[self.head as usize].items[self.first as usize].time
+    }
+
     /// Takes the first packet, and says when the next one is due.
     ///
     /// # Panics
@@ -134,7 +143,9 @@ mod tests {
             target_mac: mac,
             target_ip: ip,
         };
-        Hot { time: Instant::from_ps(time), ..Packets::new().insert_arp(arp) }
+        let mut hot = Packets::new().insert_arp(arp);
+        hot.time = Instant::from_ps(time);
+        hot
     }
 
     #[test]
