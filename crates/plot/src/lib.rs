@@ -1,10 +1,20 @@
 //! Figures: axes, curves with confidence bands, legends, written as SVG.
 
+mod axes;
+mod blocks;
+mod data;
+mod geom;
+mod labels;
+mod layout;
+mod legend;
 mod model;
+mod render;
+mod scale;
+mod style;
+mod svg;
+mod text;
+mod ticks;
+mod trace;
 
 pub use model::*;
-
-/// The figure as SVG text. Equal figures give equal bytes.
-pub fn render(figure: &Figure) -> String {
-    format!("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"><!-- {} --></svg>", figure.panels.len())
-}
+pub use render::render;

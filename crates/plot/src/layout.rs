@@ -1,0 +1,304 @@
+//! Where everything stands: margins from the texts that need them, panels in a grid.
+
+use crate::data::domains;
+use crate::geom::Rect;
+use crate::model::*;
+use crate::scale::{Domain, Ruler};
+use crate::text::{fit, width, wrap};
+use crate::ticks::{Tick, Ticks, choose};
+
+/// Points in a millimetre.
+const MM: f64 = 72.0 / 25.4;
+
+/// Tick labels of categories are cut beyond this width, in letter sizes.
+const WIDEST_CATEGORY: f64 = 14.0;
+
+/// Slope of tick labels that do not fit side by side, in degrees.
+pub(crate) const SLOPE: f64 = -40.0;
+
+/// Width and letter size, and either a fixed height or the height of a panel relative to its width.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page {
+    pub width: f64,
+    pub height: Option<f64>,
+    pub em: f64,
+    pub ratio: f64,
+}
+
+impl Page {
+    pub(crate) fn of(size: Size) -> Page {
+        let sane = |v: f64, low: f64, high: f64| if v.is_nan() { low } else { v.clamp(low, high) };
+        let (width_mm, height_mm, em, ratio) = match size {
+            Size::Report => (160.0, None, 9.0, 0.5),
+            Size::Column => (85.0, None, 7.5, 0.6),
+            Size::Page => (178.0, None, 8.0, 0.42),
+            Size::Slide => (254.0, Some(142.9), 17.0, 0.5),
+            Size::Custom { width_mm, height_mm, font_pt } => (
+                sane(width_mm, 20.0, 5000.0),
+                Some(sane(height_mm, 15.0, 5000.0)),
+                sane(font_pt, 2.0, 200.0),
+                0.5,
+            ),
+        };
+        Page { width: width_mm * MM, height: height_mm.map(|h| h * MM), em, ratio }
+    }
+
+    /// True where a legend beside the panels takes too much of the width.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.width < self.em * 45.0
+    }
+}
+
+/// Room that the legend takes outside of the panels.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Reserve {
+    pub right: f64,
+    pub above: f64,
+}
+
+/// The positions of all parts of a figure.
+pub(crate) struct Layout {
+    pub page: Page,
+    pub height: f64,
+    pub title: Vec<String>,
+    pub subtitle: Vec<String>,
+    pub caption: Vec<String>,
+    /// Top of the room for a legend above the panels.
+    pub legend_top: f64,
+    /// From the left edge of the first panel to the right edge of the last.
+    pub grid: Rect,
+    pub frames: Vec<Rect>,
+    pub columns: usize,
+    pub x: Domain,
+    pub y: Domain,
+    pub x_ticks: Ticks,
+    pub y_ticks: Ticks,
+    /// True when the labels of the x axis are sloped.
+    pub sloped: bool,
+    /// Height of the tick labels of the x axis.
+    pub x_label_height: f64,
+    /// Width of the tick labels of the y axis.
+    pub y_label_width: f64,
+}
+
+/// What one pass of the layout learns for the next.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    y_label_width: f64,
+    x_label_height: f64,
+    x_overhang: f64,
+    gutter: f64,
+}
+
+impl Layout {
+    /// Places a figure, with this much room kept for its legend.
+    pub(crate) fn new(figure: &Figure, reserve: Reserve) -> Layout {
+        let em = Page::of(figure.size).em;
+        let (x, y) = domains(figure);
+        let mut measured =
+            Measured { y_label_width: em * 2.5, x_label_height: em, x_overhang: em, gutter: em * 1.6 };
+        // Margins depend on labels, labels on the room between margins: the third pass changes no more.
+        for _ in 0..2 {
+            let layout = Layout::pass(figure, reserve, x, y, measured);
+            measured = layout.measure();
+        }
+        Layout::pass(figure, reserve, x, y, measured)
+    }
+
+    fn pass(figure: &Figure, reserve: Reserve, x: Domain, y: Domain, measured: Measured) -> Layout {
+        let page = Page::of(figure.size);
+        let em = page.em;
+        let margin = em * 0.8;
+        let inner = (page.width - 2.0 * margin).max(em);
+        let title = wrap(&figure.title, em * 1.25 * 1.06, inner, 3);
+        let subtitle = wrap(&figure.subtitle, em, inner, 3);
+        let caption = wrap(&figure.caption, em * 0.9, inner, 6);
+        let mut top = margin + title.len() as f64 * em * 1.55 + subtitle.len() as f64 * em * 1.3;
+        if !title.is_empty() || !subtitle.is_empty() {
+            top += em * 0.4;
+        }
+        let legend_top = top;
+        let heading = if figure.panels.iter().any(|p| !p.title.trim().is_empty()) { em * 1.6 } else { 0.0 };
+        top += reserve.above + heading;
+        let y_title = if figure.y.label.trim().is_empty() { 0.0 } else { em * 1.7 };
+        let x_title = if figure.x.label.trim().is_empty() { 0.0 } else { em * 1.6 };
+        let left = margin + y_title + measured.y_label_width + em * 0.6;
+        let right = margin + reserve.right + measured.x_overhang;
+        let below_caption = if caption.is_empty() { 0.0 } else { em * 0.5 + caption.len() as f64 * em * 1.2 };
+        let bottom = em * 0.6 + measured.x_label_height + x_title + below_caption + margin * 0.8;
+
+        let count = figure.panels.len().max(1);
+        let columns = columns(figure, count);
+        let rows = count.div_ceil(columns);
+        let (gutter_x, gutter_y) = (measured.gutter, heading + em * 1.0);
+        let room_x = page.width - left - right - gutter_x * (columns - 1) as f64;
+        let panel_width = (room_x / columns as f64).max(em * 2.0);
+        let ratio = if columns > 1 { 0.78 } else { page.ratio };
+        let panel_height = match page.height {
+            Some(h) => (h - top - bottom - gutter_y * (rows - 1) as f64) / rows as f64,
+            None => (panel_width * ratio).max(em * 8.0),
+        };
+        let panel_height = panel_height.max(em * 3.0);
+        let frames: Vec<Rect> = (0..count)
+            .map(|i| {
+                let (column, row) = ((i % columns) as f64, (i / columns) as f64);
+                let at = (left + column * (panel_width + gutter_x), top + row * (panel_height + gutter_y));
+                Rect::new(at.0, at.1, at.0 + panel_width, at.1 + panel_height)
+            })
+            .collect();
+        let frame = frames[0];
+        let grid = frames.iter().fold(frame, |all, f| {
+            Rect::new(all.left, all.top, all.right.max(f.right), all.bottom.max(f.bottom))
+        });
+        let (x_ticks, sloped) = x_ticks(figure, &x, &ruler_x(x, &frame, em), em);
+        let y_ticks = y_ticks(figure, &y, &ruler_y(y, &frame, em), em);
+        let height = page.height.unwrap_or(0.0).max(grid.bottom + bottom);
+        let mut layout = Layout {
+            page,
+            height,
+            title,
+            subtitle,
+            caption,
+            legend_top,
+            grid,
+            frames,
+            columns,
+            x,
+            y,
+            x_ticks,
+            y_ticks,
+            sloped,
+            x_label_height: 0.0,
+            y_label_width: 0.0,
+        };
+        let now = layout.measure();
+        (layout.x_label_height, layout.y_label_width) = (now.x_label_height, now.y_label_width);
+        layout
+    }
+
+    fn measure(&self) -> Measured {
+        let em = self.page.em;
+        let widest = |ticks: &Ticks| ticks.major.iter().map(|t| width(&t.label, em)).fold(0.0, f64::max);
+        let x_widest = widest(&self.x_ticks);
+        let ruler = self.ruler_x(0);
+        let reach = |t: &Tick| {
+            let at = ruler.at(t.at)?;
+            let half = if self.sloped { em * 0.4 } else { width(&t.label, em) / 2.0 };
+            Some(at + half - self.frames[0].right)
+        };
+        let overhang = self.x_ticks.major.iter().filter_map(reach).fold(0.0, f64::max);
+        let slope = libm::sin(SLOPE.to_radians()).abs();
+        Measured {
+            y_label_width: widest(&self.y_ticks),
+            x_label_height: if self.sloped { x_widest * slope + em } else { em },
+            x_overhang: overhang,
+            gutter: if self.sloped { em * 1.6 } else { (x_widest + em * 0.5).max(em * 1.6) },
+        }
+    }
+
+    pub(crate) fn ruler_x(&self, panel: usize) -> Ruler {
+        ruler_x(self.x, &self.frames[panel], self.page.em)
+    }
+
+    pub(crate) fn ruler_y(&self, panel: usize) -> Ruler {
+        ruler_y(self.y, &self.frames[panel], self.page.em)
+    }
+
+    /// True for the lowest panel of a column, which carries the labels of the x axis.
+    pub(crate) fn is_lowest(&self, panel: usize) -> bool {
+        panel + self.columns >= self.frames.len()
+    }
+}
+
+fn ruler_x(domain: Domain, frame: &Rect, em: f64) -> Ruler {
+    Ruler::new(domain, frame.left, frame.right, em * 3.2)
+}
+
+fn ruler_y(domain: Domain, frame: &Rect, em: f64) -> Ruler {
+    Ruler::new(domain, frame.bottom, frame.top, em * 2.4)
+}
+
+fn columns(figure: &Figure, count: usize) -> usize {
+    let auto = match (Page::of(figure.size).is_narrow(), count) {
+        (_, 1) => 1,
+        (true, _) => 2,
+        (false, 2 | 3) => count,
+        (false, 4) => 2,
+        (false, 5..=9) => 3,
+        (false, _) => 4,
+    };
+    figure.columns.unwrap_or(auto).clamp(1, count).min(24)
+}
+
+/// The ticks of the x axis, and whether their labels must be sloped.
+fn x_ticks(figure: &Figure, domain: &Domain, ruler: &Ruler, em: f64) -> (Ticks, bool) {
+    let axis = &figure.x;
+    let apart = |a: &Tick, b: &Tick| match (ruler.at(a.at), ruler.at(b.at)) {
+        (Some(from), Some(to)) => (to - from).abs(),
+        _ => 0.0,
+    };
+    let level = |a: &Tick, b: &Tick| {
+        let labels = (width(&a.label, em) + width(&b.label, em)) / 2.0;
+        apart(a, b) < (labels + em * 0.7).max(em * 2.0)
+    };
+    let Scale::Ordinal(labels) = &axis.scale else {
+        return (choose(domain, &axis.scale, axis.format, &axis.ticks, &level), false);
+    };
+    let cut = Scale::Ordinal(labels.iter().map(|l| fit(l.trim(), em, em * WIDEST_CATEGORY)).collect());
+    let ticks = choose(domain, &cut, axis.format, &[], &level);
+    if ticks.major.len() == labels.len() {
+        return (ticks, false);
+    }
+    let sloped = |a: &Tick, b: &Tick| apart(a, b) < em * 1.5;
+    (choose(domain, &cut, axis.format, &[], &sloped), true)
+}
+
+fn y_ticks(figure: &Figure, domain: &Domain, ruler: &Ruler, em: f64) -> Ticks {
+    let axis = &figure.y;
+    let least = if matches!(axis.scale, Scale::Ordinal(_)) { 1.3 } else { 2.1 };
+    let close = |a: &Tick, b: &Tick| match (ruler.at(a.at), ruler.at(b.at)) {
+        (Some(from), Some(to)) => (to - from).abs() < em * least,
+        _ => true,
+    };
+    let scale = match &axis.scale {
+        Scale::Ordinal(labels) => {
+            Scale::Ordinal(labels.iter().map(|l| fit(l.trim(), em, em * WIDEST_CATEGORY)).collect())
+        }
+        other => other.clone(),
+    };
+    choose(domain, &scale, axis.format, &axis.ticks, &close)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn categories_that_do_not_fit_are_sloped_and_those_that_do_are_level() {
+        let bars = |names: &[&str]| {
+            let points = (0..names.len()).map(|i| Point::new(i as f64, 1.0)).collect();
+            let curves = vec![Curve::new("", 0, Marks::Bars(points))];
+            let axis = Axis::ordinal("", names.iter().copied());
+            let figure = Figure { size: Size::Column, ..Figure::single("", axis, Axis::linear(""), curves) };
+            Layout::new(&figure, Reserve::default())
+        };
+        assert!(!bars(&["tcp", "udp"]).sloped);
+        let names = ["a rather long name"; 12];
+        let long = bars(&names);
+        assert!(long.sloped);
+        assert_eq!(long.x_ticks.major.len(), 12);
+    }
+
+    #[test]
+    fn panels_share_the_page_without_touching() {
+        for count in 1..14 {
+            let panels = vec![Panel { title: "t".into(), ..Panel::default() }; count];
+            let layout = Layout::new(&Figure { panels, ..Figure::default() }, Reserve::default());
+            for (i, a) in layout.frames.iter().enumerate() {
+                assert!(a.right < layout.page.width && a.bottom < layout.height);
+                assert!(layout.frames[..i].iter().all(|b| !a.touches(b)));
+            }
+            assert_eq!((0..count).filter(|&i| layout.is_lowest(i)).count(), layout.columns);
+        }
+    }
+}
