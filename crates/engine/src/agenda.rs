@@ -3,14 +3,14 @@
 use crate::{Class, Key, SOURCE_MASK};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
-use tidewire_units::Instant;
 
 /// The keys of everything that is going to happen.
 #[derive(Default)]
 pub struct Agenda {
     heap: BinaryHeap<Reverse<Key>>,
     foreground: usize,
+    /// The top of the heap has been taken: the next push takes its place, which costs half of a removal and an insertion.
+    vacant: bool,
     /// Exclusive-or'ed into the source, so that ties fall differently: a detector of hidden order dependence.
     tie_mask: u64,
 }
@@ -30,34 +30,32 @@ impl Agenda {
     #[inline]
     pub fn push(&mut self, key: Key) {
         self.foreground += usize::from(!key.is_background());
-        self.heap.push(Reverse(self.masked(key)));
+        let entry = Reverse(self.masked(key));
+        if self.vacant {
+            self.vacant = false;
+            if let Some(mut top) = self.heap.peek_mut() {
+                *top = entry;
+            }
+        } else {
+            self.heap.push(entry);
+        }
     }
 
     /// The earliest key.
     #[inline]
-    pub fn peek(&self) -> Option<Key> {
+    pub fn peek(&mut self) -> Option<Key> {
+        self.fill();
         self.heap.peek().map(|key| self.masked(key.0))
     }
 
     /// Removes the earliest key.
     #[inline]
     pub fn pop(&mut self) -> Option<Key> {
-        let Reverse(key) = self.heap.pop()?;
+        self.fill();
+        let key = self.heap.peek()?.0;
+        self.vacant = true;
         self.foreground -= usize::from(!key.is_background());
         Some(self.masked(key))
-    }
-
-    /// Moves the earliest key to a later time, which is cheaper than removing and adding it.
-    ///
-    /// # Panics
-    /// When the agenda is empty.
-    #[inline]
-    pub fn postpone(&mut self, time: Instant) {
-        let mut top = self.heap.peek_mut().expect("the key being handled");
-        let key = top.0;
-        let moved = Key::new(time, key.class(), key.source());
-        *top = Reverse(if key.is_background() { moved.background() } else { moved });
-        drop::<PeekMut<'_, _>>(top);
     }
 
     /// How many keys keep the run alive.
@@ -67,12 +65,20 @@ impl Agenda {
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.heap.len() - usize::from(self.vacant)
     }
 
     /// True when nothing is going to happen.
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.len() == 0
+    }
+
+    #[inline]
+    fn fill(&mut self) {
+        if self.vacant {
+            self.vacant = false;
+            self.heap.pop();
+        }
     }
 
     #[inline]
@@ -88,6 +94,7 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidewire_units::Instant;
 
     fn at(ps: u64, class: Class, source: u64) -> Key {
         Key::new(Instant::from_ps(ps), class, source)
@@ -148,13 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn postponing_keeps_order_and_count() {
-        let mut agenda = Agenda::with_ties(3);
-        agenda.push(at(1, Class::Arrival, 7));
-        agenda.push(at(5, Class::Arrival, 8));
-        agenda.postpone(Instant::from_ps(9));
-        assert_eq!(agenda.pop(), Some(at(5, Class::Arrival, 8)));
-        assert_eq!(agenda.pop(), Some(at(9, Class::Arrival, 7)));
-        assert_eq!(agenda.foreground(), 0);
+    fn a_key_pushed_into_the_place_of_a_popped_one_finds_its_order() {
+        let mut agenda = Agenda::new();
+        for ps in [1, 5, 7] {
+            agenda.push(at(ps, Class::Arrival, 0));
+        }
+        assert_eq!(agenda.pop(), Some(at(1, Class::Arrival, 0)));
+        assert_eq!(agenda.len(), 2);
+        agenda.push(at(6, Class::Arrival, 0));
+        agenda.push(at(2, Class::Arrival, 0));
+        let times: Vec<u64> = std::iter::from_fn(|| agenda.pop()).map(|key| key.time().as_ps()).collect();
+        assert_eq!(times, [2, 5, 6, 7]);
+        assert_eq!((agenda.len(), agenda.foreground(), agenda.peek()), (0, 0, None));
     }
 }

@@ -81,6 +81,12 @@ impl Neighbors {
         }
     }
 
+    /// The address last resolved, if it was this one.
+    #[inline]
+    pub fn known(&self, now: Instant, ip: Ipv4Addr) -> Option<MacKey> {
+        self.last.filter(|(last, _, until)| *last == ip && now <= *until).map(|(_, mac, _)| mac)
+    }
+
     fn resolve_slowly(&mut self, now: Instant, ip: Ipv4Addr, packet: &Hot) -> Resolved {
         match self.entries.get_mut(&ip) {
             Some(Entry::Known { mac, until }) if now <= *until => {

@@ -61,13 +61,21 @@ impl Fib {
     /// The equal-cost next hops towards `dst`; empty without a route.
     #[inline]
     pub fn lookup(&self, dst: Ipv4Addr) -> &[NextHop] {
+        self.hops(self.find(dst))
+    }
+
+    /// Where the next hops towards `dst` stand, for [`Fib::hops`]; valid until the table changes.
+    #[inline]
+    pub fn find(&self, dst: Ipv4Addr) -> (u32, u32) {
         let bits = dst.to_bits();
-        for level in &self.lengths {
-            if let Some((start, n)) = level.routes.get(&(bits & level.mask)) {
-                return &self.hops[*start as usize..(*start + *n) as usize];
-            }
-        }
-        &[]
+        let found = self.lengths.iter().find_map(|level| level.routes.get(&(bits & level.mask)));
+        found.copied().unwrap_or((0, 0))
+    }
+
+    /// The next hops that [`Fib::find`] found.
+    #[inline]
+    pub fn hops(&self, (start, n): (u32, u32)) -> &[NextHop] {
+        &self.hops[start as usize..(start + n) as usize]
     }
 
     /// The next hop of a flow: the same for every packet with the same hash.

@@ -5,7 +5,7 @@ use crate::stack::flow_hash;
 use crate::{Context, IpStack};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::icmp::{self, Unreachable};
-use tidewire_units::Instant;
+use tidewire_units::{IfaceId, Instant};
 use tidewire_wire::{Cause, Content, Ecn, Hot, HotKind, IcmpMessage, MacKey, Payload};
 
 /// A host or a router: a router is a host that forwards.
@@ -65,6 +65,32 @@ impl IpNode {
         cx.end(packet, Cause::NotForMe);
     }
 
+    /// Forwards a packet as [`IpNode::handle_frame`] would if that takes no more than looking up what was looked up before: gives the
+    /// interface to send it on. `None` when there is more to it, and nothing was done.
+    #[inline]
+    pub fn forward_fast(&mut self, now: Instant, port: u32, packet: &mut Hot) -> Option<IfaceId> {
+        if !self.forwards || packet.is_corrupted() || packet.ttl <= 1 || !packet.is_ip() {
+            return None;
+        }
+        let arrived = self.stack.ifaces.get(port as usize)?;
+        if arrived.framed && packet.dst_mac != MacKey::of(arrived.id) {
+            return None;
+        }
+        let hop = self.stack.known_hop(packet)?;
+        let iface = &self.stack.ifaces[hop.port as usize];
+        if packet.len > iface.mtu {
+            return None;
+        }
+        if iface.framed {
+            packet.dst_mac = iface.neighbors.known(now, hop.gateway.unwrap_or(packet.dst))?;
+            packet.src_mac = MacKey::of(iface.id);
+        }
+        packet.ttl -= 1;
+        let out = iface.id;
+        self.stack.stats.forwarded += 1;
+        Some(out)
+    }
+
     /// When the next timer goes off, and whether any timer keeps the run alive.
     #[inline]
     pub fn next_timeout(&self) -> (Instant, bool) {
@@ -108,6 +134,7 @@ impl IpNode {
         }
         packet.ttl -= 1;
         self.stack.stats.forwarded += 1;
+        self.stack.remember_hops(packet.dst);
         self.stack.send_via(hop, packet, cx);
     }
 

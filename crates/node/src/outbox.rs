@@ -69,10 +69,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// True when there is nothing to do.
+    /// True when there is anything besides packets to send.
     #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.sends.is_empty() && self.ended.is_empty() && self.wakes.is_empty() && self.progress.is_empty()
+    pub fn has_news(&self) -> bool {
+        self.ended.len() + self.wakes.len() + self.progress.len() > 0
     }
 }
 

@@ -51,13 +51,23 @@ pub struct NodeStats {
     pub forwarded: u64,
 }
 
+/// How many destinations a router remembers the way to.
+const MEMORY: usize = 128;
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    dst: Ipv4Addr,
+    hops: (u32, u32),
+}
+
 /// Interfaces, routes and neighbours of a host or router.
 #[derive(Debug)]
 pub struct IpStack {
     /// Interfaces, by port.
     pub ifaces: Vec<Iface>,
-    /// Routes.
-    pub fib: Fib,
+    fib: Fib,
+    /// What was found in the table for destinations forwarded to before; empty until the first.
+    memory: Vec<Remembered>,
     /// Counters.
     pub stats: NodeStats,
     /// How equal-cost routes are shared.
@@ -77,6 +87,7 @@ impl IpStack {
         IpStack {
             ifaces: Vec::new(),
             fib: Fib::default(),
+            memory: Vec::new(),
             stats: NodeStats::default(),
             ecmp: Ecmp::default(),
             arp,
@@ -103,6 +114,37 @@ impl IpStack {
         self.locals =
             self.ifaces.iter().map(|iface| iface.addr).filter(|addr| !addr.is_unspecified()).collect();
         self.locals.sort_unstable();
+        self.memory.clear();
+    }
+
+    /// The forwarding table.
+    pub fn fib(&self) -> &Fib {
+        &self.fib
+    }
+
+    /// Replaces the forwarding table.
+    pub fn set_fib(&mut self, fib: Fib) {
+        self.fib = fib;
+        self.memory.clear();
+    }
+
+    /// The next hop of a packet whose destination is remembered.
+    #[inline]
+    pub fn known_hop(&mut self, packet: &Hot) -> Option<NextHop> {
+        let slot = self.memory.get(memory_slot(packet.dst))?;
+        if slot.dst != packet.dst {
+            return None;
+        }
+        let hops = slot.hops;
+        self.choose(hops, packet.flow_hash)
+    }
+
+    /// Remembers the way to a destination that packets are forwarded to.
+    pub fn remember_hops(&mut self, dst: Ipv4Addr) {
+        if self.memory.is_empty() {
+            self.memory = vec![Remembered { dst: Ipv4Addr::UNSPECIFIED, hops: (0, 0) }; MEMORY];
+        }
+        self.memory[memory_slot(dst)] = Remembered { dst, hops: self.fib.find(dst) };
     }
 
     /// Whether `addr` is one of the node's own, loopback included.
@@ -187,26 +229,29 @@ impl IpStack {
     /// The next hop of a packet.
     #[inline]
     pub fn next_hop(&mut self, packet: &Hot) -> Option<NextHop> {
-        match self.fib.lookup(packet.dst) {
-            [] => None,
-            [only] => Some(*only),
-            hops => {
-                let n = hops.len() as u64;
-                let choice = match self.ecmp {
-                    Ecmp::Off => 0,
-                    Ecmp::Flow => {
-                        // Multiplying mixes upwards and the choice reads the top bits: routers choose independently of each other.
-                        let mixed = (packet.flow_hash ^ self.salt).wrapping_mul(0x9E37_79B1);
-                        (u64::from(mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA77) & 0xFFFF_FFFF) * n >> 32
-                    }
-                    Ecmp::Packet => {
-                        self.turn = self.turn.wrapping_add(1);
-                        u64::from(self.turn) % n
-                    }
-                };
-                Some(hops[choice as usize])
-            }
+        self.choose(self.fib.find(packet.dst), packet.flow_hash)
+    }
+
+    #[inline]
+    fn choose(&mut self, found: (u32, u32), flow_hash: u32) -> Option<NextHop> {
+        let hops = self.fib.hops(found);
+        if let [] | [_] = hops {
+            return hops.first().copied();
         }
+        let n = hops.len() as u64;
+        let choice = match self.ecmp {
+            Ecmp::Off => 0,
+            Ecmp::Flow => {
+                // Multiplying mixes upwards and the choice reads the top bits: routers choose independently of each other.
+                let mixed = (flow_hash ^ self.salt).wrapping_mul(0x9E37_79B1);
+                (u64::from((mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA77)) * n) >> 32
+            }
+            Ecmp::Packet => {
+                self.turn = self.turn.wrapping_add(1);
+                u64::from(self.turn) % n
+            }
+        };
+        Some(hops[choice as usize])
     }
 
     /// Puts a packet on the link towards a next hop, once its MAC address is known.
@@ -312,6 +357,11 @@ impl IpStack {
         (request.src_mac, request.dst_mac) = (MacKey::of(iface.id), MacKey::BROADCAST);
         cx.send(port, request);
     }
+}
+
+#[inline]
+fn memory_slot(dst: Ipv4Addr) -> usize {
+    (dst.to_bits().wrapping_mul(0x9E37_79B1) >> 25) as usize % MEMORY
 }
 
 const DEFAULT_TTL: u8 = 64;

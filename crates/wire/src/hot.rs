@@ -50,6 +50,19 @@ const DONT_FRAGMENT: u8 = 1 << 6;
 const RETRANSMISSION: u8 = 1 << 7;
 
 impl Hot {
+    /// No packet: what stands in a place that is empty.
+    pub const NOTHING: Hot = Hot {
+        time: Instant::MAX,
+        dst: Ipv4Addr::UNSPECIFIED,
+        flow_hash: 0,
+        body: u32::MAX,
+        src_mac: MacKey::ZERO,
+        dst_mac: MacKey::ZERO,
+        len: 0,
+        ttl: 0,
+        flags: 0,
+    };
+
     /// The descriptor of an IP packet of `len` bytes, before it is on any link.
     #[inline]
     pub(crate) fn ip(kind: HotKind, header: &Ipv4Header, len: u16, flow_hash: u32, body: u32) -> Hot {

@@ -227,7 +227,6 @@ impl World {
                 }
                 self.hosts.push(IpNode::new(stack, spec.forwards(), salt("transport")));
                 self.host_ids.push(id);
-                self.host_ports.push(Vec::new());
                 self.host_tcp.push(None);
                 self.wakes.push(Wake { at: Instant::MAX, foreground: false });
                 let host = self.hosts.len() as u32 - 1;
@@ -254,7 +253,7 @@ impl World {
     fn add_link(&mut self, plan: &Plan, id: LinkId) {
         let link = plan.link(id);
         let ports = link.ends.map(|end| match self.nodes[end.index()] {
-            NodeRef::Ip(host) => (NodeRef::Ip(host), self.host_ports[host as usize].len() as u32),
+            NodeRef::Ip(host) => (NodeRef::Ip(host), self.hosts[host as usize].stack.ifaces.len() as u32),
             NodeRef::Switch(switch) => {
                 (NodeRef::Switch(switch), self.switch_ports[switch as usize].len() as u32)
             }
@@ -266,7 +265,6 @@ impl World {
             self.directions.push(Direction { port, stream: fifo::Fifo::new(), to, to_port, observed: false });
             match ports[side].0 {
                 NodeRef::Ip(host) => {
-                    self.host_ports[host as usize].push(dir.0);
                     let framed = framing_of(link.spec.framing).has_mac();
                     self.hosts[host as usize].stack.add_iface(IfaceId(dir.0), framed, link.spec.mtu);
                 }
@@ -301,7 +299,7 @@ impl World {
                     hops.iter().map(|hop| NextHop { port: port(hop.iface), gateway: hop.gateway }).collect(),
                 )
             });
-            self.hosts[host].stack.fib = Fib::new(table);
+            self.hosts[host].stack.set_fib(Fib::new(table));
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::{Limit, Pause, Wake, World};
 use std::sync::atomic::Ordering;
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{Offer, PacketClass};
-use tidewire_node::{Context, LOOPBACK, Outbox};
+use tidewire_node::{Context, LOOPBACK};
+use tidewire_topology as topology;
 use tidewire_units::{DirId, Instant};
 use tidewire_wire::{Cause, Content, Hot, HotKind, TcpFlags};
 
@@ -101,20 +102,23 @@ impl World {
     #[inline]
     fn arrive(&mut self, key: Key) {
         let direction = &mut self.directions[key.source() as usize];
-        if direction.stream.due(&self.chunks) != key.time() {
+        if direction.stream.due() != key.time() {
             // The packet that this key was for went down with its link.
             self.agenda.pop();
             return;
         }
         self.now = key.time();
-        let (packet, next) = direction.stream.pop(&mut self.chunks);
-        match next {
-            Some(time) => self.agenda.postpone(time),
-            None => drop(self.agenda.pop()),
+        let (mut packet, next) = direction.stream.pop(&mut self.chunks);
+        self.agenda.pop();
+        if let Some(time) = next {
+            self.agenda.push(Key::new(time, Class::Arrival, key.source()));
         }
         let (to, port) = (direction.to, direction.to_port);
         match to {
             NodeRef::Ip(host) => {
+                if let Some(out) = self.hosts[host as usize].forward_fast(self.now, port, &mut packet) {
+                    return self.transmit(topology::sends_on(out).index(), packet);
+                }
                 if !self.processing.is_empty() && self.begin_processing(host, port, packet) {
                     return;
                 }
@@ -139,55 +143,45 @@ impl World {
     /// Does what a host or router wants done after an input, and queues its next wake.
     #[inline]
     pub(crate) fn settle(&mut self, host: u32) {
-        if !self.out.is_empty() {
-            self.empty_outbox(host);
+        for i in 0..self.out.sends.len() {
+            let (port, packet) = self.out.sends[i];
+            let dir = match port {
+                LOOPBACK => self.loopback(host),
+                port => topology::sends_on(self.hosts[host as usize].stack.ifaces[port as usize].id).0,
+            };
+            self.transmit(dir as usize, packet);
+        }
+        self.out.sends.clear();
+        if self.out.has_news() {
+            self.tell(Place::Node(self.host_ids[host as usize]));
         }
         self.rearm(host);
     }
 
-    fn empty_outbox(&mut self, host: u32) {
-        let mut out = std::mem::take(&mut self.out);
-        for (port, packet) in out.sends.drain(..) {
-            let dir = match port {
-                LOOPBACK => self.loopback(host),
-                port => self.host_ports[host as usize][port as usize],
-            };
-            self.transmit(dir as usize, packet);
-        }
-        let place = Place::Node(self.host_ids[host as usize]);
-        for (packet, cause) in out.ended.drain(..) {
-            self.end(packet, cause, place);
-        }
-        for progress in out.progress.drain(..) {
-            self.flows.note(self.now, progress);
-        }
-        for token in out.wakes.drain(..) {
-            self.processes.wake(token, self.now, &mut self.agenda);
-        }
-        self.restore(out);
-    }
-
     fn settle_switch(&mut self, switch: u32) {
-        let mut out = std::mem::take(&mut self.out);
-        for (port, packet) in out.sends.drain(..) {
+        for i in 0..self.out.sends.len() {
+            let (port, packet) = self.out.sends[i];
             let dir = self.switch_ports[switch as usize][port as usize];
             self.transmit(dir as usize, packet);
         }
-        let place = Place::Node(self.switch_ids[switch as usize]);
-        for (packet, cause) in out.ended.drain(..) {
-            self.end(packet, cause, place);
+        self.out.sends.clear();
+        if self.out.has_news() {
+            self.tell(Place::Node(self.switch_ids[switch as usize]));
         }
-        self.restore(out);
     }
 
-    /// Gives the emptied outbox back, so that its memory is used again.
-    #[inline]
-    fn restore(&mut self, out: Outbox) {
-        debug_assert!(
-            out.is_empty() && self.out.is_empty(),
-            "nothing is put out while the outbox is being emptied"
-        );
-        self.out = out;
+    /// Enters what has ended in the books, tells flows of their progress and processes that they may go on.
+    fn tell(&mut self, place: Place) {
+        for (packet, cause) in self.out.ended.drain(..) {
+            let birth = self.packets.release(packet);
+            self.ledger.end(place, birth, cause, packet.len);
+        }
+        for progress in self.out.progress.drain(..) {
+            self.flows.note(self.now, progress);
+        }
+        for token in self.out.wakes.drain(..) {
+            self.processes.wake(token, self.now, &mut self.agenda);
+        }
     }
 
     /// Offers a packet to a port.

@@ -34,21 +34,23 @@ impl Chunks {
     }
 }
 
-/// One stream of packets.
+/// One stream of packets. The first stands apart from the others, so that a link with one packet on it needs no chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct Fifo {
+    first: Hot,
+    len: u32,
+    /// The chunks of all but the first packet.
     head: u32,
     tail: u32,
-    len: u32,
-    /// Position of the first item in the first chunk and behind the last item in the last chunk.
-    first: u8,
+    /// Position of the second packet in the first chunk, and behind the last packet in the last chunk.
+    start: u8,
     end: u8,
 }
 
 impl Fifo {
     /// No packets.
     pub const fn new() -> Fifo {
-        Fifo { head: NONE, tail: NONE, len: 0, first: 0, end: CHUNK as u8 }
+        Fifo { first: Hot::NOTHING, len: 0, head: NONE, tail: NONE, start: 0, end: CHUNK as u8 }
     }
 
     /// True without packets.
@@ -66,6 +68,14 @@ impl Fifo {
     #[inline]
     pub fn push(&mut self, chunks: &mut Chunks, packet: Hot) {
         self.len += 1;
+        if self.len == 1 {
+            self.first = packet;
+        } else {
+            self.push_behind(chunks, packet);
+        }
+    }
+
+    fn push_behind(&mut self, chunks: &mut Chunks, packet: Hot) {
         if (self.end as usize) < CHUNK {
             chunks.all[self.tail as usize].items[self.end as usize] = packet;
             self.end += 1;
@@ -73,7 +83,7 @@ impl Fifo {
         }
         let handle = chunks.take(packet);
         if self.head == NONE {
-            (self.head, self.first) = (handle, 0);
+            (self.head, self.start) = (handle, 0);
         } else {
             chunks.all[self.tail as usize].next = handle;
         }
@@ -82,11 +92,8 @@ impl Fifo {
 
     /// When the first packet is due; [`Instant::MAX`] without one.
     #[inline]
-    pub fn due(&self, chunks: &Chunks) -> Instant {
-        if self.len == 0 {
-            return Instant::MAX;
-        }
-        chunks.all[self.head as usize].items[self.first as usize].time
+    pub const fn due(&self) -> Instant {
+        if self.len == 0 { Instant::MAX } else { self.first.time }
     }
 
     /// Takes the first packet, and says when the next one is due.
@@ -96,34 +103,42 @@ impl Fifo {
     #[inline]
     pub fn pop(&mut self, chunks: &mut Chunks) -> (Hot, Option<Instant>) {
         assert!(self.len > 0, "a link without packets has no arrival");
+        let packet = self.first;
         self.len -= 1;
-        let chunk = &chunks.all[self.head as usize];
-        let packet = chunk.items[self.first as usize];
-        self.first += 1;
         if self.len == 0 {
-            chunks.free.push(self.head);
-            *self = Fifo::new();
             return (packet, None);
         }
-        if self.first as usize == CHUNK {
+        self.move_up(chunks);
+        (packet, Some(self.first.time))
+    }
+
+    #[inline]
+    fn move_up(&mut self, chunks: &mut Chunks) {
+        let chunk = &chunks.all[self.head as usize];
+        self.first = chunk.items[self.start as usize];
+        self.start += 1;
+        if self.len == 1 {
+            chunks.free.push(self.head);
+            (self.head, self.tail, self.start, self.end) = (NONE, NONE, 0, CHUNK as u8);
+        } else if self.start as usize == CHUNK {
             let next = chunk.next;
             chunks.free.push(self.head);
-            (self.head, self.first) = (next, 0);
+            (self.head, self.start) = (next, 0);
         }
-        (packet, Some(chunks.all[self.head as usize].items[self.first as usize].time))
     }
 
     /// The packets, first to last.
-    pub fn iter<'a>(&self, chunks: &'a Chunks) -> impl Iterator<Item = &'a Hot> + use<'a> {
-        let (mut at, mut position, mut left) = (self.head, self.first as usize, self.len);
-        std::iter::from_fn(move || {
+    pub fn iter<'a>(&'a self, chunks: &'a Chunks) -> impl Iterator<Item = &'a Hot> + use<'a> {
+        let (mut at, mut position, mut left) = (self.head, self.start as usize, self.len.saturating_sub(1));
+        let behind = std::iter::from_fn(move || {
             left = left.checked_sub(1)?;
             if position == CHUNK {
                 (at, position) = (chunks.all[at as usize].next, 0);
             }
             position += 1;
             Some(&chunks.all[at as usize].items[position - 1])
-        })
+        });
+        (self.len > 0).then_some(&self.first).into_iter().chain(behind)
     }
 }
 

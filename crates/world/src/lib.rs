@@ -136,9 +136,8 @@ pub struct World {
     /// What each node is, by node id.
     pub(crate) nodes: Vec<NodeRef>,
     pub(crate) hosts: Vec<IpNode>,
-    /// By position in `hosts`: its node id, the directions it sends on by port, its next wake.
+    /// By position in `hosts`: its node id, its next wake.
     pub(crate) host_ids: Vec<NodeId>,
-    pub(crate) host_ports: Vec<Vec<u32>>,
     pub(crate) wakes: Vec<Wake>,
     pub(crate) loopbacks: FxHashMap<u32, u32>,
     pub(crate) host_tcp: Vec<Option<Arc<TcpConfig>>>,
@@ -173,7 +172,6 @@ impl World {
             nodes: Vec::new(),
             hosts: Vec::new(),
             host_ids: Vec::new(),
-            host_ports: Vec::new(),
             wakes: Vec::new(),
             loopbacks: FxHashMap::default(),
             host_tcp: Vec::new(),

@@ -27,7 +27,13 @@ fn address(world: &World, node: NodeId) -> Ipv4Addr {
 }
 
 /// Sends one echo request now and gives what is heard within 10 s.
-fn ping(world: &mut World, process: ProcessId, from: NodeId, to: Ipv4Addr, ttl: u8) -> Option<(EchoEvent, Span)> {
+fn ping(
+    world: &mut World,
+    process: ProcessId,
+    from: NodeId,
+    to: Ipv4Addr,
+    ttl: u8,
+) -> Option<(EchoEvent, Span)> {
     let (socket, id) = world.echo_socket(from);
     let sent = world.now();
     if !world.send_echo(from, to, id, 1, 56, ttl) {
@@ -66,7 +72,8 @@ fn cbr(world: &mut World, src: NodeId, dst: NodeId, rate: Rate, size: u32, count
 
 fn ended(world: &World, cause: Cause) -> u64 {
     let table = world.ledger_table();
-    let (of, n) = (table.columns.iter().position(|c| c == "cause"), table.columns.iter().position(|c| c == "packets"));
+    let (of, n) =
+        (table.columns.iter().position(|c| c == "cause"), table.columns.iter().position(|c| c == "packets"));
     let rows = table.rows.iter().filter(|row| row[of.unwrap()].to_string() == cause.label());
     rows.map(|row| row[n.unwrap()].number().unwrap() as u64).sum()
 }
@@ -132,7 +139,14 @@ fn routers_forward_and_count_down_the_time_to_live() {
         let (event, _) = ping(&mut world, main, a, to, hop).unwrap();
         assert_eq!(event.outcome, EchoOutcome::TimeExceeded);
         let router = world.plan().find(&format!("r{}", hop - 1)).unwrap();
-        assert!(world.plan().node(router).ifaces.iter().any(|i| world.plan().iface(*i).address.unwrap().ip == event.from));
+        assert!(
+            world
+                .plan()
+                .node(router)
+                .ifaces
+                .iter()
+                .any(|i| world.plan().iface(*i).address.unwrap().ip == event.from)
+        );
     }
     assert_eq!(ended(&world, Cause::TtlExpired), 3);
     world.assert_balanced();
