@@ -271,3 +271,7 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "address_tests.rs"]
+mod tests;

@@ -22,6 +22,13 @@ pub enum PlanError {
         /// The MTU asked for, in bytes.
         mtu: u16,
     },
+    /// A link without a MAC layer at a switch.
+    NoMacLayer {
+        /// The link, as `a-b`.
+        link: String,
+        /// The switch.
+        switch: String,
+    },
     /// A routing cost of zero.
     ZeroCost(String),
     /// A queue as a multiple of the bandwidth-delay product that cannot be worked out.
@@ -71,6 +78,10 @@ impl fmt::Display for PlanError {
             PlanError::MtuTooSmall { link, mtu } => {
                 write!(f, "link '{link}' has an MTU of {mtu} bytes; IPv4 needs at least 68")
             }
+            PlanError::NoMacLayer { link, switch } => write!(
+                f,
+                "link '{link}' has no MAC layer, but '{switch}' is a switch; use framing = \"ethernet\" there"
+            ),
             PlanError::ZeroCost(link) => write!(f, "link '{link}' has a cost of 0; a cost is at least 1"),
             PlanError::BadBdp(link) => write!(
                 f,

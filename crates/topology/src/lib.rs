@@ -1,8 +1,10 @@
 //! A plan of nodes, links and addresses, its generators, routes and drawings.
 
 mod address;
+mod check;
 mod error;
 pub mod generate;
+mod paths;
 mod plan;
 mod prefix;
 mod routes;
@@ -10,7 +12,9 @@ mod segments;
 mod spec;
 
 pub use address::{Network, Numbering};
+pub use check::{Finding, Problem, Severity, check};
 pub use error::PlanError;
+pub use paths::Summary;
 pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, sender_of, sends_on};
 pub use prefix::{IfaceAddr, Prefix};
 pub use routes::{NextHop, Routes, routes};

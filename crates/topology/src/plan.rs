@@ -1,7 +1,7 @@
 //! The plan itself: nodes, links and interfaces in the order in which they were declared.
 
 use crate::{
-    DirectionSpec, HostSpec, IfaceAddr, LinkSpec, NodeKind, NodeSpec, PlanError, Prefix, QueueSpec,
+    DirectionSpec, Framing, HostSpec, IfaceAddr, LinkSpec, NodeKind, NodeSpec, PlanError, Prefix, QueueSpec,
     RouterSpec, SwitchSpec,
 };
 use rustc_hash::FxHashMap;
@@ -129,6 +129,10 @@ impl Plan {
         }
         let stem = format!("{}-{}", self.node(a).name, self.node(b).name);
         check_options(&stem, &spec)?;
+        let switch = [a, b].into_iter().find(|&end| self.node(end).spec.kind() == NodeKind::Switch);
+        if let Some(switch) = switch.filter(|_| spec.framing != Framing::Ethernet) {
+            return Err(PlanError::NoMacLayer { link: stem, switch: self.node(switch).name.clone() });
+        }
         self.numbering = None;
         let id = LinkId::from_index(self.links.len());
         let name = self.free_link_name(a, b, stem);
@@ -398,5 +402,8 @@ mod tests {
         let bdp = QueueSpec::Bdp { factor: f64::NAN, rtt: tidewire_units::Span::ZERO };
         assert!(refused(a, b, LinkSpec::default().with_queue(bdp)).contains("bandwidth-delay"));
         assert!(plan.links().is_empty());
+        let switch = plan.add_switch("s").unwrap();
+        let bare = LinkSpec { framing: Framing::Ip, ..LinkSpec::default() };
+        assert!(plan.connect(a, switch, bare).unwrap_err().to_string().contains("'s' is a switch"));
     }
 }

@@ -53,7 +53,7 @@ pub struct LeafSpine {
 /// # Errors
 /// `k` odd, below 2 or above 128, a name that is taken.
 pub fn fat_tree(plan: &mut Plan, k: u32, style: &Style) -> Result<FatTree, PlanError> {
-    if k < 2 || k > 128 || k % 2 == 1 {
+    if !(2..=128).contains(&k) || k % 2 == 1 {
         return Err(PlanError::BadShape(format!("a fat tree needs an even k from 2 to 128, not {k}")));
     }
     let half = k / 2;

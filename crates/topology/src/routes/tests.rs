@@ -63,9 +63,7 @@ fn oracle(plan: &Plan, up: &dyn Fn(LinkId) -> bool) -> Vec<Vec<u64>> {
             cost[b][a] = cost[b][a].min(u64::from(spec.backward.cost));
         }
     }
-    for i in 0..n {
-        cost[i][i] = 0;
-    }
+    (0..n).for_each(|i| cost[i][i] = 0);
     for k in 0..n {
         for i in 0..n {
             for j in 0..n {

@@ -1,0 +1,113 @@
+//! Addresses that clash or lie in the wrong place.
+
+use super::{Finding, Problem};
+use crate::{NodeSpec, Plan, Prefix, Via, link_of};
+use std::net::Ipv4Addr;
+use tidewire_units::{IfaceId, NodeId};
+
+pub(super) fn duplicates(plan: &Plan) -> Vec<Finding> {
+    let mut all: Vec<(Ipv4Addr, IfaceId)> = (plan.ifaces().iter().enumerate())
+        .filter_map(|(i, iface)| Some((iface.address?.ip, IfaceId::from_index(i))))
+        .collect();
+    all.sort_unstable();
+    let same = all.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
+    same.map(|group| {
+        let nodes: Vec<NodeId> = group.iter().map(|(_, iface)| plan.node_of(*iface)).collect();
+        let links = group.iter().map(|(_, iface)| link_of(*iface)).collect();
+        let sentence = format!("{} all have the address {}", super::list(plan, &nodes), group[0].0);
+        let sentence = if group.len() == 2 { sentence.replace("all have", "both have") } else { sentence };
+        Finding { problem: Problem::DuplicateAddress, nodes, links, sentence }
+    })
+    .collect()
+}
+
+pub(super) fn overlaps(plan: &Plan) -> Vec<Finding> {
+    let networks = plan.networks();
+    let mut all: Vec<(Prefix, usize)> =
+        networks.iter().enumerate().filter_map(|(i, network)| Some((network.prefix?, i))).collect();
+    all.sort_unstable();
+    let mut findings = Vec::new();
+    let mut widest: Option<(Prefix, usize)> = None;
+    for &(prefix, network) in &all {
+        if let Some((before, other)) = widest.filter(|(before, _)| before.overlaps(prefix)) {
+            let nodes: Vec<NodeId> = [other, network]
+                .into_iter()
+                .filter_map(|n| networks[n].members.first().map(|&iface| plan.node_of(iface)))
+                .collect();
+            let sentence = format!(
+                "the networks of {} use overlapping subnets, {before} and {prefix}: packets for one may go to the other",
+                super::list(plan, &nodes)
+            );
+            findings.push(Finding {
+                problem: Problem::OverlappingSubnets,
+                nodes,
+                links: Vec::new(),
+                sentence,
+            });
+        } else {
+            widest = Some((prefix, network));
+        }
+    }
+    findings
+}
+
+pub(super) fn foreign(plan: &Plan) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for network in plan.networks() {
+        for &iface in &network.members {
+            let (Some(prefix), Some(address)) = (network.prefix, plan.iface(iface).address) else { continue };
+            if prefix == address.prefix() {
+                continue;
+            }
+            let node = plan.node_of(iface);
+            let sentence =
+                format!("'{}' has the address {address}, but its network is {prefix}", plan.node(node).name);
+            let links = vec![link_of(iface)];
+            findings.push(Finding { problem: Problem::ForeignAddress, nodes: vec![node], links, sentence });
+        }
+    }
+    findings
+}
+
+pub(super) fn foreign_gateways(plan: &Plan) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut report = |node, sentence| {
+        findings.push(Finding {
+            problem: Problem::ForeignGateway,
+            nodes: vec![node],
+            links: Vec::new(),
+            sentence,
+        });
+    };
+    for id in plan.node_ids() {
+        let node = plan.node(id);
+        let addresses = node.ifaces.iter().filter_map(|&iface| plan.iface(iface).address);
+        if let NodeSpec::Host(host) = &node.spec
+            && let Some(gateway) = host.gateway
+            && !addresses.clone().any(|address| address.prefix().contains(gateway))
+        {
+            report(id, format!("the gateway of '{}', {gateway}, is not on any of its networks", node.name));
+        }
+        for (prefix, via) in plan.manual_routes(id) {
+            let shares = |other: NodeId| {
+                let networks =
+                    |id: NodeId| plan.node(id).ifaces.iter().map(|&iface| plan.network_of(link_of(iface)));
+                other != id && networks(id).any(|network| networks(other).any(|n| n == network))
+            };
+            let (known, name) = match via {
+                Via::Address(ip) => {
+                    (addresses.clone().any(|address| address.prefix().contains(ip)), ip.to_string())
+                }
+                Via::Node(other) => (shares(other), format!("'{}'", plan.node(other).name)),
+            };
+            if !known {
+                let sentence = format!(
+                    "the route of '{}' to {prefix} goes via {name}, which is on none of its networks",
+                    node.name
+                );
+                report(id, sentence);
+            }
+        }
+    }
+    findings
+}

@@ -1,0 +1,119 @@
+//! What is probably wrong with a plan, in sentences.
+
+mod addresses;
+mod bottleneck;
+mod reach;
+
+use crate::Plan;
+use std::fmt;
+use tidewire_units::{LinkId, NodeId};
+
+/// What kind of problem it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Problem {
+    /// A node has no link.
+    NoLink,
+    /// Hosts cannot reach each other.
+    Unreachable,
+    /// Two interfaces have one address.
+    DuplicateAddress,
+    /// Two networks share addresses.
+    OverlappingSubnets,
+    /// An address does not belong to the subnet of its network.
+    ForeignAddress,
+    /// A gateway, of a host or of a route added by hand, that is not on a network of the node.
+    ForeignGateway,
+    /// Switches form a loop: without a spanning tree, broadcasts circle.
+    SwitchLoop,
+    /// Links of different MTU are joined by switches.
+    MtuMismatch,
+    /// A link that is the only way between two groups of hosts and slower than what they can send.
+    Bottleneck,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Severity {
+    /// Worth knowing; often intended.
+    Note,
+    /// Something will not work.
+    Warning,
+}
+
+/// One finding. Displays as its sentence.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Finding {
+    /// What kind.
+    pub problem: Problem,
+    /// The nodes concerned, those to look at first in front.
+    pub nodes: Vec<NodeId>,
+    /// The links concerned.
+    pub links: Vec<LinkId>,
+    /// What is wrong and, where it helps, what to do.
+    pub sentence: String,
+}
+
+impl Problem {
+    /// How bad it is.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Problem::Bottleneck => Severity::Note,
+            _ => Severity::Warning,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+/// At most so many findings of one kind are listed.
+const LISTED: usize = 20;
+
+/// Looks for everything in [`Problem`], in that order. Of each kind the first 20 findings are listed, the rest counted in one more.
+///
+/// # Panics
+/// Before [`Plan::assign_addresses`].
+pub fn check(plan: &Plan) -> Vec<Finding> {
+    let mut findings = reach::nodes_without_links(plan);
+    findings.extend(reach::unreachable(plan));
+    findings.extend(addresses::duplicates(plan));
+    findings.extend(addresses::overlaps(plan));
+    findings.extend(addresses::foreign(plan));
+    findings.extend(addresses::foreign_gateways(plan));
+    findings.extend(reach::switch_loops(plan));
+    findings.extend(reach::mtu_mismatches(plan));
+    findings.extend(bottleneck::bottlenecks(plan));
+    findings.chunk_by(|a, b| a.problem == b.problem).flat_map(shorten).collect()
+}
+
+fn shorten(same: &[Finding]) -> Vec<Finding> {
+    let mut kept = same[..same.len().min(LISTED)].to_vec();
+    if let [first_left_out, ..] = &same[kept.len()..] {
+        let sentence = format!("... and {} more of this kind", same.len() - kept.len());
+        kept.push(Finding { sentence, ..first_left_out.clone() });
+    }
+    kept
+}
+
+/// `'a', 'b' and 'c'`; long lists are cut.
+fn list(plan: &Plan, nodes: &[NodeId]) -> String {
+    let quoted = |id: &NodeId| format!("'{}'", plan.node(*id).name);
+    match nodes {
+        [] => String::new(),
+        [only] => quoted(only),
+        _ if nodes.len() > 8 => {
+            let shown: Vec<String> = nodes[..6].iter().map(quoted).collect();
+            format!("{} and {} more", shown.join(", "), nodes.len() - 6)
+        }
+        [rest @ .., last] => {
+            let rest: Vec<String> = rest.iter().map(quoted).collect();
+            format!("{} and {}", rest.join(", "), quoted(last))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
