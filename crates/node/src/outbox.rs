@@ -1,6 +1,6 @@
 //! Everything that a node says to the world. Nothing calls back up: the world empties the outbox after each input.
 
-use tidewire_units::{Instant, WaitToken};
+use tidewire_units::{Instant, Span, WaitToken};
 use tidewire_wire::{Cause, Hot, Packets};
 
 /// The port number that stands for the loopback interface.
@@ -17,6 +17,8 @@ pub enum Progress {
         flow: u32,
         /// Bytes, in all.
         total: u64,
+        /// The sender's smoothed round-trip time; zero before the first sample.
+        srtt: Span,
     },
     /// The receiver has so many bytes of the stream in order, in all.
     Received {

@@ -489,7 +489,7 @@ fn report_progress(tcp: &mut TcpSock, cx: &mut Context<'_>) {
         cx.out.progress.push(if tcp.receives_flow {
             Progress::Received { flow, total }
         } else {
-            Progress::Sent { flow, total }
+            Progress::Sent { flow, total, srtt: tcp.conn.srtt() }
         });
     }
     if !tcp.receives_flow && tcp.conn.is_closed() {

@@ -1,50 +1,88 @@
-//! Captures: what is sent on chosen directions, as pcapng bytes.
+//! Captures: packets as they enter or leave links, as pcapng.
 
 use crate::World;
+use std::io::{self, Write};
 use tidewire_l1_physical::Offer;
 use tidewire_units::{DirId, Instant};
-use tidewire_wire::{Hot, Packets};
+use tidewire_wire::{Hot, LinkLayer, Packets, PcapngWriter};
 
-/// A packet seen by a capture, in bytes.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub at: Instant,
-    pub dir: DirId,
-    pub bytes: Vec<u8>,
-    pub note: &'static str,
+/// Where a capture looks at a direction of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CapturePoint {
+    /// As packets are offered to the port, dropped ones with a comment.
+    Sent(DirId),
+    /// As they arrive at the other end.
+    Received(DirId),
+}
+
+struct Capture {
+    points: Vec<CapturePoint>,
+    writer: PcapngWriter<Box<dyn Write>>,
+    failed: Option<io::Error>,
 }
 
 #[derive(Default)]
 pub(crate) struct Captures {
-    pub seen: Vec<Seen>,
-    /// Directions and whether they carry Ethernet frames.
-    framed: Vec<(u32, bool)>,
+    all: Vec<Capture>,
 }
 
 impl Captures {
-    pub fn note(&mut self, at: Instant, dir: usize, packet: &Hot, packets: &Packets, offer: Offer) {
-        use tidewire_wire::LinkLayer;
-        let framed =
-            self.framed.iter().find(|(known, _)| *known == dir as u32).is_some_and(|(_, framed)| *framed);
-        let layer = if framed { LinkLayer::Ethernet } else { LinkLayer::RawIp };
-        let note = match offer {
+    #[cold]
+    pub fn note_offer(&mut self, at: Instant, dir: usize, packet: &Hot, packets: &Packets, offer: Offer) {
+        let comment = match offer {
             Offer::Arrives(_) => "",
             Offer::Lost => "lost on the link",
-            Offer::QueueFull => "dropped: queue full",
-            Offer::LinkDown => "dropped: link down",
+            Offer::QueueFull => "dropped: the queue is full",
+            Offer::LinkDown => "dropped: the link is down",
         };
-        let bytes = packets.unpack(packet).emit(layer);
-        self.seen.push(Seen { at, dir: DirId::from_index(dir), bytes, note });
+        self.note(at, CapturePoint::Sent(DirId::from_index(dir)), packet, packets, comment);
+    }
+
+    #[cold]
+    pub fn note_arrival(&mut self, at: Instant, dir: usize, packet: &Hot, packets: &Packets) {
+        self.note(at, CapturePoint::Received(DirId::from_index(dir)), packet, packets, "");
+    }
+
+    fn note(&mut self, at: Instant, point: CapturePoint, packet: &Hot, packets: &Packets, comment: &str) {
+        for capture in self.all.iter_mut().filter(|capture| capture.failed.is_none()) {
+            if let Some(interface) = capture.points.iter().position(|known| *known == point) {
+                let written =
+                    capture.writer.write_packet(interface as u32, at, &packets.unpack(packet), comment);
+                capture.failed = written.err();
+            }
+        }
     }
 }
 
 impl World {
-    /// Records every packet offered to a direction from now on.
-    pub fn capture(&mut self, dir: DirId) {
-        let direction = &mut self.directions[dir.index()];
-        if !direction.observed {
+    /// Records every packet at these points from now on, one pcapng interface each, named as given.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn capture(&mut self, points: &[(CapturePoint, String)], out: Box<dyn Write>) -> io::Result<()> {
+        let mut writer = PcapngWriter::new(out, "tidewire")?;
+        for (point, name) in points {
+            let (CapturePoint::Sent(dir) | CapturePoint::Received(dir)) = *point;
+            let direction = &mut self.directions[dir.index()];
             direction.observed = true;
-            self.captures.framed.push((dir.0, direction.port.framing().has_mac()));
+            let framed = direction.port.framing().has_mac();
+            writer.add_interface(name, if framed { LinkLayer::Ethernet } else { LinkLayer::RawIp }, 0)?;
         }
+        let points = points.iter().map(|(point, _)| *point).collect();
+        self.captures.all.push(Capture { points, writer, failed: None });
+        Ok(())
+    }
+
+    /// Writes what captures still hold, and ends them.
+    ///
+    /// # Errors
+    /// The first error that any of them met.
+    pub fn finish_captures(&mut self) -> io::Result<()> {
+        let mut result = Ok(());
+        for capture in self.captures.all.drain(..) {
+            let finished = capture.writer.finish().map(drop);
+            result = result.and(capture.failed.map_or(finished, Err));
+        }
+        result
     }
 }

@@ -114,6 +114,9 @@ impl World {
             self.agenda.push(Key::new(time, Class::Arrival, key.source()));
         }
         let (to, port) = (direction.to, direction.to_port);
+        if direction.observed {
+            self.captures.note_arrival(self.now, key.source() as usize, &packet, &self.packets);
+        }
         match to {
             NodeRef::Ip(host) => {
                 if let Some(out) = self.hosts[host as usize].forward_fast(self.now, port, &mut packet) {
@@ -198,7 +201,7 @@ impl World {
         };
         let offer = direction.port.offer(self.now, packet.len, class);
         if direction.observed {
-            self.captures.note(self.now, dir, &packet, &self.packets, offer);
+            self.captures.note_offer(self.now, dir, &packet, &self.packets, offer);
         }
         let cause = match offer {
             Offer::Arrives(at) => {

@@ -171,8 +171,11 @@ impl Flows {
     #[inline]
     pub fn note(&mut self, now: Instant, progress: Progress) {
         match progress {
-            Progress::Sent { flow, total } => {
+            Progress::Sent { flow, total, srtt } => {
                 let flow = &mut self.all[flow as usize];
+                if now >= self.warmup && !srtt.is_zero() {
+                    flow.rtt.add_span(srtt);
+                }
                 flow.started.get_or_insert(now);
                 flow.sent = total;
                 flow.track.push_back((total, now));
@@ -336,8 +339,8 @@ mod tests {
     #[test]
     fn a_byte_is_delayed_from_its_first_transmission_to_its_delivery_in_order() {
         let mut flows = flows(Instant::ZERO);
-        flows.note(at(0), Progress::Sent { flow: 0, total: 100 });
-        flows.note(at(10), Progress::Sent { flow: 0, total: 200 });
+        flows.note(at(0), Progress::Sent { flow: 0, total: 100, srtt: Span::ZERO });
+        flows.note(at(10), Progress::Sent { flow: 0, total: 200, srtt: Span::ZERO });
         flows.note(at(50), Progress::Received { flow: 0, total: 200 });
         let flow = &flows.all[0];
         assert_eq!((flow.delay.max(), flow.delay.min()), (Some(0.05), Some(0.04)));
@@ -348,8 +351,8 @@ mod tests {
     #[test]
     fn what_was_first_sent_before_the_warm_up_ended_is_not_measured() {
         let mut flows = flows(at(5));
-        flows.note(at(0), Progress::Sent { flow: 0, total: 100 });
-        flows.note(at(10), Progress::Sent { flow: 0, total: 150 });
+        flows.note(at(0), Progress::Sent { flow: 0, total: 100, srtt: Span::ZERO });
+        flows.note(at(10), Progress::Sent { flow: 0, total: 150, srtt: Span::ZERO });
         flows.note(at(20), Progress::Received { flow: 0, total: 150 });
         let flow = &flows.all[0];
         assert_eq!((flow.delay.count(), flow.delivered_measured, flow.received_measured), (1, 50, 150));

@@ -33,6 +33,7 @@ mod sockets;
 mod watch;
 
 pub use build::BuildError;
+pub use capture::CapturePoint;
 pub use flows::{Flow, FlowId, FlowSpec, Transport};
 pub use ledger::{Entry, Ledger, Place};
 pub use processes::ProcessId;

@@ -6,7 +6,7 @@ use tidewire_node::{EchoEvent, EchoOutcome, ping_flow};
 use tidewire_topology::{LinkSpec, LossModel, LossSpec, Plan, QueueSpec};
 use tidewire_units::{DirId, Instant, Interest, LinkId, NodeId, Probability, Rate, Span};
 use tidewire_wire::Cause;
-use tidewire_world::{FlowId, FlowSpec, Limit, Options, Pause, ProcessId, Transport, World};
+use tidewire_world::{CapturePoint, FlowId, FlowSpec, Limit, Options, Pause, ProcessId, Transport, World};
 
 fn link(mbps: u64, ms: u64) -> LinkSpec {
     LinkSpec::new(Rate::from_mbps(mbps), Span::from_ms(ms))
@@ -263,4 +263,41 @@ fn a_link_that_goes_down_loses_what_is_on_it_and_comes_back() {
 fn the_hash_of_a_path_differs_between_flows() {
     let (a, b) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
     assert_ne!(ping_flow(a, b, 1), ping_flow(a, b, 2));
+}
+
+/// A file that can be read back.
+#[derive(Clone, Default)]
+struct Shared(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+impl std::io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_capture_holds_what_was_sent_and_what_arrived() {
+    let mut plan = Plan::new();
+    let (a, b) = (plan.add_host("a").unwrap(), plan.add_host("b").unwrap());
+    let mut spec = link(10, 5);
+    spec.forward.loss = LossSpec { model: LossModel::Listed(vec![2]), ..LossSpec::default() };
+    let cable = plan.connect(a, b, spec).unwrap();
+    let mut world = world(&plan);
+    let file = Shared::default();
+    let (sent, received) =
+        (CapturePoint::Sent(DirId::forward(cable)), CapturePoint::Received(DirId::forward(cable)));
+    world.capture(&[(sent, "a".into()), (received, "b".into())], Box::new(file.clone())).unwrap();
+    cbr(&mut world, a, b, Rate::from_mbps(1), 1000, 3);
+    world.run(&Limit::default());
+    world.finish_captures().unwrap();
+    let capture = tidewire_wire::read_pcapng(&file.0.borrow()).unwrap();
+    let on = |interface| capture.packets.iter().filter(move |packet| packet.interface == interface);
+    // ARP and three datagrams are sent; the second IP packet is lost.
+    assert_eq!((on(0).count(), on(1).count()), (4, 3));
+    let lost: Vec<_> = on(0).filter(|packet| packet.comment == "lost on the link").collect();
+    assert_eq!(lost.len(), 1);
 }
