@@ -1,7 +1,7 @@
 //! Draws frames: grid, ticks, their labels, the break before zero, axis titles, reference lines.
 
 use crate::geom::{Obstacles, Rect};
-use crate::layout::{Layout, SLOPE};
+use crate::layout::{AXIS_TITLE, Layout, SLOPE};
 use crate::model::{Figure, On, Panel, Scale};
 use crate::scale::Ruler;
 use crate::style::{GRID, INK, PAPER, SOFT};
@@ -32,6 +32,10 @@ pub(crate) fn axes(svg: &mut Svg, figure: &Figure, layout: &Layout, panel: usize
     let (x, y) = (layout.ruler_x(panel), layout.ruler_y(panel));
     svg.line((frame.left, frame.bottom), (frame.right, frame.bottom), &pen);
     svg.line((frame.left, frame.bottom), (frame.left, frame.top), &pen);
+    if !layout.y.log && layout.y.low < 0.0 && layout.y.high > 0.0 {
+        let zero = y.at_or_floor(0.0);
+        svg.line((frame.left, zero), (frame.right, zero), &Pen::solid(SOFT, em * 0.07));
+    }
     axis_breaks(svg, &frame, &x, &y, em);
 
     let (long, short) = (em * 0.4, em * 0.22);
@@ -115,17 +119,19 @@ pub(crate) fn titles(svg: &mut Svg, figure: &Figure, layout: &Layout) {
     }
     let grid = &layout.grid;
     let (center_x, center_y) = grid.center();
-    let label = Font { color: INK, ..Font::plain(em * 1.08) };
+    let label = Font { color: INK, ..Font::plain(em * AXIS_TITLE) };
     let name = fit(figure.x.label.trim(), label.size, layout.page.width - em * 1.6);
     let half = width(&name, label.size) / 2.0;
     let center_x = center_x.min(layout.page.width - left - half).max(left + half);
     let under = grid.bottom + em * 0.6 + layout.x_label_height;
     svg.text((center_x, under + em * 1.2), Anchor::Middle, &label, &name);
-    let name = fit(figure.y.label.trim(), label.size, layout.height - em * 1.6);
-    let half = width(&name, label.size) / 2.0;
-    let center_y = center_y.min(layout.height - left - half).max(left + half);
-    let x = grid.left - em * 0.6 - layout.y_label_width - em * 0.75;
-    svg.text((x, center_y), Anchor::Middle, &Font { turn: -90.0, ..label }, &name);
+    let mut x = grid.left - em * 0.6 - layout.y_label_width - em * 0.75;
+    for line in layout.y_title.iter().rev() {
+        let half = width(line, label.size) / 2.0;
+        let center_y = center_y.min(layout.height - left - half).max(left + half);
+        svg.text((x, center_y), Anchor::Middle, &Font { turn: -90.0, ..label }, line);
+        x -= em * 1.3;
+    }
     let mut y = layout.height - em * 0.8 - layout.caption.len() as f64 * em * 1.2;
     for line in &layout.caption {
         y += em * 1.2;

@@ -1,5 +1,6 @@
 //! Boxes and bars: curves share the width of a place on the x axis side by side.
 
+use crate::data::ascending;
 use crate::geom::{Point2, Rect, thin_cloud};
 use crate::model::*;
 use crate::trace::{Block, Drawn, Mark, Place, whisker};
@@ -48,18 +49,20 @@ pub(crate) fn blocks(curve: &Curve, place: &Place, pitch: f64, seat: usize, seat
         let at = place.x.at(x)? + shift;
         (at >= place.frame.left - 0.01 && at <= place.frame.right + 0.01).then_some(at)
     };
+    // What falls on the block before cannot be seen, and a million of them would fill the file.
+    let apart = |drawn: &Drawn, x: f64| drawn.blocks.last().is_none_or(|b| x - b.rect.center().0 > 0.1);
     drawn.cap = (inner * 0.25).min(place.em * 0.35);
     match &curve.marks {
         Marks::Bars(points) => {
-            for p in points {
-                if let Some(x) = center(p.x) {
+            for p in ascending(points, |p| p.x).iter() {
+                if let Some(x) = center(p.x).filter(|x| apart(&drawn, *x)) {
                     bar(&mut drawn, &curve.name, p, place, x, inner);
                 }
             }
         }
         Marks::Boxes(boxes) => {
-            for b in boxes {
-                if let Some(x) = center(b.x) {
+            for b in ascending(boxes, |b| b.x).iter() {
+                if let Some(x) = center(b.x).filter(|x| apart(&drawn, *x)) {
                     one_box(&mut drawn, &curve.name, b, place, x, inner);
                 }
             }

@@ -53,7 +53,11 @@ pub(crate) fn domains(figure: &Figure) -> (Domain, Domain) {
         for curve in &panel.curves {
             add_curve(&curve.marks, &mut x, &mut y);
             only_cdf &= matches!(curve.marks, Marks::Cdf(_));
-            markers |= matches!(&curve.marks, Marks::Line(p) | Marks::Dots(p) if p.len() <= FEW_POINTS);
+            markers |= match &curve.marks {
+                Marks::Line(points) => points.len() <= FEW_POINTS,
+                Marks::Dots(_) => true,
+                _ => false,
+            };
             blocks |= matches!(curve.marks, Marks::Boxes(_) | Marks::Bars(_));
         }
         for rule in &panel.rules {

@@ -16,6 +16,9 @@ const WIDEST_CATEGORY: f64 = 14.0;
 /// Slope of tick labels that do not fit side by side, in degrees.
 pub(crate) const SLOPE: f64 = -40.0;
 
+/// Size of the titles of axes, relative to tick labels.
+pub(crate) const AXIS_TITLE: f64 = 1.08;
+
 /// Width and letter size, and either a fixed height or the height of a panel relative to its width.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page {
@@ -63,6 +66,8 @@ pub(crate) struct Layout {
     pub title: Vec<String>,
     pub subtitle: Vec<String>,
     pub caption: Vec<String>,
+    /// Title of the y axis, in lines.
+    pub y_title: Vec<String>,
     /// Top of the room for a legend above the panels.
     pub legend_top: f64,
     /// From the left edge of the first panel to the right edge of the last.
@@ -87,7 +92,10 @@ struct Measured {
     y_label_width: f64,
     x_label_height: f64,
     x_overhang: f64,
+    /// How far the labels of the x axis reach left of the first panel.
+    x_underhang: f64,
     gutter: f64,
+    grid_height: f64,
 }
 
 impl Layout {
@@ -95,12 +103,24 @@ impl Layout {
     pub(crate) fn new(figure: &Figure, reserve: Reserve) -> Layout {
         let em = Page::of(figure.size).em;
         let (x, y) = domains(figure);
-        let mut measured =
-            Measured { y_label_width: em * 2.5, x_label_height: em, x_overhang: em, gutter: em * 1.6 };
-        // Margins depend on labels, labels on the room between margins: the third pass changes no more.
-        for _ in 0..2 {
+        let mut measured = Measured {
+            y_label_width: em,
+            x_label_height: em,
+            x_overhang: 0.0,
+            x_underhang: 0.0,
+            gutter: em * 1.6,
+            grid_height: Page::of(figure.size).width / 2.0,
+        };
+        // Margins depend on labels, labels on the room between margins: a few passes settle both.
+        for _ in 0..4 {
             let layout = Layout::pass(figure, reserve, x, y, measured);
+            let before = measured;
             measured = layout.measure();
+            // Never narrower again: else the ticks of two passes could take turns.
+            measured.gutter = measured.gutter.max(before.gutter);
+            measured.x_overhang = measured.x_overhang.max(before.x_overhang);
+            measured.x_underhang = measured.x_underhang.max(before.x_underhang);
+            measured.y_label_width = measured.y_label_width.max(before.y_label_width);
         }
         Layout::pass(figure, reserve, x, y, measured)
     }
@@ -120,9 +140,10 @@ impl Layout {
         let legend_top = top;
         let heading = if figure.panels.iter().any(|p| !p.title.trim().is_empty()) { em * 1.6 } else { 0.0 };
         top += reserve.above + heading;
-        let y_title = if figure.y.label.trim().is_empty() { 0.0 } else { em * 1.7 };
+        let y_title = wrap(&figure.y.label, em * AXIS_TITLE, measured.grid_height * 1.1, 2);
+        let y_title_width = if y_title.is_empty() { 0.0 } else { em * (0.4 + 1.3 * y_title.len() as f64) };
         let x_title = if figure.x.label.trim().is_empty() { 0.0 } else { em * 1.6 };
-        let left = margin + y_title + measured.y_label_width + em * 0.6;
+        let left = margin + (y_title_width + measured.y_label_width + em * 0.6).max(measured.x_underhang);
         let right = margin + reserve.right + measured.x_overhang;
         let below_caption = if caption.is_empty() { 0.0 } else { em * 0.5 + caption.len() as f64 * em * 1.2 };
         let bottom = em * 0.6 + measured.x_label_height + x_title + below_caption + margin * 0.8;
@@ -159,6 +180,7 @@ impl Layout {
             title,
             subtitle,
             caption,
+            y_title,
             legend_top,
             grid,
             frames,
@@ -188,11 +210,18 @@ impl Layout {
         };
         let overhang = self.x_ticks.major.iter().filter_map(reach).fold(0.0, f64::max);
         let slope = libm::sin(SLOPE.to_radians()).abs();
+        let reach = |t: &Tick| {
+            let share = if self.sloped { libm::cos(SLOPE.to_radians()) } else { 0.5 };
+            Some(self.frames[0].left - ruler.at(t.at)? + width(&t.label, em) * share)
+        };
+        let underhang = self.x_ticks.major.iter().filter_map(reach).fold(0.0, f64::max);
         Measured {
             y_label_width: widest(&self.y_ticks),
-            x_label_height: if self.sloped { x_widest * slope + em } else { em },
+            x_label_height: if self.sloped { x_widest * slope + em * 0.4 } else { em },
             x_overhang: overhang,
-            gutter: if self.sloped { em * 1.6 } else { (x_widest + em * 0.5).max(em * 1.6) },
+            x_underhang: underhang,
+            grid_height: self.grid.height(),
+            gutter: if self.sloped { em * 1.6 } else { (overhang + underhang + em * 0.6).max(em * 1.6) },
         }
     }
 
@@ -211,7 +240,7 @@ impl Layout {
 }
 
 fn ruler_x(domain: Domain, frame: &Rect, em: f64) -> Ruler {
-    Ruler::new(domain, frame.left, frame.right, em * 3.2)
+    Ruler::new(domain, frame.left, frame.right, em * 4.4)
 }
 
 fn ruler_y(domain: Domain, frame: &Rect, em: f64) -> Ruler {
@@ -227,19 +256,23 @@ fn columns(figure: &Figure, count: usize) -> usize {
         (false, 5..=9) => 3,
         (false, _) => 4,
     };
-    figure.columns.unwrap_or(auto).clamp(1, count).min(24)
+    let most = (Page::of(figure.size).width / (Page::of(figure.size).em * 7.0)) as usize;
+    figure.columns.unwrap_or(auto).min(most).clamp(1, count)
 }
 
 /// The ticks of the x axis, and whether their labels must be sloped.
 fn x_ticks(figure: &Figure, domain: &Domain, ruler: &Ruler, em: f64) -> (Ticks, bool) {
     let axis = &figure.x;
+    // Ticks at even steps look crowded long before their labels touch.
+    let airy = axis.scale == Scale::Linear && axis.ticks.is_empty();
     let apart = |a: &Tick, b: &Tick| match (ruler.at(a.at), ruler.at(b.at)) {
         (Some(from), Some(to)) => (to - from).abs(),
         _ => 0.0,
     };
     let level = |a: &Tick, b: &Tick| {
         let labels = (width(&a.label, em) + width(&b.label, em)) / 2.0;
-        apart(a, b) < (labels + em * 0.7).max(em * 2.0)
+        let (gap, least) = if airy { (1.6, 3.4) } else { (0.7, 2.0) };
+        apart(a, b) < (labels + em * gap).max(em * least)
     };
     let Scale::Ordinal(labels) = &axis.scale else {
         return (choose(domain, &axis.scale, axis.format, &axis.ticks, &level), false);
@@ -255,7 +288,11 @@ fn x_ticks(figure: &Figure, domain: &Domain, ruler: &Ruler, em: f64) -> (Ticks, 
 
 fn y_ticks(figure: &Figure, domain: &Domain, ruler: &Ruler, em: f64) -> Ticks {
     let axis = &figure.y;
-    let least = if matches!(axis.scale, Scale::Ordinal(_)) { 1.3 } else { 2.1 };
+    let least = match axis.scale {
+        Scale::Linear if axis.ticks.is_empty() => 2.3,
+        Scale::Linear | Scale::Log10 => 1.7,
+        Scale::Ordinal(_) => 1.3,
+    };
     let close = |a: &Tick, b: &Tick| match (ruler.at(a.at), ruler.at(b.at)) {
         (Some(from), Some(to)) => (to - from).abs() < em * least,
         _ => true,

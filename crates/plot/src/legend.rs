@@ -4,7 +4,7 @@ use crate::data::{Entry, Glyph};
 use crate::geom::{Obstacles, Point2, Rect};
 use crate::layout::{Layout, Page, Reserve};
 use crate::model::{Figure, Legend};
-use crate::style::{INK, PAPER, SOFT, color, dash, fill_box, marker};
+use crate::style::{PAPER, SOFT, color, dash, fill_box, marker};
 use crate::svg::{Anchor, Font, Pen, Svg};
 use crate::text::{fit, width};
 
@@ -35,10 +35,13 @@ pub(crate) enum Spot {
 pub(crate) fn spots(figure: &Figure, entries: &[Entry]) -> Vec<Spot> {
     let page = Page::of(figure.size);
     let widest = row_width(figure, entries, &page);
-    let outside = if page.is_narrow() || widest > page.width * 0.3 { Spot::Above } else { Spot::Right };
+    let tall = column_height(figure, entries, page.em) > page.height.unwrap_or(page.width) * 0.45;
+    let wide = page.is_narrow() || widest > page.width * 0.3;
+    let outside = if wide || tall { Spot::Above } else { Spot::Right };
     match figure.legend {
         _ if entries.is_empty() => vec![Spot::None],
         Legend::Hidden => vec![Spot::None],
+        Legend::Right if tall => vec![Spot::Above],
         Legend::Right => vec![Spot::Right],
         Legend::Above => vec![Spot::Above],
         Legend::Auto if figure.panels.len() > 1 => vec![outside],
@@ -77,7 +80,7 @@ pub(crate) fn reserve(spot: &Spot, figure: &Figure, entries: &[Entry]) -> Reserv
         Spot::None | Spot::Corner => Reserve::default(),
         Spot::Ends(labels) => {
             let widest = labels.iter().map(|l| width(l, em)).fold(0.0, f64::max);
-            Reserve { right: widest + em * 1.0, above: 0.0 }
+            Reserve { right: widest + em * 1.0 + sample_room(entries, em), above: 0.0 }
         }
         Spot::Right => Reserve { right: row_width(figure, entries, &page) + em * 1.2, above: 0.0 },
         Spot::Above => {
@@ -85,6 +88,11 @@ pub(crate) fn reserve(spot: &Spot, figure: &Figure, entries: &[Entry]) -> Reserv
             Reserve { right: 0.0, above: rows as f64 * em * ROW + em * 0.4 }
         }
     }
+}
+
+/// Room for a marker in front of labels at the ends, unless the curves end in a marker themselves.
+fn sample_room(entries: &[Entry], em: f64) -> f64 {
+    if entries.iter().any(|e| e.glyph == Glyph::LineWithMarker) { em * 1.1 } else { 0.0 }
 }
 
 /// Width of the legend as a column.
@@ -262,11 +270,18 @@ fn ends(svg: &mut Svg, labels: &[(String, f64, Point2)], entries: &[Entry], layo
     let em = layout.page.em;
     let x = layout.frames[0].right + em * 0.75;
     for ((label, y, end), e) in labels.iter().zip(entries) {
-        let (from, to) = ((end.0 + em * 0.5, end.1), (x - em * 0.2, *y));
-        if (y - end.1).abs() > em * 0.25 || to.0 - from.0 > em * 1.5 {
+        let marker_at_end = e.glyph == Glyph::DashWithMarker;
+        let from = (end.0 + em * if marker_at_end { 0.5 } else { 0.1 }, end.1);
+        let to = (x - em * 0.15, *y);
+        if (y - end.1).abs() > em * 0.4 || to.0 - from.0 > em * 1.5 {
             svg.line(from, to, &Pen::solid(color(e.style), em * 0.07));
         }
-        svg.text((x, y + em * 0.35), Anchor::Start, &Font { color: INK, ..Font::plain(em) }, label);
+        let room = sample_room(entries, em);
+        if room > 0.0 {
+            let data = marker(e.style, (x + em * 0.25, *y), em * 0.33);
+            svg.shape(&data, color(e.style), &Pen::solid(PAPER, em * 0.06), "");
+        }
+        svg.text((x + room, y + em * 0.35), Anchor::Start, &Font::plain(em), label);
     }
 }
 

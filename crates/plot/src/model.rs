@@ -174,7 +174,7 @@ pub enum Legend {
     /// Labels at the ends of few curves, else an empty corner, else outside.
     #[default]
     Auto,
-    /// Right of the panels.
+    /// Right of the panels, unless the legend is too tall.
     Right,
     /// In rows between title and panels.
     Above,

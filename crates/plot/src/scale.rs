@@ -5,6 +5,9 @@ use crate::model::{Axis, Scale};
 /// Values beyond have no place: their distance would overflow.
 const LARGEST: f64 = 1e300;
 
+/// Positive values below are taken for this on logarithmic axes.
+const SMALLEST: f64 = 1e-290;
+
 /// Positions are kept within this distance of the page, in points.
 const FARTHEST: f64 = 1e6;
 
@@ -35,7 +38,7 @@ impl Extent {
         if usable(v) {
             self.low = self.low.min(v);
             self.high = self.high.max(v);
-            if v > 0.0 {
+            if v >= SMALLEST {
                 self.positive = self.positive.min(v);
             }
         }
@@ -84,7 +87,7 @@ impl Domain {
                 Domain::linear(low, high)
             }
             Scale::Log10 => {
-                let above_zero = |v: &f64| *v > 0.0;
+                let above_zero = |v: &f64| *v >= SMALLEST;
                 let (auto_low, auto_high) = auto_log(extent, slack);
                 let (low, high) = (low.filter(above_zero), high.filter(above_zero));
                 let (low, high) = ordered(low, high, auto_low, auto_high, |v| v / 10.0, |v| v * 10.0);
@@ -146,6 +149,11 @@ fn auto_linear(extent: &Extent, slack: Slack) -> (f64, f64) {
     (low - span * below, high + span * above)
 }
 
+/// How many powers of ten lie between two positive values, whose quotient may overflow.
+fn decades(from: f64, to: f64) -> f64 {
+    libm::log10(to) - libm::log10(from)
+}
+
 fn auto_log(extent: &Extent, slack: Slack) -> (f64, f64) {
     if !extent.positive.is_finite() {
         return (1.0, 10.0);
@@ -154,9 +162,9 @@ fn auto_log(extent: &Extent, slack: Slack) -> (f64, f64) {
     while high / low < 3.0 {
         (low, high) = (low / 1.3, high * 1.3);
     }
-    let span = libm::log10(high / low);
+    let span = decades(low, high);
     let stretch = |share: f64| libm::exp10((span * share).min(8.0));
-    ((low / stretch(slack.below)).max(1e-300), (high * stretch(slack.above)).min(LARGEST))
+    ((low / stretch(slack.below)).max(1e-299), (high * stretch(slack.above)).min(LARGEST))
 }
 
 /// Where the values of a range stand between two positions on the page.
@@ -184,8 +192,8 @@ impl Ruler {
         let start = self.start();
         let share = match log {
             false => (v - low) / (high - low),
-            true if v > 0.0 => libm::log10(v / low) / libm::log10(high / low),
-            true if v == 0.0 && zero => return Some(self.along(self.slot * 0.42)),
+            true if v > 0.0 => decades(low, v.max(SMALLEST)) / decades(low, high),
+            true if v == 0.0 && zero => return Some(self.along(self.slot * 0.36)),
             true => return None,
         };
         Some((start + share * (self.to - start)).clamp(-FARTHEST, FARTHEST))
@@ -206,7 +214,7 @@ impl Ruler {
 
     /// Where the axis is broken between zero and the range.
     pub(crate) fn break_at(&self) -> Option<f64> {
-        self.has_slot().then(|| self.along(self.slot * 0.8))
+        self.has_slot().then(|| self.along(self.slot * 0.72))
     }
 
     pub(crate) fn has_slot(&self) -> bool {

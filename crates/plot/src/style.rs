@@ -81,6 +81,8 @@ pub(crate) fn fill_box(svg: &mut Svg, style: usize, r: &Rect, em: f64) {
     let corners =
         [(r.left, r.top), (r.right, r.top), (r.right, r.bottom), (r.left, r.bottom), (r.left, r.top)];
     let opacity = if style.is_multiple_of(SHAPES) { 0.75 } else { 0.3 };
+    // Paper first, or the grid would show through.
+    svg.area(&corners[..4], PAPER, 1.0);
     svg.area(&corners[..4], color, opacity);
     svg.path(&hatch(style, r, em * 0.55), &Pen::solid(color, em * 0.07));
     svg.path(&[corners.to_vec()], &Pen::solid(color, em * 0.1));

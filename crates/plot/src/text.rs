@@ -32,7 +32,7 @@ fn letter(c: char) -> u16 {
 
 /// Cuts a text to a width, with an ellipsis where something is lost.
 pub(crate) fn fit(text: &str, size: f64, room: f64) -> String {
-    if width(text, size) <= room {
+    if width(text, size) <= room + 1e-6 {
         return text.to_owned();
     }
     let mut kept = String::new();
