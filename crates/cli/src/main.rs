@@ -1,3 +1,111 @@
-//! The `tidewire` command.
+//! The `tidewire` command: arguments, progress, messages, exit codes.
+//!
+//! ```text
+//!   args --> run | sweep | plot | check | topo | clean --> lab --> results
+//!              |                                            |
+//!              stdout: what the script prints, summary      stderr: progress, messages
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `args.rs` | the command line |
+//! | `run.rs` | `tidewire run` |
+//! | `sweep.rs` | `tidewire sweep` |
+//! | `others.rs` | `plot`, `check`, `topo`, `clean`, `completions` |
+//! | `source.rs` | reading the script |
+//! | `report.rs` | JSON summaries, failed runs |
+//! | `progress.rs` | the bar |
+//! | `term.rs` | colours and messages |
+//! | `usage.rs` | CPU time and memory of the process |
+//!
+//! What is not here: how an experiment is planned, run and written (`lab`).
 
-fn main() {}
+mod args;
+mod others;
+mod progress;
+mod report;
+mod run;
+mod source;
+mod sweep;
+mod term;
+mod usage;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+use term::Term;
+use tidewire_lab::{Interrupt, LabError, ScriptRunner, Tool};
+
+/// An error that no mistake of the user explains.
+const INTERNAL: u8 = 70;
+const INTERRUPTED: u8 = 130;
+
+/// What every command gets.
+struct Context {
+    globals: args::Globals,
+    term: Term,
+    runner: ScriptRunner,
+    interrupt: Interrupt,
+    command: Vec<String>,
+    tool: Tool,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let command = args.clone();
+    let cli = Cli::try_parse_from(args::normalised(args)).unwrap_or_else(|error| error.exit());
+    let term = Term::new(&cli.globals);
+    let interrupt = Interrupt::default();
+    let handler = interrupt.clone();
+    // Without a handler Ctrl-C ends the process, which loses nothing that is finished.
+    let _ = ctrlc::set_handler(move || {
+        if handler.ask() > 2 {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    });
+    quiet_panics();
+    let tool = Tool {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("TIDEWIRE_COMMIT").to_owned(),
+        source: env!("TIDEWIRE_SOURCE").to_owned(),
+    };
+    let context = Context { globals: cli.globals, term, runner: ScriptRunner, interrupt, command, tool };
+    let result = match &cli.command {
+        Command::Run(args) => run::run(&context, args),
+        Command::Sweep(args) => sweep::sweep(&context, args),
+        Command::Plot(args) => others::plot(&context, args),
+        Command::Check(args) => others::check(&context, args),
+        Command::Topo(args) => others::topo(&context, args),
+        Command::Clean(args) => others::clean(&context, args),
+        Command::Completions { shell } => others::completions(*shell),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| fail(&context, &error)))
+}
+
+fn fail(context: &Context, error: &LabError) -> u8 {
+    context.term.error(&error.to_string());
+    let code = error.exit_code();
+    if context.globals.json {
+        println!("{}", serde_json::json!({ "error": error.to_string(), "exit": code }));
+    }
+    code
+}
+
+/// A panic inside a run is reported with the command that repeats it; the text of the panic itself belongs to that report. Panics elsewhere
+/// are ours: they say so, and end with the exit code for internal errors.
+fn quiet_panics() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let in_run = std::thread::current().name().is_some_and(|name| name.starts_with("run-"));
+        if !in_run {
+            default(panic);
+            eprintln!(
+                "error: internal error of tidewire {}; please report it with the command line",
+                env!("CARGO_PKG_VERSION")
+            );
+            std::process::exit(i32::from(INTERNAL));
+        } else if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+            default(panic);
+        }
+    }));
+}

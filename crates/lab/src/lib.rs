@@ -18,7 +18,7 @@
 //! | `merge.rs` | [`merge`]: parts to CSV |
 //! | `results.rs` | [`Results`]: figures of all runs, `runs.csv`, `summary.csv` |
 //! | `expect.rs` | [`Threshold`]: conditions on results, [`Verdict`] |
-//! | `end.rs` | what a sweep says at its end |
+//! | `end.rs`, `pivot.rs` | what a sweep says at its end |
 //! | `frame.rs` | [`Frame`]: a table to plot, fresh or from CSV |
 //! | `figures.rs`, `traces.rs` | figures of metrics over parameters, and of series over time |
 //! | `plots.rs` | plots as files |
@@ -41,6 +41,7 @@ mod manifest;
 mod merge;
 mod params;
 mod part;
+mod pivot;
 mod plan;
 mod plots;
 mod results;
@@ -63,5 +64,5 @@ pub use part::{NotAPart, Part, encode, ended_word};
 pub use plan::{Plan, PlannedRun, Wanted, quoted, run_seed};
 pub use plots::{check_plot_metrics, check_plots, draw, replot};
 pub use results::{Results, matches, recorded};
-pub use runner::{Overrides, Runner};
+pub use runner::{Overrides, Runner, ScriptRunner};
 pub use sweep::{Failure, Interrupt, Judge, Outcome, Progress, Settings, Status, sweep};

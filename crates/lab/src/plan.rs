@@ -78,6 +78,11 @@ impl Plan {
         let only = wanted.only.as_deref().map(|text| Filter::parse(text, &names)).transpose();
         let only = only.map_err(LabError::Usage)?;
         if wanted.first_point {
+            if let Some((name, values)) = overrides.iter().find(|(_, values)| values.len() > 1) {
+                let message =
+                    format!("one run takes one value of '{name}', not {}; use tidewire sweep", values.len());
+                return Err(LabError::Usage(message));
+            }
             experiment.points.truncate(1);
         }
         let mut repeat_options = wanted.seed.map(|seed| format!(" --seed {seed}")).unwrap_or_default();
@@ -115,7 +120,11 @@ impl Plan {
         let n = self.runs.len();
         let times =
             if n == points.len() * reps { format!("{} = ", factors.join(" x ")) } else { String::new() };
-        let length = self.until.or(e.duration).map(|d| format!(" of {d} simulated time")).unwrap_or_default();
+        let length = self
+            .until
+            .or(e.duration)
+            .map(|d| format!(" of {} simulated time", spaced(d)))
+            .unwrap_or_default();
         format!("{}: {times}{n} run{}{length}, seed {}", e.name, if n == 1 { "" } else { "s" }, e.seed)
     }
 
@@ -126,6 +135,13 @@ impl Plan {
             point.iter().map(|(name, value)| format!(" -p {}", quoted(&format!("{name}={value}")))).collect();
         format!("tidewire run {path}{params} --rep {rep}{}", self.repeat_options)
     }
+}
+
+/// `30 s`.
+fn spaced(span: Span) -> String {
+    let text = span.to_string();
+    let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    format!("{} {}", &text[..unit], &text[unit..])
 }
 
 /// The seed of a run: of the experiment's seed and the replication alone, so that a replication has the same luck at every point, or, when
@@ -229,7 +245,7 @@ mod tests {
         );
         assert_eq!(
             plan.headline(),
-            "fake: proto(2) x loss(3) x 4 reps = 24 runs of 30s simulated time, seed 1"
+            "fake: proto(2) x loss(3) x 4 reps = 24 runs of 30 s simulated time, seed 1"
         );
     }
 
@@ -284,6 +300,10 @@ mod tests {
             (Wanted { params: vec!["loss".into()], ..Wanted::default() }, "expected name=value"),
             (Wanted { params: vec!["loss=".into()], ..Wanted::default() }, "a value is missing"),
             (Wanted { only: Some("loss=99%".into()), ..Wanted::default() }, "leaves no run"),
+            (
+                Wanted { params: vec!["loss=1%,5%".into()], first_point: true, ..Wanted::default() },
+                "one run takes one value of 'loss', not 2; use tidewire sweep",
+            ),
             (Wanted { reps: Some(0), ..Wanted::default() }, "numbered from 1"),
         ];
         for (wanted, want) in cases {

@@ -1,7 +1,7 @@
 //! The seam between the lab and what runs a script.
 
 use tidewire_metrics::Value;
-use tidewire_script::{Experiment, RunRequest, RunResult, Script, ScriptError};
+use tidewire_script::{Experiment, Fault, RunRequest, RunResult, Script, ScriptError};
 
 /// Values of parameters that replace the script's own.
 pub type Overrides = Vec<(String, Vec<Value>)>;
@@ -13,4 +13,19 @@ pub trait Runner: Sync {
 
     /// One run. An error of the script is part of the result.
     fn run(&self, script: &Script, experiment: &Experiment, request: &RunRequest) -> RunResult;
+}
+
+/// Runs Lua scripts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScriptRunner;
+
+impl Runner for ScriptRunner {
+    fn plan(&self, _: &Script, _: &Overrides) -> Result<Experiment, ScriptError> {
+        let message = "this build has no script engine".to_owned();
+        Err(ScriptError { fault: Fault::Script, place: None, message })
+    }
+
+    fn run(&self, _: &Script, _: &Experiment, _: &RunRequest) -> RunResult {
+        unreachable!("nothing can be planned")
+    }
 }

@@ -230,9 +230,9 @@ fn the_summary_has_one_parameter_across_and_the_others_down() {
     assert_eq!(wide[0].split_whitespace().collect::<Vec<_>>(), ["goodput_mbps", "loss=0%", "1%", "5%"]);
     assert_eq!(wide[1].split_whitespace().count(), 1 + 2 * 3, "{wide:#?}");
     assert!(wide[1].contains("proto=tcp") && wide[1].contains('±'), "{wide:#?}");
-    assert!(wide.last().unwrap().ends_with("(mean, 95 % CI of 4 runs)"));
-    let narrow = text_of(&summary_lines(&results, 44));
-    assert!(narrow.iter().all(|line| line.contains("CI of") || line.chars().count() <= 44), "{narrow:#?}");
+    assert_eq!(wide.last().unwrap(), "  (mean, 95 % confidence interval of 4 runs)");
+    let narrow = text_of(&summary_lines(&results, 46));
+    assert!(narrow.iter().all(|line| line.chars().count() <= 46), "{narrow:#?}");
     assert!(narrow[2].trim_start().starts_with('±'), "{narrow:#?}");
 }
 

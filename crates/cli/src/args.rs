@@ -1,0 +1,323 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use tidewire_units::{Span, parse_size, parse_span};
+
+const EXAMPLES: &str = "\
+Examples:
+  tidewire hello.lua                            run a script
+  tidewire sweep tcp_vs_udp.lua                 all points and replications, on all cores
+  tidewire run tcp_vs_udp.lua -p loss=5% --rep 4 -v
+  tidewire plot --x loss --y goodput_mbps --color proto
+  echo 'print(now())' | tidewire -
+
+Exit codes:
+  0    everything ran, all checks and thresholds passed
+  1    ran, but a check or threshold failed
+  2    wrong usage
+  3    error in the script
+  4    a limit was reached: runaway script, memory, --max-events
+  5    input or output failed
+  70   internal error
+  130  interrupted, partial results are saved";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  tidewire run hello.lua
+  tidewire run tcp_vs_udp.lua -p proto=udp -p loss=5% --rep 4 -v
+  tidewire run tcp_vs_udp.lua --until 5s --json";
+
+const SWEEP_EXAMPLES: &str = "\
+Examples:
+  tidewire sweep tcp_vs_udp.lua
+  tidewire sweep tcp_vs_udp.lua --reps 20               ten more replications of each point
+  tidewire sweep tcp_vs_udp.lua -p loss=0%,20% -j 4
+  tidewire sweep tcp_vs_udp.lua --only 'loss >= 1% and proto = tcp' --dry-run
+
+Finished runs in the results folder are not run again: an interrupted sweep goes on where it stopped.";
+
+const PLOT_EXAMPLES: &str = "\
+Examples:
+  tidewire plot                                         the newest results, the script's own plots
+  tidewire plot results/tcp_vs_udp/latest --x loss --y goodput_mbps --color proto
+  tidewire plot runs.csv --x loss --y delay_p95_ms --kind box -o delay.svg";
+
+/// A discrete-event network emulator, scripted in Lua.
+#[derive(Parser, Debug)]
+#[command(name = "tidewire", version, after_long_help = EXAMPLES, after_help = "See 'tidewire --help' for examples and exit codes.")]
+#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub globals: Globals,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// One run of a script: the first point of its grid unless -p chooses another
+    #[command(after_long_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// All points and replications of an experiment
+    #[command(after_long_help = SWEEP_EXAMPLES)]
+    Sweep(SweepArgs),
+    /// Draw results as SVG
+    #[command(after_long_help = PLOT_EXAMPLES)]
+    Plot(PlotArgs),
+    /// Compile a script and build every point of its grid, without running it
+    Check(CheckArgs),
+    /// Show the network that a script builds
+    Topo(TopoArgs),
+    /// Delete old results
+    Clean(CleanArgs),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Only errors and failed thresholds
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// More detail; twice for even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// One JSON summary on stdout, all else on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Colours: NO_COLOR and CLICOLOR_FORCE are honoured
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Where results go [default: results]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// No progress bar
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// Most memory that the script of one run may use
+    #[arg(long, global = true, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub memory: u64,
+    /// Longest CPU time that a script may run without waiting
+    #[arg(long, global = true, value_name = "TIME", default_value = "2s", value_parser = span)]
+    pub script_timeout: Span,
+    /// Most events of one run
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_events: Option<u64>,
+    /// Send every packet through emit and parse, and compare
+    #[arg(long, global = true, hide_short_help = true)]
+    pub check_wire: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The script, or - for standard input
+    pub script: PathBuf,
+    /// Value of a parameter
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub p: Vec<String>,
+    /// Which replication
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rep: u32,
+    /// Seed of the experiment, instead of the script's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Simulated time at which the run ends
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub until: Option<Span>,
+}
+
+#[derive(Args, Debug)]
+pub struct SweepArgs {
+    /// The script, or - for standard input
+    pub script: PathBuf,
+    /// Values of a parameter, instead of the script's; may be repeated
+    #[arg(short, long = "param", value_name = "NAME=V1,V2")]
+    pub p: Vec<String>,
+    /// Replications of each point
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub reps: Option<u32>,
+    /// Seed of the experiment, instead of the script's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Simulated time at which each run ends
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub until: Option<Span>,
+    /// Runs at the same time [default: number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Only runs for which this holds, such as 'loss >= 1% and rep = 1'
+    #[arg(long, value_name = "EXPR")]
+    pub only: Option<String>,
+    /// Go on where an earlier sweep stopped (this is the default)
+    #[arg(long, conflicts_with = "fresh")]
+    pub resume: bool,
+    /// Delete earlier results of this very experiment first
+    #[arg(long)]
+    pub fresh: bool,
+    /// Only say what would be run
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PlotArgs {
+    /// Results folder or CSV file [default: the newest results]
+    pub from: Option<PathBuf>,
+    /// Parameter or metric on the horizontal axis
+    #[arg(long)]
+    pub x: Option<String>,
+    /// Metrics, one plot each
+    #[arg(long, value_delimiter = ',')]
+    pub y: Vec<String>,
+    /// Metric of series.csv over time, instead of --x and --y
+    #[arg(long, conflicts_with_all = ["x", "y"])]
+    pub series: Option<String>,
+    /// Parameter that gives one curve each
+    #[arg(long)]
+    pub color_by: Option<String>,
+    /// Parameter that gives one panel each
+    #[arg(long)]
+    pub facet: Option<String>,
+    /// Logarithmic axes: x, y or xy; none for linear ones
+    #[arg(long, value_parser = ["x", "y", "xy", "none"])]
+    pub log: Option<String>,
+    /// How it is drawn
+    #[arg(long, value_parser = ["line", "dots", "bar", "box", "cdf", "step"])]
+    pub kind: Option<String>,
+    /// Only rows with this value
+    #[arg(long = "where", value_name = "NAME=VALUE")]
+    pub only: Vec<String>,
+    /// The file to write, .svg
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The script, or - for standard input
+    pub script: PathBuf,
+    /// Values of a parameter
+    #[arg(short, long = "param", value_name = "NAME=V1,V2")]
+    pub p: Vec<String>,
+    /// Warnings are errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct TopoArgs {
+    /// The script
+    pub script: PathBuf,
+    /// Value of a parameter
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub p: Vec<String>,
+    /// Graphviz text
+    #[arg(long, group = "form")]
+    pub dot: bool,
+    /// A picture
+    #[arg(long, group = "form")]
+    pub svg: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct CleanArgs {
+    /// Folders of each experiment to keep, the newest
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub keep: usize,
+    /// Only say what would be deleted
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    parse_span(text).map_err(|error| error.to_string())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).map(|size| size.0).map_err(|error| error.to_string())
+}
+
+/// Names of the commands.
+const COMMANDS: [&str; 8] = ["run", "sweep", "plot", "check", "topo", "clean", "completions", "help"];
+/// Options before a command that take a value.
+const WITH_VALUE: [&str; 5] = ["--color", "--out", "--memory", "--script-timeout", "--max-events"];
+
+/// `tidewire SCRIPT` means `tidewire run SCRIPT`; so does `tidewire -`. Also `plot --color NAME`, which is not the terminal's colours.
+pub fn normalised(args: Vec<String>) -> Vec<String> {
+    let mut args = args;
+    let mut at = 1;
+    while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-') && arg.as_str() != "-") {
+        at += if WITH_VALUE.contains(&arg.as_str()) { 2 } else { 1 };
+    }
+    let Some(first) = args.get(at).cloned() else { return args };
+    let script = first == "-" || first.contains(['.', '/']) || std::path::Path::new(&first).is_file();
+    if !COMMANDS.contains(&first.as_str()) && script {
+        args.insert(at, "run".to_owned());
+    }
+    if first == "plot" {
+        let when = ["auto", "always", "never"];
+        for at in at + 1..args.len() {
+            let value = args[at].strip_prefix("--color=").map(str::to_owned);
+            let next = args.get(at + 1).filter(|_| args[at] == "--color").cloned();
+            if value.or(next).is_some_and(|value| !when.contains(&value.as_str())) {
+                args[at] = args[at].replacen("--color", "--color-by", 1);
+            }
+        }
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn after(line: &str) -> String {
+        normalised(line.split(' ').map(String::from).collect()).join(" ")
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_script_without_a_command_is_run() {
+        assert_eq!(after("tidewire hello.lua"), "tidewire run hello.lua");
+        assert_eq!(after("tidewire --json --color never - -v"), "tidewire --json --color never run - -v");
+        assert_eq!(after("tidewire sweep hello.lua"), "tidewire sweep hello.lua");
+        assert_eq!(after("tidewire swep"), "tidewire swep");
+        assert_eq!(after("tidewire --version"), "tidewire --version");
+    }
+
+    #[test]
+    fn a_plot_is_coloured_by_a_parameter() {
+        assert_eq!(
+            after("tidewire plot --color proto --color never"),
+            "tidewire plot --color-by proto --color never"
+        );
+        assert_eq!(after("tidewire plot d --color=proto"), "tidewire plot d --color-by=proto");
+        assert_eq!(after("tidewire run x.lua --color proto"), "tidewire run x.lua --color proto");
+    }
+
+    #[test]
+    fn options_read_times_and_sizes_with_units() {
+        let cli =
+            Cli::try_parse_from(["tidewire", "run", "x.lua", "--until", "5s", "--memory", "64MiB"]).unwrap();
+        assert_eq!(cli.globals.memory, 64 << 20);
+        assert!(matches!(cli.command, Command::Run(run) if run.until == Some(Span::from_secs(5))));
+        let wrong =
+            Cli::try_parse_from(["tidewire", "run", "x.lua", "--until", "5"]).unwrap_err().to_string();
+        assert!(wrong.contains("'5' is not a time"), "{wrong}");
+    }
+}

@@ -1,0 +1,205 @@
+//! `tidewire run`: one run, on the terminal.
+
+use crate::args::RunArgs;
+use crate::report::{self, Failures, at, figures, joined};
+use crate::term::duration;
+use crate::{Context, source, usage};
+use serde_json::json;
+use std::time::SystemTime;
+use tidewire_lab::{
+    Folder, LabError, Outcome, Plan, Progress, Results, Settings, Tone, Wanted, merge, shown, sweep,
+    write_manifest,
+};
+use tidewire_metrics::{Align, TextTable, Value, human, human_count, unit_of};
+use tidewire_script::{Ended, RunResult};
+
+/// Tables that every run has: they alone are no reason to leave files behind.
+const ALWAYS: [&str; 2] = ["links", "ledger"];
+
+pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
+    let (term, begin) = (&context.term, SystemTime::now());
+    let script = source::read(&args.script)?;
+    let wanted = Wanted {
+        params: args.p.clone(),
+        rep: Some(args.rep),
+        seed: args.seed,
+        until: args.until,
+        first_point: true,
+        ..Wanted::default()
+    };
+    let plan = Plan::new(&context.runner, &script, &wanted)?;
+    let folder = Folder::of(&context.results_root(), &plan, &context.tool);
+    let sure = plan.experiment.declared || context.globals.out.is_some();
+    if sure {
+        folder.prepare(false)?;
+    }
+    let known = sure && folder.finished().contains_key(&plan.runs[0].id);
+    let settings = Settings { echo: !context.globals.json, again: true, jobs: 1, ..context.settings() };
+    let mut failures = Failures::default();
+    let mut judge = |progress: Progress<'_>| {
+        match progress {
+            Progress::Failed(failure) => failures.tell(&plan, failure, term),
+            // There is nothing to wait for but this run.
+            Progress::Status(status) if status.asked == 1 => drop(context.interrupt.ask()),
+            _ => {}
+        }
+        Ok(())
+    };
+    let cpu = usage::used().0;
+    let mut outcome =
+        sweep(&context.runner, &plan, sure.then_some(&folder), &settings, &context.interrupt, &mut judge)?;
+    let cpu_s = usage::used().0 - cpu;
+    let result = outcome.last.take();
+    let written = match &result {
+        Some(result) => keep(context, &plan, &folder, sure, known, result, &outcome, begin)?,
+        None => false,
+    };
+    if let Some((error, _)) = &outcome.broken_disk {
+        term.error(&format!("cannot write {}: {error}", folder.path.display()));
+    }
+    let failed_check = result.as_ref().is_some_and(|result| result.checks.iter().any(|check| !check.passed));
+    let code = report::exit_code(&outcome, failed_check);
+    if let Some(result) = &result {
+        show(context, &plan, result, &outcome, written.then_some(&folder));
+    } else if outcome.status.asked > 0 {
+        term.note(Tone::Strong, "interrupted: the run was cut and nothing is kept of it");
+    }
+    if context.globals.json {
+        let of_run = json!({
+            "command": "run", "name": plan.experiment.name, "seed": plan.experiment.seed, "run": plan.runs[0].id,
+            "rep": plan.runs[0].rep, "point": object(&plan.runs[0].point),
+            "record": object(result.as_ref().map_or(&[], |result| &result.record[..])),
+            "ended": result.as_ref().map(|result| tidewire_lab::ended_word(result.ended)),
+            "thresholds": { "passed": 0, "failed": 0 },
+            "out": written.then(|| folder.path.display().to_string()), "exit": code,
+        });
+        println!("{}", joined(of_run, figures(&outcome, cpu_s)));
+    }
+    Ok(code)
+}
+
+fn object(cells: &[(String, Value)]) -> serde_json::Map<String, serde_json::Value> {
+    cells.iter().map(|(name, value)| (name.clone(), json!(value))).collect()
+}
+
+/// Joins the run to the others of its folder. A script that declares no experiment and measures nothing leaves no files.
+#[expect(clippy::too_many_arguments, reason = "all of a run's circumstances")]
+fn keep(
+    context: &Context,
+    plan: &Plan,
+    folder: &Folder,
+    sure: bool,
+    known: bool,
+    result: &RunResult,
+    outcome: &Outcome,
+    begin: SystemTime,
+) -> Result<bool, LabError> {
+    let measured = !result.record.is_empty()
+        || result
+            .tables
+            .iter()
+            .any(|(name, table)| !ALWAYS.contains(&name.as_str()) && !table.rows.is_empty());
+    if result.ended == Ended::Cut || outcome.broken_disk.is_some() || !(sure || measured) {
+        return Ok(false);
+    }
+    let failed = |error| {
+        LabError::io("cannot write", &folder.path, error, "the run itself is not affected; use --out DIR")
+    };
+    if !sure {
+        folder.prepare(false)?;
+        folder.write_part(&plan.runs[0], result).map_err(failed)?;
+    }
+    // A run that was there already is the same again: nothing to merge.
+    if !known || result.error.is_some() {
+        let results: Results = merge(plan, folder)?;
+        write_manifest(plan, folder, &results, outcome, &context.circumstances(begin, 1)).map_err(failed)?;
+    }
+    folder.link_latest().map_err(failed)?;
+    Ok(true)
+}
+
+fn show(context: &Context, plan: &Plan, result: &RunResult, outcome: &Outcome, folder: Option<&Folder>) {
+    let (term, globals) = (&context.term, &context.globals);
+    let say = |tone: Tone, text: String| term.say(&vec![(tone, text)]);
+    if globals.json && !globals.quiet {
+        result.log.iter().for_each(|line| say(Tone::Plain, line.clone()));
+    }
+    if !globals.quiet && !result.record.is_empty() {
+        let mut table = TextTable::new([Align::Left, Align::Right, Align::Left]);
+        for (name, value) in &result.record {
+            let text = value.number().map_or_else(|| value.to_string(), human);
+            let declared =
+                plan.experiment.units.iter().find(|(known, _)| known == name).map(|(_, unit)| unit.as_str());
+            let unit = declared.or_else(|| unit_of(name)).filter(|unit| *unit != "1").unwrap_or("");
+            table.row([name.as_str(), text.as_str(), unit]);
+        }
+        table.lines().into_iter().for_each(|line| say(Tone::Plain, format!("  {line}")));
+    }
+    for check in result.checks.iter().filter(|check| !check.passed) {
+        let text = format!("{}{}", check.text, at(&check.place));
+        term.say(&vec![(Tone::Bad, "  FAIL  ".to_owned()), (Tone::Plain, text)]);
+    }
+    if globals.verbose > 0 {
+        result.tables.iter().for_each(|(name, table)| show_table(context, name, table));
+    }
+    let run = &plan.runs[0];
+    let point = if run.point.is_empty() { String::new() } else { format!("{} ", shown(&run.point)) };
+    let rep = if plan.experiment.declared {
+        format!("{point}rep={} seed={}   ", run.rep, plan.experiment.seed)
+    } else {
+        String::new()
+    };
+    let (status, checks) = (&outcome.status, result.checks.len());
+    let wall = status.wall.as_secs_f64();
+    let checked = if checks > 0 { format!("   checks {}/{checks}", status.checks.0) } else { String::new() };
+    let text = format!(
+        "{}: {rep}{} simulated in {}, {} events{checked}",
+        plan.experiment.name,
+        rounded(result.sim.as_secs_f64()),
+        duration(wall),
+        human_count(result.events as f64),
+    );
+    term.note(Tone::Faint, &text);
+    if let Some(folder) = folder {
+        term.note(Tone::Faint, &folder.path.display().to_string());
+    }
+}
+
+/// Simulated time without needless digits.
+fn rounded(seconds: f64) -> String {
+    if seconds > 0.0 && seconds < 1.0 {
+        format!("{} ms", human(seconds * 1e3))
+    } else {
+        format!("{} s", human(seconds))
+    }
+}
+
+/// `-v` shows the first rows of every table, `-vv` more.
+fn show_table(context: &Context, name: &str, table: &tidewire_metrics::Table) {
+    let most = if context.globals.verbose > 1 { 200 } else { 12 };
+    let filled: Vec<usize> = (0..table.columns.len())
+        .filter(|at| table.rows.iter().any(|row| row[*at] != Value::Nothing))
+        .collect();
+    if table.rows.is_empty() {
+        return;
+    }
+    let numeric = |at: &usize| table.rows.iter().all(|row| !matches!(row[*at], Value::Text(_)));
+    let mut text = TextTable::new(
+        filled.iter().map(|at| if numeric(at) { Align::Right } else { Align::Left }).collect::<Vec<_>>(),
+    );
+    text.row(filled.iter().map(|at| table.columns[*at].clone()));
+    for row in table.rows.iter().take(most) {
+        text.row(filled.iter().map(|at| match &row[*at] {
+            Value::Float(x) => human(*x),
+            other => other.to_string(),
+        }));
+    }
+    context.term.say(&vec![(Tone::Strong, format!("\n  {name}"))]);
+    for (at, line) in text.lines().into_iter().enumerate() {
+        let cut: String = line.chars().take(context.term.width.saturating_sub(4).max(40)).collect();
+        context.term.say(&vec![(if at == 0 { Tone::Faint } else { Tone::Plain }, format!("    {cut}"))]);
+    }
+    if table.rows.len() > most {
+        context.term.say(&vec![(Tone::Faint, format!("    and {} more rows", table.rows.len() - most))]);
+    }
+}

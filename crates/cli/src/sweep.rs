@@ -1,0 +1,318 @@
+//! `tidewire sweep`: all points and replications of an experiment.
+
+use crate::args::SweepArgs;
+use crate::progress::Display;
+use crate::report::{self, Failures, figures, joined};
+use crate::term::duration;
+use crate::{Context, source, usage};
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+use std::time::SystemTime;
+use tidewire_lab::{
+    Circumstances, Folder, LabError, Outcome, Part, Plan, Progress, Results, Settings, Threshold, Tone,
+    Verdict, Wanted, check_plot_metrics, check_plots, draw, expect_json, merge, summary_lines, verdict_lines,
+    why_new_folder, write_manifest, write_whole,
+};
+use tidewire_metrics::human_count;
+
+impl Context {
+    /// The folder of all results.
+    pub fn results_root(&self) -> PathBuf {
+        self.globals.out.clone().unwrap_or_else(|| PathBuf::from("results"))
+    }
+
+    /// Settings from the global options.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            memory: self.globals.memory,
+            script_timeout_s: self.globals.script_timeout.as_secs_f64(),
+            max_events: self.globals.max_events,
+            check_wire: self.globals.check_wire,
+            ..Settings::default()
+        }
+    }
+
+    pub fn circumstances(&self, begin: SystemTime, jobs: usize) -> Circumstances {
+        Circumstances { tool: self.tool.clone(), command: self.command.clone(), begin, jobs }
+    }
+}
+
+pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
+    let (term, begin) = (&context.term, SystemTime::now());
+    let script = source::read(&args.script)?;
+    let wanted = Wanted {
+        params: args.p.clone(),
+        reps: args.reps,
+        seed: args.seed,
+        until: args.until,
+        only: args.only.clone(),
+        ..Wanted::default()
+    };
+    let plan = Plan::new(&context.runner, &script, &wanted)?;
+    let thresholds = plan
+        .declared
+        .expect
+        .iter()
+        .map(|e| Threshold::parse(e, &plan.declared))
+        .collect::<Result<Vec<_>, _>>()?;
+    check_plots(&plan.declared)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.map_or(cores, usize::from).min(plan.runs.len());
+    let folder = Folder::of(&context.results_root(), &plan, &context.tool);
+    let threads = if jobs == 1 { "1 thread".to_owned() } else { format!("{jobs} threads") };
+    term.note(Tone::Strong, &format!("{}, {threads}", plan.headline()));
+    if let Some(why) = why_new_folder(&plan, &folder, &context.tool) {
+        term.note(Tone::Plain, &why);
+    }
+    term.note(Tone::Plain, &folder.path.display().to_string());
+    if args.dry_run {
+        return Ok(dry_run(context, &plan, &folder));
+    }
+    folder.prepare(args.fresh)?;
+    let settings = Settings { jobs, ..context.settings() };
+    let cpu = usage::used().0;
+    let outcome = do_runs(context, &plan, &folder, &settings, &thresholds)?;
+    let cpu_s = usage::used().0 - cpu;
+    finish(context, &plan, &folder, &thresholds, outcome, (begin, jobs, cpu_s))
+}
+
+fn dry_run(context: &Context, plan: &Plan, folder: &Folder) -> u8 {
+    let found = folder.finished();
+    for run in &plan.runs {
+        let state = if found.contains_key(&run.id) { "found" } else { "to do" };
+        context.term.say(&vec![(Tone::Plain, format!("  {state}  {}  seed={}", run.id, run.seed))]);
+    }
+    if context.globals.json {
+        let to_do = plan.runs.iter().filter(|run| !found.contains_key(&run.id)).count();
+        println!(
+            "{}",
+            json!({ "command": "sweep", "dry_run": true, "runs": plan.runs.len(), "to_do": to_do })
+        );
+    }
+    0
+}
+
+fn do_runs(
+    context: &Context,
+    plan: &Plan,
+    folder: &Folder,
+    settings: &Settings,
+    thresholds: &[Threshold],
+) -> Result<Outcome, LabError> {
+    let term = &context.term;
+    let mut display = Display::new(plan, &context.globals, *term);
+    let mut failures = Failures::default();
+    let mut told_found = false;
+    let mut judge = |progress: Progress<'_>| {
+        match progress {
+            Progress::Failed(failure) => display.beside(|| failures.tell(plan, failure, term)),
+            Progress::Finished(run, result) => {
+                let head = Part { run: run.clone(), result: without_tables(result) };
+                let named = |threshold: &&Threshold| tidewire_lab::matches(&run.point, &threshold.only);
+                thresholds.iter().filter(named).try_for_each(|threshold| threshold.check_names(&head))?;
+                check_plot_metrics(&plan.declared, &head)?;
+                if context.globals.verbose > 0 {
+                    let line = format!("  {}  {} events", run.id, human_count(result.events as f64));
+                    display.beside(|| term.note(Tone::Faint, &line));
+                }
+            }
+            Progress::Status(status) => {
+                if !told_found && status.found > 0 {
+                    let line = format!(
+                        "{} of {} runs found, {} to go",
+                        status.found,
+                        status.total,
+                        status.total - status.found
+                    );
+                    display.beside(|| term.note(Tone::Plain, &line));
+                }
+                told_found = true;
+                display.update(status);
+            }
+        }
+        Ok(())
+    };
+    let outcome =
+        tidewire_lab::sweep(&context.runner, plan, Some(folder), settings, &context.interrupt, &mut judge);
+    display.finish();
+    failures.finish(term);
+    outcome
+}
+
+/// What thresholds and plots need to know of a run.
+fn without_tables(result: &tidewire_script::RunResult) -> tidewire_script::RunResult {
+    tidewire_script::RunResult {
+        ended: result.ended,
+        error: None,
+        sim: result.sim,
+        events: 0,
+        packet_hops: 0,
+        record: result.record.clone(),
+        tables: Vec::new(),
+        checks: Vec::new(),
+        log: Vec::new(),
+        files: Vec::new(),
+    }
+}
+
+/// Merges, judges, draws, says.
+fn finish(
+    context: &Context,
+    plan: &Plan,
+    folder: &Folder,
+    thresholds: &[Threshold],
+    outcome: Outcome,
+    (begin, jobs, cpu_s): (SystemTime, usize, f64),
+) -> Result<u8, LabError> {
+    let term = &context.term;
+    let done = outcome.status.found + outcome.status.finished;
+    if let Some((error, _)) = &outcome.broken_disk {
+        let kept = format!("{done} of {} runs are kept in {}", outcome.status.total, folder.path.display());
+        term.error(&format!(
+            "cannot write {}: {error}\n  {kept}; make room and run again to resume",
+            folder.path.display()
+        ));
+    }
+    let results = match merge(plan, folder) {
+        Ok(results) => results,
+        Err(error) => {
+            if outcome.broken_disk.is_none() {
+                term.error(&error.to_string());
+            }
+            return Ok(5);
+        }
+    };
+    let failed = |error| LabError::io("cannot write", &folder.path, error, "the tables are written");
+    let (plots, mut wrong) = draw(&results, folder)?;
+    let mut judged: Vec<(Threshold, Vec<Verdict>)> = Vec::new();
+    for threshold in thresholds {
+        match threshold.judge(&results) {
+            Ok(verdicts) => judged.push((threshold.clone(), verdicts)),
+            Err(error) => wrong.push(error),
+        }
+    }
+    write_whole(&folder.path.join("expect.json"), expect_json(&judged).as_bytes()).map_err(failed)?;
+    write_manifest(plan, folder, &results, &outcome, &context.circumstances(begin, jobs)).map_err(failed)?;
+    folder.link_latest().map_err(failed)?;
+    let complete = outcome.stopped.is_none() && outcome.status.asked == 0;
+    if complete {
+        wrong.iter().for_each(|error| term.error(&error.to_string()));
+    }
+    outcome.stopped.iter().for_each(|error| term.error(&error.to_string()));
+    say(context, plan, folder, &results, &outcome, &judged, &plots);
+    let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
+    let mut code = report::exit_code(&outcome, lost > 0 || outcome.status.checks.1 > 0);
+    if code <= 1 && complete {
+        code = wrong.iter().map(LabError::exit_code).max().unwrap_or(code);
+    }
+    if context.globals.json {
+        let of_sweep = json!({
+            "command": "sweep", "name": plan.experiment.name, "seed": plan.experiment.seed,
+            "points": results.points().len(), "reps": plan.experiment.reps,
+            "thresholds": { "passed": judged.len() - lost, "failed": lost, "details": details(&judged) },
+            "plots": plots, "out": folder.path.display().to_string(), "exit": code,
+        });
+        println!("{}", joined(of_sweep, figures(&outcome, cpu_s)));
+    }
+    Ok(code)
+}
+
+fn details(judged: &[(Threshold, Vec<Verdict>)]) -> Json {
+    serde_json::from_str(&expect_json(judged)).expect("our own text")
+}
+
+fn say(
+    context: &Context,
+    plan: &Plan,
+    folder: &Folder,
+    results: &Results,
+    outcome: &Outcome,
+    judged: &[(Threshold, Vec<Verdict>)],
+    plots: &[String],
+) {
+    let (term, status) = (&context.term, &outcome.status);
+    let plain = |tone: Tone, text: String| term.say(&vec![(tone, text)]);
+    let verdicts = verdict_lines(plan, judged);
+    if context.globals.quiet {
+        verdicts
+            .iter()
+            .filter(|line| line.iter().any(|(tone, _)| *tone == Tone::Bad))
+            .for_each(|line| term.say(line));
+        return;
+    }
+    if results.runs.is_empty() {
+        return;
+    }
+    let wall = status.wall.as_secs_f64();
+    let mut headline = format!("{}   {} runs in {}", plan.experiment.name, status.finished, duration(wall));
+    if status.finished == 0 {
+        headline = format!("{}   nothing to run, {} runs found", plan.experiment.name, status.found);
+    } else {
+        headline.push_str(&format!("   {} packet hops", human_count(status.packet_hops as f64)));
+        headline.push_str(&format!("   {} events/s", human_count(status.events as f64 / wall.max(1e-9))));
+    }
+    plain(Tone::Strong, headline);
+    plain(Tone::Plain, String::new());
+    summary_lines(results, term.width).iter().for_each(|line| term.say(line));
+    if identical(results) {
+        plain(Tone::Faint, "  all replications are equal: nothing in this experiment is random (jitter = \"1ms\" starts flows at random)".into());
+    }
+    if !verdicts.is_empty() || status.checks.1 > 0 {
+        plain(Tone::Plain, String::new());
+        verdicts.iter().for_each(|line| term.say(line));
+    }
+    if status.checks.1 > 0 {
+        let text = format!("{} of {} checks", status.checks.1, status.checks.0 + status.checks.1);
+        term.say(&vec![
+            (Tone::Bad, "  FAIL  ".to_owned()),
+            (Tone::Plain, format!("{text}, see status in runs.csv")),
+        ]);
+    }
+    plain(Tone::Plain, String::new());
+    let series = folder.path.join("series.csv").exists().then_some("series.csv");
+    let files: Vec<&str> = ["runs.csv", "summary.csv"]
+        .into_iter()
+        .chain(series)
+        .chain(plots.iter().map(String::as_str))
+        .collect();
+    plain(Tone::Plain, format!("  {}/", folder.path.display()));
+    wrapped(&files, term.width).into_iter().for_each(|line| plain(Tone::Faint, format!("    {line}")));
+    closing(context, outcome, judged);
+}
+
+/// The words, as many on a line as fit.
+fn wrapped(words: &[&str], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut().filter(|line| line.len() + word.len() + 6 <= width) {
+            Some(line) => line.extend(["  ", word]),
+            None => lines.push((*word).to_owned()),
+        }
+    }
+    lines
+}
+
+fn closing(context: &Context, outcome: &Outcome, judged: &[(Threshold, Vec<Verdict>)]) {
+    let (term, status) = (&context.term, &outcome.status);
+    let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
+    if lost > 0 {
+        term.say(&vec![(Tone::Bad, format!("  {lost} of {} thresholds failed", judged.len()))]);
+    }
+    if status.failed > 0 {
+        term.say(&vec![(Tone::Bad, format!("  {} of {} runs failed", status.failed, status.total))]);
+    }
+    let done = status.found + status.finished;
+    if status.asked > 0 && done < status.total {
+        term.say(&vec![(Tone::Strong, format!("  run again to resume: {done}/{} done", status.total))]);
+    }
+}
+
+/// Whether there are replications, and none differs from another.
+fn identical(results: &Results) -> bool {
+    let points = results.points();
+    let replicated = points.iter().any(|point| results.at(point).nth(1).is_some());
+    let equal = |metric: &String| {
+        points.iter().all(|point| results.summary(point, metric).sd().unwrap_or(0.0) == 0.0)
+    };
+    replicated && !results.metrics.is_empty() && results.metrics.iter().all(equal)
+}
