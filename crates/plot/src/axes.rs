@@ -103,12 +103,12 @@ pub(crate) fn titles(svg: &mut Svg, figure: &Figure, layout: &Layout) {
     let em = layout.page.em;
     let left = em * 0.8;
     let mut y = em * 0.8;
-    for line in &layout.title {
+    for line in &layout.words.title {
         y += em * 1.55;
         let font = Font { bold: true, ..Font::plain(em * 1.25) };
         svg.text((left, y - em * 0.4), Anchor::Start, &font, line);
     }
-    for line in &layout.subtitle {
+    for line in &layout.words.subtitle {
         y += em * 1.3;
         svg.text((left, y - em * 0.3), Anchor::Start, &Font { color: SOFT, ..Font::plain(em) }, line);
     }
@@ -120,20 +120,22 @@ pub(crate) fn titles(svg: &mut Svg, figure: &Figure, layout: &Layout) {
     let grid = &layout.grid;
     let (center_x, center_y) = grid.center();
     let label = Font { color: INK, ..Font::plain(em * AXIS_TITLE) };
-    let name = fit(figure.x.label.trim(), label.size, layout.page.width - em * 1.6);
-    let half = width(&name, label.size) / 2.0;
-    let center_x = center_x.min(layout.page.width - left - half).max(left + half);
-    let under = grid.bottom + em * 0.6 + layout.x_label_height;
-    svg.text((center_x, under + em * 1.2), Anchor::Middle, &label, &name);
+    let mut under = grid.bottom + em * 0.5 + layout.x_label_height;
+    for line in &layout.words.x_title {
+        let half = width(line, label.size) / 2.0;
+        let center_x = center_x.min(layout.page.width - left - half).max(left + half);
+        under += em * 1.3;
+        svg.text((center_x, under), Anchor::Middle, &label, line);
+    }
     let mut x = grid.left - em * 0.6 - layout.y_label_width - em * 0.75;
-    for line in layout.y_title.iter().rev() {
+    for line in layout.words.y_title.iter().rev() {
         let half = width(line, label.size) / 2.0;
         let center_y = center_y.min(layout.height - left - half).max(left + half);
         svg.text((x, center_y), Anchor::Middle, &Font { turn: -90.0, ..label }, line);
         x -= em * 1.3;
     }
-    let mut y = layout.height - em * 0.8 - layout.caption.len() as f64 * em * 1.2;
-    for line in &layout.caption {
+    let mut y = layout.height - em * 0.8 - layout.words.caption.len() as f64 * em * 1.2;
+    for line in &layout.words.caption {
         y += em * 1.2;
         svg.text((left, y - em * 0.2), Anchor::Start, &Font { color: SOFT, ..Font::plain(em * 0.9) }, line);
     }

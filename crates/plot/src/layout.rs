@@ -63,11 +63,7 @@ pub(crate) struct Reserve {
 pub(crate) struct Layout {
     pub page: Page,
     pub height: f64,
-    pub title: Vec<String>,
-    pub subtitle: Vec<String>,
-    pub caption: Vec<String>,
-    /// Title of the y axis, in lines.
-    pub y_title: Vec<String>,
+    pub words: Words,
     /// Top of the room for a legend above the panels.
     pub legend_top: f64,
     /// From the left edge of the first panel to the right edge of the last.
@@ -84,6 +80,45 @@ pub(crate) struct Layout {
     pub x_label_height: f64,
     /// Width of the tick labels of the y axis.
     pub y_label_width: f64,
+}
+
+/// The texts around the panels, broken into lines.
+pub(crate) struct Words {
+    pub title: Vec<String>,
+    pub subtitle: Vec<String>,
+    pub caption: Vec<String>,
+    pub x_title: Vec<String>,
+    pub y_title: Vec<String>,
+}
+
+impl Words {
+    fn of(figure: &Figure, page: &Page, grid_height: f64) -> Words {
+        let em = page.em;
+        let room = (page.width - em * 1.6).max(em);
+        Words {
+            // Bold letters are a little wider.
+            title: wrap(&figure.title, em * 1.25 * 1.06, room, 3),
+            subtitle: wrap(&figure.subtitle, em, room, 3),
+            caption: wrap(&figure.caption, em * 0.9, room, 6),
+            x_title: wrap(&figure.x.label, em * AXIS_TITLE, room, 2),
+            y_title: wrap(&figure.y.label, em * AXIS_TITLE, grid_height * 1.1, 2),
+        }
+    }
+
+    fn height_above(&self, em: f64) -> f64 {
+        let lines = self.title.len() as f64 * em * 1.55 + self.subtitle.len() as f64 * em * 1.3;
+        if lines > 0.0 { lines + em * 0.4 } else { 0.0 }
+    }
+
+    fn height_below(&self, em: f64) -> f64 {
+        let x_title = if self.x_title.is_empty() { 0.0 } else { 0.3 + 1.3 * self.x_title.len() as f64 };
+        let caption = if self.caption.is_empty() { 0.0 } else { 0.5 + 1.2 * self.caption.len() as f64 };
+        em * (x_title + caption)
+    }
+
+    fn y_title_width(&self, em: f64) -> f64 {
+        if self.y_title.is_empty() { 0.0 } else { em * (0.4 + 1.3 * self.y_title.len() as f64) }
+    }
 }
 
 /// What one pass of the layout learns for the next.
@@ -128,59 +163,44 @@ impl Layout {
     fn pass(figure: &Figure, reserve: Reserve, x: Domain, y: Domain, measured: Measured) -> Layout {
         let page = Page::of(figure.size);
         let em = page.em;
+        let words = Words::of(figure, &page, measured.grid_height);
         let margin = em * 0.8;
-        let inner = (page.width - 2.0 * margin).max(em);
-        let title = wrap(&figure.title, em * 1.25 * 1.06, inner, 3);
-        let subtitle = wrap(&figure.subtitle, em, inner, 3);
-        let caption = wrap(&figure.caption, em * 0.9, inner, 6);
-        let mut top = margin + title.len() as f64 * em * 1.55 + subtitle.len() as f64 * em * 1.3;
-        if !title.is_empty() || !subtitle.is_empty() {
-            top += em * 0.4;
-        }
-        let legend_top = top;
+        let legend_top = margin + words.height_above(em);
         let heading = if figure.panels.iter().any(|p| !p.title.trim().is_empty()) { em * 1.6 } else { 0.0 };
-        top += reserve.above + heading;
-        let y_title = wrap(&figure.y.label, em * AXIS_TITLE, measured.grid_height * 1.1, 2);
-        let y_title_width = if y_title.is_empty() { 0.0 } else { em * (0.4 + 1.3 * y_title.len() as f64) };
-        let x_title = if figure.x.label.trim().is_empty() { 0.0 } else { em * 1.6 };
-        let left = margin + (y_title_width + measured.y_label_width + em * 0.6).max(measured.x_underhang);
+        let y_room = words.y_title_width(em) + measured.y_label_width + em * 0.6;
         let right = margin + reserve.right + measured.x_overhang;
-        let below_caption = if caption.is_empty() { 0.0 } else { em * 0.5 + caption.len() as f64 * em * 1.2 };
-        let bottom = em * 0.6 + measured.x_label_height + x_title + below_caption + margin * 0.8;
+        let bottom = em * 0.6 + measured.x_label_height + words.height_below(em) + margin * 0.8;
+        let (left, top) = (margin + y_room.max(measured.x_underhang), legend_top + reserve.above + heading);
 
         let count = figure.panels.len().max(1);
         let columns = columns(figure, count);
         let rows = count.div_ceil(columns);
-        let (gutter_x, gutter_y) = (measured.gutter, heading + em * 1.0);
-        let room_x = page.width - left - right - gutter_x * (columns - 1) as f64;
-        let panel_width = (room_x / columns as f64).max(em * 2.0);
+        let gutter = (measured.gutter, heading + em * 1.0);
+        let room = page.width - left - right - gutter.0 * (columns - 1) as f64;
+        let panel_width = (room / columns as f64).max(em * 2.0);
         let ratio = if columns > 1 { 0.78 } else { page.ratio };
         let panel_height = match page.height {
-            Some(h) => (h - top - bottom - gutter_y * (rows - 1) as f64) / rows as f64,
+            Some(h) => (h - top - bottom - gutter.1 * (rows - 1) as f64) / rows as f64,
             None => (panel_width * ratio).max(em * 8.0),
         };
         let panel_height = panel_height.max(em * 3.0);
-        let frames: Vec<Rect> = (0..count)
-            .map(|i| {
-                let (column, row) = ((i % columns) as f64, (i / columns) as f64);
-                let at = (left + column * (panel_width + gutter_x), top + row * (panel_height + gutter_y));
-                Rect::new(at.0, at.1, at.0 + panel_width, at.1 + panel_height)
-            })
-            .collect();
-        let frame = frames[0];
-        let grid = frames.iter().fold(frame, |all, f| {
+        let frame = |i: usize| {
+            let (column, row) = ((i % columns) as f64, (i / columns) as f64);
+            let at = (left + column * (panel_width + gutter.0), top + row * (panel_height + gutter.1));
+            Rect::new(at.0, at.1, at.0 + panel_width, at.1 + panel_height)
+        };
+        let frames: Vec<Rect> = (0..count).map(frame).collect();
+        let grid = frames.iter().fold(frames[0], |all, f| {
             Rect::new(all.left, all.top, all.right.max(f.right), all.bottom.max(f.bottom))
         });
-        let (x_ticks, sloped) = x_ticks(figure, &x, &ruler_x(x, &frame, em), em);
-        let y_ticks = y_ticks(figure, &y, &ruler_y(y, &frame, em), em);
+        let (x_ticks, sloped) = x_ticks(figure, &x, &ruler_x(x, &frames[0], em), em);
+        let y_ticks = y_ticks(figure, &y, &ruler_y(y, &frames[0], em), em);
         let height = page.height.unwrap_or(0.0).max(grid.bottom + bottom);
+        let (x_label_height, y_label_width) = (0.0, 0.0);
         let mut layout = Layout {
             page,
             height,
-            title,
-            subtitle,
-            caption,
-            y_title,
+            words,
             legend_top,
             grid,
             frames,
@@ -190,8 +210,8 @@ impl Layout {
             x_ticks,
             y_ticks,
             sloped,
-            x_label_height: 0.0,
-            y_label_width: 0.0,
+            x_label_height,
+            y_label_width,
         };
         let now = layout.measure();
         (layout.x_label_height, layout.y_label_width) = (now.x_label_height, now.y_label_width);

@@ -56,7 +56,10 @@ pub(crate) fn spots(figure: &Figure, entries: &[Entry]) -> Vec<Spot> {
             {
                 spots.push(Spot::Ends(labels));
             }
-            spots.extend([Spot::Corner, outside]);
+            // Beside data there is no room for long names.
+            let cut =
+                entries.iter().any(|e| (SAMPLE + GAP) * page.em + width(&e.name, page.em) > widest + 0.01);
+            spots.extend([Spot::Corner, outside].into_iter().skip(usize::from(cut)));
             spots
         }
     }
@@ -120,14 +123,22 @@ fn flow(figure: &Figure, entries: &[Entry], page: &Page) -> Vec<Cell> {
     let right = page.width - em * 0.8;
     let left = em * 0.8;
     let mut cells = Vec::new();
+    let wide_of = |e: &Entry| em * (SAMPLE + GAP) + width(&e.name, em);
+    let widest = entries.iter().map(wide_of).fold(0.0, f64::max);
+    let total: f64 = entries.iter().map(|e| wide_of(e) + em * 1.4).sum();
+    // Names of like width that fill several rows stand under each other.
+    let in_columns = total > 1.2 * (right - left) && widest < (right - left) * 0.4;
     let (mut x, mut row) = (left, 0);
     let title = figure.legend_title.trim();
     if !title.is_empty() {
         cells.push(Cell { entry: None, row, x });
         x += width(title, em) + em * 1.0;
+        if in_columns {
+            (x, row) = (left, 1);
+        }
     }
     for (i, e) in entries.iter().enumerate() {
-        let wide = em * (SAMPLE + GAP) + width(&e.name, em);
+        let wide = if in_columns { widest } else { wide_of(e) };
         if x > left && x + wide > right {
             (x, row) = (left, row + 1);
         }

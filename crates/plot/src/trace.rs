@@ -188,7 +188,7 @@ fn mark_all(drawn: &mut Drawn, name: &str, points: &[&Point], place: &Place) {
 /// The error bar of a point, cut at the frame.
 pub(crate) fn whisker(drawn: &mut Drawn, p: &Point, place: &Place) {
     let Some(x) = place.x.at(p.x) else { return };
-    if p.has_interval() {
+    if p.has_interval() && p.low < p.high {
         let ends = ((x, place.y.at_or_floor(p.low)), (x, place.y.at_or_floor(p.high)));
         drawn.whiskers.extend(place.frame.clip_line(ends.0, ends.1));
     }
