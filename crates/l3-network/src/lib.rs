@@ -8,13 +8,14 @@
 //! |---|---|
 //! | `prefix.rs` | [`Prefix`], an IPv4 network |
 //! | `fib.rs` | [`Fib`], the forwarding table: longest prefix match with equal-cost next hops |
-//! | `icmp.rs` | ICMP messages: echo, unreachable, time exceeded (RFC 792, RFC 1122 section 3.2.2, RFC 1812 section 4.3) |
+//! | `icmp.rs` | [`error_about`]: which packets an ICMP error may be sent about |
 //!
 //! What is not here: computing routes (topology), resolving next hops (L2).
 
 mod fib;
-pub mod icmp;
+mod icmp;
 mod prefix;
 
 pub use fib::{Fib, NextHop};
+pub use icmp::error_about;
 pub use prefix::Prefix;

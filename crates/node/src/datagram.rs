@@ -7,10 +7,9 @@ use crate::{Context, IpStack, NO_FLOW, Progress};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
-use tidewire_l3_network::icmp;
 use tidewire_l4_transport::{Accepted, Datagram, UdpSocket, Unreachable};
 use tidewire_units::{Instant, Refusal, SocketId};
-use tidewire_wire::{Cause, Content, Ecn, Endpoint, Hot, Payload, Protocol, UdpHeader};
+use tidewire_wire::{Cause, Content, Ecn, Endpoint, Hot, IcmpMessage, Payload, Protocol, UdpHeader};
 
 /// Most payload that fits in one IP packet.
 const MAX_PAYLOAD: usize = 65_507;
@@ -207,50 +206,43 @@ impl Sockets {
     }
 
     /// Handles an ICMP message other than an echo request: finds the socket that it is about.
-    #[allow(clippy::too_many_arguments)]
     pub(crate) fn handle_icmp(
         &mut self,
         from: Ipv4Addr,
         ttl: u8,
-        kind: u8,
-        code: u8,
-        rest: u32,
-        payload: &Payload,
+        message: &IcmpMessage,
         stack: &mut IpStack,
         cx: &mut Context<'_>,
     ) {
-        if kind == icmp::ECHO_REPLY {
-            let (id, seq) = icmp::echo_ids(rest);
-            return self.hear_echo(
-                id,
-                EchoEvent { from, seq, outcome: EchoOutcome::Reply, ttl, at: cx.now },
-                cx,
-            );
+        let at = cx.now;
+        if let (IcmpMessage::ECHO_REPLY, Some((id, seq))) = (message.kind, message.echo()) {
+            return self.hear_echo(id, EchoEvent { from, seq, outcome: EchoOutcome::Reply, ttl, at }, cx);
         }
-        let Some(quoted) = icmp::quoted(&payload.to_bytes()) else { return };
-        let outcome = match kind {
-            icmp::TIME_EXCEEDED => EchoOutcome::TimeExceeded,
-            icmp::UNREACHABLE => EchoOutcome::Unreachable(code),
+        let outcome = match message.kind {
+            IcmpMessage::TIME_EXCEEDED => EchoOutcome::TimeExceeded,
+            IcmpMessage::UNREACHABLE => EchoOutcome::Unreachable(message.code),
             _ => return,
         };
-        let local = Endpoint::new(quoted.src, quoted.ports.0);
-        let remote = Endpoint::new(quoted.dst, quoted.ports.1);
-        match Protocol(quoted.protocol) {
-            Protocol::ICMP => {
-                let (id, seq) = icmp::echo_ids(quoted.rest);
-                self.hear_echo(id, EchoEvent { from, seq, outcome, ttl, at: cx.now }, cx);
-            }
-            Protocol::TCP => {
-                let kind = match outcome {
-                    EchoOutcome::Unreachable(2 | 3) => Unreachable::Port,
-                    EchoOutcome::Unreachable(4) => Unreachable::FragmentationNeeded(rest as u16),
-                    _ => Unreachable::Host,
-                };
-                self.handle_tcp_unreachable(local, remote, kind, stack, cx);
-            }
-            Protocol::UDP => self.hear_udp_error(local, remote, outcome, cx),
-            _ => {}
+        let Some(quote) = message.quote() else { return };
+        if let Some((id, seq)) = quote.echo() {
+            return self.hear_echo(id, EchoEvent { from, seq, outcome, ttl, at }, cx);
         }
+        let Some((src_port, dst_port)) = quote.ports() else { return };
+        let local = Endpoint::new(quote.header.src, src_port);
+        let remote = Endpoint::new(quote.header.dst, dst_port);
+        if quote.protocol == Protocol::UDP {
+            return self.hear_udp_error(local, remote, outcome, cx);
+        }
+        let kind = match outcome {
+            EchoOutcome::Unreachable(IcmpMessage::PROTOCOL_UNREACHABLE | IcmpMessage::PORT_UNREACHABLE) => {
+                Unreachable::Port
+            }
+            EchoOutcome::Unreachable(IcmpMessage::FRAGMENTATION_NEEDED) => {
+                Unreachable::FragmentationNeeded(message.rest as u16)
+            }
+            _ => Unreachable::Host,
+        };
+        self.handle_tcp_unreachable(local, remote, kind, stack, cx);
     }
 
     /// Errors reach connected UDP sockets only (RFC 1122 section 4.1.3.3; Linux without IP_RECVERR).

@@ -4,7 +4,7 @@ use crate::sockets::Sockets;
 use crate::stack::flow_hash;
 use crate::{Context, IpStack};
 use std::net::Ipv4Addr;
-use tidewire_l3_network::icmp::{self, Unreachable};
+use tidewire_l3_network::error_about;
 use tidewire_units::{IfaceId, Instant};
 use tidewire_wire::{Cause, Content, Ecn, Hot, HotKind, IcmpMessage, MacKey, Payload};
 
@@ -107,7 +107,7 @@ impl IpNode {
         if self.stack.next_timeout() <= cx.now {
             for given_up in self.stack.handle_timeout(cx) {
                 for packet in given_up.packets {
-                    self.report(&packet, icmp::UNREACHABLE, Unreachable::Host as u8, cx);
+                    self.report(&packet, IcmpMessage::UNREACHABLE, IcmpMessage::HOST_UNREACHABLE, cx);
                     cx.end(packet, Cause::NoArpReply);
                 }
             }
@@ -121,15 +121,15 @@ impl IpNode {
     #[inline]
     fn forward(&mut self, mut packet: Hot, cx: &mut Context<'_>) {
         if packet.ttl <= 1 {
-            self.report(&packet, icmp::TIME_EXCEEDED, 0, cx);
+            self.report(&packet, IcmpMessage::TIME_EXCEEDED, 0, cx);
             return cx.end(packet, Cause::TtlExpired);
         }
         let Some(hop) = self.stack.next_hop(&packet) else {
-            self.report(&packet, icmp::UNREACHABLE, Unreachable::Net as u8, cx);
+            self.report(&packet, IcmpMessage::UNREACHABLE, IcmpMessage::NET_UNREACHABLE, cx);
             return cx.end(packet, Cause::NoRoute);
         };
         if packet.len > self.stack.ifaces[hop.port as usize].mtu {
-            self.report(&packet, icmp::UNREACHABLE, Unreachable::FragmentationNeeded as u8, cx);
+            self.report(&packet, IcmpMessage::UNREACHABLE, IcmpMessage::FRAGMENTATION_NEEDED, cx);
             return cx.end(packet, Cause::TooBig);
         }
         packet.ttl -= 1;
@@ -150,14 +150,14 @@ impl IpNode {
             HotKind::Udp => {
                 let (_, sockets) = self.parts();
                 if let Some(unwanted) = sockets.handle_udp(packet, cx) {
-                    self.report(&unwanted, icmp::UNREACHABLE, Unreachable::Port as u8, cx);
+                    self.report(&unwanted, IcmpMessage::UNREACHABLE, IcmpMessage::PORT_UNREACHABLE, cx);
                     cx.end(unwanted, Cause::NoSocket);
                 }
             }
             _ => match cx.packets.body(&packet).content {
                 Content::Icmp(kind, code, rest) => self.handle_icmp(packet, kind, code, rest, cx),
                 _ => {
-                    self.report(&packet, icmp::UNREACHABLE, Unreachable::Protocol as u8, cx);
+                    self.report(&packet, IcmpMessage::UNREACHABLE, IcmpMessage::PROTOCOL_UNREACHABLE, cx);
                     cx.end(packet, Cause::NoSocket);
                 }
             },
@@ -166,17 +166,15 @@ impl IpNode {
 
     fn handle_icmp(&mut self, packet: Hot, kind: u8, code: u8, rest: u32, cx: &mut Context<'_>) {
         let from = cx.packets.body(&packet).src;
-        if kind == icmp::ECHO_REQUEST {
+        let message = IcmpMessage { kind, code, rest, payload: cx.packets.payload(&packet) };
+        if kind == IcmpMessage::ECHO_REQUEST {
             // RFC 1122 section 3.2.2.6: the reply carries the data back, from the address that was asked.
-            let (id, seq) = icmp::echo_ids(rest);
             let src = if self.stack.is_local(packet.dst) { packet.dst } else { self.stack.address() };
-            let reply = icmp::echo(icmp::ECHO_REPLY, id, seq, cx.packets.payload(&packet));
             cx.end(packet, Cause::Delivered);
-            return self.send_icmp(src, from, reply, cx);
+            return self.send_icmp(src, from, message.echo_reply(), cx);
         }
-        let payload = cx.packets.payload(&packet);
         if let Some(sockets) = &mut self.sockets {
-            sockets.handle_icmp(from, packet.ttl, kind, code, rest, &payload, &mut self.stack, cx);
+            sockets.handle_icmp(from, packet.ttl, &message, &mut self.stack, cx);
         }
         cx.end(packet, Cause::Delivered);
     }
@@ -184,10 +182,10 @@ impl IpNode {
     /// Tells the sender of `packet` what became of it; a packet of the node's own is reported to its socket directly.
     fn report(&mut self, packet: &Hot, kind: u8, code: u8, cx: &mut Context<'_>) {
         let src = cx.packets.body(packet).src;
-        let Some(message) = icmp::error_about(&cx.packets.unpack(packet), kind, code, 0) else { return };
+        let Some(message) = error_about(&cx.packets.unpack(packet), kind, code, 0) else { return };
         if self.stack.is_local(src) {
             let (stack, sockets) = self.parts();
-            return sockets.handle_icmp(src, 0, kind, code, 0, &message.payload, stack, cx);
+            return sockets.handle_icmp(src, 0, &message, stack, cx);
         }
         if let Some((own, _)) = self.stack.source_for(src) {
             self.send_icmp(own, src, message, cx);
@@ -214,7 +212,7 @@ impl IpNode {
         let Some((src, _)) = self.stack.source_for(dst) else { return false };
         let mut header = self.stack.header(src, dst, Ecn::NotCapable);
         header.ttl = ttl;
-        let request = icmp::echo(icmp::ECHO_REQUEST, id, seq, data);
+        let request = IcmpMessage::echo_request(id, seq, data);
         let packet = cx.packets.insert_icmp(&header, request, crate::ping_flow(src, dst, id));
         self.stack.output(packet, cx)
     }
