@@ -1,6 +1,14 @@
-//! A TCP connection as the hosts see it.
+//! A TCP connection as the hosts see it: construction, the application's calls, and what can be read off it.
 
-use crate::{State, TcpConfig, TcpError, TcpInfo, Unreachable};
+use crate::clock::{Us, instant, span};
+use crate::congestion::Controller;
+use crate::output::Output;
+use crate::receiver::Receiver;
+use crate::rtx::RtxQueue;
+use crate::sendbuf::SendBuf;
+use crate::sender::{INFINITE_SSTHRESH, Sender};
+use crate::timers::Timers;
+use crate::{Event, State, TcpConfig, TcpError};
 use std::sync::Arc;
 use tidewire_units::{Instant, Span};
 use tidewire_wire::{Ecn, Endpoint, Payload, Seq, TcpSegment};
@@ -18,199 +26,408 @@ pub struct Transmit {
 
 /// One end of a TCP connection: a state machine without clock, network or threads.
 pub struct Connection {
-    config: Arc<TcpConfig>,
-    local: Endpoint,
-    remote: Endpoint,
-    state: State,
+    pub(crate) config: Arc<TcpConfig>,
+    pub(crate) local: Endpoint,
+    pub(crate) remote: Endpoint,
+    pub(crate) state: State,
+    pub(crate) tx: Sender,
+    pub(crate) rtx: RtxQueue,
+    pub(crate) buf: SendBuf,
+    pub(crate) rx: Receiver,
+    pub(crate) cc: Controller,
+    pub(crate) timers: Timers,
+    pub(crate) out: Output,
+    pub(crate) flags: Flags,
+    pub(crate) error: Option<TcpError>,
+    pub(crate) soft_error: Option<TcpError>,
+    /// Shift of the peer's windows.
+    pub(crate) snd_wscale: u8,
+    /// The MSS that the peer announced.
+    pub(crate) peer_mss: u16,
+    pub(crate) segs_in: u64,
+    pub(crate) segs_out: u64,
+    pub(crate) busy: Busy,
 }
 
-#[allow(unused_variables)]
+/// What was negotiated and what the application has done.
+#[derive(Default, Debug)]
+pub(crate) struct Flags {
+    pub timestamps: bool,
+    pub ecn: bool,
+    /// Send ECN-Echo until the peer has reduced its window.
+    pub ecn_echo: bool,
+    /// Tell the peer that the window was reduced.
+    pub ecn_cwr: bool,
+    /// Data with a congestion-capable codepoint has been seen.
+    pub ecn_seen: bool,
+    /// The last segment carried a mark (RFC 8257).
+    pub ce_state: bool,
+    /// Begun by `connect`, or by `accept`.
+    pub active: bool,
+    /// The application will send no more.
+    pub fin_queued: bool,
+    pub fin_sent: bool,
+    pub fin_acked: bool,
+    /// The peer will send no more.
+    pub fin_received: bool,
+    /// The application has gone.
+    pub orphan: bool,
+    pub discard: bool,
+    /// Hold back what is not a full segment.
+    pub cork: bool,
+}
+
+/// Time with data outstanding, and the part of it limited by the peer's window.
+#[derive(Default, Debug)]
+pub(crate) struct Busy {
+    pub busy_us: u32,
+    pub rwnd_us: u32,
+    pub sndbuf_us: u32,
+    since_us: Us,
+    kind: u8,
+}
+
+impl Busy {
+    /// From now on: 0 idle, 1 busy, 2 limited by the peer's window, 3 limited by the send buffer.
+    #[inline]
+    pub fn switch(&mut self, now_us: Us, kind: u8) {
+        if kind == self.kind {
+            return;
+        }
+        let us = (now_us - self.since_us).min(u64::from(u32::MAX / 2)) as u32;
+        if self.kind > 0 {
+            self.busy_us = self.busy_us.saturating_add(us);
+        }
+        match self.kind {
+            2 => self.rwnd_us = self.rwnd_us.saturating_add(us),
+            3 => self.sndbuf_us = self.sndbuf_us.saturating_add(us),
+            _ => {}
+        }
+        self.kind = kind;
+        self.since_us = now_us;
+    }
+
+    /// Busy, window-limited and buffer-limited time up to now.
+    pub fn totals(&self, now_us: Us) -> (u64, u64, u64) {
+        let us = now_us - self.since_us.min(now_us);
+        let part = |kinds: &[u8]| if kinds.contains(&self.kind) { us } else { 0 };
+        (
+            u64::from(self.busy_us) + part(&[1, 2, 3]),
+            u64::from(self.rwnd_us) + part(&[2]),
+            u64::from(self.sndbuf_us) + part(&[3]),
+        )
+    }
+}
+
 impl Connection {
-    /// Opens a connection: the SYN is the first segment that [`Connection::poll_transmit`] gives. `isn` is the initial sequence
-    /// number, `ts_offset` the offset of its timestamp clock.
-    pub fn connect(
+    pub(crate) fn new(
         now: Instant,
         config: Arc<TcpConfig>,
         local: Endpoint,
         remote: Endpoint,
         isn: Seq,
         ts_offset: u32,
+        state: State,
     ) -> Connection {
-        Connection { config, local, remote, state: State::SynSent }
+        let now_us = now.as_us();
+        let cc = Controller::new(&config);
+        Connection {
+            tx: Sender::new(now_us, isn, 536, config.reordering, config.init_cwnd),
+            rtx: RtxQueue::new(),
+            buf: SendBuf::new(),
+            rx: Receiver::new(now_us, ts_offset),
+            cc,
+            timers: Timers::default(),
+            out: Output::default(),
+            flags: Flags { active: state == State::SynSent, ..Flags::default() },
+            error: None,
+            soft_error: None,
+            snd_wscale: 0,
+            peer_mss: 536,
+            segs_in: 0,
+            segs_out: 0,
+            busy: Busy::default(),
+            config,
+            local,
+            remote,
+            state,
+        }
     }
 
-    /// A listener's answer to `syn`: a connection in SYN_RECEIVED, whose SYN-ACK is the next segment to send.
-    #[allow(clippy::too_many_arguments)]
-    pub fn accept(
-        now: Instant,
-        config: Arc<TcpConfig>,
-        local: Endpoint,
-        remote: Endpoint,
-        syn: &TcpSegment,
-        ecn: Ecn,
-        isn: Seq,
-        ts_offset: u32,
-    ) -> Connection {
-        Connection { config, local, remote, state: State::SynReceived }
+    #[inline]
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.tx.now_us = self.tx.now_us.max(now.as_us());
+        self.out.now_ns = self.out.now_ns.max(now.as_ns());
     }
 
-    /// A segment has arrived with this ECN field in its IP header.
-    pub fn handle_segment(&mut self, now: Instant, segment: &TcpSegment, ecn: Ecn) {}
-
-    /// Time has passed. Early and stale calls are harmless.
-    pub fn handle_timeout(&mut self, now: Instant) {}
-
-    /// When [`Connection::handle_timeout`] wants to be called; [`Instant::MAX`] for never.
-    pub fn next_timeout(&self) -> Instant {
-        Instant::MAX
-    }
-
-    /// The next timeout alone does not keep a simulation alive: TIME_WAIT, keepalive.
-    pub fn timeout_is_background(&self) -> bool {
-        true
-    }
-
-    /// The next segment to send now. To be called until it gives nothing after every other call.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
-        None
+    /// Moves to the state that follows `event`.
+    pub(crate) fn transition(&mut self, event: Event) {
+        self.state = self.state.after(event);
     }
 
     /// Queues bytes and returns how many were taken; fewer than offered when the send buffer is full.
     pub fn send(&mut self, now: Instant, payload: Payload) -> usize {
-        0
+        self.set_now(now);
+        if !self.state.can_send() || self.flags.fin_queued || self.buf.unsent() == u64::MAX {
+            return 0;
+        }
+        let taken = payload.len().min(self.send_space());
+        if taken == 0 {
+            return 0;
+        }
+        self.before_queueing();
+        if taken == payload.len() {
+            self.buf.push(payload);
+        } else {
+            self.buf.push(payload.slice(0..taken));
+        }
+        taken
     }
 
     /// Appends a source of synthetic bytes, endless with `None`, that takes no memory and no room in the send buffer.
-    pub fn supply(&mut self, now: Instant, bytes: Option<u64>) {}
+    pub fn supply(&mut self, now: Instant, bytes: Option<u64>) {
+        self.set_now(now);
+        if !self.state.can_send() || self.flags.fin_queued {
+            return;
+        }
+        self.before_queueing();
+        self.buf.supply(bytes);
+    }
+
+    /// Data is about to be queued: the application may have been the limit, and the window may be stale.
+    fn before_queueing(&mut self) {
+        if self.state.is_synchronized() {
+            self.tx.mark_app_limited(self.buf.unsent());
+            self.check_idle_restart();
+        }
+        self.out.push = true;
+    }
 
     /// Takes up to `max` bytes that arrived in order; `None` when there are none now.
     pub fn recv(&mut self, now: Instant, max: usize) -> Option<Payload> {
-        None
+        self.set_now(now);
+        self.take_readable(max)
     }
 
     /// Consumes bytes as soon as they arrive in order, as a reader does that is always ready.
-    pub fn set_discard(&mut self, on: bool) {}
+    pub fn set_discard(&mut self, on: bool) {
+        self.flags.discard = on;
+        if on {
+            self.discard_readable();
+        }
+    }
+
+    /// Holds back segments that are not full, until 200 ms have passed or it is switched off.
+    pub fn set_cork(&mut self, now: Instant, on: bool) {
+        self.set_now(now);
+        self.flags.cork = on;
+        self.out.push = true;
+    }
+
+    /// Changes the settings that may change while a connection lives: `nodelay`, `keepalive`, `user_timeout`, buffers.
+    pub fn reconfigure(&mut self, now: Instant, config: Arc<TcpConfig>) {
+        self.set_now(now);
+        if let Some(rcvbuf) = config.rcvbuf.filter(|size| self.config.rcvbuf != Some(*size)) {
+            self.rx.rcvbuf = u32::try_from(rcvbuf).unwrap_or(u32::MAX / 2);
+            self.rx.window_clamp = self.full_space().min(65_535 << self.rx.wscale);
+        }
+        self.config = config;
+        self.out.push = true;
+        self.arm_keepalive();
+    }
 
     /// No more data will be sent; a FIN follows what is queued.
-    pub fn shutdown_send(&mut self, now: Instant) {}
+    pub fn shutdown_send(&mut self, now: Instant) {
+        self.set_now(now);
+        if self.flags.fin_queued || !self.state.can_send() {
+            return;
+        }
+        if self.state == State::SynSent {
+            self.finish(None);
+            return;
+        }
+        self.flags.fin_queued = true;
+        self.transition(Event::Close);
+        self.out.push = true;
+    }
 
-    /// The application has closed the socket: like [`Connection::shutdown_send`], and arriving data is answered with a reset.
-    /// Unread data makes it a reset at once (RFC 2525 section 2.17).
-    pub fn close(&mut self, now: Instant) {}
+    /// The application has closed the socket: like [`Connection::shutdown_send`], and data that still arrives is answered with a
+    /// reset. With unread data it is a reset at once (RFC 2525 section 2.17).
+    pub fn close(&mut self, now: Instant) {
+        self.set_now(now);
+        if self.flags.orphan || self.state == State::Closed {
+            return;
+        }
+        self.flags.orphan = true;
+        if self.rx.readable > 0 {
+            self.discard_readable();
+            self.abort(now);
+            return;
+        }
+        self.shutdown_send(now);
+        if self.state == State::FinWait2 {
+            self.timers.keep = self.deadline(self.config.fin_timeout.as_us());
+        }
+    }
 
     /// Resets the connection.
-    pub fn abort(&mut self, now: Instant) {}
+    pub fn abort(&mut self, now: Instant) {
+        self.set_now(now);
+        match self.state {
+            State::Closed | State::TimeWait | State::SynSent => {}
+            _ => self.out.reset = Some((self.tx.snd_nxt, true)),
+        }
+        self.finish(Some(TcpError::Aborted));
+    }
 
-    /// The network says that a segment of this connection did not arrive.
-    pub fn handle_unreachable(&mut self, now: Instant, kind: Unreachable) {}
+    /// The connection is over: nothing is kept but the reason, the counters, and what the application has not read.
+    pub(crate) fn finish(&mut self, error: Option<TcpError>) {
+        self.transition(Event::End);
+        if self.error.is_none() {
+            self.error = error;
+        }
+        self.busy.switch(self.tx.now_us, 0);
+        self.buf.clear();
+        self.rtx = RtxQueue::new();
+        self.rx.ooo = None;
+        self.timers = Timers::default();
+        self.out = Output { reset: self.out.reset, now_ns: self.out.now_ns, ..Output::default() };
+    }
 
     /// The local endpoint.
-    pub const fn local(&self) -> Endpoint {
+    pub fn local(&self) -> Endpoint {
         self.local
     }
 
     /// The remote endpoint.
-    pub const fn remote(&self) -> Endpoint {
+    pub fn remote(&self) -> Endpoint {
         self.remote
     }
 
     /// The settings.
-    pub const fn config(&self) -> &Arc<TcpConfig> {
+    pub fn config(&self) -> &Arc<TcpConfig> {
         &self.config
     }
 
     /// The state.
-    pub const fn state(&self) -> State {
+    pub fn state(&self) -> State {
         self.state
     }
 
     /// Bytes that [`Connection::recv`] could give now.
     pub fn readable(&self) -> usize {
-        0
+        self.rx.readable as usize
     }
 
     /// Bytes that [`Connection::send`] would take now.
     pub fn send_space(&self) -> usize {
-        0
+        if !self.state.can_send() || self.flags.fin_queued {
+            return 0;
+        }
+        let limit = self.config.sndbuf.unwrap_or_else(|| {
+            let want = 2 * u64::from(self.tx.cwnd.max(10)) * u64::from(self.tx.mss + 512);
+            want.max(self.config.sndbuf_init).min(self.config.sndbuf_max)
+        });
+        limit.saturating_sub(self.buf.queued()) as usize
     }
 
     /// The peer has closed and everything was read.
     pub fn eof(&self) -> bool {
-        false
+        self.flags.fin_received && self.rx.readable == 0
     }
 
     /// Why the connection failed, if it did.
     pub fn error(&self) -> Option<TcpError> {
-        None
+        self.error
     }
 
-    /// CLOSED: the connection may be forgotten.
+    /// CLOSED and nothing left to send: the connection may be forgotten.
     pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
+        self.state == State::Closed && self.out.reset.is_none()
     }
 
     /// Bytes of the stream transmitted at least once, SYN and FIN excluded.
+    #[inline]
     pub fn bytes_sent_once(&self) -> u64 {
-        0
+        self.tx.bytes_sent - self.tx.bytes_retrans
     }
 
     /// Bytes of the stream received in order.
+    #[inline]
     pub fn bytes_received_in_order(&self) -> u64 {
-        0
+        self.rx.bytes_received
     }
 
     /// Bytes of the stream that the peer has acknowledged.
+    #[inline]
     pub fn bytes_acked(&self) -> u64 {
-        0
+        self.tx.bytes_acked
     }
 
     /// Bytes queued and not yet sent; `u64::MAX` from an endless source.
     pub fn unsent(&self) -> u64 {
-        0
+        self.buf.unsent()
     }
 
     /// Bytes sent and not yet acknowledged.
     pub fn unacked(&self) -> u64 {
-        0
+        self.buf.unacked()
     }
 
     /// Congestion window in bytes.
     pub fn cwnd_bytes(&self) -> u64 {
-        0
+        u64::from(self.tx.cwnd) * u64::from(self.tx.mss)
     }
 
     /// Slow-start threshold in bytes; `None` while it is infinite.
     pub fn ssthresh_bytes(&self) -> Option<u64> {
-        None
+        let finite = self.tx.ssthresh < INFINITE_SSTHRESH;
+        finite.then(|| u64::from(self.tx.ssthresh) * u64::from(self.tx.mss))
     }
 
     /// Smoothed round-trip time; zero before the first sample.
     pub fn srtt(&self) -> Span {
-        Span::ZERO
+        span(u64::from(self.tx.srtt_us()))
     }
 
-    /// Bytes in flight.
+    /// Bytes in flight, counted in full segments.
     pub fn inflight_bytes(&self) -> u64 {
-        0
+        u64::from(self.tx.in_flight()) * u64::from(self.tx.mss)
     }
 
     /// Latest delivery rate in bytes per second.
     pub fn delivery_rate(&self) -> u64 {
-        0
+        self.tx.delivery_rate()
     }
 
-    /// Pacing rate in bytes per second; `None` when unlimited.
+    /// Pacing rate in bytes per second; `None` when nothing is paced.
     pub fn pacing_rate(&self) -> Option<u64> {
-        None
+        (self.is_paced() && self.tx.pacing_rate != u64::MAX).then_some(self.tx.pacing_rate)
     }
 
-    /// A variable of the congestion control by its name, such as `cubic.w_max`.
+    /// A variable of the congestion control by its full name, such as `cubic.w_max`.
     pub fn cc_state(&self, name: &str) -> Option<f64> {
-        None
+        let (cc, variable) = name.split_once('.')?;
+        if cc == self.cc.name() { self.cc.variable(variable) } else { None }
     }
 
-    /// A snapshot with Linux's field meanings; `None` only in this early version.
-    pub fn info(&self, now: Instant) -> TcpInfo {
-        crate::info::empty(self.state)
+    /// When [`Connection::handle_timeout`] wants to be called; [`Instant::MAX`] for never.
+    #[inline]
+    pub fn next_timeout(&self) -> Instant {
+        let us = self.timers.next();
+        let at = if us == Us::MAX { Instant::MAX } else { instant(us) };
+        at.min(self.timers.pace)
+    }
+
+    /// Every timer that runs would only end a TIME_WAIT or FIN_WAIT_2 or probe an idle peer: they keep no simulation alive.
+    pub fn timeout_is_background(&self) -> bool {
+        self.timers.foreground() == Us::MAX && self.timers.pace == Instant::MAX
+    }
+
+    /// Heap bytes held, for the accounting of idle connections.
+    pub fn heap_bytes(&self) -> usize {
+        let ooo = self.rx.ooo.as_ref().map_or(0, |ooo| ooo.heap_bytes() + size_of_val(&**ooo));
+        let queue = self.rx.queue.capacity() * size_of::<Payload>();
+        self.rtx.heap_bytes() + ooo + queue
     }
 }

@@ -1,7 +1,8 @@
 //! What can be read off a connection, with the meanings of Linux's `struct tcp_info`.
 
-use crate::State;
-use tidewire_units::Span;
+use crate::clock::span;
+use crate::{Connection, State};
+use tidewire_units::{Instant, Span};
 
 /// Where the sender stands in loss recovery; the numbers are Linux's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -155,63 +156,71 @@ impl TcpInfo {
     pub const INFINITE_SSTHRESH: u32 = 0x7FFF_FFFF;
 }
 
-pub(crate) fn empty(state: State) -> TcpInfo {
-    TcpInfo {
-        state,
-        ca_state: CaState::Open,
-        retransmits: 0,
-        probes: 0,
-        backoff: 0,
-        timestamps: false,
-        sack: false,
-        ecn: false,
-        snd_wscale: 0,
-        rcv_wscale: 0,
-        rto: Span::ZERO,
-        ato: Span::ZERO,
-        snd_mss: 0,
-        rcv_mss: 0,
-        advmss: 0,
-        unacked: 0,
-        sacked: 0,
-        lost: 0,
-        retrans: 0,
-        in_flight: 0,
-        last_data_sent: Span::ZERO,
-        last_data_recv: Span::ZERO,
-        last_ack_recv: Span::ZERO,
-        rtt: Span::ZERO,
-        rttvar: Span::ZERO,
-        min_rtt: Span::ZERO,
-        snd_ssthresh: TcpInfo::INFINITE_SSTHRESH,
-        snd_cwnd: 0,
-        rcv_ssthresh: 0,
-        reordering: 3,
-        reord_seen: 0,
-        rcv_rtt: Span::ZERO,
-        rcv_space: 0,
-        total_retrans: 0,
-        total_rto: 0,
-        pacing_rate: u64::MAX,
-        delivery_rate: 0,
-        delivery_rate_app_limited: false,
-        bytes_acked: 0,
-        bytes_received: 0,
-        bytes_sent: 0,
-        bytes_retrans: 0,
-        segs_out: 0,
-        segs_in: 0,
-        data_segs_out: 0,
-        data_segs_in: 0,
-        delivered: 0,
-        delivered_ce: 0,
-        notsent_bytes: 0,
-        busy_time: Span::ZERO,
-        rwnd_limited: Span::ZERO,
-        sndbuf_limited: Span::ZERO,
-        snd_wnd: 0,
-        rcv_wnd: 0,
-        dsack_dups: 0,
-        rcv_ooopack: 0,
+impl Connection {
+    /// A snapshot with Linux's field meanings.
+    pub fn info(&self, now: Instant) -> TcpInfo {
+        let (tx, rx) = (&self.tx, &self.rx);
+        let now_us = now.as_us().max(tx.now_us);
+        let since = |then: u64| span(now_us - then.min(now_us));
+        let (busy, rwnd, sndbuf) = self.busy.totals(now_us);
+        let min_rtt = tx.min_rtt_us();
+        TcpInfo {
+            state: self.state,
+            ca_state: tx.ca_state,
+            retransmits: u32::from(tx.retransmits),
+            probes: u32::from(tx.probes_out.max(self.out.keep_probes)),
+            backoff: u32::from(tx.backoff),
+            timestamps: self.flags.timestamps,
+            sack: tx.sack_enabled,
+            ecn: self.flags.ecn,
+            snd_wscale: self.snd_wscale,
+            rcv_wscale: rx.wscale,
+            rto: span(u64::from(tx.rtt.rto_us)),
+            ato: span(u64::from(rx.ato_us)),
+            snd_mss: tx.mss,
+            rcv_mss: u32::from(rx.rcv_mss),
+            advmss: u32::from(rx.advmss),
+            unacked: tx.packets_out,
+            sacked: tx.sacked_out,
+            lost: tx.lost_out,
+            retrans: tx.retrans_out,
+            in_flight: tx.in_flight(),
+            last_data_sent: since(tx.lsnd_us),
+            last_data_recv: since(rx.last_recv_us),
+            last_ack_recv: since(tx.last_ack_us),
+            rtt: span(u64::from(tx.srtt_us())),
+            rttvar: span(u64::from(tx.rtt.mdev_us4 >> 2)),
+            min_rtt: if min_rtt == u32::MAX { Span::ZERO } else { span(u64::from(min_rtt)) },
+            snd_ssthresh: tx.ssthresh,
+            snd_cwnd: tx.cwnd,
+            rcv_ssthresh: rx.rcv_ssthresh,
+            reordering: tx.reordering,
+            reord_seen: tx.reord_seen,
+            rcv_rtt: span(u64::from(rx.rtt_us8 >> 3)),
+            rcv_space: rx.space,
+            total_retrans: tx.total_retrans,
+            total_rto: tx.total_rto,
+            pacing_rate: tx.pacing_rate,
+            delivery_rate: tx.delivery_rate(),
+            delivery_rate_app_limited: tx.rate_app_limited,
+            bytes_acked: tx.bytes_acked,
+            bytes_received: rx.bytes_received,
+            bytes_sent: tx.bytes_sent,
+            bytes_retrans: tx.bytes_retrans,
+            segs_out: self.segs_out,
+            segs_in: self.segs_in,
+            data_segs_out: tx.data_segs_out,
+            data_segs_in: rx.data_segs_in,
+            delivered: tx.delivered,
+            delivered_ce: tx.delivered_ce,
+            notsent_bytes: self.buf.unsent(),
+            busy_time: span(busy),
+            rwnd_limited: span(rwnd),
+            sndbuf_limited: span(sndbuf),
+            snd_wnd: tx.snd_wnd,
+            rcv_wnd: rx.rcv_wnd,
+            dsack_dups: tx.dsack_dups,
+            rcv_ooopack: rx.ooo_segs,
+        }
     }
 }

@@ -8,17 +8,37 @@
 //!
 //! What is not here: IP, addresses of interfaces, demultiplexing and listeners. Those are the hosts'.
 
+mod ack;
+mod clock;
 mod config;
 pub mod congestion;
 mod connection;
 mod error;
+mod handshake;
 mod info;
+mod input;
+mod minmax;
+mod output;
+mod probes;
+mod rack;
+mod rate;
+mod reassembly;
+mod receive;
+mod receiver;
+mod recovery;
 mod reset;
+mod rtt;
+mod rtx;
+mod sack;
+mod sendbuf;
+mod sender;
 mod state;
+mod timers;
 mod udp;
+mod window;
 
 pub use config::{EcnMode, Keepalive, Profile, TcpConfig, TimerSlack};
-pub use congestion::CcKind;
+pub use congestion::{CcKind, Sender};
 pub use connection::{Connection, Transmit};
 pub use error::{TcpError, Unreachable};
 pub use info::{CaState, TcpInfo};

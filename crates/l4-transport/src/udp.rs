@@ -99,7 +99,7 @@ mod tests {
             payload: Payload::Zeros(bytes),
             sent_at: None,
             arrived_at: Instant::ZERO,
-            ecn: Ecn::NotEct,
+            ecn: Ecn::NotCapable,
             ttl: 64,
         }
     }

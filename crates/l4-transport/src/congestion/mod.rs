@@ -1,37 +1,245 @@
-//! Congestion control: one file per algorithm.
+//! Congestion control: one file per algorithm behind one small trait.
+//!
+//! An algorithm sees the sender's variables ([`Sender`]) and is told about acknowledgments, losses and changes of the recovery
+//! state; loss recovery itself is the connection's. Algorithms that are used by every flow are called directly, the others
+//! through a box.
 
+mod cubic;
+mod hystart;
+mod reno;
+
+pub use crate::rate::RateSample;
+pub use crate::sender::{INFINITE_SSTHRESH, Sender};
+
+use crate::{CaState, TcpConfig};
+use cubic::Cubic;
+use reno::Reno;
 use std::fmt;
+use std::sync::Arc;
+
+/// What a congestion control is told besides acknowledgments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CcEvent {
+    /// Sending starts again with nothing in flight.
+    TxStart,
+    /// The window was reduced after an idle time.
+    CwndRestart,
+    /// A reduction of the window is complete.
+    CompleteCwr,
+    /// A retransmission timeout.
+    Loss,
+    /// A segment arrived without a congestion mark.
+    EcnNoCe,
+    /// A segment arrived with a congestion mark.
+    EcnIsCe,
+}
+
+/// A congestion control algorithm.
+pub trait CongestionControl: Send {
+    /// The name in scripts and result files.
+    fn name(&self) -> &str;
+
+    /// The connection is established.
+    fn init(&mut self, _tcp: &mut Sender) {}
+
+    /// The slow-start threshold to use after a loss; called once per reduction.
+    fn ssthresh(&mut self, tcp: &mut Sender) -> u32;
+
+    /// As `ssthresh`, for a congestion mark instead of a loss (RFC 8511).
+    fn ssthresh_ecn(&mut self, tcp: &mut Sender) -> u32 {
+        self.ssthresh(tcp)
+    }
+
+    /// `acked` segments were newly acknowledged while the window may grow.
+    fn cong_avoid(&mut self, tcp: &mut Sender, acked: u32);
+
+    /// Segments were acknowledged; `rtt_us` is negative without a valid measurement.
+    fn pkts_acked(&mut self, _tcp: &mut Sender, _acked: u32, _rtt_us: i64) {}
+
+    /// An acknowledgment is being processed; `ece`: it carries ECN-Echo.
+    fn in_ack_event(&mut self, _tcp: &mut Sender, _ece: bool) {}
+
+    /// Something happened.
+    fn on_event(&mut self, _tcp: &mut Sender, _event: CcEvent) {}
+
+    /// The recovery state changes to `state`.
+    fn set_state(&mut self, _tcp: &mut Sender, _state: CaState) {}
+
+    /// The window to return to when a reduction turns out to have been unnecessary.
+    fn undo_cwnd(&mut self, tcp: &mut Sender) -> u32 {
+        tcp.cwnd.max(tcp.prior_cwnd)
+    }
+
+    /// The algorithm sets window and pacing rate itself, in [`CongestionControl::cong_control`], in every state.
+    fn controls_all(&self) -> bool {
+        false
+    }
+
+    /// An acknowledgment was processed; only for algorithms that control all.
+    fn cong_control(&mut self, _tcp: &mut Sender, _sample: &RateSample) {}
+
+    /// ECN must be negotiated, and marks be echoed one by one (RFC 8257).
+    fn needs_ecn(&self) -> bool {
+        false
+    }
+
+    /// A variable by its name, without the algorithm's: `w_max`.
+    fn variable(&self, _name: &str) -> Option<f64> {
+        None
+    }
+}
+
+/// Makes a congestion control that this crate does not know.
+#[derive(Clone)]
+pub struct CustomCc {
+    name: Arc<str>,
+    make: Arc<dyn Fn() -> Box<dyn CongestionControl> + Send + Sync>,
+}
+
+impl CustomCc {
+    /// An algorithm called `name`; `make` is called once per connection.
+    pub fn new(
+        name: &str,
+        make: impl Fn() -> Box<dyn CongestionControl> + Send + Sync + 'static,
+    ) -> CustomCc {
+        CustomCc { name: name.into(), make: Arc::new(make) }
+    }
+}
 
 /// Which algorithm a connection uses.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Default)]
 pub enum CcKind {
     /// NewReno (RFC 5681, RFC 6582).
     Reno,
     /// CUBIC (RFC 9438).
     #[default]
     Cubic,
+    /// Somebody else's.
+    Custom(CustomCc),
 }
 
 impl CcKind {
-    /// Every algorithm, in the order of the documentation.
+    /// The built-in algorithms, in the order of the documentation.
     pub const ALL: [CcKind; 2] = [CcKind::Reno, CcKind::Cubic];
 
     /// The name in scripts and result files.
-    pub const fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             CcKind::Reno => "reno",
             CcKind::Cubic => "cubic",
+            CcKind::Custom(custom) => &custom.name,
         }
     }
 
-    /// The algorithm of a name.
+    /// The built-in algorithm of a name.
     pub fn from_name(name: &str) -> Option<CcKind> {
         CcKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
+impl PartialEq for CcKind {
+    fn eq(&self, other: &CcKind) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for CcKind {}
+
 impl fmt::Debug for CcKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// The algorithm of one connection.
+pub(crate) enum Controller {
+    Reno(Reno),
+    Cubic(Cubic),
+    Boxed(Box<dyn CongestionControl>),
+}
+
+/// Calls a method of whichever algorithm it is.
+macro_rules! dispatch {
+    ($self:expr, $cc:ident => $call:expr) => {
+        match $self {
+            Controller::Reno($cc) => $call,
+            Controller::Cubic($cc) => $call,
+            Controller::Boxed($cc) => $call,
+        }
+    };
+}
+
+impl Controller {
+    pub fn new(config: &TcpConfig) -> Controller {
+        match &config.cc {
+            CcKind::Reno => Controller::Reno(Reno::new(config)),
+            CcKind::Cubic => Controller::Cubic(Cubic::new(config)),
+            CcKind::Custom(custom) => Controller::Boxed((custom.make)()),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        dispatch!(self, cc => cc.name())
+    }
+
+    pub fn init(&mut self, tcp: &mut Sender) {
+        dispatch!(self, cc => cc.init(tcp));
+    }
+
+    pub fn ssthresh(&mut self, tcp: &mut Sender) -> u32 {
+        dispatch!(self, cc => cc.ssthresh(tcp))
+    }
+
+    pub fn ssthresh_ecn(&mut self, tcp: &mut Sender) -> u32 {
+        dispatch!(self, cc => cc.ssthresh_ecn(tcp))
+    }
+
+    #[inline]
+    pub fn cong_avoid(&mut self, tcp: &mut Sender, acked: u32) {
+        dispatch!(self, cc => cc.cong_avoid(tcp, acked));
+    }
+
+    #[inline]
+    pub fn pkts_acked(&mut self, tcp: &mut Sender, acked: u32, rtt_us: i64) {
+        dispatch!(self, cc => cc.pkts_acked(tcp, acked, rtt_us));
+    }
+
+    #[inline]
+    pub fn in_ack_event(&mut self, tcp: &mut Sender, ece: bool) {
+        if let Controller::Boxed(cc) = self {
+            cc.in_ack_event(tcp, ece);
+        }
+    }
+
+    pub fn on_event(&mut self, tcp: &mut Sender, event: CcEvent) {
+        dispatch!(self, cc => cc.on_event(tcp, event));
+    }
+
+    pub fn set_state(&mut self, tcp: &mut Sender, state: CaState) {
+        dispatch!(self, cc => cc.set_state(tcp, state));
+    }
+
+    pub fn undo_cwnd(&mut self, tcp: &mut Sender) -> u32 {
+        dispatch!(self, cc => cc.undo_cwnd(tcp))
+    }
+
+    #[inline]
+    pub fn controls_all(&self) -> bool {
+        matches!(self, Controller::Boxed(cc) if cc.controls_all())
+    }
+
+    #[inline]
+    pub fn cong_control(&mut self, tcp: &mut Sender, sample: &RateSample) {
+        if let Controller::Boxed(cc) = self {
+            cc.cong_control(tcp, sample);
+        }
+    }
+
+    pub fn needs_ecn(&self) -> bool {
+        matches!(self, Controller::Boxed(cc) if cc.needs_ecn())
+    }
+
+    pub fn variable(&self, name: &str) -> Option<f64> {
+        dispatch!(self, cc => cc.variable(name))
     }
 }

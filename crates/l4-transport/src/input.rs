@@ -1,0 +1,366 @@
+//! A segment arrives: the checks and their order (RFC 9293 section 3.10.7, RFC 7323 section 5, RFC 5961).
+
+use crate::ack::{AckFlags, SLOWPATH, UPDATE_TS_RECENT};
+use crate::clock::Us;
+use crate::{Connection, Event, State, TcpError, Unreachable};
+use tidewire_units::Instant;
+use tidewire_wire::{Ecn, Seq, TcpFlags, TcpSegment};
+
+/// A timestamp this old does not reject segments any more (RFC 7323 section 5.5).
+const PAWS_WINDOW_US: Us = 24 * 86_400 * 1_000_000;
+/// Disorder of timestamps that is still taken for a delayed acknowledgment.
+const PAWS_SLOP: i32 = 1;
+
+/// What to do with a segment after the checks.
+enum Verdict {
+    Process,
+    Discard,
+}
+
+impl Connection {
+    /// A segment has arrived with this ECN field in its IP header.
+    pub fn handle_segment(&mut self, now: Instant, segment: &TcpSegment, ecn: Ecn) {
+        self.set_now(now);
+        self.segs_in += 1;
+        match self.state {
+            State::Closed => {}
+            State::SynSent => self.on_syn_sent(segment),
+            State::TimeWait => self.on_time_wait(segment),
+            _ => self.on_segment(segment, ecn),
+        }
+    }
+
+    fn on_segment(&mut self, segment: &TcpSegment, ecn: Ecn) {
+        if self.state == State::SynReceived && self.on_syn_received(segment) {
+            return;
+        }
+        if let Verdict::Discard = self.validate(segment) {
+            return;
+        }
+        if !segment.flags.ack() {
+            return;
+        }
+        let mut flags = SLOWPATH | UPDATE_TS_RECENT;
+        if self.state == State::SynReceived {
+            if segment.ack.at_or_before(self.tx.snd_una) || segment.ack.after(self.tx.snd_nxt) {
+                self.out.reset = Some((segment.ack, false));
+                return;
+            }
+            self.transition(Event::SynAcked);
+            self.tx.snd_wnd = u32::from(segment.window) << self.snd_wscale;
+            self.tx.max_window = self.tx.max_window.max(self.tx.snd_wnd);
+            self.tx.snd_wl1 = segment.seq;
+            self.establish(segment);
+            flags |= crate::ack::WIN_UPDATE;
+        }
+        if !self.handle_ack(segment, flags) {
+            return;
+        }
+        if !self.after_ack(segment) {
+            return;
+        }
+        if segment.seq_len() > 0 {
+            self.handle_data(segment, ecn);
+        } else if self.flags.ecn {
+            self.note_ecn(ecn, false);
+        }
+        self.out.push = true;
+        self.ack_if_needed();
+        self.arm_keepalive();
+    }
+
+    /// Our FIN may have been acknowledged; data for an application that has gone is answered with a reset. Returns whether the
+    /// segment is to be processed further.
+    fn after_ack(&mut self, segment: &TcpSegment) -> bool {
+        if self.flags.fin_sent && !self.flags.fin_acked && self.tx.snd_una == self.tx.snd_nxt {
+            self.flags.fin_acked = true;
+            let before = self.state;
+            self.transition(Event::FinAcked);
+            match self.state {
+                State::TimeWait => self.enter_time_wait(),
+                State::Closed => {
+                    self.finish(None);
+                    return false;
+                }
+                State::FinWait2 if before == State::FinWait1 && self.flags.orphan => {
+                    self.timers.keep = self.deadline(self.config.fin_timeout.as_us());
+                }
+                _ => {}
+            }
+        }
+        let past_end = segment.seq_end() - u32::from(segment.flags.fin());
+        if self.flags.orphan
+            && matches!(self.state, State::FinWait1 | State::FinWait2)
+            && !segment.payload.is_empty()
+            && past_end.after(self.rx.rcv_nxt)
+        {
+            self.out.reset = Some((self.tx.snd_nxt, true));
+            self.finish(Some(TcpError::Aborted));
+            return false;
+        }
+        true
+    }
+
+    /// SYN_RECEIVED only: the SYN again, or an acknowledgment of something never sent. Returns whether that was all.
+    fn on_syn_received(&mut self, segment: &TcpSegment) -> bool {
+        let flags = segment.flags;
+        if flags.syn() && !flags.ack() && !flags.rst() && segment.seq == self.rx.irs {
+            if !self.flags.active || !self.rate_limited_oow() {
+                self.disarm();
+                self.out.syn = true;
+            }
+            return true;
+        }
+        if self.flags.active {
+            return false;
+        }
+        if flags.ack() && !flags.rst() && segment.ack != self.tx.snd_nxt {
+            self.out.reset = Some((segment.ack, false));
+            return true;
+        }
+        if (flags.syn() || flags.rst()) && self.in_window(segment) {
+            if flags.syn() && !flags.rst() {
+                self.out.reset =
+                    Some((if flags.ack() { segment.ack } else { self.tx.snd_nxt }, !flags.ack()));
+            }
+            self.finish(Some(TcpError::Reset));
+            return true;
+        }
+        false
+    }
+
+    /// Timestamps, sequence number, RST and SYN, in this order.
+    fn validate(&mut self, segment: &TcpSegment) -> Verdict {
+        let flags = segment.flags;
+        if self.paws_rejects(segment) && !flags.rst() {
+            if flags.syn() {
+                self.challenge_ack();
+            } else if !self.rate_limited(segment) {
+                self.duplicate_ack(segment);
+            }
+            return Verdict::Discard;
+        }
+        if !self.in_window(segment) {
+            if flags.rst() {
+                if self.resets_after_fin(segment.seq) {
+                    self.on_reset();
+                }
+            } else if flags.syn() {
+                self.challenge_ack();
+            } else if !self.rate_limited(segment) {
+                self.duplicate_ack(segment);
+            }
+            return Verdict::Discard;
+        }
+        if flags.rst() {
+            // RFC 5961 section 3.2; the right edge of the SACKed data counts as well.
+            let right_edge = self
+                .rx
+                .ooo
+                .as_ref()
+                .and_then(|ooo| ooo.blocks().iter().map(|block| block.1).reduce(|a, b| a.max(b)));
+            if segment.seq == self.rx.rcv_nxt
+                || self.resets_after_fin(segment.seq)
+                || right_edge == Some(segment.seq)
+            {
+                self.on_reset();
+            } else {
+                self.challenge_ack();
+            }
+            return Verdict::Discard;
+        }
+        if flags.syn() {
+            let crossed = self.state == State::SynReceived
+                && flags.ack()
+                && segment.seq + 1 == self.rx.rcv_nxt
+                && segment.ack == self.tx.snd_nxt;
+            if !crossed {
+                self.challenge_ack();
+                return Verdict::Discard;
+            }
+        }
+        Verdict::Process
+    }
+
+    /// The segment touches the receive window.
+    fn in_window(&self, segment: &TcpSegment) -> bool {
+        let right = self.rx.rcv_nxt + self.rx.receive_window();
+        if segment.seq_end().before(self.rx.rcv_wup) || segment.seq.after(right) {
+            return false;
+        }
+        // Data beyond the window is taken only while the application keeps up.
+        !segment.seq_end().after(right) || self.rx.readable == 0
+    }
+
+    /// A reset just below the FIN that was received, as some stacks send it.
+    fn resets_after_fin(&self, seq: Seq) -> bool {
+        seq == self.rx.rcv_nxt - 1 && matches!(self.state, State::CloseWait | State::LastAck | State::Closing)
+    }
+
+    fn on_reset(&mut self) {
+        let error = match self.state {
+            State::SynReceived if self.flags.active => TcpError::Refused,
+            State::CloseWait => TcpError::BrokenPipe,
+            _ => TcpError::Reset,
+        };
+        self.finish(Some(error));
+    }
+
+    /// RFC 7323 section 5.3: an old timestamp marks an old segment, but not a reordered acknowledgment.
+    fn paws_rejects(&self, segment: &TcpSegment) -> bool {
+        let Some(stamps) = segment.options.timestamps.filter(|_| self.flags.timestamps) else {
+            return false;
+        };
+        let behind = self.rx.ts_recent.wrapping_sub(stamps.value) as i32;
+        if behind <= 0 || self.rx.ts_recent_us == 0 {
+            return false;
+        }
+        if behind <= PAWS_SLOP && segment.payload.is_empty() {
+            return false;
+        }
+        if self.tx.us_since(self.rx.ts_recent_us) >= PAWS_WINDOW_US {
+            return false;
+        }
+        !self.is_disordered_ack(segment, behind)
+    }
+
+    /// A pure duplicate of the current acknowledgment, from before a retransmission.
+    fn is_disordered_ack(&self, segment: &TcpSegment, behind: i32) -> bool {
+        let pure = segment.flags.ack() && segment.payload.is_empty() && !segment.flags.syn();
+        let window = u32::from(segment.window) << self.snd_wscale;
+        pure && segment.seq == self.rx.rcv_nxt
+            && segment.seq_len() == 0
+            && segment.ack == self.tx.snd_una
+            && window == self.tx.snd_wnd
+            && i64::from(behind) * 1_000 <= i64::from(self.tx.rtt.rto_us)
+    }
+
+    /// RFC 5961 section 7: unless it carries data, a bad segment is answered at most twice per second.
+    fn rate_limited(&mut self, segment: &TcpSegment) -> bool {
+        if !segment.payload.is_empty() && !segment.flags.syn() {
+            return false;
+        }
+        self.rate_limited_oow()
+    }
+
+    fn rate_limited_oow(&mut self) -> bool {
+        let now = self.tx.now_us.max(1);
+        if self.rx.last_oow_us != 0 && now - self.rx.last_oow_us < self.config.invalid_ratelimit.as_us() {
+            return true;
+        }
+        self.rx.last_oow_us = now;
+        false
+    }
+
+    /// An acknowledgment in answer to what may be an attack (RFC 5961).
+    pub(crate) fn challenge_ack(&mut self) {
+        let now = self.tx.now_us.max(1);
+        let limit = self.config.invalid_ratelimit.as_us();
+        if self.rx.last_challenge_us != 0 && now - self.rx.last_challenge_us < limit {
+            return;
+        }
+        self.rx.last_challenge_us = now;
+        self.out.ack = true;
+    }
+
+    /// An acknowledgment at once, with a duplicate SACK for data that had arrived before (RFC 2883).
+    fn duplicate_ack(&mut self, segment: &TcpSegment) {
+        let end = segment.seq_end();
+        if segment.seq != end && segment.seq.before(self.rx.rcv_nxt) {
+            self.enter_quickack(crate::receiver::MAX_QUICKACKS);
+            if self.tx.sack_enabled && self.config.dsack {
+                self.rx.dsack = Some((segment.seq, end.min(self.rx.rcv_nxt)));
+            }
+        }
+        self.out.ack = true;
+    }
+
+    /// The timestamp to echo follows segments that begin at or before the last acknowledgment sent (RFC 7323 section 4.3).
+    #[inline]
+    pub(crate) fn update_ts_recent(&mut self, segment: &TcpSegment) -> AckFlags {
+        if let Some(stamps) = segment.options.timestamps
+            && self.flags.timestamps
+            && segment.seq.at_or_before(self.rx.last_ack_sent)
+        {
+            let ahead = stamps.value.wrapping_sub(self.rx.ts_recent) as i32;
+            if ahead >= 0 || self.tx.us_since(self.rx.ts_recent_us) >= PAWS_WINDOW_US {
+                self.rx.ts_recent = stamps.value;
+                self.rx.ts_recent_us = self.tx.now_us.max(1);
+            }
+        }
+        0
+    }
+
+    /// A segment in TIME_WAIT (RFC 9293 section 3.10.7.4, RFC 1337 not enforced).
+    fn on_time_wait(&mut self, segment: &TcpSegment) {
+        let old = self.paws_rejects(segment);
+        let in_window = segment.seq_end().after(self.rx.rcv_nxt - 1)
+            && segment.seq.at_or_before(self.rx.rcv_nxt + self.rx.receive_window());
+        if segment.flags.rst() {
+            if !old && segment.seq == self.rx.rcv_nxt {
+                self.finish(None);
+            }
+            return;
+        }
+        if !old && in_window && segment.seq == self.rx.rcv_nxt && segment.seq_len() == 0 {
+            // A plain acknowledgment of our FIN, or of nothing new: the wait starts again, as in Linux.
+            self.timers.keep = self.deadline(self.config.time_wait.as_us());
+            return;
+        }
+        if segment.flags.fin() || segment.seq_len() == 0 {
+            self.timers.keep = self.deadline(self.config.time_wait.as_us());
+        }
+        if segment.flags.ack() || segment.seq_len() > 0 {
+            self.out.ack = !self.rate_limited(segment);
+        }
+    }
+
+    /// True when this connection is in TIME_WAIT and `syn` may open a new one in its place (RFC 6191).
+    pub fn yields_to(&self, syn: &TcpSegment) -> bool {
+        let fresh = match syn.options.timestamps.filter(|_| self.flags.timestamps) {
+            Some(stamps) => self.rx.ts_recent.wrapping_sub(stamps.value) as i32 <= 0,
+            None => syn.seq.after(self.rx.rcv_nxt),
+        };
+        self.state == State::TimeWait && syn.flags.0 & 0x17 == TcpFlags::SYN.0 && fresh
+    }
+
+    pub(crate) fn enter_time_wait(&mut self) {
+        let now_ns = self.out.now_ns;
+        let reset = self.out.reset;
+        self.buf.clear();
+        self.rtx = crate::rtx::RtxQueue::new();
+        self.timers = crate::timers::Timers::default();
+        self.out = crate::output::Output { ack: self.out.ack, reset, now_ns, ..Default::default() };
+        self.timers.keep = self.deadline(self.config.time_wait.as_us());
+        self.busy.switch(self.tx.now_us, 0);
+    }
+
+    /// The network says that a segment of this connection did not arrive (RFC 5461, RFC 9293 section 3.9.2.2).
+    pub fn handle_unreachable(&mut self, now: Instant, kind: Unreachable) {
+        self.set_now(now);
+        let error = match kind {
+            Unreachable::Host => TcpError::HostUnreachable,
+            Unreachable::Port => TcpError::PortUnreachable,
+            Unreachable::FragmentationNeeded(mtu) => {
+                self.shrink_path(mtu);
+                return;
+            }
+        };
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            self.finish(Some(error));
+        } else if self.state != State::Closed {
+            self.soft_error = Some(error);
+        }
+    }
+
+    /// The path takes packets of `mtu` bytes at most: what is in flight is cut and resent (RFC 1191, RFC 9293 section 3.7.5).
+    fn shrink_path(&mut self, mtu: u16) {
+        let mss = mtu.saturating_sub(40).max(68);
+        if !self.state.is_synchronized() || mss >= self.out.path_mss.min(self.config.mss) {
+            return;
+        }
+        self.out.path_mss = mss;
+        self.sync_mss();
+        self.resegment();
+    }
+}

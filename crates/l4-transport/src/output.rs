@@ -1,0 +1,594 @@
+//! What leaves a connection, in which order: resets, SYNs, probes, retransmissions, new data, acknowledgments.
+
+use crate::clock::Us;
+use crate::congestion::CcEvent;
+use crate::rtx::{EVER_RETRANS, FIN, LOST, NIL, RETRANS, SACKED, Sent};
+use crate::timers::Pending;
+use crate::{Connection, State, Transmit};
+use tidewire_units::Instant;
+use tidewire_wire::{Ecn, Payload, Seq, TcpFlags, TcpOptions, TcpSegment, Timestamps};
+
+/// What loss recovery wants to send after an acknowledgment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Rexmit {
+    #[default]
+    None,
+    /// Segments marked lost.
+    Lost,
+    /// New data, to find out whether a timeout was spurious (RFC 5682).
+    New,
+}
+
+/// What is to be sent at the next opportunity.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// A reset: its sequence number, and whether it acknowledges.
+    pub reset: Option<(Seq, bool)>,
+    /// An acknowledgment of an earlier state, before what comes next.
+    pub early_ack: Option<Box<TcpSegment>>,
+    pub syn: bool,
+    pub syn_again: bool,
+    /// The oldest segment, after a timeout.
+    pub head: bool,
+    pub rexmit: Rexmit,
+    pub loss_probe: bool,
+    /// A window or keepalive probe.
+    pub probe: bool,
+    /// Send what the window has room for, full segment or not.
+    pub wakeup: bool,
+    /// Try to send new data.
+    pub push: bool,
+    pub ack: bool,
+    /// The peer scales its windows.
+    pub peer_scales: bool,
+    /// Unanswered keepalive probes.
+    pub keep_probes: u8,
+    /// Segments of new data sent since `push` was set.
+    pub burst: u16,
+    /// What the path takes.
+    pub path_mss: u16,
+    /// The timestamp echoed by the last acknowledgment; zero: none.
+    pub tsecr: u32,
+    /// First transmission of the SYN, or of the first unanswered window probe.
+    pub since_us: Us,
+    pub now_ns: u64,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Output {
+            reset: None,
+            early_ack: None,
+            syn: false,
+            syn_again: false,
+            head: false,
+            rexmit: Rexmit::None,
+            loss_probe: false,
+            probe: false,
+            wakeup: false,
+            push: false,
+            ack: false,
+            peer_scales: false,
+            keep_probes: 0,
+            burst: 0,
+            path_mss: u16::MAX,
+            tsecr: 0,
+            since_us: 0,
+            now_ns: 0,
+        }
+    }
+}
+
+impl Output {
+    pub fn want_lost(&mut self) {
+        self.rexmit = Rexmit::Lost;
+    }
+}
+
+/// Why new data is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Push {
+    /// Because there is some.
+    Normal,
+    /// Without waiting for a full segment.
+    Now,
+    /// As a loss probe: one segment beyond the congestion window.
+    Probe,
+    /// As much as the peer's window takes, however little.
+    Wakeup,
+}
+
+impl Connection {
+    /// The next segment to send now. To be called until it gives nothing after every other call.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        self.set_now(now);
+        if let Some(transmit) = self.poll_control() {
+            return Some(transmit);
+        }
+        if self.may_transmit()
+            && let Some(transmit) = self.poll_data()
+        {
+            return Some(transmit);
+        }
+        if self.out.ack && self.state != State::Closed {
+            return Some(self.transmit_ack());
+        }
+        if self.flags.discard && self.rx.readable > 0 {
+            self.discard_readable();
+            if self.out.ack && self.state != State::Closed {
+                return Some(self.transmit_ack());
+            }
+        }
+        None
+    }
+
+    fn transmit_ack(&mut self) -> Transmit {
+        let segment = self.pure_ack();
+        self.ack_left();
+        self.plain(segment)
+    }
+
+    /// Counts a segment that is neither data nor subject to congestion control.
+    fn plain(&mut self, segment: TcpSegment) -> Transmit {
+        self.segs_out += 1;
+        let ecn = if self.cc.needs_ecn() && self.flags.ecn { Ecn::Ect0 } else { Ecn::NotCapable };
+        Transmit { segment, ecn, is_retransmit: false }
+    }
+
+    fn poll_control(&mut self) -> Option<Transmit> {
+        if let Some((seq, acknowledges)) = self.out.reset.take() {
+            let mut segment = self.header(seq, if acknowledges { TcpFlags::ACK } else { TcpFlags::NONE });
+            segment.flags |= TcpFlags::RST;
+            if !acknowledges {
+                segment.window = 0;
+                segment.options = TcpOptions::default();
+            }
+            self.segs_out += 1;
+            return Some(Transmit { segment, ecn: Ecn::NotCapable, is_retransmit: false });
+        }
+        if let Some(segment) = self.out.early_ack.take() {
+            return Some(self.plain(*segment));
+        }
+        if self.out.syn && matches!(self.state, State::SynSent | State::SynReceived) {
+            self.out.syn = false;
+            let is_retransmit = self.out.syn_again;
+            self.out.syn_again = false;
+            let segment = self.syn_segment();
+            self.syn_sent();
+            self.segs_out += 1;
+            return Some(Transmit { segment, ecn: Ecn::NotCapable, is_retransmit });
+        }
+        if self.out.probe && self.may_transmit() {
+            self.out.probe = false;
+            let segment = self.header(self.tx.snd_una - 1, TcpFlags::ACK);
+            self.ack_left();
+            return Some(self.plain(segment));
+        }
+        None
+    }
+
+    fn poll_data(&mut self) -> Option<Transmit> {
+        if self.out.head {
+            self.out.head = false;
+            let head = self.rtx.begin();
+            if let Some(transmit) = self.retransmit(head, true) {
+                return Some(transmit);
+            }
+        }
+        if self.out.rexmit == Rexmit::New {
+            if let Some(transmit) = self.new_data(Push::Now) {
+                return Some(transmit);
+            }
+            self.end_burst();
+            self.out.rexmit = Rexmit::None;
+            if !self.tx.snd_nxt.after(self.tx.high_seq) {
+                self.tx.frto = false;
+                self.out.rexmit = Rexmit::Lost;
+            }
+        }
+        if self.out.rexmit == Rexmit::Lost {
+            if let Some(transmit) = self.retransmit_lost() {
+                return Some(transmit);
+            }
+            self.out.rexmit = Rexmit::None;
+        }
+        if self.out.loss_probe {
+            self.out.loss_probe = false;
+            if let Some(transmit) = self.send_loss_probe() {
+                return Some(transmit);
+            }
+        }
+        if self.out.wakeup {
+            self.out.wakeup = false;
+            if let Some(transmit) = self.new_data(Push::Wakeup) {
+                self.out.push = true;
+                return Some(transmit);
+            }
+        }
+        if self.out.push {
+            if let Some(transmit) = self.new_data(Push::Normal) {
+                return Some(transmit);
+            }
+            self.out.push = false;
+            self.end_burst();
+        }
+        None
+    }
+
+    /// A header with everything but data.
+    #[inline]
+    pub(crate) fn header(&mut self, seq: Seq, flags: TcpFlags) -> TcpSegment {
+        let mut options = TcpOptions::default();
+        if self.flags.timestamps {
+            options.timestamps = Some(Timestamps { value: self.timestamp(), echo: self.rx.ts_recent });
+        }
+        if self.tx.sack_enabled && (self.rx.dsack.is_some() || self.rx.ooo.is_some()) {
+            self.sack_blocks(&mut options.sack);
+        }
+        TcpSegment {
+            src_port: self.local.port,
+            dst_port: self.remote.port,
+            seq,
+            ack: if flags.ack() { self.rx.rcv_nxt } else { Seq(0) },
+            flags,
+            window: self.announce_window(),
+            options,
+            payload: Payload::EMPTY,
+        }
+    }
+
+    /// An acknowledgment without data.
+    pub(crate) fn pure_ack(&mut self) -> TcpSegment {
+        // Beyond a window that the peer has shrunk, the acknowledgment must still be acceptable to it.
+        let seq = if self.tx.snd_wnd == 0 || self.tx.snd_nxt.at_or_before(self.tx.wnd_end()) {
+            self.tx.snd_nxt
+        } else {
+            self.tx.wnd_end()
+        };
+        let seq = if self.tx.snd_wnd == 0 { self.tx.wnd_end().max(self.tx.snd_una) } else { seq };
+        let flags = self.plain_flags();
+        self.header(if self.tx.packets_out == 0 { self.tx.snd_nxt } else { seq }, flags)
+    }
+
+    #[inline]
+    pub(crate) fn is_paced(&self) -> bool {
+        self.tx.pacing_needed || self.config.pacing
+    }
+
+    /// Must the next segment wait for its turn? Then the timer is set.
+    #[inline]
+    fn pacing_blocks(&mut self) -> bool {
+        if !self.is_paced() || self.tx.pace_next_ns <= self.out.now_ns {
+            return false;
+        }
+        self.timers.pace = Instant::from_ps(self.tx.pace_next_ns.saturating_mul(1_000));
+        true
+    }
+
+    /// A segment of `bytes` has left: the next one may follow when it would have drained at the pacing rate.
+    #[inline]
+    fn pace(&mut self, bytes: u32) {
+        if !self.is_paced() {
+            return;
+        }
+        let tx = &mut self.tx;
+        let prior = tx.pace_next_ns;
+        tx.pace_next_ns = prior.max(self.out.now_ns);
+        // The first ten segments are not paced.
+        if tx.pacing_rate == u64::MAX || tx.pacing_rate == 0 || tx.data_segs_out < 10 {
+            return;
+        }
+        let ns = (u128::from(bytes) * 1_000_000_000 / u128::from(tx.pacing_rate)).min(1 << 60) as u64;
+        let credit = tx.pace_next_ns - prior;
+        tx.pace_next_ns += ns - (ns / 2).min(credit);
+    }
+
+    /// Sends a segment again. `counted`: as a retransmission of loss recovery, not as a probe.
+    fn retransmit(&mut self, at: u32, counted: bool) -> Option<Transmit> {
+        if self.rtx.is_empty() || at == self.rtx.end() {
+            return None;
+        }
+        let (seq, len) = {
+            let sent = self.rtx.get(at);
+            (sent.seq, sent.data_len())
+        };
+        let open = (self.tx.wnd_end() - seq) as i32;
+        if open <= 0 && seq != self.tx.snd_una {
+            return None;
+        }
+        let most = if open <= 0 { self.tx.mss } else { (open as u32).min(self.tx.mss.max(1)) };
+        if len > most && self.rtx.split(at, seq + most) {
+            self.count_split(at);
+        }
+        let now = self.tx.now_us;
+        if self.tx.retrans_stamp == 0 && counted {
+            self.tx.retrans_stamp = crate::Sender::stamp(now);
+        }
+        let mut sent = self.rtx.get(at).clone();
+        sent.sent_us = now;
+        self.tx.rate_sent(&mut sent);
+        sent.flags |= EVER_RETRANS;
+        if counted {
+            sent.flags |= RETRANS;
+            self.tx.retrans_out += 1;
+            self.tx.undo_retrans = self.tx.undo_retrans.max(0) + 1;
+        }
+        sent.in_flight = self.tx.in_flight();
+        let segment = self.data_segment(&sent);
+        self.tx.total_retrans += 1;
+        self.tx.bytes_retrans += u64::from(sent.data_len());
+        let len = sent.data_len();
+        *self.rtx.get_mut(at) = sent;
+        self.rtx.touch(at);
+        self.data_left(len);
+        let ecn = if self.cc.needs_ecn() && self.flags.ecn { Ecn::Ect0 } else { Ecn::NotCapable };
+        Some(Transmit { segment, ecn, is_retransmit: true })
+    }
+
+    fn count_split(&mut self, at: u32) {
+        let flags = self.rtx.get(at).flags;
+        let tx = &mut self.tx;
+        tx.packets_out += 1;
+        tx.sacked_out += u32::from(flags & SACKED != 0 && tx.sack_enabled);
+        tx.lost_out += u32::from(flags & LOST != 0);
+        tx.retrans_out += u32::from(flags & RETRANS != 0);
+        tx.retransmit_hint = NIL;
+    }
+
+    /// The next segment that is lost and not yet resent, if the window has room.
+    fn retransmit_lost(&mut self) -> Option<Transmit> {
+        if self.tx.packets_out == 0 || self.tx.retrans_out >= self.tx.lost_out {
+            return None;
+        }
+        if self.tx.in_flight() >= self.tx.cwnd || self.pacing_blocks() {
+            return None;
+        }
+        let head = self.rtx.begin();
+        let mut at = self.tx.retransmit_hint;
+        if at == NIL || (at.wrapping_sub(head) as i32) < 0 {
+            at = head;
+        }
+        while at != self.rtx.end() {
+            let flags = self.rtx.get(at).flags;
+            if flags & LOST != 0 && flags & (SACKED | RETRANS) == 0 {
+                break;
+            }
+            at = at.wrapping_add(1);
+        }
+        self.tx.retransmit_hint = at;
+        if at == self.rtx.end() {
+            self.tx.retransmit_hint = NIL;
+            return None;
+        }
+        let transmit = self.retransmit(at, true)?;
+        if self.tx.in_cwnd_reduction() {
+            self.tx.prr_out += 1;
+        }
+        if at == self.rtx.begin() && self.timers.pending != Pending::Reorder {
+            self.arm(Pending::Retransmit, Us::from(self.tx.rtt.rto_us));
+        }
+        Some(transmit)
+    }
+
+    /// New data beyond the window if there is any, else the last segment again (RFC 8985 section 7.3).
+    fn send_loss_probe(&mut self) -> Option<Transmit> {
+        if self.tx.packets_out == 0 {
+            return None;
+        }
+        let mut transmit = None;
+        if self.tx.tlp_high_seq.is_none() {
+            self.tx.tlp_retrans = false;
+            let fits = (self.tx.snd_nxt + self.next_segment_len()).at_or_before(self.tx.wnd_end());
+            if (self.buf.unsent() > 0 || self.fin_unsent()) && fits {
+                transmit = self.new_data(Push::Probe);
+                self.end_burst();
+            } else {
+                transmit = self.retransmit(self.rtx.end().wrapping_sub(1), false);
+                self.tx.tlp_retrans = transmit.is_some();
+            }
+        }
+        self.timers.pending = Pending::LossProbe;
+        if transmit.is_some() {
+            self.tx.tlp_high_seq = Some(self.tx.snd_nxt);
+            self.timers.pending = Pending::None;
+        }
+        self.rearm_rto();
+        transmit
+    }
+
+    /// Sequence space of the next new segment.
+    #[inline]
+    pub(crate) fn next_segment_len(&self) -> u32 {
+        let data = self.buf.unsent().min(u64::from(self.tx.mss)) as u32;
+        let last = self.buf.unsent() <= u64::from(self.tx.mss);
+        data + u32::from(last && self.fin_unsent())
+    }
+
+    /// The next segment of new data, if congestion window, peer's window, pacing and Nagle's rule let it go.
+    fn new_data(&mut self, push: Push) -> Option<Transmit> {
+        if self.buf.unsent() == 0 && !self.fin_unsent() {
+            return None;
+        }
+        if push != Push::Probe
+            && push != Push::Wakeup
+            && (self.tx.in_flight() >= self.tx.cwnd || self.pacing_blocks())
+        {
+            return None;
+        }
+        let (len, fin) = self.next_new_len(push)?;
+        let (seq, now) = (self.tx.snd_nxt, self.tx.now_us);
+        let end = seq + len + u32::from(fin);
+        let mut sent = Sent::new(seq, end, if fin { FIN } else { 0 });
+        sent.sent_us = now;
+        if self.tx.in_flight() == 0 {
+            self.cc.on_event(&mut self.tx, CcEvent::TxStart);
+        }
+        self.tx.rate_sent(&mut sent);
+        sent.in_flight = self.tx.in_flight() + 1;
+        let mut segment = self.data_segment(&sent);
+        let ecn = self.mark_new_data(&mut segment);
+        let first = self.tx.packets_out == 0;
+        let at = self.rtx.push(sent);
+        self.rtx.touch(at);
+        self.tx.packets_out += 1;
+        self.tx.snd_nxt = end;
+        if len < self.tx.mss && len > 0 {
+            self.tx.snd_sml = end;
+        }
+        self.buf.sent(len);
+        self.flags.fin_sent |= fin;
+        self.note_reply();
+        self.data_left(len);
+        self.out.burst = self.out.burst.saturating_add(1);
+        if first || self.timers.pending == Pending::LossProbe {
+            self.rearm_rto();
+        }
+        self.busy.switch(now, 1);
+        Some(Transmit { segment, ecn, is_retransmit: false })
+    }
+
+    /// How many bytes the next segment takes, and whether the FIN goes with them.
+    fn next_new_len(&mut self, push: Push) -> Option<(u32, bool)> {
+        let (unsent, mss) = (self.buf.unsent(), self.tx.mss);
+        let mut len = unsent.min(u64::from(mss)) as u32;
+        if push == Push::Wakeup {
+            len = len.min(self.tx.wnd_end() - self.tx.snd_nxt);
+        }
+        let fin = self.fin_unsent() && u64::from(len) == unsent;
+        if (self.tx.snd_nxt + len + u32::from(fin && len == 0)).after(self.tx.wnd_end()) {
+            self.busy.switch(self.tx.now_us, if self.tx.packets_out > 0 { 2 } else { 0 });
+            return None;
+        }
+        let fin = fin && (len == 0 || (self.tx.snd_nxt + len + 1).at_or_before(self.tx.wnd_end()));
+        if len < mss && !fin && push == Push::Normal {
+            let small_outstanding =
+                self.tx.snd_sml.after(self.tx.snd_una) && self.tx.snd_sml.at_or_before(self.tx.snd_nxt);
+            let nagle = !self.config.nodelay && self.tx.packets_out > 0 && small_outstanding;
+            if nagle || self.flags.cork {
+                return None;
+            }
+        }
+        Some((len, fin))
+    }
+
+    /// The segment of a record, with its data.
+    fn data_segment(&mut self, sent: &Sent) -> TcpSegment {
+        let mut flags = self.plain_flags();
+        if sent.is(FIN) {
+            flags |= TcpFlags::FIN;
+        }
+        let len = sent.data_len();
+        let position = u64::from(sent.seq - self.tx.snd_una);
+        let is_last = self.buf.unsent() != u64::MAX
+            && position + u64::from(len) >= self.buf.unacked() + self.buf.unsent();
+        if is_last && len > 0 {
+            flags |= TcpFlags::PSH;
+        }
+        let mut segment = self.header(sent.seq, flags);
+        // SACK blocks must not push a full segment over the path's limit.
+        let spare = (self.tx.mss - len.min(self.tx.mss)) as usize;
+        while !segment.options.sack.is_empty() && 4 + 8 * segment.options.sack.len() > spare {
+            segment.options.sack.pop();
+        }
+        if len > 0 {
+            segment.payload = self.buf.read(position, len);
+        }
+        segment
+    }
+
+    /// ECN-capable transport and CWR belong on new data only (RFC 3168 section 6.1).
+    fn mark_new_data(&mut self, segment: &mut TcpSegment) -> Ecn {
+        if !self.flags.ecn {
+            return Ecn::NotCapable;
+        }
+        if segment.payload.is_empty() {
+            return if self.cc.needs_ecn() { Ecn::Ect0 } else { Ecn::NotCapable };
+        }
+        if self.flags.ecn_cwr {
+            self.flags.ecn_cwr = false;
+            segment.flags |= TcpFlags::CWR;
+        }
+        Ecn::Ect0
+    }
+
+    /// Data that answers data: the connection is a dialogue, and acknowledgments may ride along.
+    fn note_reply(&mut self) {
+        let now = self.tx.now_us;
+        if now - self.rx.last_recv_us < Us::from(self.rx.ato_us) {
+            self.rx.pingpong = true;
+        }
+    }
+
+    /// A segment with data has left.
+    #[inline]
+    fn data_left(&mut self, len: u32) {
+        self.segs_out += 1;
+        self.pace(len + 52);
+        self.tx.lsnd_us = self.tx.now_us;
+        self.tx.bytes_sent += u64::from(len);
+        self.tx.data_segs_out += 1;
+        self.ack_left();
+    }
+
+    /// Nothing more goes out now: remembers whether the window was the limit, and sets the timers.
+    fn end_burst(&mut self) {
+        let sent = std::mem::take(&mut self.out.burst);
+        let has_more = self.buf.unsent() > 0 || self.fin_unsent();
+        if sent == 0 && !has_more {
+            return;
+        }
+        let limited = self.tx.in_flight() >= self.tx.cwnd;
+        if sent > 0 || limited {
+            self.validate_cwnd(limited);
+        }
+        if sent > 0 {
+            if self.tx.in_cwnd_reduction() {
+                self.tx.prr_out += u32::from(sent);
+            }
+            if !self.out.loss_probe && self.tx.tlp_high_seq.is_none() {
+                self.schedule_loss_probe(false);
+            }
+        }
+        if has_more && self.tx.packets_out == 0 && self.timers.pending == Pending::None {
+            let delay = Us::from(self.tx.rtt.rto_us).max(self.config.rto_min.as_us().min(200_000));
+            self.arm(Pending::WindowProbe, self.clamp_probe(delay));
+        }
+    }
+
+    /// Tracks how much of the window is used (RFC 7661).
+    fn validate_cwnd(&mut self, limited: bool) {
+        let after_idle = self.config.slow_start_after_idle && !self.cc.controls_all();
+        let tx = &mut self.tx;
+        if tx.snd_una.at_or_after(tx.cwnd_usage_seq)
+            || limited
+            || (!tx.is_cwnd_limited && tx.packets_out > tx.max_packets_out)
+        {
+            tx.is_cwnd_limited = limited;
+            tx.max_packets_out = tx.packets_out;
+            tx.cwnd_usage_seq = tx.snd_nxt;
+        }
+        if tx.is_cwnd_limited() {
+            tx.cwnd_used = 0;
+            tx.cwnd_stamp_us = tx.now_us;
+            return;
+        }
+        tx.cwnd_used = tx.cwnd_used.max(tx.packets_out);
+        if after_idle && tx.us_since(tx.cwnd_stamp_us) >= Us::from(tx.rtt.rto_us) {
+            self.shrink_unused_window();
+        }
+    }
+
+    /// The application has not used the window for a timeout's time: half of the unused part goes (RFC 2861).
+    fn shrink_unused_window(&mut self) {
+        let tx = &mut self.tx;
+        if tx.ca_state == crate::CaState::Open {
+            let used = tx.cwnd_used.max(u32::from(tx.init_cwnd));
+            if used < tx.cwnd {
+                tx.ssthresh = tx.current_ssthresh();
+                tx.cwnd = (tx.cwnd + used) >> 1;
+            }
+            tx.cwnd_used = 0;
+        }
+        tx.cwnd_stamp_us = tx.now_us;
+    }
+}

@@ -1,0 +1,109 @@
+//! Bulk transfers over a link: 10 Mbit/s, 50 ms, 200 packets of queue.
+mod common;
+use common::{A, B, Link};
+use tidewire_l4_transport::{CaState, CcKind, State, TcpConfig, TcpInfo};
+use tidewire_units::{Instant, Span};
+
+fn linux(cc: CcKind) -> TcpConfig {
+    TcpConfig {
+        cc,
+        rcvbuf_init: 4 << 20,
+        rcvbuf_max: 32 << 20,
+        sndbuf_init: 4 << 20,
+        nodelay: true,
+        ..TcpConfig::linux()
+    }
+}
+
+#[test]
+fn slow_start_doubles_every_round_trip() {
+    let mut link = Link::new(linux(CcKind::Reno));
+    link.rate = tidewire_units::Rate::from_mbps(1000);
+    link.delay = Span::from_ms(50);
+    link.bulk(None);
+    link.run(Instant::ZERO + Span::from_ms(690));
+    let mut rounds = vec![0u32; 7];
+    for record in link.data() {
+        rounds[(record.ms() / 100.0) as usize] += 1;
+    }
+    assert_eq!(rounds[1..], [10, 20, 40, 80, 160, 320]);
+}
+
+#[test]
+fn a_transfer_without_loss_delivers_every_byte_once() {
+    let mut link = Link::new(linux(CcKind::Cubic));
+    link.bulk(Some(500_000));
+    link.run_for(Span::from_secs(5));
+    assert_eq!(link.b().bytes_received_in_order(), 500_000);
+    assert_eq!(link.a().bytes_acked(), 500_000);
+    assert_eq!(link.a().info(Instant::ZERO).total_retrans, 0);
+}
+
+#[test]
+fn one_lost_segment_is_resent_once_and_reno_halves_its_window() {
+    let mut link = Link::new(linux(CcKind::Reno));
+    link.drop_data(&[100]);
+    link.bulk(Some(506_800));
+    link.run_for(Span::from_secs(5));
+    assert_eq!(link.b().bytes_received_in_order(), 506_800);
+    let resent: Vec<_> = link.data().into_iter().filter(|r| r.is_retransmit).cloned().collect();
+    assert_eq!(resent.len(), 1);
+    let info = link.a().info(Instant::ZERO);
+    assert_eq!((info.snd_ssthresh, info.total_rto), (54, 0), "{info:?}");
+    assert_eq!(info.ca_state, CaState::Open);
+}
+
+#[test]
+fn the_last_segment_lost_is_repaired_by_a_probe() {
+    let mut link = Link::new(linux(CcKind::Reno));
+    link.drop_data(&[20]);
+    link.bulk(Some(20 * 1448));
+    link.run_for(Span::from_secs(5));
+    assert_eq!(link.b().bytes_received_in_order(), 20 * 1448);
+    assert_eq!(link.a().info(Instant::ZERO).total_rto, 0);
+    let resent: Vec<_> = link.data().into_iter().filter(|r| r.is_retransmit).cloned().collect();
+    assert_eq!(resent.len(), 1);
+    let gap = resent[0].ms() - link.data()[19].ms();
+    assert!((300.0..340.0).contains(&gap), "probe after {gap} ms");
+}
+
+#[test]
+fn an_outage_is_bridged_by_timeouts_that_double() {
+    let mut link = Link::new(linux(CcKind::Reno));
+    let (from, to) = (Instant::ZERO + Span::from_secs(1), Instant::ZERO + Span::from_secs(12));
+    link.fate = Box::new(move |r| (!(r.from == A && r.at > from && r.at < to)).then_some(Span::ZERO));
+    link.bulk(None);
+    link.run(Instant::ZERO + Span::from_secs(40));
+    let resent: Vec<f64> =
+        link.data().iter().filter(|r| r.at > from && r.at < to && r.is_retransmit).map(|r| r.ms()).collect();
+    let gaps: Vec<f64> = resent.windows(2).map(|w| w[1] - w[0]).collect();
+    // A recovery was under way when the outage began; the timeouts come after it.
+    let timeouts: Vec<f64> = gaps.into_iter().filter(|gap| *gap > 100.0).collect();
+    assert_eq!(timeouts.len(), 4, "{timeouts:?}");
+    for pair in timeouts[1..].windows(2) {
+        assert!((pair[1] / pair[0] - 2.0).abs() < 0.1, "{timeouts:?}");
+    }
+    assert!(link.b().bytes_received_in_order() > 20_000_000, "{}", link.b().bytes_received_in_order());
+}
+
+#[test]
+fn both_sides_close_and_the_first_waits_a_minute() {
+    let mut link = Link::new(linux(CcKind::Cubic));
+    link.bulk(Some(10_000));
+    link.run_for(Span::from_secs(1));
+    let now = link.now;
+    link.a().close(now);
+    link.flush(A);
+    link.run_for(Span::from_ms(200));
+    assert_eq!((link.a().state(), link.b().state()), (State::FinWait2, State::CloseWait));
+    assert!(link.b().eof());
+    let now = link.now;
+    link.b().close(now);
+    link.flush(B);
+    link.run_for(Span::from_ms(200));
+    assert_eq!((link.a().state(), link.b().state()), (State::TimeWait, State::Closed));
+    assert!(link.a().timeout_is_background());
+    link.run_for(Span::from_secs(61));
+    assert!(link.a().is_closed());
+    assert_eq!(TcpInfo::INFINITE_SSTHRESH, link.a().info(now).snd_ssthresh);
+}
