@@ -260,7 +260,9 @@ pub fn normalised(args: Vec<String>) -> Vec<String> {
         at += if WITH_VALUE.contains(&arg.as_str()) { 2 } else { 1 };
     }
     let Some(first) = args.get(at).cloned() else { return args };
-    let script = first == "-" || first.contains(['.', '/']) || std::path::Path::new(&first).is_file();
+    let is_file = |name: &str| std::path::Path::new(name).is_file();
+    let script =
+        first == "-" || first.contains(['.', '/']) || is_file(&first) || is_file(&format!("{first}.lua"));
     if !COMMANDS.contains(&first.as_str()) && script {
         args.insert(at, "run".to_owned());
     }

@@ -53,6 +53,10 @@ impl Display {
     pub fn update(&mut self, status: &Status) {
         if status.asked > self.told {
             self.told = status.asked;
+            if let Form::Bar(_) = self.form {
+                // The terminal's "^C" has wrapped to a line below the bar, which fills its lines: take it back.
+                eprint!("\r\x1b[2K\x1b[1A");
+            }
             let running = status.running.len();
             let text = match (self.told, running) {
                 (_, 0) => "stopping".to_owned(),

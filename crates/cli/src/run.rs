@@ -127,7 +127,10 @@ fn show(context: &Context, plan: &Plan, result: &RunResult, outcome: &Outcome, f
     if !globals.quiet && !result.record.is_empty() {
         let mut table = TextTable::new([Align::Left, Align::Right, Align::Left]);
         for (name, value) in &result.record {
-            let text = value.number().map_or_else(|| value.to_string(), human);
+            let text = match value {
+                Value::Float(x) => human(*x),
+                other => other.to_string(),
+            };
             let declared =
                 plan.experiment.units.iter().find(|(known, _)| known == name).map(|(_, unit)| unit.as_str());
             let unit = declared.or_else(|| unit_of(name)).filter(|unit| *unit != "1").unwrap_or("");
@@ -167,11 +170,10 @@ fn show(context: &Context, plan: &Plan, result: &RunResult, outcome: &Outcome, f
 
 /// Simulated time without needless digits.
 fn rounded(seconds: f64) -> String {
-    if seconds > 0.0 && seconds < 1.0 {
-        format!("{} ms", human(seconds * 1e3))
-    } else {
-        format!("{} s", human(seconds))
-    }
+    let (number, unit) = if seconds > 0.0 && seconds < 1.0 { (seconds * 1e3, "ms") } else { (seconds, "s") };
+    let text = if number >= 100.0 { format!("{number:.0}") } else { format!("{number:.2}") };
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} {unit}")
 }
 
 /// `-v` shows the first rows of every table, `-vv` more.

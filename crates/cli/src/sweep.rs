@@ -184,16 +184,13 @@ fn finish(
     };
     let failed = |error| LabError::io("cannot write", &folder.path, error, "the tables are written");
     let (plots, mut wrong) = draw(&results, folder)?;
-    let mut judged: Vec<(Threshold, Vec<Verdict>)> = Vec::new();
-    for threshold in thresholds {
-        match threshold.judge(&results) {
-            Ok(verdicts) => judged.push((threshold.clone(), verdicts)),
-            Err(error) => wrong.push(error),
-        }
-    }
-    write_whole(&folder.path.join("expect.json"), expect_json(&judged).as_bytes()).map_err(failed)?;
+    let (of_folder, _) = judge_all(thresholds, &results);
+    write_whole(&folder.path.join("expect.json"), expect_json(&of_folder).as_bytes()).map_err(failed)?;
     write_manifest(plan, folder, &results, &outcome, &context.circumstances(begin, jobs)).map_err(failed)?;
     folder.link_latest().map_err(failed)?;
+    let results = results.of_plan(plan);
+    let (judged, errors) = judge_all(thresholds, &results);
+    wrong.extend(errors);
     let complete = outcome.stopped.is_none() && outcome.status.asked == 0;
     if complete {
         wrong.iter().for_each(|error| term.error(&error.to_string()));
@@ -217,7 +214,20 @@ fn finish(
     Ok(code)
 }
 
-fn details(judged: &[(Threshold, Vec<Verdict>)]) -> Json {
+type Judged = Vec<(Threshold, Vec<Verdict>)>;
+
+fn judge_all(thresholds: &[Threshold], results: &Results) -> (Judged, Vec<LabError>) {
+    let (mut judged, mut wrong) = (Vec::new(), Vec::new());
+    for threshold in thresholds {
+        match threshold.judge(results) {
+            Ok(verdicts) => judged.push((threshold.clone(), verdicts)),
+            Err(error) => wrong.push(error),
+        }
+    }
+    (judged, wrong)
+}
+
+fn details(judged: &Judged) -> Json {
     serde_json::from_str(&expect_json(judged)).expect("our own text")
 }
 
@@ -227,7 +237,7 @@ fn say(
     folder: &Folder,
     results: &Results,
     outcome: &Outcome,
-    judged: &[(Threshold, Vec<Verdict>)],
+    judged: &Judged,
     plots: &[String],
 ) {
     let (term, status) = (&context.term, &outcome.status);
@@ -292,7 +302,7 @@ fn wrapped(words: &[&str], width: usize) -> Vec<String> {
     lines
 }
 
-fn closing(context: &Context, outcome: &Outcome, judged: &[(Threshold, Vec<Verdict>)]) {
+fn closing(context: &Context, outcome: &Outcome, judged: &Judged) {
     let (term, status) = (&context.term, &outcome.status);
     let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
     if lost > 0 {

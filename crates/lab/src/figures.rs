@@ -3,7 +3,7 @@
 use crate::error::LabError;
 use crate::frame::{Frame, distinct, one_kind};
 use crate::params::{Kind, amount, measure, same};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tidewire_metrics::{Summary, Value, label_of, quantity_of, unit_of};
 use tidewire_plot::{Axis, BoxStats, Curve, Figure, Format, Marks, Panel, Point as Mark, Range, Scale};
 use tidewire_script::PlotSpec;
@@ -44,7 +44,9 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
     let x_name = spec.x.clone().unwrap_or_default();
     let x_at = if cdf { None } else { Some(frame.column(&x_name, "x")?) };
     let log = |axis: char| spec.log.as_deref().map(|log| log.contains(axis));
-    let x = x_at.map(|at| across(&rows, at, &x_name, frame, log('x')));
+    // Bars and boxes stand side by side: they need room more than a scale.
+    let beside = matches!(spec.kind.as_deref(), Some("bar" | "box"));
+    let x = x_at.map(|at| across(&rows, at, &x_name, frame, log('x'), beside));
     let kind = spec.kind.clone().unwrap_or_else(|| {
         if x.as_ref().is_some_and(|x| x.scale.is_none()) { "bar" } else { "line" }.to_owned()
     });
@@ -96,10 +98,17 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
 }
 
 /// Numbers where all values are amounts of one kind, categories otherwise.
-fn across(rows: &[&Row], at: usize, name: &str, frame: &Frame, log: Option<bool>) -> Across {
+fn across(
+    rows: &[&Row],
+    at: usize,
+    name: &str,
+    frame: &Frame,
+    log: Option<bool>,
+    categories: bool,
+) -> Across {
     let values = distinct(rows.iter().map(|row| &row[at]));
-    let label = name.replace('_', " ");
-    if !one_kind(&values) {
+    let label = capital(&name.replace('_', " "));
+    if !one_kind(&values) || categories {
         let axis = Axis::ordinal(label, values.iter().map(Value::to_string));
         return Across { values, axis, scale: None };
     }
@@ -186,21 +195,19 @@ fn caption(
     y_at: usize,
     shown: &[Option<usize>],
 ) -> String {
-    let what = match kind {
-        "box" => "Box: quartiles; whiskers: last value within 1.5 interquartile ranges",
-        "cdf" => "Empirical distribution",
-        "bar" | "dots" => "Mean; bars: 95 % confidence interval",
-        _ => "Mean; band: 95 % confidence interval",
-    };
-    let mut per_mark: std::collections::BTreeMap<Vec<String>, usize> = Default::default();
+    let mut per_mark: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     for row in rows.iter().filter(|row| row[y_at].number_or_truth().is_some()) {
         *per_mark.entry(shown.iter().flatten().map(|at| row[*at].to_string()).collect()).or_default() += 1;
     }
     let counts: BTreeSet<usize> = per_mark.values().copied().collect();
-    let n = match (counts.first(), counts.last()) {
-        (Some(a), Some(b)) if a == b => format!(" of {a} run{}", if *a == 1 { "" } else { "s" }),
-        (Some(a), Some(b)) => format!(" of {a} to {b} runs"),
-        _ => String::new(),
+    let (least, most) = (counts.first().copied().unwrap_or(0), counts.last().copied().unwrap_or(0));
+    let n = if least == most { format!("{most}") } else { format!("{least} to {most}") };
+    let what = match kind {
+        "cdf" => format!("Empirical distribution of {n} runs"),
+        _ if most <= 1 => "One run of each point".to_owned(),
+        "box" => format!("Quartiles of {n} runs; whiskers: last value within 1.5 interquartile ranges"),
+        "bar" | "dots" => format!("Mean of {n} runs; bars: 95 % confidence interval"),
+        _ => format!("Mean of {n} runs; band: 95 % confidence interval"),
     };
     let pooled = frame.params.iter().filter(|name| {
         let at = frame.table.columns.iter().position(|column| column == *name);
@@ -210,7 +217,7 @@ fn caption(
     let pooled: Vec<&str> = pooled.map(String::as_str).collect();
     let only =
         if spec.only.is_empty() { String::new() } else { format!("; {}", crate::params::shown(&spec.only)) };
-    let mut text = format!("{what}{n}{only}.");
+    let mut text = format!("{what}{only}.");
     if !pooled.is_empty() {
         text.push_str(&format!(" Pooled over {}.", pooled.join(", ")));
     }
@@ -262,10 +269,10 @@ mod tests {
         assert_eq!(name, "loss-goodput_mbps");
         assert_eq!(
             (figure.x.label.as_str(), figure.x.format, &figure.x.scale),
-            ("loss", Format::Percent, &Scale::Log10)
+            ("Loss", Format::Percent, &Scale::Log10)
         );
         assert_eq!(figure.y.label, "Goodput (Mbit/s)");
-        assert_eq!(figure.caption, "Mean; band: 95 % confidence interval of 3 runs.");
+        assert_eq!(figure.caption, "Mean of 3 runs; band: 95 % confidence interval.");
         let curve = &figure.panels[0].curves[1];
         assert_eq!((curve.name.as_str(), curve.style), ("udp", 1));
         let Marks::Line(points) = &curve.marks else { panic!("{curve:?}") };

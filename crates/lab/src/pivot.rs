@@ -58,7 +58,8 @@ impl Grid {
         let decimals = decimals(&summaries.concat());
         let cells =
             summaries.iter().map(|row| row.iter().map(|s| mean_and_ci(s, decimals)).collect()).collect();
-        let varies = |name: &str| results.params.get(name).is_some_and(|param| param.values.len() > 1);
+        let several = |name: &str| results.params.get(name).is_some_and(|param| param.values.len() > 1);
+        let varies = |name: &str| rows.len() == 1 || several(name);
         let label = |row: &Point| shown(&row.iter().filter(|(name, _)| varies(name)).cloned().collect());
         let head = |(at, value): (usize, &&Value)| match at {
             0 => format!("{}={value}", across.name),

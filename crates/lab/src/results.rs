@@ -3,7 +3,7 @@
 use crate::params::{Param, Params, point_id, same, value_of};
 use crate::part::{Part, ended_word};
 use crate::plan::Plan;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidewire_metrics::{Histogram, Summary, Table, Value, unit_of};
 use tidewire_script::{Ended, Experiment, Point};
 
@@ -32,6 +32,19 @@ impl Results {
             runs.iter().map(|part| part.result.record.iter().map(|(name, _)| name.as_str()).collect());
         let metrics = union_of_columns(names);
         Results { experiment: plan.experiment.clone(), params, metrics, runs, pooled: BTreeMap::new() }
+    }
+
+    /// Only the points of a plan: what the command line asked for, of all that the folder holds.
+    pub fn of_plan(mut self, plan: &Plan) -> Self {
+        let wanted: BTreeSet<String> = plan.runs.iter().map(|run| point_id(&run.point)).collect();
+        self.runs.retain(|part| wanted.contains(&point_id(&part.run.point)));
+        for param in &mut self.params.list {
+            let occurs = |value: &Value| {
+                self.runs.iter().any(|part| same(&value_of(&part.run.point, &param.name), value))
+            };
+            param.values.retain(occurs);
+        }
+        self
     }
 
     /// Points that have runs, in order.

@@ -1,0 +1,152 @@
+//! The command from outside: exit codes and messages that need no network.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tidewire(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tidewire"))
+        .args(args)
+        .current_dir(dir)
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .expect("the command starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[track_caller]
+fn expect(output: &Output, code: i32, on_stderr: &str) {
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(on_stderr), "{stderr:?} should contain {on_stderr:?}");
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_says_what_was_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &str); 9] = [
+        (&["swep", "x.lua"], "similar subcommand exists: 'sweep'"),
+        (&["sweep"], "<SCRIPT>"),
+        (&["run", "x.lua", "--reps", "3"], "'--rep'"),
+        (&["run", "x.lua", "--until", "5"], "'5' is not a time"),
+        (&["run", "x.lua", "--memory", "lots"], "'lots' is not a size"),
+        (&["run", "x.lua", "--rep", "0"], "'0'"),
+        (&["sweep", "x.lua", "-j", "0"], "'0'"),
+        (&["sweep", "x.lua", "--resume", "--fresh"], "cannot be used with"),
+        (&["plot", "--kind", "pie"], "line, dots, bar, box, cdf, step"),
+    ];
+    for (args, message) in cases {
+        expect(&tidewire(dir.path(), args), 2, message);
+    }
+}
+
+#[test]
+fn a_missing_script_exits_with_5_and_suggests_its_neighbour() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("hello.lua"), "").unwrap();
+    expect(&tidewire(dir.path(), &["run", "helo.lua"]), 5, "error: cannot read helo.lua: No such file");
+    expect(&tidewire(dir.path(), &["helo.lua"]), 5, "did you mean hello.lua?");
+    expect(&tidewire(dir.path(), &["sweep", "hello"]), 5, "did you mean hello.lua?");
+    expect(&tidewire(dir.path(), &["check", "."]), 5, "it is a folder; name a script in it");
+}
+
+#[test]
+fn a_script_that_is_no_text_is_refused_with_the_line() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("bad.lua"), b"local a\nlocal \xFF").unwrap();
+    expect(&tidewire(dir.path(), &["bad.lua"]), 3, "bad.lua:2: the script is not UTF-8 text");
+}
+
+#[test]
+fn errors_are_json_too_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = tidewire(dir.path(), &["run", "no.lua", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["exit"], 5);
+    assert!(json["error"].as_str().unwrap().starts_with("cannot read no.lua"));
+}
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = tidewire(dir.path(), &["--help"]);
+    expect(&long, 0, "");
+    let long = text(&long.stdout);
+    for part in ["Examples:", "tidewire sweep tcp_vs_udp.lua", "130  interrupted"] {
+        assert!(long.contains(part), "{part} is missing in\n{long}");
+    }
+    let short = text(&tidewire(dir.path(), &["-h"]).stdout);
+    assert!(short.lines().count() < long.lines().count());
+    assert!(
+        text(&tidewire(dir.path(), &["sweep", "--help"]).stdout)
+            .contains("--only 'loss >= 1% and proto = tcp'")
+    );
+}
+
+#[test]
+fn colours_come_only_where_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(!text(&tidewire(dir.path(), &["no.lua"]).stderr).contains('\x1b'));
+    assert!(
+        text(&tidewire(dir.path(), &["no.lua", "--color", "always"]).stderr).contains("\x1b[1;31merror:")
+    );
+    let with = |name: &str, value: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
+        let output =
+            command.arg("no.lua").current_dir(dir.path()).env_remove("NO_COLOR").env(name, value).output();
+        text(&output.unwrap().stderr).contains('\x1b')
+    };
+    assert!(with("CLICOLOR_FORCE", "1"));
+    assert!(!with("NO_COLOR", "1"));
+}
+
+#[test]
+fn a_csv_file_is_drawn_with_the_columns_that_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("runs.csv"), "loss,proto,x_ms\n0%,tcp,1\n1%,tcp,2\n0%,udp,3\n1%,udp,4\n")
+        .unwrap();
+    let args = ["plot", "runs.csv", "--x", "loss", "--y", "x_ms", "--color", "proto", "-o", "out.svg"];
+    expect(&tidewire(dir.path(), &args), 0, "");
+    let svg = fs::read_to_string(dir.path().join("out.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("udp"), "{svg}");
+    let wrong = ["plot", "runs.csv", "--x", "lss", "--y", "x_ms"];
+    expect(&tidewire(dir.path(), &wrong), 2, "did you mean 'loss'?");
+    expect(&tidewire(dir.path(), &["plot", "runs.csv", "--x", "loss"]), 2, "needs --x and --y");
+    expect(&tidewire(dir.path(), &["plot", "runs.csv"]), 2, "nothing to plot");
+    expect(&tidewire(dir.path(), &["plot", "no.csv", "--x", "a", "--y", "b"]), 5, "cannot read no.csv");
+    expect(&tidewire(dir.path(), &["plot"]), 2, "no results below results");
+    let png = ["plot", "runs.csv", "--x", "loss", "--y", "x_ms", "-o", "out.png"];
+    expect(&tidewire(dir.path(), &png), 2, "written as .svg");
+}
+
+#[test]
+fn clean_deletes_old_results_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = dir.path().join("results/e");
+    for key in ["00000001", "00000002", "notakey", "0000000x"] {
+        fs::create_dir_all(results.join(key).join("parts")).unwrap();
+        fs::write(results.join(key).join("manifest.json"), key).unwrap();
+    }
+    expect(&tidewire(dir.path(), &["clean", "--dry-run"]), 0, "");
+    assert!(results.join("00000001").exists());
+    expect(&tidewire(dir.path(), &["clean"]), 0, "");
+    let mut left: Vec<String> = fs::read_dir(&results)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert!(left.contains(&"notakey".to_owned()) && left.contains(&"0000000x".to_owned()));
+    expect(&tidewire(dir.path(), &["clean", "--out", "nowhere"]), 5, "cannot read nowhere");
+}
+
+#[test]
+fn completions_are_printed_for_a_shell() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = tidewire(dir.path(), &["completions", "bash"]);
+    assert!(text(&output.stdout).contains("_tidewire"));
+}
