@@ -34,9 +34,6 @@ pub enum Class {
     Sampler = 5,
 }
 
-const CLASSES: [Class; 6] =
-    [Class::Control, Class::Arrival, Class::Port, Class::Timer, Class::Process, Class::Sampler];
-
 /// One entry of the agenda: 16 bytes that compare as one number.
 ///
 /// From the top: time (64 bits), class (8), source (40), unused (15), background (1).
@@ -71,7 +68,14 @@ impl Key {
     /// What class of event.
     #[inline]
     pub const fn class(self) -> Class {
-        CLASSES[(self.0 as u64 >> CLASS_SHIFT) as usize]
+        match self.0 as u64 >> CLASS_SHIFT {
+            0 => Class::Control,
+            1 => Class::Arrival,
+            2 => Class::Port,
+            3 => Class::Timer,
+            4 => Class::Process,
+            _ => Class::Sampler,
+        }
     }
 
     /// Whose.

@@ -81,7 +81,7 @@ impl Port {
     }
 
     /// Takes a network-layer packet of `len` bytes at `now` and says what becomes of it.
-    #[inline]
+    #[inline(always)]
     pub fn offer(&mut self, now: Instant, len: u16, class: PacketClass) -> Offer {
         // The loss is drawn first, so that its ordinal counts arrivals at the port, whatever the queue does.
         let lost = !self.loss.is_never() && self.loss.draw(class);
@@ -193,7 +193,6 @@ impl Port {
     }
 
     /// Lets go of the packets whose transmission has begun by `now`.
-    #[inline]
     fn drain(&mut self, now: Instant) {
         while let Some((start, len)) = self.waiting.front().copied() {
             if start > now {

@@ -1,7 +1,7 @@
 //! What happens to a frame that arrives at a host or router, and to a timer that goes off there.
 
 use crate::sockets::Sockets;
-use crate::stack::flow_hash;
+use crate::stack::{ROUTER_MEMORY, flow_hash};
 use crate::{Context, IpStack};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::error_about;
@@ -69,7 +69,7 @@ impl IpNode {
     /// interface to send it on. `None` when there is more to it, and nothing was done.
     #[inline]
     pub fn forward_fast(&mut self, now: Instant, port: u32, packet: &mut Hot) -> Option<IfaceId> {
-        if !self.forwards || packet.is_corrupted() || packet.ttl <= 1 || !packet.is_ip() {
+        if !self.forwards || !packet.is_intact_ip() || packet.ttl <= 1 {
             return None;
         }
         let arrived = self.stack.ifaces.get(port as usize)?;
@@ -134,7 +134,7 @@ impl IpNode {
         }
         packet.ttl -= 1;
         self.stack.stats.forwarded += 1;
-        self.stack.remember_hops(packet.dst);
+        self.stack.remember_hops(packet.dst, ROUTER_MEMORY);
         self.stack.send_via(hop, packet, cx);
     }
 

@@ -51,8 +51,9 @@ pub struct NodeStats {
     pub forwarded: u64,
 }
 
-/// How many destinations a router remembers the way to.
-const MEMORY: usize = 128;
+/// How many destinations a router remembers the way to, and how many a host; powers of two.
+pub(crate) const ROUTER_MEMORY: usize = 128;
+const HOST_MEMORY: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Remembered {
@@ -129,9 +130,9 @@ impl IpStack {
     }
 
     /// The next hop of a packet whose destination is remembered.
-    #[inline]
+    #[inline(always)]
     pub fn known_hop(&mut self, packet: &Hot) -> Option<NextHop> {
-        let slot = self.memory.get(memory_slot(packet.dst))?;
+        let slot = self.memory.get(memory_slot(packet.dst) & self.memory.len().wrapping_sub(1))?;
         if slot.dst != packet.dst {
             return None;
         }
@@ -140,11 +141,12 @@ impl IpStack {
     }
 
     /// Remembers the way to a destination that packets are forwarded to.
-    pub fn remember_hops(&mut self, dst: Ipv4Addr) {
+    pub(crate) fn remember_hops(&mut self, dst: Ipv4Addr, room: usize) {
         if self.memory.is_empty() {
-            self.memory = vec![Remembered { dst: Ipv4Addr::UNSPECIFIED, hops: (0, 0) }; MEMORY];
+            self.memory = vec![Remembered { dst: Ipv4Addr::UNSPECIFIED, hops: (0, 0) }; room];
         }
-        self.memory[memory_slot(dst)] = Remembered { dst, hops: self.fib.find(dst) };
+        let slot = memory_slot(dst) & (self.memory.len() - 1);
+        self.memory[slot] = Remembered { dst, hops: self.fib.find(dst) };
     }
 
     /// Whether `addr` is one of the node's own, loopback included.
@@ -210,6 +212,10 @@ impl IpStack {
     pub fn output(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
         self.stats.tx_packets += 1;
         self.stats.tx_bytes += u64::from(packet.len);
+        if let Some(hop) = self.known_hop(&packet) {
+            self.send_via(hop, packet, cx);
+            return true;
+        }
         if self.is_local(packet.dst) {
             cx.send(LOOPBACK, packet);
             return true;
@@ -219,11 +225,15 @@ impl IpStack {
         } else {
             self.next_hop(&packet)
         };
-        match hop {
-            Some(hop) => self.send_via(hop, packet, cx),
-            None => cx.end(packet, Cause::NoRoute),
+        let Some(hop) = hop else {
+            cx.end(packet, Cause::NoRoute);
+            return false;
+        };
+        if !packet.dst.is_broadcast() {
+            self.remember_hops(packet.dst, HOST_MEMORY);
         }
-        hop.is_some()
+        self.send_via(hop, packet, cx);
+        true
     }
 
     /// The next hop of a packet.
@@ -234,24 +244,11 @@ impl IpStack {
 
     #[inline]
     fn choose(&mut self, found: (u32, u32), flow_hash: u32) -> Option<NextHop> {
-        let hops = self.fib.hops(found);
-        if let [] | [_] = hops {
-            return hops.first().copied();
+        match self.fib.hops(found) {
+            [] => None,
+            [only] => Some(*only),
+            hops => Some(hops[pick(self.ecmp, &mut self.turn, flow_hash ^ self.salt, hops.len())]),
         }
-        let n = hops.len() as u64;
-        let choice = match self.ecmp {
-            Ecmp::Off => 0,
-            Ecmp::Flow => {
-                // Multiplying mixes upwards and the choice reads the top bits: routers choose independently of each other.
-                let mixed = (flow_hash ^ self.salt).wrapping_mul(0x9E37_79B1);
-                (u64::from((mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA77)) * n) >> 32
-            }
-            Ecmp::Packet => {
-                self.turn = self.turn.wrapping_add(1);
-                u64::from(self.turn) % n
-            }
-        };
-        Some(hops[choice as usize])
     }
 
     /// Puts a packet on the link towards a next hop, once its MAC address is known.
@@ -359,9 +356,25 @@ impl IpStack {
     }
 }
 
+/// Which of `n` equal-cost next hops a packet takes; `hash` mixes its flow's with the router's own.
+fn pick(ecmp: Ecmp, turn: &mut u32, hash: u32, n: usize) -> usize {
+    match ecmp {
+        Ecmp::Off => 0,
+        Ecmp::Flow => {
+            // Multiplying mixes upwards and the choice reads the top bits: routers choose independently of each other.
+            let mixed = hash.wrapping_mul(0x9E37_79B1);
+            ((u64::from((mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA77)) * n as u64) >> 32) as usize
+        }
+        Ecmp::Packet => {
+            *turn = turn.wrapping_add(1);
+            *turn as usize % n
+        }
+    }
+}
+
 #[inline]
 fn memory_slot(dst: Ipv4Addr) -> usize {
-    (dst.to_bits().wrapping_mul(0x9E37_79B1) >> 25) as usize % MEMORY
+    (dst.to_bits().wrapping_mul(0x9E37_79B1) >> 24) as usize
 }
 
 const DEFAULT_TTL: u8 = 64;

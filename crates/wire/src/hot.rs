@@ -106,6 +106,12 @@ impl Hot {
         }
     }
 
+    /// An undamaged IP packet.
+    #[inline]
+    pub const fn is_intact_ip(&self) -> bool {
+        self.flags & (CORRUPTED | 7 << KIND_SHIFT) < (HotKind::Arp as u8) << KIND_SHIFT
+    }
+
     /// True for every kind but ARP.
     #[inline]
     pub const fn is_ip(&self) -> bool {

@@ -18,6 +18,7 @@ impl World {
     /// Runs until a process of the script goes on, a callback is due, the limit is reached or nothing is left to do.
     pub fn run(&mut self, limit: &Limit) -> Pause {
         self.started = true;
+        let mut look = self.events;
         loop {
             let Some(key) = self.agenda.peek() else {
                 return self.run_dry(limit);
@@ -30,11 +31,14 @@ impl World {
                 return Pause::Idle;
             }
             self.events += 1;
-            if self.events > limit.events {
-                return Pause::EventLimit;
-            }
-            if self.events.is_multiple_of(LOOK_EVERY) && limit.stop.load(Ordering::Relaxed) {
-                return Pause::Stopped;
+            if self.events >= look {
+                if self.events > limit.events {
+                    return Pause::EventLimit;
+                }
+                if limit.stop.load(Ordering::Relaxed) {
+                    return Pause::Stopped;
+                }
+                look = (self.events + LOOK_EVERY).min(limit.events.saturating_add(1));
             }
             if let Some(pause) = self.step(key) {
                 return pause;
@@ -188,7 +192,7 @@ impl World {
     }
 
     /// Offers a packet to a port.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn transmit(&mut self, dir: usize, mut packet: Hot) {
         let direction = &mut self.directions[dir];
         if self.options.check_wire {

@@ -87,14 +87,14 @@ pub struct Flow {
     pub packets_measured: (u64, u64),
     /// From a byte's first transmission to its in-order delivery, in seconds.
     pub delay: Histogram,
-    /// One-way time of packets in the network, in seconds.
-    pub packet_delay: Histogram,
+    /// One-way time of packets in the network, in seconds; see [`Flow::packet_delay`].
+    tcp_packet_delay: Histogram,
     /// Smoothed round-trip times as the sender saw them, in seconds.
     pub rtt: Histogram,
-    /// Mean difference of successive packet delays (RFC 3550 section 6.4.1, without smoothing), in seconds.
-    pub jitter: Histogram,
     /// The hash of its packets.
     pub hash: u32,
+    /// Sum and number of differences of successive packet delays.
+    jitter: (Span, u64),
     last_packet_delay: Option<Span>,
     /// Stream positions and when they were first sent, not yet received.
     track: VecDeque<(u64, Instant)>,
@@ -125,9 +125,9 @@ impl Flow {
             received_measured: 0,
             packets_measured: (0, 0),
             delay: Histogram::new(),
-            packet_delay: Histogram::new(),
+            tcp_packet_delay: Histogram::new(),
             rtt: Histogram::new(),
-            jitter: Histogram::new(),
+            jitter: (Span::ZERO, 0),
             hash: 0,
             last_packet_delay: None,
             track: VecDeque::new(),
@@ -149,10 +149,24 @@ impl Flow {
         Some(self.last_received?.since(self.started?))
     }
 
-    fn note_packet_delay(&mut self, delay: Span) {
-        self.packet_delay.add_span(delay);
+    /// One-way time of packets in the network, in seconds; of datagrams it is their delay.
+    pub fn packet_delay(&self) -> &Histogram {
+        match self.spec.transport {
+            Transport::Tcp => &self.tcp_packet_delay,
+            Transport::Udp => &self.delay,
+        }
+    }
+
+    /// Mean difference of successive packet delays (RFC 3550 section 6.4.1, without smoothing), in seconds.
+    pub fn jitter_mean(&self) -> Option<f64> {
+        let (sum, n) = self.jitter;
+        (n > 0).then(|| sum.as_secs_f64() / n as f64)
+    }
+
+    fn note_jitter(&mut self, delay: Span) {
         if let Some(last) = self.last_packet_delay {
-            self.jitter.add_span(if delay > last { delay - last } else { last - delay });
+            self.jitter.0 += if delay > last { delay - last } else { last - delay };
+            self.jitter.1 += 1;
         }
         self.last_packet_delay = Some(delay);
     }
@@ -183,7 +197,9 @@ impl Flows {
             Progress::Received { flow, total } => self.note_received(now, flow, total),
             Progress::Packet { flow, sent_at } => {
                 if sent_at >= self.warmup {
-                    self.all[flow as usize].note_packet_delay(now - sent_at);
+                    let flow = &mut self.all[flow as usize];
+                    flow.tcp_packet_delay.add_span(now - sent_at);
+                    flow.note_jitter(now - sent_at);
                 }
             }
             Progress::DatagramSent { flow, bytes } => {
@@ -208,7 +224,7 @@ impl Flows {
                     flow.delivered_measured += u64::from(bytes);
                     flow.packets_measured.1 += 1;
                     flow.delay.add_span(now - sent_at);
-                    flow.note_packet_delay(now - sent_at);
+                    flow.note_jitter(now - sent_at);
                 }
             }
             Progress::Ended { flow } => drop(self.all[flow as usize].ended.get_or_insert(now)),
@@ -368,6 +384,6 @@ mod tests {
         flows.note(at(45), Progress::Datagram { flow: 0, bytes: 100, sent_at: at(10) });
         let flow = &flows.all[0];
         assert_eq!((flow.offered_measured, flow.delivered_measured), (300, 200));
-        assert_eq!(flow.jitter.mean(), Some(0.005));
+        assert_eq!(flow.jitter_mean(), Some(0.005));
     }
 }
