@@ -45,9 +45,6 @@ impl Connection {
         let advmss = u32::from(self.rx.advmss);
         let rx = &mut self.rx;
         rx.window_clamp = full.min(65_535 << rx.wscale);
-        if rx.window_clamp > 2 * advmss && rx.window_clamp + advmss > full {
-            rx.window_clamp = (full.saturating_sub(advmss)).max(2 * advmss);
-        }
         rx.rcv_ssthresh = rx.rcv_ssthresh.min(rx.window_clamp);
         rx.space_time = self.tx.now_us;
         rx.space_seq = rx.copied_seq;
@@ -216,8 +213,8 @@ impl Connection {
             }
             self.rx.rtt_last_tsecr = tsecr;
             let ticks = self.timestamp().wrapping_sub(tsecr);
-            if ticks < 1 << 22 {
-                self.rcv_rtt_sample(ticks.max(1) * 1000, false);
+            if ticks > 0 && ticks < 1 << 18 {
+                self.rcv_rtt_sample(ticks * 1000, false);
             }
             return;
         }
@@ -232,16 +229,14 @@ impl Connection {
         self.rx.rtt_time = self.tx.now_us.max(1);
     }
 
+    /// A lower value is believed at once, so that a growing queue does not inflate the buffer; a higher one slowly.
     fn rcv_rtt_sample(&mut self, us: u32, from_window: bool) {
-        let old = self.rx.rtt_us8;
-        let sample = us.min(1 << 28);
-        self.rx.rtt_us8 = if old == 0 {
-            sample << 3
-        } else if from_window {
-            old.min(sample << 3)
-        } else {
-            old.wrapping_add_signed(sample as i32 - (old >> 3) as i32)
-        };
+        let (old, sample) = (self.rx.rtt_us8, us.min(1 << 28) << 3);
+        if old == 0 || sample < old {
+            self.rx.rtt_us8 = sample;
+        } else if !from_window {
+            self.rx.rtt_us8 = old - (old >> 3) + (sample >> 3);
+        }
     }
 }
 
