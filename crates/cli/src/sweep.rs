@@ -192,6 +192,10 @@ fn finish(
     let (judged, errors) = judge_all(thresholds, &results);
     wrong.extend(errors);
     let complete = outcome.stopped.is_none() && outcome.status.asked == 0;
+    // What only other points would show is missing for a reason.
+    if complete && !plan.is_whole() {
+        wrong.drain(..).for_each(|error| term.complain("warning:", &error.to_string()));
+    }
     if complete {
         wrong.iter().for_each(|error| term.error(&error.to_string()));
     }

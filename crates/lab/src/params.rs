@@ -209,7 +209,11 @@ pub fn value_of(point: &Point, name: &str) -> Value {
 
 /// Whether two values are the same one, however it is stored: 2 and 2.0 are.
 pub fn same(a: &Value, b: &Value) -> bool {
-    a == b || a.to_string() == b.to_string()
+    match (a, b) {
+        (Value::Text(a), Value::Text(b)) => a == b,
+        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => a.number() == b.number(),
+        _ => a == b || a.to_string() == b.to_string(),
+    }
 }
 
 /// Whole numbers as such, others as they are.

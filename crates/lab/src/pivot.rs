@@ -1,7 +1,7 @@
 //! Tables of means for a terminal: one parameter across, the others down.
 
 use crate::end::{Line, Tone};
-use crate::params::{shown, value_of};
+use crate::params::{Param, shown, value_of};
 use crate::results::{Results, matches};
 use std::ops::Range;
 use tidewire_metrics::{Align, Summary, TextTable, Value, decimals_for, human};
@@ -13,11 +13,48 @@ const ROWS: usize = 16;
 /// A table for each metric, all in the same form: intervals beside the means where lines have room, otherwise below them, otherwise
 /// in several tables.
 pub(crate) fn pivot(results: &Results, metrics: &[String], width: usize) -> Vec<Line> {
-    let grids: Vec<Grid> = metrics.iter().map(|metric| Grid::new(results, metric)).collect();
+    let Some(across) = results.widest() else { return metrics_across(results, metrics, width) };
+    let grids: Vec<Grid> = metrics.iter().map(|metric| Grid::new(results, metric, across)).collect();
     let fits =
         |form: Form| grids.iter().all(|grid| grid.table(0..grid.heads.len(), form).width() + 2 <= width);
     let form = if fits(Form::Beside) { Form::Beside } else { Form::Below };
     grids.iter().flat_map(|grid| grid.lines(form, width)).collect()
+}
+
+/// Where every parameter has many values: points down, as many metrics across as fit.
+fn metrics_across(results: &Results, metrics: &[String], width: usize) -> Vec<Line> {
+    let points = results.points();
+    let figures: Vec<Vec<Summary>> = metrics
+        .iter()
+        .map(|metric| points.iter().map(|point| results.summary(point, metric)).collect())
+        .collect();
+    let texts: Vec<Vec<String>> = figures
+        .iter()
+        .map(|column| {
+            let decimals = decimals(column);
+            column.iter().map(|s| mean_and_ci(s, decimals)).map(|(mean, ci)| format!("{mean} {ci}")).collect()
+        })
+        .collect();
+    let mut shown_metrics = metrics.len();
+    loop {
+        let mut table = TextTable::new([vec![Align::Left], vec![Align::Right; shown_metrics]].concat());
+        table.row([vec![String::new()], metrics[..shown_metrics].to_vec()].concat());
+        for (at, point) in points.iter().enumerate().take(ROWS) {
+            let cells = texts[..shown_metrics].iter().map(|column| column[at].clone());
+            table.row(std::iter::once(shown(point)).chain(cells));
+        }
+        if table.width() + 2 > width && shown_metrics > 1 {
+            shown_metrics -= 1;
+            continue;
+        }
+        let tone = |at: usize| if at == 0 { Tone::Strong } else { Tone::Plain };
+        let lines =
+            table.lines().into_iter().enumerate().map(|(at, line)| vec![(tone(at), format!("  {line}"))]);
+        let more = points.len().saturating_sub(ROWS);
+        let more =
+            (more > 0).then(|| vec![(Tone::Faint, format!("    and {more} more points in summary.csv"))]);
+        return lines.chain(more).collect();
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,8 +72,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(results: &Results, metric: &str) -> Self {
-        let across = results.widest().expect("some parameter has several values");
+    fn new(results: &Results, metric: &str, across: &Param) -> Self {
         let points = results.points();
         let here = |value: &&Value| points.iter().any(|point| value_of(point, &across.name) == **value);
         let columns: Vec<&Value> = across.values.iter().filter(here).collect();

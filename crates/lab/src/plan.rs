@@ -103,6 +103,12 @@ impl Plan {
         Params::new(&self.declared, self.experiment.points.iter().chain(found))
     }
 
+    /// Whether it has every point that the script declares.
+    pub fn is_whole(&self) -> bool {
+        let planned: BTreeSet<String> = self.runs.iter().map(|run| point_id(&run.point)).collect();
+        self.declared.points.iter().all(|point| planned.contains(&point_id(point)))
+    }
+
     /// `tcp_vs_udp: proto(2) x loss(7) x 10 reps = 140 runs of 30 s simulated time, seed 1`.
     pub fn headline(&self) -> String {
         let e = &self.experiment;

@@ -4,6 +4,7 @@ use crate::params::{Param, Params, point_id, same, value_of};
 use crate::part::{Part, ended_word};
 use crate::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use tidewire_metrics::{Histogram, Summary, Table, Value, unit_of};
 use tidewire_script::{Ended, Experiment, Point};
 
@@ -20,6 +21,8 @@ pub struct Results {
     pub runs: Vec<Part>,
     /// Samples of the script's histograms, pooled over the replications of a point: by (point id, name).
     pub pooled: BTreeMap<(String, String), Histogram>,
+    /// Which of `runs` belong to a point, by its id.
+    groups: BTreeMap<String, Range<usize>>,
 }
 
 impl Results {
@@ -27,17 +30,32 @@ impl Results {
     pub fn new(plan: &Plan, parts: impl IntoIterator<Item = Part>) -> Self {
         let mut runs: Vec<Part> = parts.into_iter().filter(|part| part.result.ended != Ended::Cut).collect();
         let params = plan.params(runs.iter().map(|part| &part.run.point));
-        runs.sort_by(|a, b| params.compare(&a.run.point, &b.run.point).then(a.run.rep.cmp(&b.run.rep)));
+        let ids: BTreeMap<String, Point> =
+            runs.iter().map(|part| (point_id(&part.run.point), part.run.point.clone())).collect();
+        let mut points: Vec<(String, Point)> = ids.into_iter().collect();
+        points.sort_by(|a, b| params.compare(&a.1, &b.1));
+        let rank: BTreeMap<String, usize> =
+            points.into_iter().enumerate().map(|(at, (id, _))| (id, at)).collect();
+        runs.sort_by_cached_key(|part| (rank[&point_id(&part.run.point)], part.run.rep));
         let names =
             runs.iter().map(|part| part.result.record.iter().map(|(name, _)| name.as_str()).collect());
         let metrics = union_of_columns(names);
-        Results { experiment: plan.experiment.clone(), params, metrics, runs, pooled: BTreeMap::new() }
+        let groups = groups(&runs);
+        Results {
+            experiment: plan.experiment.clone(),
+            params,
+            metrics,
+            runs,
+            pooled: BTreeMap::new(),
+            groups,
+        }
     }
 
     /// Only the points of a plan: what the command line asked for, of all that the folder holds.
     pub fn of_plan(mut self, plan: &Plan) -> Self {
         let wanted: BTreeSet<String> = plan.runs.iter().map(|run| point_id(&run.point)).collect();
         self.runs.retain(|part| wanted.contains(&point_id(&part.run.point)));
+        self.groups = groups(&self.runs);
         for param in &mut self.params.list {
             let occurs = |value: &Value| {
                 self.runs.iter().any(|part| same(&value_of(&part.run.point, &param.name), value))
@@ -49,15 +67,15 @@ impl Results {
 
     /// Points that have runs, in order.
     pub fn points(&self) -> Vec<Point> {
-        let mut points: Vec<Point> = self.runs.iter().map(|part| part.run.point.clone()).collect();
-        points.dedup_by(|a, b| point_id(a) == point_id(b));
-        points
+        let mut first: Vec<usize> = self.groups.values().map(|range| range.start).collect();
+        first.sort_unstable();
+        first.into_iter().map(|at| self.runs[at].run.point.clone()).collect()
     }
 
     /// Runs at a point that did not fail.
-    pub fn at<'a>(&'a self, point: &Point) -> impl Iterator<Item = &'a Part> + use<'a> {
-        let id = point_id(point);
-        self.runs.iter().filter(move |part| part.result.error.is_none() && point_id(&part.run.point) == id)
+    pub fn at(&self, point: &Point) -> impl Iterator<Item = &Part> {
+        let range = self.groups.get(&point_id(point)).cloned().unwrap_or_default();
+        self.runs[range].iter().filter(|part| part.result.error.is_none())
     }
 
     /// A metric over the replications of a point.
@@ -146,13 +164,25 @@ impl Results {
         table
     }
 
-    /// The parameter across the summary and on plots' axes: `x` of a plot, or the one with the most values.
+    /// The parameter across the summary: `x` of a plot, or the one with the most values, if they fit on a line.
     pub fn widest(&self) -> Option<&Param> {
+        let fits = |param: &&Param| (2..=MOST_ACROSS).contains(&param.values.len());
         let plotted = self.experiment.plots.iter().filter_map(|plot| plot.x.as_deref());
-        let plotted = plotted.filter_map(|x| self.params.get(x)).find(|param| param.values.len() > 1);
-        let most = || self.params.list.iter().rev().max_by_key(|param| param.values.len());
-        plotted.or_else(most).filter(|param| param.values.len() > 1)
+        let plotted = plotted.filter_map(|x| self.params.get(x)).find(fits);
+        plotted.or_else(|| self.params.list.iter().rev().filter(fits).max_by_key(|param| param.values.len()))
     }
+}
+
+/// Columns that a terminal has room for.
+const MOST_ACROSS: usize = 12;
+
+/// Runs of one point stand together.
+fn groups(runs: &[Part]) -> BTreeMap<String, Range<usize>> {
+    let mut groups: BTreeMap<String, Range<usize>> = BTreeMap::new();
+    for (at, part) in runs.iter().enumerate() {
+        groups.entry(point_id(&part.run.point)).or_insert(at..at).end = at + 1;
+    }
+    groups
 }
 
 /// A run's figure as a number.

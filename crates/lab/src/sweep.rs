@@ -142,6 +142,9 @@ pub struct Outcome {
 /// What the caller answers to a finished run: go on, or stop for a reason.
 pub type Judge<'a> = dyn FnMut(Progress<'_>) -> Result<(), LabError> + 'a;
 
+/// How often the caller hears how things stand.
+const STATUS_EVERY: Duration = Duration::from_millis(100);
+
 enum Message {
     Started(usize),
     Done(usize, Box<RunResult>, bool, Duration, io::Result<()>),
@@ -174,8 +177,10 @@ pub fn sweep(
         shared: &shared,
         outcome: Outcome { status, ..Outcome::default() },
         running: Vec::new(),
+        points: number_points(plan),
         times: BTreeMap::new(),
         begin: Instant::now(),
+        told: Instant::now(),
         jobs,
     };
     thread::scope(|scope| -> Result<(), LabError> {
@@ -195,6 +200,15 @@ pub fn sweep(
     let position = |run: &PlannedRun| plan.runs.iter().position(|planned| planned.id == run.id);
     desk.outcome.failures.sort_by_key(|failure| position(&failure.run));
     Ok(desk.outcome)
+}
+
+fn number_points(plan: &Plan) -> Vec<usize> {
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let mut number = |run: &PlannedRun| {
+        let next = numbers.len();
+        *numbers.entry(crate::params::point_id(&run.point)).or_insert(next)
+    };
+    plan.runs.iter().map(&mut number).collect()
 }
 
 struct Shared<'a> {
@@ -285,27 +299,37 @@ struct Desk<'a> {
     shared: &'a Shared<'a>,
     outcome: Outcome,
     running: Vec<(usize, Instant)>,
+    /// The point of each run, by number.
+    points: Vec<usize>,
     /// Wall time and number of finished runs, by point.
-    times: BTreeMap<String, (Duration, u32)>,
+    times: BTreeMap<usize, (Duration, u32)>,
     begin: Instant,
+    told: Instant,
     jobs: usize,
 }
 
 impl Desk<'_> {
     fn listen(&mut self, receiver: &Receiver<Message>, judge: &mut Judge<'_>) {
         loop {
-            let answer = match receiver.recv_timeout(Duration::from_millis(100)) {
+            let mut answer = match receiver.recv_timeout(STATUS_EVERY) {
                 Ok(message) => self.take(message, judge),
                 Err(RecvTimeoutError::Timeout) => Ok(()),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            self.update();
-            if let Err(error) = answer.and_then(|()| judge(Progress::Status(&self.outcome.status))) {
+            if self.told.elapsed() >= STATUS_EVERY || self.outcome.status.finished == 0 {
+                self.told = Instant::now();
+                self.update();
+                answer = answer.and_then(|()| judge(Progress::Status(&self.outcome.status)));
+            }
+            if let Err(error) = answer {
                 self.shared.clear();
                 self.outcome.stopped.get_or_insert(error);
             }
         }
         self.update();
+        if let Err(error) = judge(Progress::Status(&self.outcome.status)) {
+            self.outcome.stopped.get_or_insert(error);
+        }
     }
 
     fn take(&mut self, message: Message, judge: &mut Judge<'_>) -> Result<(), LabError> {
@@ -335,7 +359,7 @@ impl Desk<'_> {
         let passed = result.checks.iter().filter(|check| check.passed).count() as u64;
         status.checks.0 += passed;
         status.checks.1 += result.checks.len() as u64 - passed;
-        let time = self.times.entry(crate::params::point_id(&run.point)).or_default();
+        let time = self.times.entry(self.points[at]).or_default();
         *time = (time.0 + wall, time.1 + 1);
         self.outcome.wall_s.insert(run.id.clone(), wall.as_secs_f64());
         let answer = match &result.error {
@@ -369,10 +393,7 @@ impl Desk<'_> {
         let (all, n) =
             self.times.values().fold((Duration::ZERO, 0), |(all, n), (time, m)| (all + *time, n + m));
         let mean_of_all = all.checked_div(n)?;
-        let mean = |at: usize| {
-            let id = crate::params::point_id(&self.shared.plan.runs[at].point);
-            self.times.get(&id).map_or(mean_of_all, |(time, n)| *time / *n)
-        };
+        let mean = |at: usize| self.times.get(&self.points[at]).map_or(mean_of_all, |(time, n)| *time / *n);
         let waiting: Duration =
             self.shared.queue.lock().expect("no holder panics").iter().map(|at| mean(*at)).sum();
         let running = self.running.iter().map(|(at, since)| mean(*at).saturating_sub(since.elapsed()));
