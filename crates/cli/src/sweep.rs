@@ -258,7 +258,8 @@ fn say(
         return;
     }
     let wall = status.wall.as_secs_f64();
-    let mut headline = format!("{}   {} runs in {}", plan.experiment.name, status.finished, duration(wall));
+    let runs = if status.finished == 1 { "1 run".to_owned() } else { format!("{} runs", status.finished) };
+    let mut headline = format!("{}   {runs} in {}", plan.experiment.name, duration(wall));
     if status.finished == 0 {
         headline = format!("{}   nothing to run, {} runs found", plan.experiment.name, status.found);
     } else {

@@ -284,3 +284,149 @@ fn an_unknown_metric_is_found_after_the_first_run_or_at_the_end() {
     let late = threshold("other_figure").judge(&results).unwrap_err().to_string();
     assert!(late.ends_with("names no metric\n  metrics: goodput_mbps delay_ms"), "{late}");
 }
+
+fn with_plots() -> Fake {
+    let mut experiment = crate::fake::two_by_three();
+    let y = vec!["goodput_mbps".to_owned(), "delay_ms".to_owned()];
+    let by_loss = tidewire_script::PlotSpec {
+        x: Some("loss".into()),
+        y,
+        color: Some("proto".into()),
+        ..Default::default()
+    };
+    let over_time = tidewire_script::PlotSpec {
+        series: Some("cwnd_bytes".into()),
+        color: Some("proto".into()),
+        only: vec![("rep".into(), tidewire_metrics::Value::Int(2))],
+        ..Default::default()
+    };
+    experiment.plots = vec![by_loss, over_time];
+    Fake { experiment: Some(experiment), ..Fake::default() }
+}
+
+fn facts() -> Circumstances {
+    Circumstances { tool: tool(), command: vec!["tidewire".into()], begin: std::time::UNIX_EPOCH, jobs: 2 }
+}
+
+#[test]
+fn plots_are_drawn_after_a_sweep_and_again_from_its_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = with_plots();
+    let (done, results) = results_of(dir.path(), &fake);
+    check_plots(&done.plan.declared).unwrap();
+    let (files, errors) = draw(&results, &done.folder).unwrap();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(
+        files,
+        ["plots/loss-goodput_mbps.svg", "plots/loss-delay_ms.svg", "plots/series-cwnd_bytes.svg"]
+    );
+    let read = |file: &String| fs::read_to_string(done.folder.path.join(file)).unwrap();
+    let first: Vec<String> = files.iter().map(read).collect();
+    assert!(first[0].contains("Mean of 4 runs") && first[0].contains("udp"), "{}", first[0]);
+    assert!(first[2].contains("loss = 5%") && first[2].contains("Replication 2"), "a panel for each loss");
+    write_manifest(&done.plan, &done.folder, &results, &done.outcome, &facts()).unwrap();
+    fs::remove_dir_all(done.folder.path.join("plots")).unwrap();
+    let again = replot(&done.folder.path, None, None).unwrap();
+    assert_eq!(again.len(), 3);
+    assert_eq!(files.iter().map(read).collect::<Vec<_>>(), first, "the CSV files hold all that a plot needs");
+}
+
+#[test]
+fn plots_that_name_nothing_known_are_refused_before_and_after() {
+    let mut fake = with_plots();
+    let check = |change: fn(&mut tidewire_script::PlotSpec)| {
+        let mut experiment = crate::fake::two_by_three();
+        let mut spec = with_plots().experiment.unwrap().plots.remove(0);
+        change(&mut spec);
+        experiment.plots = vec![spec];
+        check_plots(&experiment).map_err(|error| error.to_string())
+    };
+    assert!(check(|spec| spec.color = Some("prto".into())).unwrap_err().contains("did you mean 'proto'?"));
+    assert!(check(|spec| spec.kind = Some("lines".into())).unwrap_err().contains("did you mean 'line'?"));
+    assert!(check(|spec| spec.x = None).unwrap_err().contains("needs x and y"));
+    assert!(check(|spec| spec.only = vec![("loss".into(), "7%".into())]).unwrap_err().contains("no point"));
+    fake.experiment.as_mut().unwrap().plots[0].y = vec!["godput_mbps".into()];
+    let dir = tempfile::tempdir().unwrap();
+    let (done, results) = results_of(dir.path(), &fake);
+    let early = check_plot_metrics(&done.plan.declared, &results.runs[0]).unwrap_err().to_string();
+    assert_eq!(early, "plot: no metric 'godput_mbps'; did you mean 'goodput_mbps'?");
+    let (files, errors) = draw(&results, &done.folder).unwrap();
+    assert_eq!((files.len(), errors.len()), (1, 1), "the other plot is drawn all the same");
+}
+
+#[test]
+fn a_new_folder_says_what_has_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (done, results) = results_of(dir.path(), &Fake::default());
+    write_manifest(&done.plan, &done.folder, &results, &done.outcome, &facts()).unwrap();
+    done.folder.link_latest().unwrap();
+    let why = |text: &str, seed: Option<u64>, tool: &Tool| {
+        let script = tidewire_script::Script { text: text.into(), ..script() };
+        let plan = Plan::new(&Fake::default(), &script, &Wanted { seed, ..Wanted::default() }).unwrap();
+        why_new_folder(&plan, &Folder::of(dir.path(), &plan, tool), tool)
+    };
+    let key = &done.folder.key;
+    assert_eq!(why("-- fake", None, &tool()), None);
+    assert_eq!(
+        why("-- other", None, &tool()),
+        Some(format!("script changed since {key}; starting a new folder"))
+    );
+    let newer = Tool { version: "2".into(), ..tool() };
+    assert_eq!(
+        why("-- fake", None, &newer),
+        Some(format!("tool changed since {key}; starting a new folder"))
+    );
+    assert!(why("-- fake", Some(9), &tool()).unwrap().starts_with("seed, length"));
+}
+
+#[test]
+fn thresholds_of_a_histogram_pool_its_samples_over_replications() {
+    use tidewire_metrics::{Table, Value};
+    struct WithHistogram(Fake);
+    impl Runner for WithHistogram {
+        fn plan(
+            &self,
+            s: &tidewire_script::Script,
+            o: &Overrides,
+        ) -> Result<tidewire_script::Experiment, tidewire_script::ScriptError> {
+            self.0.plan(s, o)
+        }
+        fn run(
+            &self,
+            s: &tidewire_script::Script,
+            e: &tidewire_script::Experiment,
+            r: &tidewire_script::RunRequest,
+        ) -> tidewire_script::RunResult {
+            let mut result = self.0.run(s, e, r);
+            let mut table = Table::new(["name", "unit", "low", "high", "count"]);
+            // Replication 4 has a slow tail that three of four runs do not know.
+            let slow = if r.rep == 4 { 30 } else { 0 };
+            for (value, count) in [(10.0, 100 - slow), (90.0, slow)] {
+                table.push(vec![
+                    "latency_ms".into(),
+                    "ms".into(),
+                    Value::Float(value),
+                    Value::Float(value),
+                    Value::Int(count),
+                ]);
+            }
+            result.tables.push(("histograms".into(), table));
+            result
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let runner = WithHistogram(Fake::default());
+    let plan = Plan::new(&runner, &script(), &Wanted::default()).unwrap();
+    let folder = Folder::of(dir.path(), &plan, &tool());
+    folder.prepare(false).unwrap();
+    sweep(&runner, &plan, Some(&folder), &Settings::default(), &Interrupt::default(), &mut quiet).unwrap();
+    let results = merge(&plan, &folder).unwrap();
+    let measured = |condition: &str| {
+        let expectation =
+            tidewire_script::Expectation { condition: condition.into(), only: Vec::new(), place: None };
+        Threshold::parse(&expectation, &plan.declared).unwrap().judge(&results).unwrap()[0].measured
+    };
+    assert_eq!(measured("p95(latency_ms) < 80"), Some(90.0), "30 of 400 samples are slow");
+    assert_eq!(measured("p90(latency_ms) < 80"), Some(10.0));
+    assert_eq!(measured("count(latency_ms) == 400"), Some(400.0));
+}
