@@ -1,7 +1,34 @@
-//! A plan of nodes, links and addresses, its generators, routes and drawings.
+//! A plan of nodes, links and addresses, its generators, routes and drawings: networks as pure data, before anything moves.
+//!
+//! ```text
+//!   generators -.                     .-> routes     (shortest paths, ECMP)
+//!   builder ----+--> Plan --assign----+-> check      (what is probably wrong)
+//!   documents --'         addresses   +-> drawings   (text, DOT, SVG)
+//!                                     '-> document   (JSON and the like, through serde)
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `plan.rs` | [`Plan`], [`Node`], [`Link`], [`Iface`]: what was declared, in its order |
+//! | `spec.rs` | [`HostSpec`], [`LinkSpec`] and the other options with their defaults |
+//! | `prefix.rs` | [`Prefix`] and [`IfaceAddr`] |
+//! | `error.rs` | [`PlanError`], a sentence for each mistake |
+//! | `segments.rs` | which interfaces hear each other |
+//! | `address.rs` | [`Network`]s and automatic addresses |
+//! | `routes/` | [`routes()`]: tables of all nodes over the links that are up |
+//! | `paths.rs` | paths, diameter, [`Summary`] |
+//! | `check/` | [`check()`]: typed findings with a sentence each |
+//! | `generate/` | line, ring, star, tree, grid, dumbbell, parking lot, fat tree, leaf and spine, random |
+//! | `draw/` | pictures and tables |
+//! | `document.rs` | [`Document`]: a plan with names instead of ids, to be written and read |
+//!
+//! What is not here: files (a caller reads and writes them), anything that happens in time, routing protocols that exchange packets,
+//! and what a port or a node does with its options.
 
 mod address;
 mod check;
+mod document;
+pub mod draw;
 mod error;
 pub mod generate;
 mod paths;
@@ -13,6 +40,7 @@ mod spec;
 
 pub use address::{Network, Numbering};
 pub use check::{Finding, Problem, Severity, check};
+pub use document::{Document, DocumentError};
 pub use error::PlanError;
 pub use paths::Summary;
 pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, sender_of, sends_on};

@@ -1,0 +1,183 @@
+//! A plan as a document: what a person writes in a file, and what programs read.
+//!
+//! Nodes are known by name, quantities are texts with units as in scripts, and what is left out has its default. Both directions of a
+//! link are given at once, or apart under `forward` and `backward`. Written documents also hold what was computed (addresses, names
+//! of links, networks), which reading ignores.
+
+use crate::{
+    AddressMode, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel, Match, NodeSpec, Plan,
+    PlanError, Prefix, Processing, QueueSpec, RouterSpec, SwitchSpec, Via,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use tidewire_units::{NodeId, Rate, parse_count, parse_probability, parse_rate, parse_size, parse_span};
+
+/// A plan with names instead of ids, for serde.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    nodes: Vec<NodeDocument>,
+    #[serde(default)]
+    links: Vec<LinkDocument>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    subnets: Vec<SubnetDocument>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<RouteDocument>,
+    /// The networks as they were numbered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<NetworkDocument>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeDocument {
+    name: String,
+    #[serde(default)]
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gateway: Option<String>,
+    /// One time, or two between which it is drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    processing: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cores: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forward: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ageing: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    table_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ecmp: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    position: Option<[f64; 2]>,
+    /// The addresses that it has, by port; an empty text for none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    addresses: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    Host,
+    Switch,
+    Router,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkDocument {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The names of the nodes at the first and second end.
+    ends: [String; 2],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delay: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss: Option<LossDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cost: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    framing: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mtu: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forward: Option<DirectionDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backward: Option<DirectionDocument>,
+    /// Addresses asked for at the two ends; an empty text for an automatic one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ips: Option<[String; 2]>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DirectionDocument {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delay: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss: Option<LossDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cost: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum LossDocument {
+    Probability(String),
+    Model {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        p: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        every: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seq: Option<Vec<u64>>,
+        #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+        among: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum QueueDocument {
+    Limit(String),
+    Bdp { limit: String, rtt: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubnetDocument {
+    prefix: String,
+    nodes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteDocument {
+    node: String,
+    prefix: String,
+    /// An address, or the name of a node.
+    via: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NetworkDocument {
+    prefix: String,
+    members: Vec<String>,
+}
+
+/// What is wrong in a document. Displays as a sentence that says where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentError {
+    /// Which node, link or subnet: `node 'a'`, `link 3 (a-b)`.
+    pub place: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl fmt::Display for DocumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+impl std::error::Error for DocumentError {}
+
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;

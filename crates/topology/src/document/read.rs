@@ -1,0 +1,255 @@
+//! From a document to a plan.
+
+use super::*;
+use std::net::Ipv4Addr;
+
+/// A problem without its place.
+type Problem = String;
+
+impl TryFrom<&Document> for Plan {
+    type Error = DocumentError;
+
+    /// Builds the plan; addresses are not assigned yet. Errors: names used twice or unknown, quantities that do not parse.
+    fn try_from(document: &Document) -> Result<Plan, DocumentError> {
+        let mut plan = Plan::new();
+        for node in &document.nodes {
+            let at = |problem| DocumentError { place: format!("node '{}'", node.name), problem };
+            let id = plan.add(node.name.clone(), node.spec().map_err(at)?).map_err(|e| at(e.to_string()))?;
+            match node.position {
+                Some(position) if position.iter().all(|x| x.is_finite()) => plan.place(id, position),
+                Some(_) => return Err(at("a position is two finite numbers".to_owned())),
+                None => {}
+            }
+        }
+        for (i, link) in document.links.iter().enumerate() {
+            let place = format!("link {} ({}-{})", i + 1, link.ends[0], link.ends[1]);
+            link.add_to(&mut plan).map_err(|problem| DocumentError { place, problem })?;
+        }
+        for subnet in &document.subnets {
+            let at = |problem| DocumentError { place: format!("subnet '{}'", subnet.prefix), problem };
+            let prefix: Prefix = subnet.prefix.parse().map_err(at)?;
+            let nodes: Result<Vec<NodeId>, Problem> =
+                subnet.nodes.iter().map(|name| find(&plan, name)).collect();
+            plan.subnet(prefix, &nodes.map_err(at)?).map_err(|e| at(e.to_string()))?;
+        }
+        for route in &document.routes {
+            let at = |problem| DocumentError {
+                place: format!("route of '{}' to {}", route.node, route.prefix),
+                problem,
+            };
+            let node = find(&plan, &route.node).map_err(at)?;
+            let via = match route.via.parse::<Ipv4Addr>() {
+                Ok(ip) => Via::Address(ip),
+                Err(_) => Via::Node(find(&plan, &route.via).map_err(at)?),
+            };
+            plan.route(node, route.prefix.parse().map_err(at)?, via).map_err(|e| at(e.to_string()))?;
+        }
+        Ok(plan)
+    }
+}
+
+/// Through [`Document`].
+impl<'de> Deserialize<'de> for Plan {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Plan, D::Error> {
+        let document = Document::deserialize(deserializer)?;
+        Plan::try_from(&document).map_err(serde::de::Error::custom)
+    }
+}
+
+fn find(plan: &Plan, name: &str) -> Result<NodeId, Problem> {
+    plan.find(name).ok_or_else(|| format!("there is no node named '{name}'"))
+}
+
+fn parsed<T: FromStr>(text: &str, what: &str, example: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| format!("'{text}' is not {what}, for example \"{example}\""))
+}
+
+/// One of a few words.
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Problem> {
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        format!("'{text}' is none of {}", all.join(", "))
+    })
+}
+
+impl NodeDocument {
+    fn spec(&self) -> Result<NodeSpec, Problem> {
+        self.check_options()?;
+        let time = |text: &String| parse_span(text).map_err(|e| e.to_string());
+        match self.kind {
+            Kind::Host => Ok(NodeSpec::Host(HostSpec {
+                ip: match self.ip.as_deref() {
+                    None => AddressMode::Auto,
+                    Some("none") => AddressMode::Unnumbered,
+                    Some(ip) => AddressMode::Fixed(ip.parse()?),
+                },
+                gateway: self.gateway.as_ref().map(|ip| parsed(ip, "an address", "10.0.0.1")).transpose()?,
+                processing: match self.processing.as_slice() {
+                    [] => HostSpec::default().processing,
+                    [fixed] => Processing::Fixed(time(fixed)?),
+                    [low, high] => match (time(low)?, time(high)?) {
+                        (low, high) if low <= high => Processing::Uniform(low, high),
+                        _ => return Err("the second processing time is below the first".to_owned()),
+                    },
+                    _ => return Err("processing is one time, or two between which it is drawn".to_owned()),
+                },
+                cores: match self.cores.unwrap_or(1) {
+                    0 => return Err("a host has at least one core".to_owned()),
+                    cores => cores,
+                },
+                forward: self.forward.unwrap_or(false),
+            })),
+            Kind::Switch => {
+                let default = SwitchSpec::default();
+                Ok(NodeSpec::Switch(SwitchSpec {
+                    ageing: self.ageing.as_ref().map(time).transpose()?.unwrap_or(default.ageing),
+                    table_size: self.table_size.unwrap_or(default.table_size),
+                }))
+            }
+            Kind::Router => {
+                let words = [("flow", Ecmp::Flow), ("packet", Ecmp::Packet), ("off", Ecmp::Off)];
+                let ecmp = self.ecmp.as_ref().map(|text| word(text, &words)).transpose()?;
+                Ok(NodeSpec::Router(RouterSpec { ecmp: ecmp.unwrap_or_default() }))
+            }
+        }
+    }
+
+    /// Options that another kind of node has are mistakes.
+    fn check_options(&self) -> Result<(), Problem> {
+        let (host, switch, router) = (Kind::Host, Kind::Switch, Kind::Router);
+        let given = [
+            ("ip", host, self.ip.is_some()),
+            ("gateway", host, self.gateway.is_some()),
+            ("processing", host, !self.processing.is_empty()),
+            ("cores", host, self.cores.is_some()),
+            ("forward", host, self.forward.is_some()),
+            ("ageing", switch, self.ageing.is_some()),
+            ("table_size", switch, self.table_size.is_some()),
+            ("ecmp", router, self.ecmp.is_some()),
+        ];
+        match given.iter().find(|(_, kind, given)| *given && *kind != self.kind) {
+            Some((option, kind, _)) => {
+                let name = |kind| match kind {
+                    Kind::Host => "host",
+                    Kind::Switch => "switch",
+                    Kind::Router => "router",
+                };
+                Err(format!(
+                    "'{option}' is an option of a {}, but this is a {}",
+                    name(*kind),
+                    name(self.kind)
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl LinkDocument {
+    fn add_to(&self, plan: &mut Plan) -> Result<(), Problem> {
+        let [a, b] = [find(plan, &self.ends[0])?, find(plan, &self.ends[1])?];
+        let framings = [("ethernet", Framing::Ethernet), ("ip", Framing::Ip), ("ppp", Framing::Ppp)];
+        let framing =
+            self.framing.as_ref().map(|text| word(text, &framings)).transpose()?.unwrap_or_default();
+        let both = DirectionDocument {
+            rate: self.rate.clone(),
+            delay: self.delay.clone(),
+            loss: self.loss.clone(),
+            queue: self.queue.clone(),
+            cost: self.cost,
+        };
+        let both = both.apply(DirectionSpec::default())?;
+        let own = |direction: &Option<DirectionDocument>| match direction {
+            Some(direction) => direction.apply(both.clone()),
+            None => Ok(both.clone()),
+        };
+        let (forward, backward) = (own(&self.forward)?, own(&self.backward)?);
+        let spec = LinkSpec { forward, backward, framing, mtu: self.mtu.unwrap_or(1500) };
+        let link = plan.connect(a, b, spec).map_err(|e: PlanError| e.to_string())?;
+        for (end, ip) in self.ips.iter().flatten().enumerate().filter(|(_, ip)| !ip.is_empty()) {
+            plan.fix_address(tidewire_units::IfaceId(link.0 * 2 + end as u32), ip.parse()?);
+        }
+        Ok(())
+    }
+}
+
+impl DirectionDocument {
+    fn apply(&self, mut spec: DirectionSpec) -> Result<DirectionSpec, Problem> {
+        if let Some(text) = &self.rate {
+            let infinite = text == "infinite";
+            spec.rate =
+                if infinite { Rate::INFINITE } else { parse_rate(text).map_err(|e| e.to_string())? };
+        }
+        if let Some(text) = &self.delay {
+            spec.delay = parse_span(text).map_err(|e| e.to_string())?;
+        }
+        if let Some(loss) = &self.loss {
+            loss.apply(&mut spec)?;
+        }
+        if let Some(queue) = &self.queue {
+            spec.queue = queue.limit()?;
+        }
+        spec.cost = self.cost.unwrap_or(spec.cost);
+        Ok(spec)
+    }
+}
+
+impl LossDocument {
+    fn apply(&self, spec: &mut DirectionSpec) -> Result<(), Problem> {
+        let probability =
+            |text: &String| parse_probability(text).map(LossModel::Bernoulli).map_err(|e| e.to_string());
+        spec.loss.model = match self {
+            LossDocument::Probability(p) => probability(p)?,
+            LossDocument::Model { p: Some(p), every: None, seq: None, .. } => probability(p)?,
+            LossDocument::Model { p: None, every: Some(n), seq: None, .. } if *n > 0 => LossModel::Every(*n),
+            LossDocument::Model { p: None, every: None, seq: Some(list), .. } => {
+                LossModel::Listed(list.clone())
+            }
+            LossDocument::Model { .. } => {
+                return Err("loss is one of p = \"1%\", every = 100 (at least 1) and seq = [5, 9]".to_owned());
+            }
+        };
+        let words = [
+            ("data", Match::Data),
+            ("ack", Match::Ack),
+            ("syn", Match::Syn),
+            ("synack", Match::SynAck),
+            ("fin", Match::Fin),
+            ("retransmit", Match::Retransmit),
+        ];
+        spec.loss.among = match self {
+            LossDocument::Model { among: Some(text), .. } => word(text, &words)?,
+            _ => Match::Any,
+        };
+        Ok(())
+    }
+}
+
+impl QueueDocument {
+    fn limit(&self) -> Result<QueueSpec, Problem> {
+        match self {
+            QueueDocument::Bdp { limit, rtt } => {
+                let factor = parse_count(limit, "bdp")
+                    .ok_or_else(|| format!("'{limit}' is not a queue with an rtt, for example \"1bdp\""))?;
+                Ok(QueueSpec::Bdp { factor, rtt: parse_span(rtt).map_err(|e| e.to_string())? })
+            }
+            QueueDocument::Limit(text) => {
+                if parse_count(text, "bdp").is_some() {
+                    return Err(format!(
+                        "a queue of '{text}' needs an rtt: {{limit = \"{text}\", rtt = \"40ms\"}}"
+                    ));
+                }
+                if let Some(n) = parse_count(text, "pkt") {
+                    let whole = n.fract() == 0.0 && n <= f64::from(u32::MAX);
+                    return whole
+                        .then_some(QueueSpec::Packets(n as u32))
+                        .ok_or_else(|| format!("'{text}' is not a whole number of packets"));
+                }
+                parse_size(text).map(QueueSpec::Bytes).map_err(|_| {
+                    format!("'{text}' is not a queue limit, for example \"100pkt\", \"64KiB\" or \"1bdp\" with an rtt")
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! From a plan to its document.
+
+use super::*;
+use crate::NodeKind;
+
+impl From<&Plan> for Document {
+    fn from(plan: &Plan) -> Document {
+        let name = |id: NodeId| plan.node(id).name.clone();
+        let routes = |id: NodeId| {
+            plan.manual_routes(id).map(move |(prefix, via)| RouteDocument {
+                node: name(id),
+                prefix: prefix.to_string(),
+                via: match via {
+                    Via::Address(ip) => ip.to_string(),
+                    Via::Node(node) => name(node),
+                },
+            })
+        };
+        let networks = if plan.is_numbered() { plan.networks() } else { &[] };
+        let network = |network: &crate::Network| {
+            let members = network.members.iter().map(|&iface| name(plan.node_of(iface))).collect();
+            Some(NetworkDocument { prefix: network.prefix?.to_string(), members })
+        };
+        Document {
+            nodes: plan.node_ids().map(|id| node(plan, id)).collect(),
+            links: plan.link_ids().map(|id| link(plan, id)).collect(),
+            subnets: (plan.subnets.iter())
+                .map(|subnet| SubnetDocument {
+                    prefix: subnet.prefix.to_string(),
+                    nodes: subnet.nodes.iter().map(|&id| name(id)).collect(),
+                })
+                .collect(),
+            routes: plan.node_ids().flat_map(routes).collect(),
+            networks: networks.iter().filter_map(network).collect(),
+        }
+    }
+}
+
+/// Through [`Document`].
+impl Serialize for Plan {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Document::from(self).serialize(serializer)
+    }
+}
+
+/// The value, unless it is the default.
+fn unless<T: PartialEq>(value: T, default: T) -> Option<T> {
+    (value != default).then_some(value)
+}
+
+fn node(plan: &Plan, id: NodeId) -> NodeDocument {
+    let node = plan.node(id);
+    let address = |iface: &tidewire_units::IfaceId| plan.iface(*iface).address.map(|a| a.to_string());
+    let mut addresses: Vec<String> =
+        node.ifaces.iter().map(|iface| address(iface).unwrap_or_default()).collect();
+    if addresses.iter().all(String::is_empty) {
+        addresses.clear();
+    }
+    let kind = match node.spec.kind() {
+        NodeKind::Host => Kind::Host,
+        NodeKind::Switch => Kind::Switch,
+        NodeKind::Router => Kind::Router,
+    };
+    let base = NodeDocument {
+        name: node.name.clone(),
+        kind,
+        position: node.position,
+        addresses,
+        ..NodeDocument::default()
+    };
+    match &node.spec {
+        NodeSpec::Host(host) => {
+            let default = HostSpec::default();
+            NodeDocument {
+                ip: match host.ip {
+                    AddressMode::Auto => None,
+                    AddressMode::Fixed(address) => Some(address.to_string()),
+                    AddressMode::Unnumbered => Some("none".to_owned()),
+                },
+                gateway: host.gateway.map(|ip| ip.to_string()),
+                processing: match host.processing {
+                    time if time == default.processing => Vec::new(),
+                    Processing::Fixed(time) => vec![time.to_string()],
+                    Processing::Uniform(low, high) => vec![low.to_string(), high.to_string()],
+                },
+                cores: unless(host.cores, default.cores),
+                forward: unless(host.forward, default.forward),
+                ..base
+            }
+        }
+        NodeSpec::Switch(switch) => {
+            let default = SwitchSpec::default();
+            NodeDocument {
+                ageing: unless(switch.ageing, default.ageing).map(|time| time.to_string()),
+                table_size: unless(switch.table_size, default.table_size),
+                ..base
+            }
+        }
+        NodeSpec::Router(router) => {
+            let ecmp = match router.ecmp {
+                Ecmp::Flow => None,
+                Ecmp::Packet => Some("packet"),
+                Ecmp::Off => Some("off"),
+            };
+            NodeDocument { ecmp: ecmp.map(str::to_owned), ..base }
+        }
+    }
+}
+
+fn link(plan: &Plan, id: tidewire_units::LinkId) -> LinkDocument {
+    let link = plan.link(id);
+    let spec = &link.spec;
+    let fixed = [0, 1].map(|end| {
+        let iface = plan.iface(tidewire_units::IfaceId(id.0 * 2 + end));
+        iface.fixed.map_or(String::new(), |address| address.to_string())
+    });
+    let base = LinkDocument {
+        name: Some(link.name.clone()),
+        ends: link.ends.map(|end| plan.node(end).name.clone()),
+        framing: match spec.framing {
+            Framing::Ethernet => None,
+            Framing::Ip => Some("ip".to_owned()),
+            Framing::Ppp => Some("ppp".to_owned()),
+        },
+        mtu: unless(spec.mtu, 1500),
+        ips: fixed.iter().any(|ip| !ip.is_empty()).then_some(fixed),
+        ..LinkDocument::default()
+    };
+    let forward = direction(&spec.forward);
+    if spec.forward != spec.backward {
+        return LinkDocument { forward: Some(forward), backward: Some(direction(&spec.backward)), ..base };
+    }
+    let DirectionDocument { rate, delay, loss, queue, cost } = forward;
+    LinkDocument { rate, delay, loss, queue, cost, ..base }
+}
+
+fn direction(spec: &DirectionSpec) -> DirectionDocument {
+    let default = DirectionSpec::default();
+    DirectionDocument {
+        // A rate in whole bits, so that it reads back exactly.
+        rate: Some(rate(spec.rate)),
+        delay: unless(spec.delay, default.delay).map(|delay| delay.to_string()),
+        loss: loss(spec),
+        queue: (spec.queue != default.queue).then(|| match spec.queue {
+            QueueSpec::Packets(n) => QueueDocument::Limit(format!("{n}pkt")),
+            QueueSpec::Bytes(bytes) => QueueDocument::Limit(format!("{}B", bytes.0)),
+            QueueSpec::Bdp { factor, rtt } => {
+                QueueDocument::Bdp { limit: format!("{factor}bdp"), rtt: rtt.to_string() }
+            }
+        }),
+        cost: unless(spec.cost, default.cost),
+    }
+}
+
+/// The short form if it is exact.
+fn rate(rate: Rate) -> String {
+    let short = rate.to_string();
+    if rate.is_infinite() || parse_rate(&short) == Ok(rate) {
+        short
+    } else {
+        format!("{}bps", rate.bits_per_s())
+    }
+}
+
+fn loss(spec: &DirectionSpec) -> Option<LossDocument> {
+    let among = match spec.loss.among {
+        Match::Any => None,
+        Match::Data => Some("data"),
+        Match::Ack => Some("ack"),
+        Match::Syn => Some("syn"),
+        Match::SynAck => Some("synack"),
+        Match::Fin => Some("fin"),
+        Match::Retransmit => Some("retransmit"),
+    };
+    let (mut p, mut every, mut seq) = (None, None, None);
+    match &spec.loss.model {
+        LossModel::None => return None,
+        LossModel::Bernoulli(probability) => p = Some(probability.get().to_string()),
+        LossModel::Every(n) => every = Some(*n),
+        LossModel::Listed(ordinals) => seq = Some(ordinals.clone()),
+    }
+    match (among, p) {
+        (None, Some(p)) => Some(LossDocument::Probability(p)),
+        (among, p) => Some(LossDocument::Model { p, every, seq, among: among.map(str::to_owned) }),
+    }
+}

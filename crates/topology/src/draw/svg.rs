@@ -1,0 +1,301 @@
+//! A picture for a slide.
+
+use super::labels::{LINE_HEIGHT, Line, Page, Rect, text_size, text_width};
+use super::layout::{self, Layout, Point, arrange};
+use super::links::Legend;
+use super::scene::{DETAIL, Edge, Scene};
+use crate::{NodeKind, Plan};
+use std::fmt::Write;
+
+const MARGIN: f64 = 64.0;
+
+/// A text on the page, centred in its box.
+struct Label {
+    rect: Rect,
+    lines: Vec<Line>,
+    boxed: bool,
+}
+
+/// A drawing ready to be written.
+struct Picture<'a> {
+    plan: &'a Plan,
+    scene: Scene,
+    legend: Legend,
+    points: Vec<Point>,
+    labels: Vec<Label>,
+    size: Point,
+}
+
+/// The plan as SVG: hosts as screens, switches as flat boxes, routers as discs, thicker lines for faster links. Many hosts of one node
+/// are drawn as one stack. What many links share is said in the legend, the others are labelled.
+pub fn svg(plan: &Plan) -> String {
+    let legend = Legend::new(plan);
+    let scene = Scene::new(plan, &legend);
+    let (mut points, layout) = arrange(plan, &scene);
+    let (low, high) = layout::bounds(points.iter().copied());
+    let size = [high[0] - low[0] + 2.0 * MARGIN, high[1] - low[1] + 2.0 * MARGIN];
+    points.iter_mut().for_each(|p| *p = [p[0] - low[0] + MARGIN, p[1] - low[1] + MARGIN]);
+    let mut page = Page::new(size);
+    for (vertex, &point) in scene.vertices.iter().zip(&points) {
+        page.add_box(Rect::around(point, vertex.symbol));
+    }
+    for edge in &scene.edges {
+        let curve = curve(edge, &points);
+        page.add_line(curve[0], curve[1]);
+        page.add_line(curve[1], curve[2]);
+    }
+    let mut labels: Vec<Label> =
+        (0..scene.vertices.len()).map(|v| vertex_label(&scene, v, &points, layout, &mut page)).collect();
+    labels.extend(scene.edges.iter().filter_map(|edge| link_label(plan, edge, &points, &mut page)));
+    Picture { plan, scene, legend, points, labels, size }.write()
+}
+
+/// Start, middle and end of a link; parallel ones bend.
+fn curve(edge: &Edge, points: &[Point]) -> [Point; 3] {
+    let [a, b] = edge.ends.map(|v| points[v]);
+    let (n, count) = edge.parallel;
+    // Bends count from the lower vertex, so that links declared in opposite directions bend apart.
+    let sign = if edge.ends[0] < edge.ends[1] { 1.0 } else { -1.0 };
+    let bend = (f64::from(n) - (f64::from(count) - 1.0) / 2.0) * 26.0 * sign;
+    let length = layout::distance(a, b).max(1e-9);
+    let normal = [-(b[1] - a[1]) / length, (b[0] - a[0]) / length];
+    let middle = [(a[0] + b[0]) / 2.0 + normal[0] * bend, (a[1] + b[1]) / 2.0 + normal[1] * bend];
+    [a, middle, b]
+}
+
+fn vertex_label(scene: &Scene, v: usize, points: &[Point], layout: Layout, page: &mut Page) -> Label {
+    let vertex = &scene.vertices[v];
+    let size = scene.label_size(v);
+    let [w, h] = vertex.symbol;
+    let stack = if vertex.count > 1 { 6.0 } else { 0.0 };
+    let (dx, dy) = ((w + size[0]) / 2.0 + 4.0 + stack, (h + size[1]) / 2.0 + 2.0 + stack);
+    let [x, y] = points[v];
+    let (below, above) = ([x, y + dy - stack], [x, y - dy]);
+    let (right, left) = ([x + dx, y], [x - dx, y]);
+    let near = |x: f64, side: f64| x + side * (w / 2.0 + size[0] * 0.35);
+    let corners =
+        [[near(x, 1.0), y + dy], [near(x, -1.0), y + dy], [near(x, 1.0), y - dy], [near(x, -1.0), y - dy]];
+    let neighbors = scene.neighbors(v);
+    let top = neighbors.iter().all(|&o| points[o][1] > y + 20.0);
+    let bottom = neighbors.iter().all(|&o| points[o][1] < y - 20.0);
+    let mut centres = match layout {
+        Layout::Layered | Layout::Tree if top => vec![above, right, left, below],
+        Layout::Layered | Layout::Tree if !bottom => vec![right, left, above, below],
+        _ => vec![below, above, right, left],
+    };
+    if let (Layout::Line, [only]) = (layout, neighbors.as_slice()) {
+        // Outside of its only link, when that is level.
+        if (points[*only][1] - y).abs() < (points[*only][0] - x).abs() * 1.2 && points.len() > 3 {
+            centres.insert(0, if points[*only][0] > x { left } else { right });
+        }
+    }
+    centres.extend(corners);
+    let candidates: Vec<Rect> = centres.into_iter().map(|centre| Rect::around(centre, size)).collect();
+    let lines = vertex.label.iter().map(|line| Line { text: line.text.clone(), ..*line }).collect();
+    Label { rect: page.place(&candidates, &[]), lines, boxed: false }
+}
+
+fn link_label(plan: &Plan, edge: &Edge, points: &[Point], page: &mut Page) -> Option<Label> {
+    let curve = curve(edge, points);
+    let lines = edge.label(plan, [curve[2][0] - curve[0][0], curve[2][1] - curve[0][1]]);
+    if lines.is_empty() {
+        return None;
+    }
+    let size = text_size(&lines);
+    let at = |t: f64| [0, 1].map(|i| bent(curve.map(|p| p[i]), t));
+    let places = [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73];
+    let candidates: Vec<Rect> = places.iter().flat_map(|&t| beside(at(t), &curve, size)).collect();
+    let own = [(curve[0], curve[1]), (curve[1], curve[2])];
+    Some(Label { rect: page.place(&candidates, &own), lines, boxed: true })
+}
+
+/// A coordinate of the curve from `a` to `b` through `m` in its middle.
+fn bent([a, m, b]: [f64; 3], t: f64) -> f64 {
+    (1.0 - t) * (1.0 - t) * a + 2.0 * t * (1.0 - t) * (2.0 * m - (a + b) / 2.0) + t * t * b
+}
+
+/// Above or below a level link, or on one that is steeper; at last beside it.
+fn beside(at: Point, curve: &[Point; 3], size: Point) -> Vec<Rect> {
+    let (dx, dy) = ((curve[2][0] - curve[0][0]).abs(), (curve[2][1] - curve[0][1]).abs());
+    let lift = size[1] / 2.0 + 4.0 + size[0] / 2.0 * (dy / dx.max(1.0)).min(0.5);
+    let (above, below) = ([at[0], at[1] - lift], [at[0], at[1] + lift]);
+    let aside = size[0] / 2.0 + 5.0;
+    let (left, right) = ([at[0] - aside, at[1]], [at[0] + aside, at[1]]);
+    let centres = if dy < dx * 0.35 { vec![above, below, at] } else { vec![at, right, left] };
+    centres.into_iter().map(|centre| Rect::around(centre, size)).collect()
+}
+
+fn caption(plan: &Plan) -> String {
+    let kinds = [(NodeKind::Host, "host"), (NodeKind::Switch, "switch"), (NodeKind::Router, "router")];
+    let plural = |n: usize, word: &str| match (n, word) {
+        (1, _) => format!("1 {word}"),
+        (_, "switch") => format!("{n} switches"),
+        _ => format!("{n} {word}s"),
+    };
+    let counts = kinds.iter().map(|(kind, word)| (plan.count(*kind), *word)).filter(|(n, _)| *n > 0);
+    let counts = counts.chain([(plan.links().len(), "link")]).map(|(n, word)| plural(n, word));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+impl Picture<'_> {
+    fn write(&self) -> String {
+        let boxes = self.labels.iter().map(|label| label.rect);
+        let low =
+            boxes.clone().fold([0.0; 2], |l: Point, r| [l[0].min(r.low[0] - 8.0), l[1].min(r.low[1] - 8.0)]);
+        let high =
+            boxes.fold(self.size, |h: Point, r| [h[0].max(r.high[0] + 8.0), h[1].max(r.high[1] + 8.0)]);
+        let mut footer = String::new();
+        let footer_size = self.write_footer([low[0] + 12.0, high[1] + 4.0], &mut footer);
+        let width = (high[0] - low[0]).max(footer_size[0] + 24.0);
+        let height = high[1] - low[1] + footer_size[1] + 10.0;
+        let [x, y, width, height] = [low[0], low[1], width, height].map(num);
+        let mut out = format!(
+            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="{x} {y} {width} {height}" width="{width}" height="{height}" font-family="Helvetica, Arial, sans-serif" text-anchor="middle">"#
+        );
+        let _ = write!(
+            out,
+            "\n<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n"
+        );
+        out.push_str("<g fill=\"none\" stroke-linecap=\"round\">\n");
+        self.scene.edges.iter().for_each(|edge| self.write_edge(edge, &mut out));
+        out.push_str("</g>\n");
+        for (vertex, point) in self.scene.vertices.iter().zip(&self.points) {
+            let copies = if vertex.count > 1 { 3 } else { 1 };
+            for copy in (0..copies).rev() {
+                let shift = f64::from(copy) * 4.0;
+                let at = [point[0] + shift, point[1] - shift];
+                write_symbol(vertex.kind, at, self.scene.scale, &self.plan.node(vertex.node).name, &mut out);
+            }
+        }
+        self.labels.iter().for_each(|label| write_label(label, &mut out));
+        out.push_str(&footer);
+        out.push_str("</svg>\n");
+        out
+    }
+
+    /// Counts, then the kinds of links; returns the size.
+    fn write_footer(&self, [x, y]: Point, out: &mut String) -> Point {
+        let text = |x: f64, y: f64, content: &str, out: &mut String| {
+            let _ = writeln!(
+                out,
+                r##"<text x="{}" y="{}" font-size="{DETAIL}" fill="#666" text-anchor="start">{}</text>"##,
+                num(x),
+                num(y),
+                escape(content)
+            );
+            text_width(content, DETAIL)
+        };
+        let mut width = text(x, y + 12.0, &caption(self.plan), out);
+        let mut height = 16.0;
+        for kind in &self.legend.kinds {
+            let base = y + height + 12.0;
+            let _ = writeln!(
+                out,
+                r#"<path d="M{} {}h26" stroke="{}" stroke-width="2"{}/>"#,
+                num(x),
+                num(base - 3.5),
+                kind.color,
+                dashes(kind.dash)
+            );
+            width = width.max(34.0 + text(x + 34.0, base, &kind.text, out));
+            height += 16.0;
+        }
+        [width, height]
+    }
+
+    fn write_edge(&self, edge: &Edge, out: &mut String) {
+        let [a, m, b] = curve(edge, &self.points);
+        let link = self.plan.link(edge.link);
+        let slower = link.spec.forward.rate.bits_per_s().min(link.spec.backward.rate.bits_per_s());
+        // 1 pixel at 1 Mbit/s, 2 at 1 Gbit/s, a little more for each factor of ten.
+        let width = (1.0 + (libm::log10(slower as f64) - 6.0) / 3.0).clamp(0.8, 3.4) * self.scene.scale;
+        // The curve passes through the middle, so its control point lies twice as far.
+        let control = [0, 1].map(|i| num(2.0 * m[i] - (a[i] + b[i]) / 2.0));
+        let (start, end) = (a.map(num), b.map(num));
+        let path = match edge.parallel.1 {
+            1 => format!("M{} {}L{} {}", start[0], start[1], end[0], end[1]),
+            _ => format!("M{} {}Q{} {} {} {}", start[0], start[1], control[0], control[1], end[0], end[1]),
+        };
+        let kind = self.legend.kind_of[edge.link.index()].map(|kind| &self.legend.kinds[kind]);
+        let (color, dash) = kind.map_or(("#b0763c", ""), |kind| (kind.color, kind.dash));
+        let _ = writeln!(
+            out,
+            r#"<path d="{path}" stroke="{color}" stroke-width="{}"{}><title>{}</title></path>"#,
+            num(width),
+            dashes(dash),
+            escape(&link.name)
+        );
+    }
+}
+
+fn dashes(dash: &str) -> String {
+    if dash.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dash}\"") }
+}
+
+fn write_symbol(kind: NodeKind, [x, y]: Point, scale: f64, name: &str, out: &mut String) {
+    let scale = if scale == 1.0 { String::new() } else { format!(" scale({scale})") };
+    let _ = write!(
+        out,
+        r#"<g transform="translate({} {}){scale}"><title>{}</title>"#,
+        num(x),
+        num(y),
+        escape(name)
+    );
+    out.push_str(match kind {
+        // A screen on a foot.
+        NodeKind::Host => {
+            r##"<rect x="-15" y="-13" width="30" height="20" rx="2.5" fill="#dbe9fb" stroke="#2f6fb5" stroke-width="1.5"/><path d="M-4 7L4 7L6 12L-6 12Z" fill="#2f6fb5"/>"##
+        }
+        // Frames to and fro.
+        NodeKind::Switch => {
+            r##"<rect x="-21" y="-12" width="42" height="24" rx="3" fill="#dff2e3" stroke="#2e7d43" stroke-width="1.5"/><path d="M-13 -4L11 -4M7 -8L11 -4L7 0M13 5L-11 5M-7 1L-11 5L-7 9" fill="none" stroke="#2e7d43" stroke-width="1.6"/>"##
+        }
+        // Packets in from two sides and out to two others.
+        NodeKind::Router => {
+            r##"<circle r="17" fill="#fdeBd3" stroke="#c0701a" stroke-width="1.5"/><path d="M-12 0L-4 0M-7 -3.5L-3.5 0L-7 3.5M12 0L4 0M7 -3.5L3.5 0L7 3.5M0 -4L0 -12M-3.5 -8.5L0 -12L3.5 -8.5M0 4L0 12M-3.5 8.5L0 12L3.5 8.5" fill="none" stroke="#c0701a" stroke-width="1.6"/>"##
+        }
+    });
+    out.push_str("</g>\n");
+}
+
+fn write_label(label: &Label, out: &mut String) {
+    let Rect { low, high } = label.rect;
+    if label.boxed {
+        let _ = writeln!(
+            out,
+            r#"<rect x="{}" y="{}" width="{}" height="{}" rx="2" fill="white" fill-opacity="0.86"/>"#,
+            num(low[0]),
+            num(low[1]),
+            num(high[0] - low[0]),
+            num(high[1] - low[1])
+        );
+    }
+    let x = label.rect.centre()[0];
+    let mut y = low[1];
+    for line in &label.lines {
+        y += line.size * LINE_HEIGHT;
+        let _ = writeln!(
+            out,
+            r#"<text x="{}" y="{}" font-size="{}" fill="{}">{}</text>"#,
+            num(x),
+            num(y - line.size * 0.24),
+            num(line.size),
+            line.color,
+            escape(&line.text)
+        );
+    }
+}
+
+/// A tenth of a pixel is enough, and hides the last bits of floating point.
+fn num(x: f64) -> String {
+    let tenths = (x * 10.0).round() as i64;
+    let sign = if tenths < 0 { "-" } else { "" };
+    match (tenths.abs() / 10, tenths.abs() % 10) {
+        (whole, 0) => format!("{sign}{whole}"),
+        (whole, tenth) => format!("{sign}{whole}.{tenth}"),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,162 @@
+use super::labels::Rect;
+use super::layout::arrange;
+use super::links::Legend;
+use super::scene::Scene;
+use super::*;
+use crate::generate::{self, RandomModel, Style};
+use crate::{LossModel, Plan};
+use proptest::prelude::*;
+use tidewire_units::{Bytes, Probability, Purpose, Rate, Streams};
+
+fn numbered(build: impl FnOnce(&mut Plan)) -> Plan {
+    let mut plan = Plan::new();
+    build(&mut plan);
+    plan.assign_addresses().unwrap();
+    plan
+}
+
+fn shapes() -> Vec<(&'static str, Plan)> {
+    let style = Style::default();
+    let slow = LinkSpec::new(Rate::from_mbps(50), Span::from_ms(18));
+    vec![
+        ("line", numbered(|p| drop(generate::line(p, 5, &style)))),
+        ("long line", numbered(|p| drop(generate::line(p, 30, &style)))),
+        ("ring", numbered(|p| drop(generate::ring(p, 9, &style)))),
+        ("star", numbered(|p| drop(generate::star(p, 12, &Style::switched())))),
+        ("tree", numbered(|p| drop(generate::tree(p, 3, 3, &Style { hosts: 2, ..Style::switched() })))),
+        ("wide tree", numbered(|p| drop(generate::tree(p, 3, 6, &Style::switched())))),
+        ("grid", numbered(|p| drop(generate::grid(p, 4, 4, &style)))),
+        ("dumbbell", numbered(|p| drop(generate::dumbbell(p, 8, &slow, &style)))),
+        ("parking lot", numbered(|p| drop(generate::parking_lot(p, 4, &style)))),
+        ("fat tree", numbered(|p| drop(generate::fat_tree(p, 4, &style)))),
+        (
+            "leaf and spine",
+            numbered(|p| drop(generate::leaf_spine(p, 3, 4, &Style { hosts: 3, ..style.clone() }))),
+        ),
+    ]
+}
+
+/// The symbols of a drawing.
+fn symbols(plan: &Plan) -> Vec<Rect> {
+    let scene = Scene::new(plan, &Legend::new(plan));
+    let (points, _) = arrange(plan, &scene);
+    scene.vertices.iter().zip(points).map(|(vertex, point)| Rect::around(point, vertex.symbol)).collect()
+}
+
+fn overlaps(rects: &[Rect]) -> usize {
+    let later = |i: usize| rects[i + 1..].iter().filter(|other| rects[i].overlap(**other) > 1.0).count();
+    (0..rects.len()).map(later).sum()
+}
+
+/// The boxes of the texts of an SVG, from their attributes.
+fn texts(svg: &str) -> Vec<(Rect, String)> {
+    let attribute = |line: &str, name: &str| -> Option<f64> {
+        line.split(&format!(" {name}=\"")).nth(1)?.split('"').next()?.parse().ok()
+    };
+    let shown =
+        svg.lines().filter(|line| line.starts_with("<text") && !line.contains("text-anchor=\"start\""));
+    shown
+        .map(|line| {
+            let content = line.split('>').nth(1).unwrap().trim_end_matches("</text").to_owned();
+            let size = attribute(line, "font-size").unwrap();
+            let [x, y] = ["x", "y"].map(|name| attribute(line, name).unwrap());
+            let width = super::labels::text_width(&content, size);
+            (Rect::around([x, y - size * 0.36], [width, size * 0.9]), content)
+        })
+        .collect()
+}
+
+#[test]
+fn no_symbols_and_no_labels_overlap_in_drawings_of_well_known_shapes() {
+    for (name, plan) in shapes() {
+        let symbols = symbols(&plan);
+        assert_eq!(overlaps(&symbols), 0, "symbols of the {name}");
+        let texts = texts(&svg(&plan));
+        assert!(texts.len() >= symbols.len(), "every symbol of the {name} has a label");
+        for (i, (a, content)) in texts.iter().enumerate() {
+            for (b, other) in &texts[i + 1..] {
+                assert!(a.overlap(*b) < 6.0, "'{content}' and '{other}' of the {name} overlap: {a:?} {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_drawing_names_every_node_and_is_the_same_every_time() {
+    for (name, plan) in shapes() {
+        let drawing = svg(&plan);
+        assert_eq!(drawing, svg(&plan.clone()), "{name}");
+        for node in plan.nodes() {
+            assert!(drawing.contains(&format!(">{}<", node.name)), "the {name} lacks {}", node.name);
+            assert!(dot(&plan).contains(&format!("\"{}\"", node.name)));
+            assert!(text(&plan).contains(&node.name));
+        }
+    }
+}
+
+#[test]
+fn many_hosts_of_one_router_become_one_symbol() {
+    let plan = numbered(|p| drop(generate::star(p, 500, &Style::switched())));
+    let drawing = svg(&plan);
+    assert!(drawing.contains("h1 … h500") && drawing.contains("500 hosts"));
+    assert_eq!(symbols(&plan).len(), 2);
+}
+
+#[test]
+fn names_are_escaped() {
+    let mut plan = Plan::new();
+    plan.add_host("a<b>&\"c\"").unwrap();
+    assert!(svg(&plan).contains("a&lt;b&gt;&amp;&quot;c&quot;"));
+    assert!(dot(&plan).contains(r#""a<b>&\"c\"""#));
+}
+
+#[test]
+fn an_empty_plan_is_an_empty_drawing() {
+    let plan = Plan::new();
+    assert!(svg(&plan).starts_with("<svg") && svg(&plan).ends_with("</svg>\n"));
+    assert_eq!(dot(&plan).lines().last(), Some("}"));
+    assert!(text(&plan).contains("0 hosts"));
+}
+
+#[test]
+fn the_text_of_a_pair_shows_the_chain_and_both_directions() {
+    let plan = numbered(|p| {
+        let [a, b] = ["alice", "bob"].map(|name| p.add_host(name).unwrap());
+        let mut spec =
+            LinkSpec::new(Rate::from_mbps(10), Span::from_ms(20)).with_queue(QueueSpec::Bytes(Bytes(65536)));
+        spec.forward.loss.model = LossModel::Bernoulli(Probability::new(0.01).unwrap());
+        spec.backward.loss.model = LossModel::Listed(vec![5, 9]);
+        spec.backward.loss.among = Match::Ack;
+        p.connect(a, b, spec).unwrap();
+    });
+    let want = "\
+alice -------- bob
+
+node   kind  interface  address      to
+alice  host  0          10.0.0.1/24  bob
+bob    host  0          10.0.0.2/24  alice
+
+link           rate    delay  loss           queue  cost
+alice-bob  ->  10Mbps  20ms   1%             64KiB  1
+           <-  10Mbps  20ms   #5 #9 of acks  64KiB  1
+
+2 hosts, 0 switches, 0 routers, 1 links; diameter 1 links; connected
+";
+    assert_eq!(text(&plan), want);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn symbols_of_random_networks_do_not_overlap(n in 2u32..60, seed: u64, hosts in 0u32..3) {
+        let mut stream = Streams::new(seed).stream(Purpose::Topology, "drawing");
+        let style = Style { hosts, ..Style::default() };
+        let plan = numbered(|p| {
+            generate::random(p, n, RandomModel::BarabasiAlbert { links: 2 }, &style, &mut stream).unwrap();
+        });
+        let symbols = symbols(&plan);
+        prop_assert!(overlaps(&symbols) * 50 <= symbols.len(), "{} of {}", overlaps(&symbols), symbols.len());
+        prop_assert!(symbols.iter().all(|rect| rect.low.iter().all(|x| x.is_finite())));
+    }
+}
