@@ -2,7 +2,7 @@
 
 use crate::clock::{Us, instant, span};
 use crate::congestion::Controller;
-use crate::output::Output;
+use crate::output::{Output, Source};
 use crate::receiver::Receiver;
 use crate::rtx::RtxQueue;
 use crate::sendbuf::SendBuf;
@@ -192,6 +192,8 @@ impl Connection {
         }
         self.before_queueing();
         self.buf.supply(bytes);
+        let max_window = self.tx.max_window;
+        self.out.source.get_or_insert_with(|| Box::new(Source { sent: 0, pushed: 0, max_window }));
     }
 
     /// Data is about to be queued: the application may have been the limit, and the window may be stale.

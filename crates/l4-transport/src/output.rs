@@ -19,6 +19,18 @@ pub(crate) enum Rexmit {
     New,
 }
 
+/// The block that a synthetic source writes at a time, as bulk traffic generators do.
+const SOURCE_BLOCK_BYTES: u64 = 131_072;
+
+/// Where a synthetic source stands, in bytes.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub sent: u64,
+    pub pushed: u64,
+    /// The peer's largest window when the source was attached.
+    pub max_window: u32,
+}
+
 /// What is to be sent at the next opportunity.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -49,6 +61,7 @@ pub(crate) struct Output {
     pub path_mss: u16,
     /// The timestamp echoed by the last acknowledgment; zero: none.
     pub tsecr: u32,
+    pub source: Option<Box<Source>>,
     /// First transmission of the SYN, or of the first unanswered window probe.
     pub since_us: Us,
     pub now_ns: u64,
@@ -73,6 +86,7 @@ impl Default for Output {
             burst: 0,
             path_mss: u16::MAX,
             tsecr: 0,
+            source: None,
             since_us: 0,
             now_ns: 0,
         }
@@ -479,9 +493,10 @@ impl Connection {
         }
         let len = sent.data_len();
         let position = u64::from(sent.seq - self.tx.snd_una);
+        let is_new = sent.seq == self.tx.snd_nxt;
         let is_last = self.buf.unsent() != u64::MAX
             && position + u64::from(len) >= self.buf.unacked() + self.buf.unsent();
-        if is_last && len > 0 {
+        if len > 0 && (is_last || (is_new && self.source_pushes(len))) {
             flags |= TcpFlags::PSH;
         }
         let mut segment = self.header(sent.seq, flags);
@@ -494,6 +509,24 @@ impl Connection {
             segment.payload = self.buf.read(position, len);
         }
         segment
+    }
+
+    /// A synthetic source writes blocks, and a sender pushes at least once in half the largest window that the peer has offered.
+    /// What fits into the first send buffer is written before the window has grown.
+    fn source_pushes(&mut self, len: u32) -> bool {
+        let Some(source) = &mut self.out.source else { return false };
+        let end = source.sent + u64::from(len);
+        let block = end - end % SOURCE_BLOCK_BYTES;
+        let window = if end <= self.config.sndbuf_init { source.max_window } else { self.tx.max_window };
+        if block > source.pushed && block > source.sent {
+            source.pushed = block;
+        }
+        source.sent = end;
+        let push = end > source.pushed + u64::from(window >> 1);
+        if push {
+            source.pushed = end;
+        }
+        push
     }
 
     /// ECN-capable transport and CWR belong on new data only (RFC 3168 section 6.1).
