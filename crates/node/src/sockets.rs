@@ -19,15 +19,17 @@ pub struct Sockets {
     /// By socket id; ids are never reused, so that a stale handle finds nothing.
     pub(crate) slots: Vec<Option<Box<Socket>>>,
     pub(crate) connections: FxHashMap<Tuple, u32>,
+    /// The connection that the latest segment was for.
+    pub(crate) latest: Option<(Tuple, u32)>,
     pub(crate) listeners: FxHashMap<u16, u32>,
     /// TCP ports of sockets that are bound and neither listen nor are connected.
     pub(crate) bound: FxHashSet<u16>,
     pub(crate) udp_ports: FxHashMap<u16, u32>,
     pub(crate) echo_ids: FxHashMap<u16, u32>,
     /// Earliest wake of each connection; stale entries are recognised and skipped.
-    timers: BinaryHeap<Reverse<(Instant, u32)>>,
+    pub(crate) timers: BinaryHeap<Reverse<(Instant, u32)>>,
     /// Connections whose timer keeps the run alive.
-    foreground: u32,
+    pub(crate) foreground: u32,
     next_port: u16,
     pub(crate) next_echo: u16,
     pub(crate) salt: u64,
@@ -66,6 +68,7 @@ impl Sockets {
         Sockets {
             slots: Vec::new(),
             connections: FxHashMap::default(),
+            latest: None,
             listeners: FxHashMap::default(),
             bound: FxHashSet::default(),
             udp_ports: FxHashMap::default(),
@@ -129,7 +132,12 @@ impl Sockets {
                 let (port, waiting) = (listener.port, std::mem::take(&mut listener.queue));
                 self.listeners.remove(&port);
                 // Connections that nobody will accept are reset, as Linux does.
-                waiting.into_iter().for_each(|child| self.abort(SocketId(child), stack, cx));
+                let children = self.slots.iter().enumerate().filter_map(|(child, slot)| {
+                    let half_open = matches!(slot.as_deref()?.kind, Kind::Tcp(TcpSock { listener: Some(of), .. }) if of == id.0);
+                    half_open.then_some(child as u32)
+                });
+                let children: Vec<u32> = waiting.into_iter().chain(children).collect();
+                children.into_iter().for_each(|child| self.abort(SocketId(child), stack, cx));
                 self.forget(id, cx);
             }
             Kind::Udp(udp) => {
@@ -248,23 +256,6 @@ impl Sockets {
                 }
                 !ready
             });
-        }
-    }
-
-    /// Queues the connection's next wake if it is earlier than the one already queued.
-    #[inline]
-    pub(crate) fn rearm(&mut self, id: u32) {
-        let Some(Some(socket)) = self.slots.get_mut(id as usize) else { return };
-        let Kind::Tcp(tcp) = &mut socket.kind else { return };
-        let next = tcp.conn.next_timeout();
-        let foreground = next < Instant::MAX && !tcp.conn.timeout_is_background();
-        if foreground != tcp.foreground {
-            tcp.foreground = foreground;
-            self.foreground = if foreground { self.foreground + 1 } else { self.foreground - 1 };
-        }
-        if next < tcp.armed {
-            tcp.armed = next;
-            self.timers.push(Reverse((next, id)));
         }
     }
 

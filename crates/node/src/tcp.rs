@@ -1,9 +1,10 @@
 //! TCP sockets of a host: opening, listening, accepting, and driving connections.
 
-use crate::sockets::{Kind, Sockets};
+use crate::sockets::{Kind, Socket, Sockets};
 use crate::stack::flow_hash;
 use crate::{Context, IpStack, NO_FLOW, Progress};
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -276,7 +277,8 @@ impl Sockets {
         let Some(segment) = cx.packets.tcp(&packet) else { return cx.end(packet, Cause::Malformed) };
         let remote = Endpoint::new(cx.packets.body(&packet).src, segment.src_port);
         let local = Endpoint::new(packet.dst, segment.dst_port);
-        let Some(id) = self.connections.get(&Tuple::new(local, remote)).copied() else {
+        let tuple = Tuple::new(local, remote);
+        let Some(id) = self.find_connection(tuple) else {
             return self.handle_stray(packet, segment, local, remote, stack, cx);
         };
         let opens_again =
@@ -284,7 +286,8 @@ impl Sockets {
         let tcp = self.tcp_mut(id).expect("a tuple belongs to a connection");
         if opens_again && tcp.conn.state() == State::TimeWait {
             // RFC 9293 section 3.10.7.4, TIME-WAIT: a new SYN may open the connection again.
-            self.connections.remove(&Tuple::new(local, remote));
+            self.connections.remove(&tuple);
+            self.latest = None;
             self.forget(SocketId(id), cx);
             return self.handle_stray(packet, segment, local, remote, stack, cx);
         }
@@ -302,7 +305,8 @@ impl Sockets {
     /// Sends what a connection has to send, then brings everything that depends on it up to date.
     #[inline]
     pub(crate) fn drive(&mut self, id: u32, stack: &mut IpStack, cx: &mut Context<'_>) {
-        let Some(tcp) = self.tcp_mut(id) else { return };
+        let Some(Some(socket)) = self.slots.get_mut(id as usize) else { return };
+        let Socket { waiters, kind: Kind::Tcp(tcp) } = &mut **socket else { return };
         while let Some(transmit) = tcp.conn.poll_transmit(cx.now) {
             let header = stack.header(tcp.local.addr, tcp.remote.addr, transmit.ecn);
             let mut packet = cx.packets.insert_tcp(&header, transmit.segment, tcp.flow_hash, cx.now);
@@ -316,6 +320,28 @@ impl Sockets {
         if tcp.flow != NO_FLOW {
             report_progress(tcp, cx);
         }
+        let next = tcp.conn.next_timeout();
+        let foreground = next < Instant::MAX && !tcp.conn.timeout_is_background();
+        if foreground != tcp.foreground {
+            tcp.foreground = foreground;
+            self.foreground = if foreground { self.foreground + 1 } else { self.foreground - 1 };
+        }
+        if next < tcp.armed {
+            tcp.armed = next;
+            self.timers.push(Reverse((next, id)));
+        }
+        let changes = tcp.listener.is_some() || tcp.is_sink && tcp.conn.eof() || tcp.conn.is_closed();
+        if !waiters.is_empty() {
+            self.wake_ready(id, cx);
+        }
+        if changes {
+            self.drive_changes(id, stack, cx);
+        }
+    }
+
+    /// What happens seldom: a handshake is over, a sink's peer has closed, a connection has ended.
+    fn drive_changes(&mut self, id: u32, stack: &mut IpStack, cx: &mut Context<'_>) {
+        let Some(tcp) = self.tcp_mut(id) else { return };
         if tcp.is_sink && tcp.conn.eof() && !tcp.released {
             tcp.conn.close(cx.now);
             tcp.released = true;
@@ -324,8 +350,6 @@ impl Sockets {
         if tcp.listener.is_some() {
             self.settle_handshake(id, cx);
         }
-        self.rearm(id);
-        self.wake_ready(id, cx);
         self.reap(id, cx);
     }
 
@@ -450,7 +474,6 @@ impl Sockets {
     }
 
     /// Forgets a connection that is over and that nobody holds.
-    #[inline]
     fn reap(&mut self, id: u32, cx: &mut Context<'_>) {
         let Some(tcp) = self.tcp_mut(id) else { return };
         if !tcp.conn.is_closed() {
@@ -461,10 +484,24 @@ impl Sockets {
         let (tuple, released) = (Tuple::new(tcp.local, tcp.remote), (tcp.released || tcp.is_sink) && !kept);
         if self.connections.get(&tuple) == Some(&id) {
             self.connections.remove(&tuple);
+            self.latest = None;
         }
         if released {
             self.forget(SocketId(id), cx);
         }
+    }
+
+    /// The connection of a tuple; segments come in trains, so the latest one is tried first.
+    #[inline]
+    fn find_connection(&mut self, tuple: Tuple) -> Option<u32> {
+        if let Some((latest, id)) = self.latest
+            && latest == tuple
+        {
+            return Some(id);
+        }
+        let id = self.connections.get(&tuple).copied()?;
+        self.latest = Some((tuple, id));
+        Some(id)
     }
 
     fn tcp_port_taken(&self, port: u16) -> bool {
