@@ -67,7 +67,7 @@ pub enum Command {
     Plot(PlotArgs),
     /// Compile a script and build every point of its grid, without running it
     Check(CheckArgs),
-    /// Show the network that a script builds
+    /// Show the network that a script builds: a table, --dot, --svg or --json
     Topo(TopoArgs),
     /// Delete old results
     Clean(CleanArgs),
@@ -216,8 +216,9 @@ pub struct CheckArgs {
 
 #[derive(Args, Debug)]
 pub struct TopoArgs {
-    /// The script
-    pub script: PathBuf,
+    /// A script, or a network in a .json file
+    #[arg(value_name = "SCRIPT|FILE")]
+    pub source: PathBuf,
     /// Value of a parameter
     #[arg(short, long = "param", value_name = "NAME=VALUE")]
     pub p: Vec<String>,

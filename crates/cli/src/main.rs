@@ -11,7 +11,8 @@
 //! | `args.rs` | the command line |
 //! | `run.rs` | `tidewire run` |
 //! | `sweep.rs` | `tidewire sweep` |
-//! | `others.rs` | `plot`, `check`, `topo`, `clean`, `completions` |
+//! | `network.rs` | `check`, `topo` |
+//! | `others.rs` | `plot`, `clean`, `completions` |
 //! | `source.rs` | reading the script |
 //! | `report.rs` | JSON summaries, failed runs |
 //! | `progress.rs` | the bar |
@@ -21,6 +22,7 @@
 //! What is not here: how an experiment is planned, run and written (`lab`).
 
 mod args;
+mod network;
 mod others;
 mod progress;
 mod report;
@@ -74,8 +76,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&context, args),
         Command::Sweep(args) => sweep::sweep(&context, args),
         Command::Plot(args) => others::plot(&context, args),
-        Command::Check(args) => others::check(&context, args),
-        Command::Topo(args) => others::topo(&context, args),
+        Command::Check(args) => network::check(&context, args),
+        Command::Topo(args) => network::topo(&context, args),
         Command::Clean(args) => others::clean(&context, args),
         Command::Completions { shell } => others::completions(*shell),
     };
@@ -86,7 +88,7 @@ fn fail(context: &Context, error: &LabError) -> u8 {
     context.term.error(&error.to_string());
     let code = error.exit_code();
     if context.globals.json {
-        println!("{}", serde_json::json!({ "error": error.to_string(), "exit": code }));
+        context.term.json(&serde_json::json!({ "error": error.to_string(), "exit": code }));
     }
     code
 }

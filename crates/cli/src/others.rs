@@ -1,15 +1,13 @@
-//! `tidewire plot`, `check`, `topo`, `clean`, `completions`.
+//! `tidewire plot`, `clean`, `completions`.
 
-use crate::args::{CheckArgs, CleanArgs, Cli, PlotArgs, TopoArgs};
-use crate::{Context, source};
+use crate::Context;
+use crate::args::{CleanArgs, Cli, PlotArgs};
 use clap::CommandFactory;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tidewire_lab::{LabError, Plan, Runner, Threshold, Tone, Wanted, check_plots, read_value, replot, shown};
-use tidewire_script::{Fault, PlotSpec, Point, RunRequest, ScriptError};
-use tidewire_units::Span;
+use tidewire_lab::{LabError, Tone, read_value, replot};
+use tidewire_script::{PlotSpec, Point};
 
 pub fn plot(context: &Context, args: &PlotArgs) -> Result<u8, LabError> {
     let root = context.results_root();
@@ -48,7 +46,7 @@ pub fn plot(context: &Context, args: &PlotArgs) -> Result<u8, LabError> {
     }
     let files = replot(&from, spec, args.output.as_deref())?;
     if context.globals.json {
-        println!("{}", json!({ "command": "plot", "files": files, "exit": 0 }));
+        context.term.json(&json!({ "command": "plot", "files": files, "exit": 0 }));
     } else {
         files.iter().for_each(|file| context.term.say(&vec![(Tone::Plain, file.display().to_string())]));
     }
@@ -62,71 +60,6 @@ fn newest(root: &Path) -> Option<PathBuf> {
     latest.max_by_key(|path| {
         (fs::metadata(path.join("manifest.json")).and_then(|about| about.modified()).ok(), path.clone())
     })
-}
-
-/// Builds every point and stops before time moves. Runs to the first instant until the script crate has a check of its own.
-pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
-    let script = source::read(&args.script)?;
-    let wanted =
-        Wanted { params: args.p.clone(), rep: Some(1), until: Some(Span::ZERO), ..Wanted::default() };
-    let plan = Plan::new(&context.runner, &script, &wanted)?;
-    plan.declared.expect.iter().try_for_each(|e| Threshold::parse(e, &plan.declared).map(drop))?;
-    check_plots(&plan.declared)?;
-    let mut warnings: Vec<String> = Vec::new();
-    for run in &plan.runs {
-        let request = request(context, &run.point, run.seed);
-        let result = context.runner.run(&script, &plan.experiment, &request);
-        if let Some(mut error) = result.error {
-            if plan.runs.len() > 1 {
-                error.message.push_str(&format!("\n  at the point {}", shown(&run.point)));
-            }
-            return Err(LabError::Script(error));
-        }
-        for line in result.log.into_iter().filter(|line| line.starts_with("warning")) {
-            if !warnings.contains(&line) {
-                context.term.complain("warning:", line.trim_start_matches("warning:").trim_start());
-                warnings.push(line);
-            }
-        }
-    }
-    let code = u8::from(args.strict && !warnings.is_empty()) * 3;
-    let points =
-        if plan.runs.len() == 1 { "1 point".to_owned() } else { format!("{} points", plan.runs.len()) };
-    if context.globals.json {
-        println!(
-            "{}",
-            json!({ "command": "check", "points": plan.runs.len(), "warnings": warnings, "exit": code })
-        );
-    } else {
-        let tone = if warnings.is_empty() { Tone::Good } else { Tone::Strong };
-        let verdict =
-            if warnings.is_empty() { "ok".to_owned() } else { format!("{} warnings", warnings.len()) };
-        context.term.say(&vec![(tone, verdict), (Tone::Plain, format!("  {}: {points}", plan.script.shown))]);
-    }
-    Ok(code)
-}
-
-fn request(context: &Context, point: &Point, seed: u64) -> RunRequest {
-    RunRequest {
-        point: point.clone(),
-        rep: 1,
-        seed,
-        until: Some(Span::ZERO),
-        memory: context.globals.memory,
-        script_timeout_s: context.globals.script_timeout.as_secs_f64(),
-        max_events: context.globals.max_events,
-        echo: false,
-        check_wire: false,
-        stop: Arc::default(),
-    }
-}
-
-pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
-    let script = source::read(&args.script)?;
-    let wanted = Wanted { params: args.p.clone(), first_point: true, ..Wanted::default() };
-    Plan::new(&context.runner, &script, &wanted)?;
-    let message = "this build cannot show networks yet".to_owned();
-    Err(LabError::Script(ScriptError { fault: Fault::Script, place: None, message }))
 }
 
 /// Deletes all but the newest folders of each experiment below the results folder. Only folders with a manifest or parts are touched.

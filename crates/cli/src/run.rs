@@ -73,7 +73,7 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
             "thresholds": { "passed": 0, "failed": 0 },
             "out": written.then(|| folder.path.display().to_string()), "exit": code,
         });
-        println!("{}", joined(of_run, figures(&outcome, cpu_s)));
+        context.term.json(&joined(of_run, figures(&outcome, cpu_s)));
     }
     Ok(code)
 }

@@ -213,7 +213,7 @@ fn finish(
             "thresholds": { "passed": judged.len() - lost, "failed": lost, "details": details(&judged) },
             "plots": plots, "out": folder.path.display().to_string(), "exit": code,
         });
-        println!("{}", joined(of_sweep, figures(&outcome, cpu_s)));
+        context.term.json(&joined(of_sweep, figures(&outcome, cpu_s)));
     }
     Ok(code)
 }

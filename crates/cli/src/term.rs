@@ -52,6 +52,17 @@ impl Term {
         }
     }
 
+    /// The one JSON object, on stdout.
+    pub fn json(&self, object: &serde_json::Value) {
+        self.raw(&format!("{object}\n"));
+    }
+
+    /// Text on stdout as it is.
+    pub fn raw(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    }
+
     /// A line of information on stderr, unless quiet.
     pub fn note(&self, tone: Tone, text: &str) {
         if !self.quiet {

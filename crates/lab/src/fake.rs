@@ -104,6 +104,19 @@ impl Runner for Fake {
         }
         result
     }
+
+    fn network(
+        &self,
+        _: &Script,
+        _: &Experiment,
+        _: &RunRequest,
+    ) -> Result<tidewire_topology::Plan, ScriptError> {
+        no_network()
+    }
+}
+
+pub fn no_network() -> Result<tidewire_topology::Plan, ScriptError> {
+    Ok(tidewire_topology::Plan::new())
 }
 
 pub fn result(request: &RunRequest) -> RunResult {

@@ -13,6 +13,14 @@ pub trait Runner: Sync {
 
     /// One run. An error of the script is part of the result.
     fn run(&self, script: &Script, experiment: &Experiment, request: &RunRequest) -> RunResult;
+
+    /// The network that a run would use, with addresses; time does not move.
+    fn network(
+        &self,
+        script: &Script,
+        experiment: &Experiment,
+        request: &RunRequest,
+    ) -> Result<tidewire_topology::Plan, ScriptError>;
 }
 
 /// Runs Lua scripts.
@@ -21,11 +29,23 @@ pub struct ScriptRunner;
 
 impl Runner for ScriptRunner {
     fn plan(&self, _: &Script, _: &Overrides) -> Result<Experiment, ScriptError> {
-        let message = "this build has no script engine".to_owned();
-        Err(ScriptError { fault: Fault::Script, place: None, message })
+        Err(missing())
     }
 
     fn run(&self, _: &Script, _: &Experiment, _: &RunRequest) -> RunResult {
         unreachable!("nothing can be planned")
     }
+
+    fn network(
+        &self,
+        _: &Script,
+        _: &Experiment,
+        _: &RunRequest,
+    ) -> Result<tidewire_topology::Plan, ScriptError> {
+        Err(missing())
+    }
+}
+
+fn missing() -> ScriptError {
+    ScriptError { fault: Fault::Script, place: None, message: "this build has no script engine".to_owned() }
 }

@@ -413,6 +413,14 @@ fn thresholds_of_a_histogram_pool_its_samples_over_replications() {
             result.tables.push(("histograms".into(), table));
             result
         }
+        fn network(
+            &self,
+            _: &tidewire_script::Script,
+            _: &tidewire_script::Experiment,
+            _: &tidewire_script::RunRequest,
+        ) -> Result<tidewire_topology::Plan, tidewire_script::ScriptError> {
+            crate::fake::no_network()
+        }
     }
     let dir = tempfile::tempdir().unwrap();
     let runner = WithHistogram(Fake::default());

@@ -1,0 +1,135 @@
+//! `tidewire check` and `tidewire topo`: what a script builds, before time moves.
+
+use crate::args::{CheckArgs, TopoArgs};
+use crate::{Context, source};
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use tidewire_lab::{LabError, Plan, PlannedRun, Runner, Threshold, Tone, Wanted, check_plots, shown};
+use tidewire_script::{Fault, RunRequest, ScriptError};
+use tidewire_topology as topology;
+use tidewire_topology::{Finding, Severity};
+use tidewire_units::Span;
+
+/// Something found in the networks of one or more points.
+struct Found {
+    warning: bool,
+    sentence: String,
+    points: Vec<String>,
+}
+
+/// Compiles the script and builds the network of every point of its grid.
+pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
+    let script = source::read(&args.script)?;
+    let wanted = Wanted { params: args.p.clone(), rep: Some(1), ..Wanted::default() };
+    let plan = Plan::new(&context.runner, &script, &wanted)?;
+    plan.declared.expect.iter().try_for_each(|e| Threshold::parse(e, &plan.declared).map(drop))?;
+    check_plots(&plan.declared)?;
+    let mut found: Vec<Found> = Vec::new();
+    for run in &plan.runs {
+        let network = network_of(context, &plan, run).map_err(|mut error| {
+            if plan.runs.len() > 1 {
+                error.message.push_str(&format!("\n  at the point {}", shown(&run.point)));
+            }
+            LabError::Script(error)
+        })?;
+        topology::check(&network).into_iter().for_each(|finding| add(&mut found, finding, shown(&run.point)));
+    }
+    for entry in &found {
+        let at = match entry.points.len() {
+            n if n == plan.runs.len() => String::new(),
+            1 => format!("  (at {})", entry.points[0]),
+            n => format!("  (at {n} of {} points, first {})", plan.runs.len(), entry.points[0]),
+        };
+        context
+            .term
+            .complain(if entry.warning { "warning:" } else { "note:" }, &format!("{}{at}", entry.sentence));
+    }
+    let warnings = found.iter().filter(|entry| entry.warning).count();
+    let code = if args.strict && warnings > 0 { 3 } else { 0 };
+    let points =
+        if plan.runs.len() == 1 { "1 point".to_owned() } else { format!("{} points", plan.runs.len()) };
+    if context.globals.json {
+        let list: Vec<_> = found
+            .iter()
+            .map(|f| json!({ "warning": f.warning, "message": f.sentence, "points": f.points }))
+            .collect();
+        println!(
+            "{}",
+            json!({ "command": "check", "points": plan.runs.len(), "findings": list, "exit": code })
+        );
+    } else {
+        let (tone, verdict) = match warnings {
+            0 => (Tone::Good, "ok".to_owned()),
+            1 => (Tone::Strong, "1 warning".to_owned()),
+            n => (Tone::Strong, format!("{n} warnings")),
+        };
+        context.term.say(&vec![(tone, verdict), (Tone::Plain, format!("  {}: {points}", script.shown))]);
+    }
+    Ok(code)
+}
+
+fn add(found: &mut Vec<Found>, finding: Finding, point: String) {
+    match found.iter_mut().find(|entry| entry.sentence == finding.sentence) {
+        Some(entry) => entry.points.push(point),
+        None => {
+            let warning = finding.problem.severity() == Severity::Warning;
+            found.push(Found { warning, sentence: finding.sentence, points: vec![point] });
+        }
+    }
+}
+
+/// Shows the network of a script or of a JSON file: a table, Graphviz text, a picture or JSON.
+pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
+    let network = if args.source.extension().is_some_and(|extension| extension == "json") {
+        from_file(&args.source)?
+    } else {
+        let script = source::read(&args.source)?;
+        let wanted = Wanted { params: args.p.clone(), rep: Some(1), first_point: true, ..Wanted::default() };
+        let plan = Plan::new(&context.runner, &script, &wanted)?;
+        network_of(context, &plan, &plan.runs[0])?
+    };
+    let text = if args.dot {
+        topology::draw::dot(&network)
+    } else if args.svg {
+        topology::draw::svg(&network)
+    } else if context.globals.json {
+        serde_json::to_string_pretty(&network).expect("names and texts are JSON")
+    } else {
+        topology::draw::text(&network)
+    };
+    context.term.raw(&format!("{}\n", text.trim_end_matches('\n')));
+    Ok(0)
+}
+
+fn from_file(path: &Path) -> Result<topology::Plan, LabError> {
+    let text = fs::read_to_string(path).map_err(|error| LabError::io("cannot read", path, error, ""))?;
+    let wrong = |message: String| {
+        let message = format!("{}: {message}", path.display());
+        LabError::Script(ScriptError { fault: Fault::Script, place: None, message })
+    };
+    let mut network: topology::Plan =
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if !network.is_numbered() {
+        network.assign_addresses().map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok(network)
+}
+
+fn network_of(context: &Context, plan: &Plan, run: &PlannedRun) -> Result<topology::Plan, ScriptError> {
+    let settings = context.settings();
+    let request = RunRequest {
+        point: run.point.clone(),
+        rep: run.rep,
+        seed: run.seed,
+        until: Some(Span::ZERO),
+        memory: settings.memory,
+        script_timeout_s: settings.script_timeout_s,
+        max_events: settings.max_events,
+        echo: false,
+        check_wire: false,
+        stop: Arc::default(),
+    };
+    context.runner.network(&plan.script, &plan.experiment, &request)
+}
