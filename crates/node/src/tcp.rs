@@ -47,6 +47,7 @@ pub(crate) struct TcpSock {
     pub listener: Option<u32>,
     /// Stream bytes already reported to the flow.
     reported: u64,
+    reported_end: bool,
 }
 
 pub(crate) struct Listener {
@@ -439,6 +440,7 @@ impl Sockets {
             armed: Instant::MAX,
             listener,
             reported: 0,
+            reported_end: false,
         });
         let id = match slot {
             Some(id) => {
@@ -529,7 +531,9 @@ fn report_progress(tcp: &mut TcpSock, cx: &mut Context<'_>) {
             Progress::Sent { flow, total, srtt: tcp.conn.srtt() }
         });
     }
-    if !tcp.receives_flow && tcp.conn.is_closed() {
+    let over = tcp.conn.is_closed() || matches!(tcp.conn.state(), State::FinWait2 | State::TimeWait);
+    if over && !tcp.receives_flow && !tcp.reported_end {
+        tcp.reported_end = true;
         cx.out.progress.push(Progress::Ended { flow });
     }
 }

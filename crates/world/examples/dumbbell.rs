@@ -12,7 +12,8 @@ fn main() {
     let seconds: u64 = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(10);
     let mut plan = Plan::new();
     let [left, right] = ["left", "right"].map(|name| plan.add_router(name).unwrap());
-    let bottleneck = LinkSpec::new(Rate::from_mbps(100), Span::from_ms(10)).with_queue(QueueSpec::Packets(200));
+    let bottleneck =
+        LinkSpec::new(Rate::from_mbps(100), Span::from_ms(10)).with_queue(QueueSpec::Packets(200));
     plan.connect(left, right, bottleneck).unwrap();
     let access = LinkSpec::new(Rate::from_mbps(1000), Span::from_ms(1));
     let mut pairs = Vec::new();
@@ -28,7 +29,8 @@ fn main() {
     for (i, (src, dst)) in pairs.into_iter().enumerate() {
         let config = Arc::new(TcpConfig::linux());
         let name = format!("f{i}");
-        let spec = FlowSpec { name, transport: Transport::Tcp, cc: None, src, dst, dport: 9, tcp: Some(config) };
+        let spec =
+            FlowSpec { name, transport: Transport::Tcp, cc: None, src, dst, dport: 9, tcp: Some(config) };
         let flow = world.add_flow(spec).unwrap();
         let to = world.flow_endpoint(flow).unwrap();
         world.start_flow(flow, Box::new(Bulk::new(to, None, Instant::ZERO, Instant::MAX)));

@@ -2,7 +2,7 @@
 
 use crate::build::NodeRef;
 use crate::ledger::Place;
-use crate::{Limit, Pause, Wake, World};
+use crate::{Limit, Pause, World};
 use std::sync::atomic::Ordering;
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{Offer, PacketClass};
@@ -27,7 +27,7 @@ impl World {
                 self.advance(limit.until);
                 return Pause::TimeUp;
             }
-            if limit.until == Instant::MAX && self.agenda.foreground() == 0 {
+            if limit.until == Instant::MAX && !self.is_alive_by_itself() {
                 return Pause::Idle;
             }
             self.events += 1;
@@ -235,11 +235,10 @@ impl World {
 
     /// A host's timer may be due.
     fn wake_node(&mut self, host: usize, key: Key) {
-        let wake = &mut self.wakes[host];
-        if wake.at != key.time() {
+        if self.wakes[host].at != key.time() {
             return;
         }
-        *wake = Wake { at: Instant::MAX, foreground: false };
+        self.wakes[host].at = Instant::MAX;
         if self.hosts[host].next_timeout().0 <= key.time() {
             self.now = key.time();
             let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
@@ -248,19 +247,25 @@ impl World {
         self.settle(host as u32);
     }
 
-    /// Queues a host's next wake, if it is earlier than the one that is queued, or has come to keep the run alive.
+    /// Queues a host's next wake, if it is earlier than the one that is queued.
     #[inline]
     pub(crate) fn rearm(&mut self, host: u32) {
         let (at, foreground) = self.hosts[host as usize].next_timeout();
         let wake = &mut self.wakes[host as usize];
-        let earlier = at < wake.at;
-        if !(earlier || foreground && !wake.foreground && wake.at < Instant::MAX) {
-            return;
+        if foreground != wake.foreground {
+            wake.foreground = foreground;
+            self.busy_hosts = if foreground { self.busy_hosts + 1 } else { self.busy_hosts - 1 };
         }
-        let at = at.min(wake.at).max(self.now);
-        *wake = Wake { at, foreground };
-        let key = Key::new(at, Class::Timer, u64::from(host));
-        self.agenda.push(if foreground { key } else { key.background() });
+        if at < wake.at {
+            wake.at = at.max(self.now);
+            // The key may be stale by then: whether the host keeps the run alive is counted, not queued.
+            self.agenda.push(Key::new(wake.at, Class::Timer, u64::from(host)).background());
+        }
+    }
+
+    /// Whether anything is left that keeps a run alive: packets under way, callbacks, timers of hosts, processes that will go on.
+    fn is_alive_by_itself(&self) -> bool {
+        self.agenda.foreground() > 0 || self.busy_hosts > 0 || self.processes.pending() > 0
     }
 }
 

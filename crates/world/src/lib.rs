@@ -140,6 +140,8 @@ pub struct World {
     /// By position in `hosts`: its node id, its next wake.
     pub(crate) host_ids: Vec<NodeId>,
     pub(crate) wakes: Vec<Wake>,
+    /// How many hosts have a timer that keeps the run alive.
+    pub(crate) busy_hosts: usize,
     pub(crate) loopbacks: FxHashMap<u32, u32>,
     pub(crate) host_tcp: Vec<Option<Arc<TcpConfig>>>,
     pub(crate) processing: FxHashMap<u32, build::Processing>,
@@ -174,6 +176,7 @@ impl World {
             hosts: Vec::new(),
             host_ids: Vec::new(),
             wakes: Vec::new(),
+            busy_hosts: 0,
             loopbacks: FxHashMap::default(),
             host_tcp: Vec::new(),
             processing: FxHashMap::default(),

@@ -28,6 +28,8 @@ struct Slot {
 #[derive(Default)]
 pub(crate) struct Processes {
     slots: Vec<Slot>,
+    /// How many will go on by themselves, now or at a deadline. Keys in the agenda may be stale and do not count.
+    pending: usize,
 }
 
 impl Processes {
@@ -37,8 +39,25 @@ impl Processes {
         if slot.ended || slot.ready.is_some() || slot.generation != token.generation {
             return;
         }
+        let was_pending = slot.is_pending();
         slot.ready = Some(Resume::Ready(slot.socket));
-        agenda.push(Key::new(now, Class::Process, u64::from(token.process)));
+        self.pending += usize::from(!was_pending);
+        agenda.push(process_key(now, token.process));
+    }
+
+    /// How many processes will go on by themselves.
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Changes a slot and keeps count.
+    fn update<T>(&mut self, id: u32, change: impl FnOnce(&mut Slot) -> T) -> T {
+        let slot = &mut self.slots[id as usize];
+        let before = slot.is_pending();
+        let result = change(slot);
+        let after = slot.is_pending();
+        self.pending = self.pending + usize::from(after) - usize::from(before);
+        result
     }
 
     fn add(&mut self, program: Program) -> u32 {
@@ -50,15 +69,27 @@ impl Processes {
             socket: SocketId(u32::MAX),
             ended: false,
         });
+        self.pending += 1;
         self.slots.len() as u32 - 1
     }
+}
+
+impl Slot {
+    fn is_pending(&self) -> bool {
+        !self.ended && (self.ready.is_some() || self.deadline < Instant::MAX)
+    }
+}
+
+/// Keys of processes are in the background: whether a process keeps the run alive is counted, not queued.
+fn process_key(at: Instant, process: u32) -> Key {
+    Key::new(at, Class::Process, u64::from(process)).background()
 }
 
 impl World {
     /// Registers a process of the script; it starts in this instant, after everything that was spawned before.
     pub fn spawn_script(&mut self) -> ProcessId {
         let id = self.processes.add(Program::Script);
-        self.agenda.push(Key::new(self.now, Class::Process, u64::from(id)));
+        self.agenda.push(process_key(self.now, id));
         ProcessId(id)
     }
 
@@ -73,7 +104,7 @@ impl World {
         let host = self.host_index(node).expect("processes run on hosts");
         let stream = Box::new(self.streams.stream(Purpose::Application, name));
         let id = self.processes.add(Program::Native { process, host, flow, stream });
-        self.agenda.push(Key::new(self.now, Class::Process, u64::from(id)));
+        self.agenda.push(process_key(self.now, id));
         ProcessId(id)
     }
 
@@ -91,16 +122,14 @@ impl World {
             let host = self.host_index(*node).expect("sockets belong to hosts");
             let (_, all) = self.hosts[host as usize].parts();
             if all.wait(*socket, *interest, token) {
-                self.processes.slots[process.0 as usize].generation += 1;
-                self.processes.slots[process.0 as usize].deadline = Instant::MAX;
+                self.processes.update(process.0, |slot| {
+                    slot.generation += 1;
+                    slot.deadline = Instant::MAX;
+                });
                 return true;
             }
         }
-        if deadline < Instant::MAX {
-            let at = deadline.max(self.now);
-            self.processes.slots[process.0 as usize].deadline = at;
-            self.agenda.push(Key::new(at, Class::Process, u64::from(process.0)));
-        }
+        self.queue_deadline(process.0, deadline);
         false
     }
 
@@ -113,10 +142,11 @@ impl World {
 
     /// Forgets a process: nothing wakes it any more. A native one is stopped where it stands.
     pub fn end_process(&mut self, process: ProcessId) {
-        let slot = &mut self.processes.slots[process.0 as usize];
-        slot.ended = true;
-        slot.program = None;
-        slot.generation += 1;
+        self.processes.update(process.0, |slot| {
+            slot.ended = true;
+            slot.program = None;
+            slot.generation += 1;
+        });
     }
 
     /// Whether a process has not ended.
@@ -126,18 +156,18 @@ impl World {
 
     pub(crate) fn resume_process(&mut self, key: Key) -> Option<Pause> {
         let id = key.source() as u32;
+        let why = self.processes.update(id, |slot| {
+            if slot.ended {
+                return None;
+            }
+            // Without a reason, the wait that this was the deadline of has ended otherwise.
+            let due = (slot.deadline == key.time()).then_some(Resume::Timer);
+            let why = slot.ready.take().or(due)?;
+            slot.deadline = Instant::MAX;
+            slot.generation += 1;
+            Some(why)
+        })?;
         let slot = &mut self.processes.slots[id as usize];
-        if slot.ended {
-            return None;
-        }
-        let why = match slot.ready.take() {
-            Some(why) => why,
-            None if slot.deadline == key.time() => Resume::Timer,
-            // The wait that this was the deadline of has ended otherwise.
-            None => return None,
-        };
-        slot.deadline = Instant::MAX;
-        slot.generation += 1;
         self.now = key.time();
         match slot.program.take() {
             None => None,
@@ -159,10 +189,7 @@ impl World {
         let (deadline, on) = match wait {
             Wait::Until(at) => (at, None),
             Wait::Socket(socket, interest, deadline) => (deadline, Some((socket, interest))),
-            Wait::Done => {
-                self.processes.slots[id as usize].ended = true;
-                return;
-            }
+            Wait::Done => return self.end_process(ProcessId(id)),
         };
         let generation = self.begin_wait(id, deadline);
         let slot = &mut self.processes.slots[id as usize];
@@ -175,18 +202,23 @@ impl World {
                 return self.processes.wake(token, self.now, &mut self.agenda);
             }
         }
-        if deadline < Instant::MAX {
-            let at = deadline.max(self.now);
-            self.processes.slots[id as usize].deadline = at;
-            self.agenda.push(Key::new(at, Class::Process, u64::from(id)));
-        }
+        self.queue_deadline(id, deadline);
     }
 
     fn begin_wait(&mut self, id: u32, deadline: Instant) -> u32 {
-        let slot = &mut self.processes.slots[id as usize];
-        slot.generation += 1;
-        slot.deadline = deadline;
-        slot.ready = None;
-        slot.generation
+        self.processes.update(id, |slot| {
+            slot.generation += 1;
+            slot.deadline = deadline;
+            slot.ready = None;
+            slot.generation
+        })
+    }
+
+    fn queue_deadline(&mut self, id: u32, deadline: Instant) {
+        if deadline < Instant::MAX {
+            let at = deadline.max(self.now);
+            self.processes.update(id, |slot| slot.deadline = at);
+            self.agenda.push(process_key(at, id));
+        }
     }
 }
