@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each crate may depend on inside the workspace; ARCHITECTURE.md explains why.
-const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 19] = [
     ("units", &[]),
     ("wire", &["units"]),
     ("l1-physical", &["units"]),
@@ -37,7 +37,8 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
     ("script", &["units", "wire", "l4-transport", "l7-application", "node", "topology", "metrics", "world"]),
     ("lab", &["units", "topology", "metrics", "plot", "script"]),
     ("conformance", &["units", "wire", "l4-transport"]),
-    ("cli", &["units", "topology", "metrics", "script", "lab", "conformance"]),
+    ("reproduce", &["units", "wire", "l4-transport", "l7-application", "topology", "metrics", "world"]),
+    ("cli", &["units", "topology", "metrics", "script", "lab", "conformance", "reproduce"]),
     (
         "benches",
         &["units", "wire", "l1-physical", "l4-transport", "l7-application", "engine", "topology", "world"],

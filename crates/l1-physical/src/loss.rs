@@ -42,11 +42,8 @@ enum Model {
     Bernoulli(Probability, Box<(Stream, Stream)>),
     Every(u64),
     Listed(Box<[u64]>),
-    Custom(CustomDraw),
+    Any(Vec<Loss>),
 }
-
-/// A loss model supplied from outside: called once for each matching packet, in order of arrival at the port.
-type CustomDraw = fn(&mut u64) -> bool;
 
 /// Decides which packets are lost. The decision on a packet is a function of its ordinal among the matching packets that have
 /// arrived at the port, so that two runs with the same seed lose the same ordinals whatever they carry.
@@ -89,9 +86,10 @@ impl Loss {
         Loss::new(Model::Listed(ordinals.into()))
     }
 
-    /// Loses what `draw` says, starting from `state`; it is called once for each matching packet.
-    pub fn custom(state: u64, draw: fn(&mut u64) -> bool) -> Loss {
-        Loss { ordinal: state, ..Loss::new(Model::Custom(draw)) }
+    /// Loses what any of these loses; each counts the packets that it looks at.
+    pub fn any(models: Vec<Loss>) -> Loss {
+        let only = models.iter().fold(PacketClass(0), |all, loss| all | loss.only);
+        Loss { only, ..Loss::new(Model::Any(models)) }
     }
 
     /// Restricts the model to packets of a class; others are neither lost nor counted.
@@ -124,11 +122,14 @@ impl Loss {
             self.forced -= 1;
             return true;
         }
+        if let Model::Any(models) = &mut self.model {
+            return models.iter_mut().fold(false, |lost, loss| loss.draw(class) | lost);
+        }
         if !class.contains(self.only) {
             return false;
         }
         match &mut self.model {
-            Model::Never => false,
+            Model::Never | Model::Any(_) => false,
             Model::Bernoulli(p, streams) => {
                 let stream = if class.contains(PacketClass::IP) { &mut streams.0 } else { &mut streams.1 };
                 p.hit(stream.bits())
@@ -141,7 +142,6 @@ impl Loss {
                 self.ordinal += 1;
                 ordinals.binary_search(&self.ordinal).is_ok()
             }
-            Model::Custom(draw) => draw(&mut self.ordinal),
         }
     }
 }
@@ -203,6 +203,18 @@ mod tests {
         let mean = (0..n).filter(|_| loss.draw(PacketClass::IP)).count() as f64 / n as f64;
         // Standard error sqrt(0.05 * 0.95 / 2e5) = 0.00049; four of them.
         assert!((mean - 0.05).abs() < 0.002, "{mean}");
+    }
+
+    #[test]
+    fn a_combination_loses_what_any_of_its_parts_loses() {
+        let data = Loss::listed(vec![2]).only(PacketClass::DATA);
+        let syn = Loss::listed(vec![1]).only(PacketClass::SYN);
+        let mut both = Loss::any(vec![data, syn]);
+        assert!(both.needs_class());
+        let of = |class| PacketClass::IP | class;
+        let drawn = [PacketClass::SYN, PacketClass::DATA, PacketClass::SYN, PacketClass::DATA]
+            .map(|c| both.draw(of(c)));
+        assert_eq!(drawn, [true, false, false, true]);
     }
 
     #[test]

@@ -119,6 +119,13 @@ impl World {
         self.directions[dir.index()].port.loss = loss_of(loss, self.streams, &name);
     }
 
+    /// Replaces the loss model of a direction by several at once: a packet is lost when any of them says so.
+    pub fn set_losses(&mut self, dir: DirId, losses: &[topology::LossSpec]) {
+        let name = direction_name(&self.plan, dir);
+        let models = losses.iter().map(|loss| loss_of(loss, self.streams, &name)).collect();
+        self.directions[dir.index()].port.loss = Loss::any(models);
+    }
+
     /// A direction's port.
     pub fn port(&self, dir: DirId) -> &Port {
         &self.directions[dir.index()].port
