@@ -20,7 +20,8 @@
 //! | `check/` | [`check()`]: typed findings with a sentence each |
 //! | `generate/` | line, ring, star, tree, grid, dumbbell, parking lot, fat tree, leaf and spine, random |
 //! | `draw/` | pictures and tables |
-//! | `document.rs` | [`Document`]: a plan with names instead of ids, to be written and read |
+//! | `import/` | GraphML and lists of edges |
+//! | `document/` | [`Document`]: a plan with names instead of ids, to be written and read |
 //!
 //! What is not here: files (a caller reads and writes them), anything that happens in time, routing protocols that exchange packets,
 //! and what a port or a node does with its options.
@@ -31,6 +32,7 @@ mod document;
 pub mod draw;
 mod error;
 pub mod generate;
+pub mod import;
 mod paths;
 mod plan;
 mod prefix;

@@ -110,6 +110,21 @@ impl Maker<'_> {
     }
 }
 
+/// Adds the style's hosts to all nodes of `built`, named after their node: `Oslo-h1`.
+pub(crate) fn add_hosts(plan: &mut Plan, style: &Style, built: &mut Built) -> Result<(), PlanError> {
+    let all = built.nodes.len() as u64 * u64::from(style.hosts);
+    check_size("the number of hosts", style.hosts.into(), 0, all)?;
+    for &node in &built.nodes {
+        for i in 1..=style.hosts {
+            let name = format!("{}-h{i}", plan.node(node).name);
+            let host = plan.add(name, NodeSpec::Host(style.host.clone()))?;
+            built.hosts.push(host);
+            built.access.push(plan.connect(host, node, style.access.clone())?);
+        }
+    }
+    Ok(())
+}
+
 /// The letter in the names of a style's nodes.
 fn letter(style: &Style) -> &'static str {
     match style.node {
