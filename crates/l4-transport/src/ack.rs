@@ -230,7 +230,7 @@ impl Connection {
             } else if self.tx.sack_enabled {
                 self.count_delivered(1, state.flags);
                 if !self.is_spurious(flags, sent.sent_us, tsecr) {
-                    self.rack_advance(flags, sent.end, sent.sent_us);
+                    self.rack_advance(flags, sent.serial, sent.sent_us);
                 }
             }
             if flags & LOST != 0 {

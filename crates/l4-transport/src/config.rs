@@ -135,6 +135,9 @@ pub struct TcpConfig {
     pub fin_timeout: Span,
     /// Least time between two challenge or duplicate acknowledgments (RFC 5961 section 7).
     pub invalid_ratelimit: Span,
+    /// Segments are handed down several at a time, as to a network card that cuts them up: a window that has room for one segment
+    /// only may wait for room for two (Linux).
+    pub offload: bool,
     /// Probing for a larger path MTU (RFC 4821).
     pub mtu_probing: bool,
     /// How exactly timers expire.
@@ -191,6 +194,7 @@ impl TcpConfig {
             time_wait: Span::from_secs(60),
             fin_timeout: Span::from_secs(60),
             invalid_ratelimit: Span::from_ms(500),
+            offload: false,
             mtu_probing: false,
             timer_slack: TimerSlack::None,
         }

@@ -262,7 +262,6 @@ impl Connection {
         tx.high_seq = segment.ack;
         tx.cwnd_usage_seq = segment.ack;
         tx.highest_sack = segment.ack;
-        tx.rack.end_seq = segment.ack;
         tx.rtt.rtt_seq = segment.ack;
         tx.delivered = 1;
         tx.delivered_us = tx.now_us;

@@ -57,6 +57,10 @@ pub(crate) struct Output {
     pub keep_probes: u8,
     /// Segments of new data sent since `push` was set.
     pub burst: u16,
+    /// Segments that go with the one just sent.
+    pub chunk: u16,
+    /// The last attempt waited for more room.
+    pub deferred: bool,
     /// What the path takes.
     pub path_mss: u16,
     /// The timestamp echoed by the last acknowledgment; zero: none.
@@ -84,6 +88,8 @@ impl Default for Output {
             peer_scales: false,
             keep_probes: 0,
             burst: 0,
+            chunk: 0,
+            deferred: false,
             path_mss: u16::MAX,
             tsecr: 0,
             source: None,
@@ -430,6 +436,9 @@ impl Connection {
             return None;
         }
         let (len, fin) = self.next_new_len(push)?;
+        if self.config.offload && push == Push::Normal && self.waits_for_more() {
+            return None;
+        }
         let (seq, now) = (self.tx.snd_nxt, self.tx.now_us);
         let end = seq + len + u32::from(fin);
         let mut sent = Sent::new(seq, end, if fin { FIN } else { 0 });
@@ -483,6 +492,50 @@ impl Connection {
             }
         }
         Some((len, fin))
+    }
+
+    /// Several segments go down at once; room for fewer is worth waiting for when more will come soon.
+    fn waits_for_more(&mut self) -> bool {
+        if self.out.chunk > 0 {
+            self.out.chunk -= 1;
+            return false;
+        }
+        let tx = &self.tx;
+        let mss = u64::from(tx.mss);
+        let (room, quota) = (tx.cwnd - tx.in_flight(), (tx.cwnd >> 1).max(1));
+        // About a millisecond's worth at the pacing rate, and at least two segments.
+        let per_ms = tx.pacing_rate >> 10;
+        let most = (per_ms.min(65_536) / mss).max(2) as u32;
+        let queued = self.buf.unsent().min(65_536);
+        let go = room.min(quota).min(most).max(1);
+        if queued <= mss || !self.is_worth_waiting(most, room, queued) {
+            self.out.chunk = (go - 1).min((queued.saturating_sub(1) / mss) as u32) as u16;
+            return false;
+        }
+        self.out.deferred = true;
+        true
+    }
+
+    fn is_worth_waiting(&self, most: u32, room: u32, queued: u64) -> bool {
+        let tx = &self.tx;
+        let mss = u64::from(tx.mss);
+        if tx.ca_state >= crate::CaState::Recovery || tx.us_since(tx.lsnd_us) >= 1_000 {
+            return false;
+        }
+        let (send_window, cong_window) = (u64::from(tx.wnd_end() - tx.snd_nxt), u64::from(room) * mss);
+        let limit = send_window.min(cong_window);
+        if limit >= u64::from(most) * mss || (self.buf.unsent() > queued && limit >= queued) {
+            return false;
+        }
+        let third = u64::from(tx.snd_wnd).min(u64::from(tx.cwnd) * mss) / 3;
+        if limit >= third {
+            return false;
+        }
+        let Some(head) = self.rtx.front() else { return false };
+        if tx.us_since(head.sent_us) < Us::from(tx.rtt.srtt_us8 >> 4) {
+            return false;
+        }
+        limit <= queued || !self.flags.fin_queued
     }
 
     /// The segment of a record, with its data.
@@ -570,7 +623,8 @@ impl Connection {
         if sent == 0 && !has_more {
             return;
         }
-        let limited = self.tx.in_flight() >= self.tx.cwnd;
+        self.out.chunk = 0;
+        let limited = self.tx.in_flight() >= self.tx.cwnd || std::mem::take(&mut self.out.deferred);
         if sent > 0 || limited {
             self.validate_cwnd(limited);
         }

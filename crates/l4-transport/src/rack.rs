@@ -13,16 +13,16 @@ const TIMEOUT_MIN_US: Us = 2_000;
 /// Recoveries for which a widened reordering window is kept.
 pub(crate) const REO_WND_PERSIST: u8 = 16;
 
-/// A was sent after B, by time and then by sequence number.
+/// A was sent after B, by time and then by the order of transmission.
 #[inline]
-fn sent_after(a_us: Us, b_us: Us, a_end: Seq, b_end: Seq) -> bool {
-    a_us > b_us || (a_us == b_us && a_end.after(b_end))
+fn sent_after(a_us: Us, b_us: Us, a_serial: u32, b_serial: u32) -> bool {
+    a_us > b_us || (a_us == b_us && a_serial.wrapping_sub(b_serial) as i32 > 0)
 }
 
 impl Connection {
     /// A segment was delivered (RFC 8985 section 6.2, steps 1 and 2).
     #[inline]
-    pub(crate) fn rack_advance(&mut self, flags: u8, end: Seq, sent_us: Us) {
+    pub(crate) fn rack_advance(&mut self, flags: u8, serial: u32, sent_us: Us) {
         let rtt_us = self.tx.us_since(sent_us).min(Us::from(u32::MAX)) as u32;
         if rtt_us < self.tx.min_rtt_us() && flags & (RETRANS | EVER_RETRANS) != 0 {
             // Faster than any round trip: this acknowledges the original, not the retransmission.
@@ -31,9 +31,9 @@ impl Connection {
         let rack = &mut self.tx.rack;
         rack.advanced = true;
         rack.rtt_us = rtt_us;
-        if sent_after(sent_us, rack.mstamp, end, rack.end_seq) {
+        if sent_after(sent_us, rack.mstamp, serial, rack.serial) {
             rack.mstamp = sent_us;
-            rack.end_seq = end;
+            rack.serial = serial;
         }
     }
 
@@ -56,18 +56,18 @@ impl Connection {
     /// Marks what is lost; returns how long to wait for the rest (zero: nothing to wait for).
     fn rack_detect_loss(&mut self) -> Us {
         let reo_wnd = self.reo_wnd_us();
-        let (mstamp, rack_end) = (self.tx.rack.mstamp, self.tx.rack.end_seq);
+        let (mstamp, newest) = (self.tx.rack.mstamp, self.tx.rack.serial);
         let mut wait = 0;
         let mut at = self.rtx.oldest();
         while at != NIL {
             let next = self.rtx.newer(at);
             let sent = self.rtx.get(at);
-            let (flags, sent_us, end) = (sent.flags, sent.sent_us, sent.end);
+            let (flags, sent_us, serial) = (sent.flags, sent.sent_us, sent.serial);
             if flags & LOST != 0 && flags & RETRANS == 0 {
                 at = next;
                 continue;
             }
-            if !sent_after(mstamp, sent_us, rack_end, end) {
+            if !sent_after(mstamp, sent_us, newest, serial) {
                 break;
             }
             let left = self.rack_left_us(sent_us, reo_wnd);

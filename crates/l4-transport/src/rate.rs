@@ -3,7 +3,6 @@
 use crate::clock::Us;
 use crate::rtx::{APP_LIMITED, EVER_RETRANS, RETRANS, SACKED, Sent};
 use crate::sender::Sender;
-use tidewire_wire::Seq;
 
 /// What one acknowledgment says about the path. Counts are segments.
 #[derive(Clone, Debug, Default)]
@@ -11,7 +10,7 @@ pub struct RateSample {
     /// When the `prior_delivered` segments had been delivered, modulo 2^32 us.
     pub(crate) prior_us: u32,
     pub(crate) valid: bool,
-    pub(crate) last_end: Seq,
+    pub(crate) last_serial: u32,
     /// Segments delivered when the newest acknowledged segment was sent.
     pub prior_delivered: u32,
     /// As `prior_delivered`, with a congestion mark.
@@ -57,6 +56,8 @@ impl Sender {
             self.first_tx_us = sent.sent_us;
             self.delivered_us = sent.sent_us;
         }
+        self.serial = self.serial.wrapping_add(1);
+        sent.serial = self.serial;
         sent.first_tx_us = self.first_tx_us as u32;
         sent.delivered_us = self.delivered_us as u32;
         sent.delivered = self.delivered;
@@ -77,7 +78,7 @@ impl Sender {
             return;
         }
         let newer = sent.sent_us > self.first_tx_us
-            || (sent.sent_us == self.first_tx_us && sent.end.after(sample.last_end));
+            || (sent.sent_us == self.first_tx_us && sent.serial.wrapping_sub(sample.last_serial) as i32 > 0);
         if !sample.valid || newer {
             sample.valid = true;
             sample.prior_delivered = sent.delivered;
@@ -85,7 +86,7 @@ impl Sender {
             sample.prior_us = sent.delivered_us;
             sample.is_app_limited = sent.is(APP_LIMITED);
             sample.is_retrans = sent.is(RETRANS | EVER_RETRANS);
-            sample.last_end = sent.end;
+            sample.last_serial = sent.serial;
             sample.tx_in_flight = sent.in_flight;
             sample.tx_lost = sent.lost;
             self.first_tx_us = sent.sent_us;

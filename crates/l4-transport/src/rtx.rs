@@ -38,6 +38,8 @@ pub(crate) struct Sent {
     pub rated: bool,
     prev: u32,
     next: u32,
+    /// Ordinal of the last transmission, which orders those of one microsecond.
+    pub serial: u32,
     /// Last transmission.
     pub sent_us: Us,
     /// Segments delivered when it was sent.
@@ -63,6 +65,7 @@ impl Sent {
             rated: false,
             prev: NIL,
             next: NIL,
+            serial: 0,
             sent_us: 0,
             delivered: 0,
             delivered_us: 0,

@@ -86,9 +86,9 @@ impl Connection {
     }
 
     fn tag_one(&mut self, at: u32, dup: bool, state: &mut AckState) {
-        let (seq, end, flags, sent_us) = {
+        let (seq, end, flags, serial, sent_us) = {
             let sent = self.rtx.get(at);
-            (sent.seq, sent.end, sent.flags, sent.sent_us)
+            (sent.seq, sent.end, sent.flags, sent.serial, sent.sent_us)
         };
         let tx = &mut self.tx;
         if dup && flags & (RETRANS | EVER_RETRANS) != 0 {
@@ -104,7 +104,7 @@ impl Connection {
         }
         let mut flags_now = flags;
         if flags & SACKED == 0 {
-            self.rack_advance(flags, end, sent_us);
+            self.rack_advance(flags, serial, sent_us);
             flags_now = self.newly_sacked(at, state);
         }
         if dup && flags_now & RETRANS != 0 {

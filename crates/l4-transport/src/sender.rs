@@ -13,9 +13,9 @@ pub const INFINITE_SSTHRESH: u32 = 0x7FFF_FFFF;
 /// RACK's variables (RFC 8985 section 5).
 #[derive(Debug)]
 pub(crate) struct Rack {
-    /// Transmission time of the most recently sent segment that was delivered, and its end.
+    /// Transmission time and ordinal of the most recently sent segment that was delivered.
     pub mstamp: Us,
-    pub end_seq: Seq,
+    pub serial: u32,
     /// Its round-trip time.
     pub rtt_us: u32,
     /// `delivered` when the window was last widened.
@@ -95,6 +95,8 @@ pub struct Sender {
     pub(crate) delivered_ce: u32,
     pub(crate) lost: u32,
     pub(crate) app_limited: u32,
+    /// Transmissions so far, modulo 2^32.
+    pub(crate) serial: u32,
     pub(crate) first_tx_us: Us,
     pub(crate) delivered_us: Us,
     pub(crate) rate_delivered: u32,
@@ -163,7 +165,7 @@ impl Sender {
             sack_cache: [(Seq(0), Seq(0)); 4],
             rack: Rack {
                 mstamp: 0,
-                end_seq: isn,
+                serial: 0,
                 rtt_us: 0,
                 last_delivered: 0,
                 reo_wnd_steps: 1,
@@ -182,6 +184,7 @@ impl Sender {
             delivered_ce: 0,
             lost: 0,
             app_limited: u32::MAX,
+            serial: 0,
             first_tx_us: now_us,
             delivered_us: 0,
             rate_delivered: 0,

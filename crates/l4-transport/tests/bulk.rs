@@ -26,7 +26,9 @@ fn slow_start_doubles_every_round_trip() {
     for record in link.data() {
         rounds[(record.ms() / 100.0) as usize] += 1;
     }
-    assert_eq!(rounds[1..], [10, 20, 40, 80, 160, 320]);
+    assert_eq!(rounds[1..6], [10, 20, 40, 80, 160]);
+    // The acknowledgment of the last of an odd number of segments is delayed.
+    assert!((318..=320).contains(&rounds[6]), "{rounds:?}");
 }
 
 #[test]
