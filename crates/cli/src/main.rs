@@ -13,7 +13,6 @@
 //! | `sweep.rs` | `tidewire sweep` |
 //! | `network.rs` | `check`, `topo` |
 //! | `others.rs` | `plot`, `clean`, `completions` |
-//! | `source.rs` | reading the script |
 //! | `report.rs` | JSON summaries, failed runs |
 //! | `progress.rs` | the bar |
 //! | `term.rs` | colours and messages |
@@ -27,7 +26,6 @@ mod others;
 mod progress;
 mod report;
 mod run;
-mod source;
 mod sweep;
 mod term;
 mod usage;

@@ -1,16 +1,14 @@
 //! `tidewire check` and `tidewire topo`: what a script builds, before time moves.
 
+use crate::Context;
 use crate::args::{CheckArgs, TopoArgs};
-use crate::{Context, source};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use tidewire_lab::{LabError, Plan, PlannedRun, Runner, Threshold, Tone, Wanted, check_plots, shown};
-use tidewire_script::{Fault, RunRequest, ScriptError};
+use tidewire_script::{Fault, ScriptError};
 use tidewire_topology as topology;
 use tidewire_topology::{Finding, Severity};
-use tidewire_units::Span;
 
 /// Something found in the networks of one or more points.
 struct Found {
@@ -21,7 +19,7 @@ struct Found {
 
 /// Compiles the script and builds the network of every point of its grid.
 pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
-    let script = source::read(&args.script)?;
+    let script = tidewire_script::load(&args.script)?;
     let wanted = Wanted { params: args.p.clone(), rep: Some(1), ..Wanted::default() };
     let plan = Plan::new(&context.runner, &script, &wanted)?;
     plan.declared.expect.iter().try_for_each(|e| Threshold::parse(e, &plan.declared).map(drop))?;
@@ -55,10 +53,9 @@ pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
             .iter()
             .map(|f| json!({ "warning": f.warning, "message": f.sentence, "points": f.points }))
             .collect();
-        println!(
-            "{}",
-            json!({ "command": "check", "points": plan.runs.len(), "findings": list, "exit": code })
-        );
+        context
+            .term
+            .json(&json!({ "command": "check", "points": plan.runs.len(), "findings": list, "exit": code }));
     } else {
         let (tone, verdict) = match warnings {
             0 => (Tone::Good, "ok".to_owned()),
@@ -85,7 +82,7 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
     let network = if args.source.extension().is_some_and(|extension| extension == "json") {
         from_file(&args.source)?
     } else {
-        let script = source::read(&args.source)?;
+        let script = tidewire_script::load(&args.source)?;
         let wanted = Wanted { params: args.p.clone(), rep: Some(1), first_point: true, ..Wanted::default() };
         let plan = Plan::new(&context.runner, &script, &wanted)?;
         network_of(context, &plan, &plan.runs[0])?
@@ -118,18 +115,5 @@ fn from_file(path: &Path) -> Result<topology::Plan, LabError> {
 }
 
 fn network_of(context: &Context, plan: &Plan, run: &PlannedRun) -> Result<topology::Plan, ScriptError> {
-    let settings = context.settings();
-    let request = RunRequest {
-        point: run.point.clone(),
-        rep: run.rep,
-        seed: run.seed,
-        until: Some(Span::ZERO),
-        memory: settings.memory,
-        script_timeout_s: settings.script_timeout_s,
-        max_events: settings.max_events,
-        echo: false,
-        check_wire: false,
-        stop: Arc::default(),
-    };
-    context.runner.network(&plan.script, &plan.experiment, &request)
+    context.runner.network(&plan.script, &plan.experiment, &run.point)
 }

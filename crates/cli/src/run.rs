@@ -3,7 +3,7 @@
 use crate::args::RunArgs;
 use crate::report::{self, Failures, at, figures, joined};
 use crate::term::duration;
-use crate::{Context, source, usage};
+use crate::{Context, usage};
 use serde_json::json;
 use std::time::SystemTime;
 use tidewire_lab::{
@@ -18,7 +18,7 @@ const ALWAYS: [&str; 2] = ["links", "ledger"];
 
 pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
     let (term, begin) = (&context.term, SystemTime::now());
-    let script = source::read(&args.script)?;
+    let script = tidewire_script::load(&args.script)?;
     let wanted = Wanted {
         params: args.p.clone(),
         rep: Some(args.rep),
@@ -34,7 +34,12 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
         folder.prepare(false)?;
     }
     let known = sure && folder.finished().contains_key(&plan.runs[0].id);
-    let settings = Settings { echo: !context.globals.json, again: true, jobs: 1, ..context.settings() };
+    let settings = Settings {
+        echo: !context.globals.json,
+        again: true,
+        captures: Some(folder.path.join("pcap")),
+        ..context.settings()
+    };
     let mut failures = Failures::default();
     let mut judge = |progress: Progress<'_>| {
         match progress {
@@ -95,6 +100,7 @@ fn keep(
     begin: SystemTime,
 ) -> Result<bool, LabError> {
     let measured = !result.record.is_empty()
+        || folder.path.join("pcap").exists()
         || result
             .tables
             .iter()

@@ -4,7 +4,7 @@ use crate::args::SweepArgs;
 use crate::progress::Display;
 use crate::report::{self, Failures, figures, joined};
 use crate::term::duration;
-use crate::{Context, source, usage};
+use crate::{Context, usage};
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -39,7 +39,7 @@ impl Context {
 
 pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
     let (term, begin) = (&context.term, SystemTime::now());
-    let script = source::read(&args.script)?;
+    let script = tidewire_script::load(&args.script)?;
     let wanted = Wanted {
         params: args.p.clone(),
         reps: args.reps,
@@ -69,7 +69,7 @@ pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
         return Ok(dry_run(context, &plan, &folder));
     }
     folder.prepare(args.fresh)?;
-    let settings = Settings { jobs, ..context.settings() };
+    let settings = Settings { jobs, captures: Some(folder.path.join("pcap")), ..context.settings() };
     let cpu = usage::used().0;
     let outcome = do_runs(context, &plan, &folder, &settings, &thresholds)?;
     let cpu_s = usage::used().0 - cpu;
@@ -84,10 +84,9 @@ fn dry_run(context: &Context, plan: &Plan, folder: &Folder) -> u8 {
     }
     if context.globals.json {
         let to_do = plan.runs.iter().filter(|run| !found.contains_key(&run.id)).count();
-        println!(
-            "{}",
-            json!({ "command": "sweep", "dry_run": true, "runs": plan.runs.len(), "to_do": to_do })
-        );
+        context
+            .term
+            .json(&json!({ "command": "sweep", "dry_run": true, "runs": plan.runs.len(), "to_do": to_do }));
     }
     0
 }

@@ -1,5 +1,6 @@
 //! A runner without a network, for the tests of this crate: figures are functions of parameters and seed.
 
+use crate::captures::Captures;
 use crate::runner::{Overrides, Runner};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tidewire_metrics::{Table, Value};
@@ -78,7 +79,7 @@ impl Runner for Fake {
         Ok(experiment)
     }
 
-    fn run(&self, _: &Script, _: &Experiment, request: &RunRequest) -> RunResult {
+    fn run(&self, _: &Script, _: &Experiment, request: &RunRequest, _: &Captures) -> RunResult {
         self.runs.fetch_add(1, Ordering::Relaxed);
         let shown = crate::params::shown(&request.point);
         let mishap = self.mishaps.iter().find(|(point, rep, _)| *point == shown && *rep == request.rep);
@@ -105,12 +106,7 @@ impl Runner for Fake {
         result
     }
 
-    fn network(
-        &self,
-        _: &Script,
-        _: &Experiment,
-        _: &RunRequest,
-    ) -> Result<tidewire_topology::Plan, ScriptError> {
+    fn network(&self, _: &Script, _: &Experiment, _: &Point) -> Result<tidewire_topology::Plan, ScriptError> {
         no_network()
     }
 }

@@ -12,6 +12,7 @@
 //! | `params.rs` | [`Params`]: numeric twin columns, readable ids, the order of points |
 //! | `filter.rs` | [`Filter`]: `--only EXPR` |
 //! | `folder.rs` | [`Folder`]: its key, files written whole or not at all, finished runs |
+//! | `captures.rs` | [`Captures`]: files of `link:pcap()` |
 //! | `deps.rs` | files that a script names |
 //! | `part.rs` | [`Part`]: one finished run as a file |
 //! | `sweep.rs` | [`sweep`]: threads, progress, interruption |
@@ -27,6 +28,7 @@
 //!
 //! What is not here: the terminal (the command's crate), Lua, networks.
 
+mod captures;
 mod deps;
 mod end;
 mod error;
@@ -51,6 +53,7 @@ mod sweep;
 mod sweep_tests;
 mod traces;
 
+pub use captures::Captures;
 pub use end::{Line, Tone, expect_json, summary_lines, verdict_lines};
 pub use error::{LabError, did_you_mean, exit_code_of, suggestion};
 pub use expect::{Aggregate, Threshold, Verdict, Worst};

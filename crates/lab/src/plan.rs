@@ -136,7 +136,8 @@ impl Plan {
 
     /// The command that repeats one run.
     pub fn repeat(&self, point: &Point, rep: u32) -> String {
-        let path = quoted(&self.script.shown);
+        let piped = self.script.path.as_os_str() == "-";
+        let path = if piped { "-".to_owned() } else { quoted(&self.script.shown) };
         let params: String =
             point.iter().map(|(name, value)| format!(" -p {}", quoted(&format!("{name}={value}")))).collect();
         format!("tidewire run {path}{params} --rep {rep}{}", self.repeat_options)

@@ -1,7 +1,8 @@
 //! The seam between the lab and what runs a script.
 
+use crate::captures::Captures;
 use tidewire_metrics::Value;
-use tidewire_script::{Experiment, Fault, RunRequest, RunResult, Script, ScriptError};
+use tidewire_script::{Experiment, Point, RunRequest, RunResult, Script, ScriptError};
 
 /// Values of parameters that replace the script's own.
 pub type Overrides = Vec<(String, Vec<Value>)>;
@@ -12,14 +13,20 @@ pub trait Runner: Sync {
     fn plan(&self, script: &Script, overrides: &Overrides) -> Result<Experiment, ScriptError>;
 
     /// One run. An error of the script is part of the result.
-    fn run(&self, script: &Script, experiment: &Experiment, request: &RunRequest) -> RunResult;
-
-    /// The network that a run would use, with addresses; time does not move.
-    fn network(
+    fn run(
         &self,
         script: &Script,
         experiment: &Experiment,
         request: &RunRequest,
+        captures: &Captures,
+    ) -> RunResult;
+
+    /// The network that a run at a point would use, with addresses; time does not move.
+    fn network(
+        &self,
+        script: &Script,
+        experiment: &Experiment,
+        point: &Point,
     ) -> Result<tidewire_topology::Plan, ScriptError>;
 }
 
@@ -28,24 +35,28 @@ pub trait Runner: Sync {
 pub struct ScriptRunner;
 
 impl Runner for ScriptRunner {
-    fn plan(&self, _: &Script, _: &Overrides) -> Result<Experiment, ScriptError> {
-        Err(missing())
+    fn plan(&self, script: &Script, overrides: &Overrides) -> Result<Experiment, ScriptError> {
+        tidewire_script::plan(script, overrides)
     }
 
-    fn run(&self, _: &Script, _: &Experiment, _: &RunRequest) -> RunResult {
-        unreachable!("nothing can be planned")
+    fn run(
+        &self,
+        script: &Script,
+        experiment: &Experiment,
+        request: &RunRequest,
+        captures: &Captures,
+    ) -> RunResult {
+        let captures = captures.clone();
+        let open = Box::new(move |name: &str| captures.open(name));
+        tidewire_script::run_capturing(script, experiment, request, open)
     }
 
     fn network(
         &self,
-        _: &Script,
-        _: &Experiment,
-        _: &RunRequest,
+        script: &Script,
+        experiment: &Experiment,
+        point: &Point,
     ) -> Result<tidewire_topology::Plan, ScriptError> {
-        Err(missing())
+        tidewire_script::build(script, experiment, point)
     }
-}
-
-fn missing() -> ScriptError {
-    ScriptError { fault: Fault::Script, place: None, message: "this build has no script engine".to_owned() }
 }

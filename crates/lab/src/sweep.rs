@@ -1,5 +1,6 @@
 //! Doing the runs: a thread per core, one run at a time each, a part file per finished run.
 
+use crate::captures::Captures;
 use crate::error::LabError;
 use crate::folder::Folder;
 use crate::plan::{Plan, PlannedRun};
@@ -7,6 +8,7 @@ use crate::runner::Runner;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -29,6 +31,8 @@ pub struct Settings {
     pub echo: bool,
     /// Check every packet by emitting and parsing it.
     pub check_wire: bool,
+    /// Where captures go; nowhere without.
+    pub captures: Option<PathBuf>,
     /// Run again what is there already.
     pub again: bool,
 }
@@ -42,6 +46,7 @@ impl Default for Settings {
             max_events: None,
             echo: false,
             check_wire: false,
+            captures: None,
             again: false,
         }
     }
@@ -265,8 +270,9 @@ fn run_one(shared: &Shared<'_>, run: &PlannedRun) -> (RunResult, bool) {
         check_wire: settings.check_wire,
         stop: Arc::clone(&shared.interrupt.cut),
     };
+    let captures = Captures::new(settings.captures.as_deref(), &run.id);
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        shared.runner.run(&shared.plan.script, &shared.plan.experiment, &request)
+        shared.runner.run(&shared.plan.script, &shared.plan.experiment, &request, &captures)
     }));
     match ran {
         Ok(result) => (result, false),

@@ -396,8 +396,9 @@ fn thresholds_of_a_histogram_pool_its_samples_over_replications() {
             s: &tidewire_script::Script,
             e: &tidewire_script::Experiment,
             r: &tidewire_script::RunRequest,
+            c: &Captures,
         ) -> tidewire_script::RunResult {
-            let mut result = self.0.run(s, e, r);
+            let mut result = self.0.run(s, e, r, c);
             let mut table = Table::new(["name", "unit", "low", "high", "count"]);
             // Replication 4 has a slow tail that three of four runs do not know.
             let slow = if r.rep == 4 { 30 } else { 0 };
@@ -417,7 +418,7 @@ fn thresholds_of_a_histogram_pool_its_samples_over_replications() {
             &self,
             _: &tidewire_script::Script,
             _: &tidewire_script::Experiment,
-            _: &tidewire_script::RunRequest,
+            _: &tidewire_script::Point,
         ) -> Result<tidewire_topology::Plan, tidewire_script::ScriptError> {
             crate::fake::no_network()
         }
