@@ -1,5 +1,40 @@
 //! Lua: network, processes, sockets, applications, measurements.
+//!
+//! ```text
+//!   script.lua --plan--> Experiment        --build--> Plan        --run--> RunResult
+//!
+//!   coroutine --call--> checked arguments --> World --wait--> yield ... resume
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `api.rs` | what the lab sees: [`Script`], [`Experiment`], [`RunRequest`], [`RunResult`], [`ScriptError`] |
+//! | `run.rs` | [`load`], [`plan`], [`build`], [`run`] |
+//! | `sim.rs` | one run: everything that the Lua functions act on |
+//! | `sched.rs` | processes: coroutines that wait |
+//! | `state/` | the Lua state: memory, sandbox, watchdog, prelude |
+//! | `spec/` | the one table of functions and options |
+//! | `call.rs`, `values.rs` | arguments checked against that table, values with units |
+//! | `classes.rs` | the types that scripts see |
+//! | `bind/` | the functions themselves |
+//! | `mistake.rs` | from an error to the message that a user reads |
+//! | `output.rs` | what a run measures and says |
+//!
+//! What is not here: experiments over many runs, result folders, thresholds, plots (lab).
 
 mod api;
+mod bind;
+mod call;
+mod classes;
+mod mistake;
+mod output;
+mod run;
+mod sched;
+mod sim;
+pub mod spec;
+mod state;
+mod values;
 
 pub use api::*;
+pub use run::{OpenCapture, build, load, plan, run, run_capturing};
+pub use state::watchdog::{Stuck, on_stuck};

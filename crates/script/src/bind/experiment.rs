@@ -1,0 +1,487 @@
+//! `experiment{}`: what is declared in a plan, and the parameters in a run.
+
+use super::measure::{RESERVED, cell};
+use crate::call::{Call, Opts, options, placed};
+use crate::classes::Registry;
+use crate::mistake::{Mistake, did_you_mean};
+use crate::sim::{Ending, Mode, Shared, here};
+use crate::spec::measure as spec;
+use crate::values::Val;
+use crate::{Expectation, Experiment, PlotSpec, Point};
+use mlua::{Function, Lua, Table, Value};
+use tidewire_metrics as metrics;
+
+/// Parameters cannot have the names of columns of the results.
+const MORE_RESERVED: [&str; 10] =
+    ["object", "metric", "unit", "link", "direction", "src", "dst", "cc", "event", "in_warmup"];
+
+/// Most points of a grid.
+const MOST_POINTS: usize = 1_000_000;
+
+/// The read-only table of parameters.
+const PROXY: &str = r#"
+local values, names, unknown = ...
+return setmetatable({}, {
+  __index = function(_, key)
+    local value = values[key]
+    if value == nil then unknown(key) end
+    return value
+  end,
+  __newindex = function(_, key) error("parameters cannot be changed: '" .. tostring(key) .. "' is what this run was asked for", 2) end,
+  __pairs = function()
+    local i = 0
+    return function()
+      i = i + 1
+      local name = names[i]
+      if name ~= nil then return name, values[name] end
+    end
+  end,
+  __len = function() return #names end,
+  __name = "parameters",
+  __metatable = false,
+})
+"#;
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&spec::EXPERIMENT, experiment)
+}
+
+fn experiment(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<Table> {
+    if sim.declared.get() {
+        return Err(Mistake::new("experiment{} is called twice; there is one for each script")
+            .at_word("experiment")
+            .into());
+    }
+    if sim.is_touched() {
+        return Err(Mistake::new("experiment{} must come before anything is built")
+            .at_word("experiment")
+            .note("move it to the top of the script")
+            .into());
+    }
+    if let Some((what, place)) = sim.before() {
+        let mut mistake = Mistake::new(match what {
+            "print" => "print before experiment{} would appear once for every run",
+            _ => "random numbers before experiment{} would not depend on the run's seed",
+        })
+        .note("move experiment{} to the top of the script");
+        mistake.place = place;
+        return Err(mistake.into());
+    }
+    sim.declared.set(true);
+    sim.jitter.set(call.opts().span("jitter").unwrap_or_default());
+    if sim.mode == Mode::Plan {
+        declare(lua, sim, &call)?;
+        return Err(sim.unwind(Ending::Complete));
+    }
+    parameters(lua, &sim.point)
+}
+
+/// A point as scripts see it.
+fn parameters(lua: &Lua, point: &Point) -> mlua::Result<Table> {
+    let values = lua.create_table()?;
+    let names = lua.create_table()?;
+    for (name, value) in point {
+        values.raw_set(name.as_str(), to_lua(lua, value)?)?;
+        names.raw_push(name.as_str())?;
+    }
+    let known: Vec<String> = point.iter().map(|(name, _)| name.clone()).collect();
+    let unknown = lua.create_function(move |lua, key: Value| -> mlua::Result<()> {
+        let key = key.to_string().unwrap_or_default();
+        let meant = did_you_mean(&key, known.iter().map(String::as_str));
+        let mut mistake = Mistake::new(format!("no parameter '{key}'{meant}")).at_word(&key);
+        mistake = match known.is_empty() {
+            true => mistake.note("the experiment has no parameters"),
+            false => mistake.note(format!("parameters: {}", known.join(" "))),
+        };
+        Err(placed(lua, mistake).into())
+    })?;
+    lua.load(PROXY).set_name("=tidewire").call((values, names, unknown))
+}
+
+fn to_lua(lua: &Lua, value: &metrics::Value) -> mlua::Result<Value> {
+    Ok(match value {
+        metrics::Value::Nothing => Value::Nil,
+        metrics::Value::Bool(b) => Value::Boolean(*b),
+        metrics::Value::Int(n) => Value::Integer(*n),
+        metrics::Value::Float(x) => Value::Number(*x),
+        metrics::Value::Text(text) => Value::String(lua.create_string(text)?),
+    })
+}
+
+fn declare(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
+    let opts = call.opts();
+    let mut declared = sim.experiment.borrow().clone();
+    declared.declared = true;
+    if let Some(name) = opts.text("name") {
+        let odd = name.is_empty()
+            || name.starts_with('.')
+            || name.contains(|c: char| "/\\:*?\"<>|".contains(c) || c.is_control());
+        if odd {
+            return Err(Mistake::new(format!("'{name}' cannot be the name of a folder"))
+                .at_word(name)
+                .into());
+        }
+        declared.name = name.to_owned();
+    }
+    declared.reps = opts.int("reps").unwrap_or(1) as u32;
+    declared.seed = opts.int("seed").unwrap_or(1) as u64;
+    declared.pairing = opts.flag("pairing").unwrap_or(true);
+    declared.duration = opts.span("duration");
+    declared.warmup = opts.span("warmup").unwrap_or_default();
+    if let Some(duration) = declared.duration
+        && declared.warmup >= duration
+    {
+        return Err(Mistake::new(format!(
+            "warmup = {} leaves nothing of the duration of {duration} to measure",
+            declared.warmup
+        ))
+        .at_word("warmup")
+        .into());
+    }
+    grid(sim, opts, &mut declared)?;
+    if let Some(skip) = opts.get("skip") {
+        let Val::Function(skip) = skip else { unreachable!("the table of functions says a function") };
+        declared.points = kept(lua, skip, declared.points)?;
+    }
+    if let Some(Val::Table(expect)) = opts.get("expect") {
+        declared.expect = expectations(lua, expect, &declared)?;
+    }
+    if let Some(Val::Table(plot)) = opts.get("plot") {
+        declared.plots = plots(lua, sim, plot, &declared)?;
+    }
+    if let Some(Val::Table(units)) = opts.get("units") {
+        for pair in units.pairs::<String, String>() {
+            let (name, unit) = pair.map_err(|_| {
+                Mistake::new("units names the units of metrics: units = { jain = \"1\" }").at_word("units")
+            })?;
+            declared.units.push((name, unit));
+        }
+        declared.units.sort();
+    }
+    *sim.experiment.borrow_mut() = declared;
+    Ok(())
+}
+
+/// Replaces values of parameters, as the command line does, and builds the points.
+fn grid(sim: &Shared, opts: &Opts, declared: &mut Experiment) -> Result<(), Mistake> {
+    let explicit = match opts.get("params") {
+        Some(Val::Table(params)) if params.raw_len() > 0 => explicit_points(params)?,
+        Some(Val::Table(params)) => {
+            declared.params = parameter_lists(params)?;
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
+    if !explicit.is_empty() {
+        let mut names: Vec<String> = explicit.iter().flatten().map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names.dedup();
+        declared.params = names
+            .iter()
+            .map(|name| {
+                let mut values: Vec<metrics::Value> = Vec::new();
+                for (_, value) in explicit.iter().flatten().filter(|(known, _)| known == name) {
+                    if !values.contains(value) {
+                        values.push(value.clone());
+                    }
+                }
+                (name.clone(), values)
+            })
+            .collect();
+    }
+    for (name, _) in &declared.params {
+        if RESERVED.contains(&&**name) || MORE_RESERVED.contains(&&**name) {
+            return Err(Mistake::new(format!(
+                "a parameter cannot be named '{name}': the results have a column of this name"
+            ))
+            .at_word(name));
+        }
+    }
+    order(opts, &mut declared.params)?;
+    for (name, values) in sim.overrides.borrow().iter() {
+        let known = declared.params.iter().map(|(known, _)| known.as_str());
+        let meant = did_you_mean(name, known);
+        match declared.params.iter_mut().find(|(known, _)| known == name) {
+            Some((_, own)) => own.clone_from(values),
+            None => {
+                return Err(
+                    Mistake::new(format!("no parameter '{name}' to set with -p{meant}")).at_word("params")
+                );
+            }
+        }
+    }
+    declared.points = if explicit.is_empty() || !sim.overrides.borrow().is_empty() && explicit.is_empty() {
+        product(&declared.params)?
+    } else {
+        let names: Vec<&String> = declared.params.iter().map(|(name, _)| name).collect();
+        explicit
+            .into_iter()
+            .filter(|point| within(point, &sim.overrides.borrow()))
+            .map(|point| sorted_like(point, &names))
+            .collect()
+    };
+    if declared.points.is_empty() {
+        return Err(Mistake::new("no point of the experiment is left to run").at_word("params"));
+    }
+    Ok(())
+}
+
+/// Whether an explicit point has only values that the command line asks for.
+fn within(point: &Point, overrides: &[(String, Vec<metrics::Value>)]) -> bool {
+    overrides.iter().all(|(name, values)| {
+        point.iter().find(|(known, _)| known == name).is_none_or(|(_, value)| {
+            values.iter().any(|wanted| wanted == value || wanted.to_string() == value.to_string())
+        })
+    })
+}
+
+fn sorted_like(mut point: Point, names: &[&String]) -> Point {
+    for name in names {
+        if !point.iter().any(|(known, _)| known == *name) {
+            point.push(((*name).clone(), metrics::Value::Nothing));
+        }
+    }
+    point.sort_by_key(|(name, _)| names.iter().position(|known| *known == name));
+    point
+}
+
+fn product(params: &[(String, Vec<metrics::Value>)]) -> Result<Vec<Point>, Mistake> {
+    let size = params.iter().fold(1usize, |n, (_, values)| n.saturating_mul(values.len()));
+    if size > MOST_POINTS {
+        return Err(
+            Mistake::new(format!("the grid has {size} points; {MOST_POINTS} is the most")).at_word("params")
+        );
+    }
+    let mut points = vec![Point::new()];
+    for (name, values) in params {
+        points = points
+            .iter()
+            .flat_map(|point| {
+                values.iter().map(move |value| {
+                    let mut point = point.clone();
+                    point.push((name.clone(), value.clone()));
+                    point
+                })
+            })
+            .collect();
+    }
+    Ok(points)
+}
+
+/// `{ loss = {"0%", "1%"}, n = 5 }`, by name.
+fn parameter_lists(params: &Table) -> Result<Vec<(String, Vec<metrics::Value>)>, Mistake> {
+    let mut lists = Vec::new();
+    for pair in params.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
+        let Value::String(name) = key else {
+            return Err(
+                Mistake::new("parameters have names: params = { loss = {\"0%\", \"1%\"} }").at_word("params")
+            );
+        };
+        let name = name.to_string_lossy();
+        let values = match &value {
+            Value::Table(list) => {
+                let items: Result<Vec<_>, Mistake> = list
+                    .sequence_values::<Value>()
+                    .map(|item| parameter(&item.map_err(|error| Mistake::new(error.to_string()))?, &name))
+                    .collect();
+                items?
+            }
+            single => vec![parameter(single, &name)?],
+        };
+        if values.is_empty() {
+            return Err(Mistake::new(format!("parameter '{name}' has no values")).at_word(&name));
+        }
+        if let Some(twice) = values.iter().enumerate().find(|(i, value)| values[..*i].contains(value)) {
+            return Err(
+                Mistake::new(format!("parameter '{name}' has the value {} twice", twice.1)).at_word(&name)
+            );
+        }
+        lists.push((name, values));
+    }
+    lists.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(lists)
+}
+
+fn parameter(value: &Value, name: &str) -> Result<metrics::Value, Mistake> {
+    match cell(value, name) {
+        Ok(metrics::Value::Nothing) | Err(_) => {
+            Err(Mistake::new(format!("the values of parameter '{name}' are numbers, texts, true or false"))
+                .at_word(name))
+        }
+        // 2.0 and 2 are one value.
+        Ok(metrics::Value::Float(x)) if x.trunc() == x && x.abs() < 9e15 => Ok(metrics::Value::Int(x as i64)),
+        Ok(value) => Ok(value),
+    }
+}
+
+/// `{ {a = 1, b = 2}, {a = 2, b = 9} }`.
+fn explicit_points(params: &Table) -> Result<Vec<Point>, Mistake> {
+    let wrong = || {
+        Mistake::new("params is a grid, { loss = {\"0%\", \"1%\"} }, or a list of points, { {loss = \"0%\"}, {loss = \"1%\"} }")
+            .at_word("params")
+    };
+    let mut points = Vec::new();
+    for item in params.sequence_values::<Table>() {
+        let item = item.map_err(|_| wrong())?;
+        let mut point = Point::new();
+        for pair in item.pairs::<String, Value>() {
+            let (name, value) = pair.map_err(|_| wrong())?;
+            let value = parameter(&value, &name)?;
+            point.push((name, value));
+        }
+        point.sort_by(|a, b| a.0.cmp(&b.0));
+        points.push(point);
+    }
+    Ok(points)
+}
+
+/// Puts the parameters named in `order` first.
+fn order(opts: &Opts, params: &mut [(String, Vec<metrics::Value>)]) -> Result<(), Mistake> {
+    let Some(Val::Texts(order)) = opts.get("order") else { return Ok(()) };
+    for name in order {
+        if !params.iter().any(|(known, _)| known == name) {
+            let meant = did_you_mean(name, params.iter().map(|(known, _)| known.as_str()));
+            return Err(Mistake::new(format!("order names no parameter '{name}'{meant}")).at_word(name));
+        }
+    }
+    params.sort_by_key(|(name, _)| order.iter().position(|known| known == name).unwrap_or(usize::MAX));
+    Ok(())
+}
+
+/// The points that `skip` does not leave out.
+fn kept(lua: &Lua, skip: &Function, points: Vec<Point>) -> mlua::Result<Vec<Point>> {
+    let mut kept = Vec::new();
+    for point in points {
+        let skipped: Value = skip.call(parameters(lua, &point)?)?;
+        if matches!(skipped, Value::Nil | Value::Boolean(false)) {
+            kept.push(point);
+        }
+    }
+    if kept.is_empty() {
+        return Err(Mistake::new("skip leaves out every point of the experiment").at_word("skip").into());
+    }
+    Ok(kept)
+}
+
+fn expectations(lua: &Lua, expect: &Table, declared: &Experiment) -> mlua::Result<Vec<Expectation>> {
+    let wrong = || {
+        Mistake::new("expect is a list of conditions: { \"p95(latency_ms) < 80\", { \"mean(x_mbps) > 9\", where = { loss = \"0%\" } } }")
+            .at_word("expect")
+    };
+    let mut all = Vec::new();
+    for item in expect.sequence_values::<Value>() {
+        let (condition, only) = match item? {
+            Value::String(text) => (text.to_string_lossy(), Point::new()),
+            Value::Table(table) => {
+                let condition: Option<mlua::LuaString> = table.raw_get(1)?;
+                for pair in table.pairs::<Value, Value>() {
+                    if let (Value::String(key), _) = pair?
+                        && key.to_string_lossy() != "where"
+                    {
+                        let key = key.to_string_lossy();
+                        let meant = did_you_mean(&key, ["where"]);
+                        return Err(Mistake::new(format!("unknown option '{key}' of expect{meant}"))
+                            .at_word(&key)
+                            .into());
+                    }
+                }
+                let only = restriction(table.raw_get("where")?, declared)?;
+                (condition.ok_or_else(wrong)?.to_string_lossy(), only)
+            }
+            _ => return Err(wrong().into()),
+        };
+        let place = here(lua);
+        all.push(Expectation { condition, only, place });
+    }
+    if all.is_empty() {
+        return Err(wrong().into());
+    }
+    Ok(all)
+}
+
+/// `where = { loss = "0%" }`: names of parameters, and values that they have.
+fn restriction(table: Option<Table>, declared: &Experiment) -> mlua::Result<Point> {
+    let mut only = Point::new();
+    let Some(table) = table else { return Ok(only) };
+    for pair in table.pairs::<String, Value>() {
+        let (name, value) = pair.map_err(|_| {
+            Mistake::new("where names parameters: where = { loss = \"0%\" }").at_word("where")
+        })?;
+        let value = parameter(&value, &name)?;
+        let known = declared.params.iter().find(|(known, _)| *known == name);
+        match known {
+            None if name == "rep" => {}
+            None => {
+                let meant = did_you_mean(&name, declared.params.iter().map(|(known, _)| known.as_str()));
+                return Err(Mistake::new(format!("where names no parameter '{name}'{meant}"))
+                    .at_word(&name)
+                    .into());
+            }
+            Some((_, values)) if !values.contains(&value) => {
+                let list: Vec<String> = values.iter().map(metrics::Value::to_string).collect();
+                return Err(Mistake::new(format!(
+                    "{name} is never {value}; its values are {}",
+                    list.join(", ")
+                ))
+                .at_word(value.to_string())
+                .into());
+            }
+            Some(_) => {}
+        }
+        only.push((name, value));
+    }
+    only.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(only)
+}
+
+fn plots(lua: &Lua, sim: &Shared, plot: &Table, declared: &Experiment) -> mlua::Result<Vec<PlotSpec>> {
+    let tables: Vec<Table> = match plot.raw_len() {
+        0 => vec![plot.clone()],
+        _ => plot.sequence_values().collect::<mlua::Result<_>>().map_err(|_| {
+            Mistake::new("plot is { x =, y = ... }, or a list of such tables").at_word("plot")
+        })?,
+    };
+    let mut all = Vec::new();
+    for table in tables {
+        let opts = options(lua, sim, "plot", &[spec::PLOT_OPTS], &table)?;
+        let own = |name: &str| opts.text(name).map(str::to_owned);
+        let y = match opts.get("y") {
+            Some(Val::Texts(y)) => y.clone(),
+            _ => Vec::new(),
+        };
+        let only = match opts.get("where") {
+            Some(Val::Table(table)) => restriction(Some(table.clone()), declared)?,
+            _ => Point::new(),
+        };
+        let known = || declared.params.iter().map(|(known, _)| known.as_str());
+        for name in ["facet"] {
+            if let Some(text) = opts.text(name)
+                && !known().any(|known| known == text)
+            {
+                let meant = did_you_mean(text, known());
+                return Err(Mistake::new(format!("{name} = \"{text}\" names no parameter{meant}"))
+                    .at_word(text)
+                    .into());
+            }
+        }
+        let spec = PlotSpec {
+            x: own("x"),
+            y,
+            series: own("series"),
+            color: own("color"),
+            facet: own("facet"),
+            log: own("log"),
+            kind: own("kind"),
+            only,
+        };
+        if spec.series.is_none() && spec.y.is_empty() {
+            return Err(Mistake::new("a plot needs y, the metric to show, or series")
+                .at_word("plot")
+                .note("write plot = { x = \"loss\", y = \"goodput_mbps\", color = \"proto\" }")
+                .into());
+        }
+        all.push(spec);
+    }
+    Ok(all)
+}

@@ -1,0 +1,359 @@
+//! Native applications and the flows that they send.
+
+use super::link::watch;
+use super::tcp::own_config;
+use crate::call::Call;
+use crate::classes::{Histogram, HistogramOf, Registry, this_node, wrong_this};
+use crate::mistake::Mistake;
+use crate::sched::{Op, block_on};
+use crate::sim::{Shared, Sim};
+use crate::spec::host as spec;
+use crate::values::{Peer, Val};
+use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
+use tidewire_l7_application::{Bulk, Cbr, OnOff, Pattern, Process};
+use tidewire_units::{Bytes, Instant, Interest, NodeId, Purpose, Rate, Refusal, Span};
+use tidewire_wire::Endpoint;
+use tidewire_world::{FlowId, FlowSpec, ProcessId, Transport, Watched, World};
+
+/// A flow, as scripts hold it.
+pub(crate) struct FlowHandle {
+    id: FlowId,
+    process: ProcessId,
+    start: Instant,
+    stop: Instant,
+    /// It has an end of its own.
+    finite: bool,
+}
+
+/// First port of the sinks that flows make for themselves.
+const FIRST_SINK: u16 = 5001;
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&spec::BULK, bulk)?;
+    registry.add(&spec::CBR, |lua, sim, call| {
+        let jitter = call.opts().span("jitter").unwrap_or_default();
+        datagrams(lua, sim, &call, |pattern| Box::new(Cbr::new(Pattern { jitter, ..pattern })))
+    })?;
+    registry.add(&spec::ON_OFF, |lua, sim, call| {
+        let second = Span::from_secs(1);
+        let (on, off) = (call.opts().span("on").unwrap_or(second), call.opts().span("off").unwrap_or(second));
+        let exponential = !call.opts().flag("fixed").unwrap_or(false);
+        datagrams(lua, sim, &call, |pattern| Box::new(OnOff::new(pattern, on, off, exponential)))
+    })?;
+    registry.add(&spec::POISSON, |lua, sim, call| {
+        datagrams(lua, sim, &call, |pattern| {
+            // A burst of no length holds one datagram; the pauses between are exponential.
+            let mean = pattern.rate.time_for(u64::from(pattern.size));
+            Box::new(OnOff::new(Pattern { rate: Rate::INFINITE, ..pattern }, Span::ZERO, mean, true))
+        })
+    })?;
+    registry.add(&spec::SINK, |lua, sim, call| {
+        let node = this_node(&call)?;
+        let port = call.int(0).unwrap_or(0) as u16;
+        let mut world = sim.world()?;
+        let (tcp, udp) = (world.tcp_sink(node, port), world.udp_sink(node, port));
+        drop(world);
+        super::tcp::done(lua, tcp.and(udp).map(drop))
+    })?;
+    registry.add(&spec::FLOW_WAIT, |lua, sim, call| {
+        let this = this(&call)?;
+        if !this.finite {
+            return Err(Mistake::new("this flow has no end, so that wait() would wait for ever")
+                .at_word("wait")
+                .note("give it a size, a count or a stop")
+                .into());
+        }
+        let deadline = call.deadline(sim.world.borrow().now(), None);
+        let op =
+            FlowWait { flow: this.id, process: this.process, start: this.start, stop: this.stop, deadline };
+        drop(this);
+        block_on(lua, sim, Box::new(op))
+    })?;
+    registry.add(&spec::FLOW_STOP, |_, sim, call| {
+        let this = this(&call)?;
+        sim.world()?.stop_flow(this.id, this.process);
+        Ok(())
+    })?;
+    registry.add(&spec::FLOW_WATCH, |_, sim, call| {
+        let id = this(&call)?.id;
+        watch(sim, &call, &[Watched::Flow(id)])
+    })?;
+    fields(registry)
+}
+
+fn this(call: &Call) -> mlua::Result<UserDataRef<FlowHandle>> {
+    let this = call.this.as_ref().and_then(|this| this.borrow::<FlowHandle>().ok());
+    Ok(this.ok_or_else(|| wrong_this(call))?)
+}
+
+/// Where a flow goes: the host, its address and port.
+fn destination(sim: &Shared, call: &Call) -> mlua::Result<(NodeId, Option<u16>)> {
+    let peer = match call.opts().get("to") {
+        Some(Val::Peer(peer)) => peer.clone(),
+        _ => return Err(call.required::<Peer>("to", None).unwrap_err().into()),
+    };
+    let port = call.opts().int("port").map(|port| port as u16);
+    let missing =
+        |what: &str| Mistake::new(format!("{}: there is no host {what}", call.func.name)).at_word("to");
+    let (node, own) = match peer {
+        Peer::Node(node) => (node, None),
+        Peer::Unknown(name) => return Err(missing(&format!("named '{name}'")).into()),
+        Peer::Address(ip, own) => {
+            let world = sim.world()?;
+            let iface = world.plan().owner_of(ip);
+            let iface = iface.ok_or_else(|| missing(&format!("with the address {ip}")))?;
+            (world.plan().node_of(iface), own)
+        }
+    };
+    if sim.world()?.plan().address_of(node).is_none() {
+        let name = sim.plan.borrow().node(node).name.clone();
+        return Err(Mistake::new(format!("'{name}' has no address: it has no link, or is a switch"))
+            .at_word("to")
+            .note("join it to the network with net:link() or net:lan()")
+            .into());
+    }
+    Ok((node, port.or(own)))
+}
+
+/// Begin and end of a flow; `experiment{ jitter = ... }` moves the begin.
+fn times(sim: &Shared, call: &Call, name: &str) -> mlua::Result<(Instant, Instant)> {
+    let opts = call.opts();
+    let now = sim.world()?.now();
+    let mut start = opts.span("start").map_or(now, |start| (Instant::ZERO + start).max(now));
+    let stop = opts.span("stop").map_or(Instant::MAX, |stop| Instant::ZERO + stop);
+    let jitter = sim.jitter.get();
+    if !jitter.is_zero() {
+        let mut stream =
+            sim.world.borrow().streams().stream(Purpose::Application, &format!("start of {name}"));
+        start += Span::from_ps(stream.between(0, jitter.as_ps()));
+    }
+    if stop <= start {
+        return Err(Mistake::new(format!("{} stops at {stop}, before it starts at {start}", call.func.name))
+            .at_word("stop")
+            .into());
+    }
+    Ok((start, stop))
+}
+
+/// A name that no other flow has.
+fn free_name(sim: &Shared, wanted: String) -> String {
+    let mut names = sim.flow_names.borrow_mut();
+    let n = names.entry(wanted.clone()).or_insert(0);
+    *n += 1;
+    if *n == 1 { wanted } else { format!("{wanted}#{n}") }
+}
+
+fn flow_name(sim: &Shared, call: &Call, src: NodeId, dst: NodeId, kind: &str) -> String {
+    let wanted = match call.opts().text("name") {
+        Some(name) => name.to_owned(),
+        None => {
+            let plan = sim.plan.borrow();
+            format!("{kind} {}>{}", plan.node(src).name, plan.node(dst).name)
+        }
+    };
+    free_name(sim, wanted)
+}
+
+/// Declares a flow, on a port of its own unless one was asked for.
+fn declare(world: &mut World, spec: FlowSpec, port: Option<u16>) -> Result<FlowId, Refusal> {
+    if let Some(dport) = port {
+        return world.add_flow(FlowSpec { dport, ..spec });
+    }
+    for dport in FIRST_SINK..=49_151 {
+        // Ports of the script's own sockets are skipped, ports of other flows' sinks can be shared.
+        match world.add_flow(FlowSpec { dport, ..spec.clone() }) {
+            Err(Refusal::InUse) => {}
+            other => return other,
+        }
+    }
+    Err(Refusal::InUse)
+}
+
+fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
+    let src = this_node(&call)?;
+    let (dst, port) = destination(sim, &call)?;
+    let opts = call.opts();
+    let size = opts.size("size");
+    let streams = opts.int("streams").unwrap_or(1);
+    let mut flows = Vec::new();
+    for _ in 0..streams {
+        let name = flow_name(sim, &call, src, dst, "bulk");
+        let (start, stop) = times(sim, &call, &name)?;
+        let mut world = sim.world()?;
+        let tcp = own_config(&world.tcp_config(src), opts)?;
+        let cc = tcp.as_ref().map(|tcp| tcp.cc.name().to_owned());
+        let spec = FlowSpec { name, transport: Transport::Tcp, cc, src, dst, dport: 0, tcp };
+        let id = match declare(&mut world, spec, port) {
+            Ok(id) => id,
+            Err(why) => return super::tcp::refused(lua, why),
+        };
+        let to = world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;
+        let process = world.start_flow(id, Box::new(Bulk::new(to, size.map(|size| size.0), start, stop)));
+        let finite = size.is_some() || stop < Instant::MAX;
+        flows.push(FlowHandle { id, process, start, stop, finite });
+    }
+    if streams == 1 {
+        return lua.create_userdata(flows.remove(0))?.into_lua_multi(lua);
+    }
+    let handles: mlua::Result<Vec<AnyUserData>> =
+        flows.into_iter().map(|flow| lua.create_userdata(flow)).collect();
+    lua.create_sequence_from(handles?)?.into_lua_multi(lua)
+}
+
+fn datagrams(
+    lua: &Lua,
+    sim: &Shared,
+    call: &Call,
+    make: impl FnOnce(Pattern) -> Box<dyn Process>,
+) -> mlua::Result<MultiValue> {
+    let src = this_node(call)?;
+    let (dst, port) = destination(sim, call)?;
+    let opts = call.opts();
+    let rate = call.required("rate", opts.rate("rate"))?;
+    let size = opts.size("size").unwrap_or(Bytes(1000)).0;
+    if size == 0 || size > 65_507 {
+        return Err(Mistake::new(format!("size = {size}: a datagram has 1 to 65507 bytes"))
+            .at_word("size")
+            .into());
+    }
+    let name = flow_name(sim, call, src, dst, call.func.short());
+    let (start, stop) = times(sim, call, &name)?;
+    let mut world = sim.world()?;
+    let spec = FlowSpec { name, transport: Transport::Udp, cc: None, src, dst, dport: 0, tcp: None };
+    let id = match declare(&mut world, spec, port) {
+        Ok(id) => id,
+        Err(why) => return super::tcp::refused(lua, why),
+    };
+    let to: Endpoint =
+        world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;
+    let count = opts.int("count").map(|count| count as u64);
+    let pattern = Pattern { to, rate, size: size as u32, start, stop, count, jitter: Span::ZERO };
+    let process = world.start_flow(id, make(pattern));
+    let finite = count.is_some() || stop < Instant::MAX;
+    lua.create_userdata(FlowHandle { id, process, start, stop, finite })?.into_lua_multi(lua)
+}
+
+/// A figure of a flow; `None` when it does not apply.
+type Figure = fn(&World, &tidewire_world::Flow) -> Option<f64>;
+
+fn info(world: &World, flow: &tidewire_world::Flow) -> Option<tidewire_l4_transport::TcpInfo> {
+    use tidewire_node::SocketView;
+    match world.view(flow.spec.src, flow.socket?) {
+        Some(SocketView::Tcp(_, _, conn)) => Some(conn.info(world.now())),
+        _ => None,
+    }
+}
+
+const FIGURES: &[(&str, Figure)] = &[
+    ("goodput", |world, flow| flow.goodput_bps(world.now(), world.warmup())),
+    ("goodput_mbps", |world, flow| flow.goodput_bps(world.now(), world.warmup()).map(|bps| bps / 1e6)),
+    ("throughput", |world, flow| flow.goodput_bps(world.now(), world.warmup())),
+    ("throughput_mbps", |world, flow| flow.goodput_bps(world.now(), world.warmup()).map(|bps| bps / 1e6)),
+    ("jitter", |_, flow| flow.jitter_mean()),
+    ("jitter_ms", |_, flow| flow.jitter_mean().map(|mean| mean * 1e3)),
+    ("fct", |_, flow| flow.completion_time().map(|span| span.as_secs_f64())),
+    ("fct_s", |_, flow| flow.completion_time().map(|span| span.as_secs_f64())),
+    ("fct_ms", |_, flow| flow.completion_time().map(|span| span.as_ms_f64())),
+];
+
+const COUNTS: &[(&str, fn(&World, &tidewire_world::Flow) -> Option<u64>)] = &[
+    ("bytes_delivered", |_, flow| Some(flow.delivered_measured)),
+    ("bytes_offered", |world, flow| Some(world.bytes_offered(flow))),
+    ("packets_lost", |world, flow| (flow.spec.transport == Transport::Udp).then(|| world.packets_lost(flow))),
+    ("retransmits", |world, flow| info(world, flow).map(|info| u64::from(info.total_retrans))),
+    ("rtos", |world, flow| info(world, flow).map(|info| u64::from(info.total_rto))),
+];
+
+fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    for (name, figure) in FIGURES {
+        registry.field("flow", name, move |_, sim, this| {
+            let id = this.borrow::<FlowHandle>()?.id;
+            let world = sim.world()?;
+            Ok(figure(&world, world.flow(id)))
+        })?;
+    }
+    for (name, count) in COUNTS {
+        registry.field("flow", name, move |_, sim, this| {
+            let id = this.borrow::<FlowHandle>()?.id;
+            let world = sim.world()?;
+            Ok(count(&world, world.flow(id)))
+        })?;
+    }
+    for name in ["delay", "packet_delay", "rtt"] {
+        registry.field("flow", name, move |lua, _, this| {
+            let id = this.borrow::<FlowHandle>()?.id;
+            lua.create_userdata(Histogram(HistogramOf::Flow(id, name)))
+        })?;
+    }
+    registry.field("flow", "name", |_, sim, this| {
+        let id = this.borrow::<FlowHandle>()?.id;
+        Ok(sim.world()?.flow(id).spec.name.clone())
+    })?;
+    registry.field("flow", "state", |_, sim, this| {
+        let this = this.borrow::<FlowHandle>()?;
+        let world = sim.world()?;
+        let flow = world.flow(this.id);
+        Ok(match (flow.started, flow.ended) {
+            (_, Some(_)) => "ended",
+            (None, None) => "waiting",
+            (Some(_), None) if world.is_alive(this.process) => "running",
+            (Some(_), None) => "ended",
+        })
+    })?;
+    registry.shows("flow", |sim, this| {
+        let id = this.borrow::<FlowHandle>()?.id;
+        let world = sim.world.borrow();
+        let flow = world.flow(id);
+        let rate = flow
+            .goodput_bps(world.now(), world.warmup())
+            .map_or_else(String::new, |bps| format!(" {:.2} Mbit/s", bps / 1e6));
+        Ok(format!("flow {} {}{rate}", flow.spec.name, flow.spec.transport.label()))
+    })
+}
+
+struct FlowWait {
+    flow: FlowId,
+    process: ProcessId,
+    start: Instant,
+    stop: Instant,
+    deadline: Instant,
+}
+
+impl Op for FlowWait {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let mut world = sim.world()?;
+        loop {
+            let now = world.now();
+            let flow = world.flow(self.flow);
+            let (src, socket, transport, ended) =
+                (flow.spec.src, flow.socket, flow.spec.transport, flow.ended.is_some());
+            if ended || !world.is_alive(self.process) {
+                return true.into_lua_multi(lua).map(Some);
+            }
+            if now >= self.deadline {
+                return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
+            }
+            let soon = now + Span::from_ms(1);
+            match (socket, transport) {
+                (Some(socket), Transport::Tcp) => {
+                    if !world.wait(me, self.deadline.min(self.stop), &[(src, socket, Interest::Drained)]) {
+                        return Ok(None);
+                    }
+                    // All is acknowledged; the connection ends in a moment.
+                    world.wait(me, self.deadline.min(soon), &[]);
+                    return Ok(None);
+                }
+                _ => {
+                    let next = if now < self.start { self.start } else { soon };
+                    world.wait(me, self.deadline.min(next), &[]);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn describe(&self, sim: &Sim) -> (String, String) {
+        let world = sim.world.borrow();
+        ("wait()".to_owned(), format!("for flow {}", world.flow(self.flow).spec.name))
+    }
+}

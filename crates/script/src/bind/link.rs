@@ -1,0 +1,191 @@
+//! Links and their directions.
+
+use super::net::link_summary;
+use crate::call::{Call, Opts};
+use crate::classes::{Direction, Link, Registry, wrong_this};
+use crate::mistake::{Mistake, did_you_mean};
+use crate::sim::Shared;
+use crate::spec::link as spec;
+use crate::values::Val;
+use mlua::{AnyUserData, Lua, Table};
+use tidewire_units::{DirId, LinkId};
+use tidewire_world::{CapturePoint, Watched};
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&spec::DISABLE, |_, sim, call| set_up(sim, &call, false))?;
+    registry.add(&spec::ENABLE, |_, sim, call| set_up(sim, &call, true))?;
+    registry.add(&spec::SET_LINK, |_, sim, call| {
+        let link = this_link(&call)?;
+        [DirId::forward(link), DirId::backward(link)]
+            .into_iter()
+            .try_for_each(|dir| set(sim, dir, call.opts()))
+    })?;
+    registry.add(&spec::DIR_SET, |_, sim, call| set(sim, this_dir(&call)?, call.opts()))?;
+    registry.add(&spec::DROP_NEXT, |_, sim, call| {
+        let link = this_link(&call)?;
+        let mut world = sim.world()?;
+        let n = call.int(0).unwrap_or(1) as u64;
+        world.drop_next(DirId::forward(link), n);
+        world.drop_next(DirId::backward(link), n);
+        Ok(())
+    })?;
+    registry.add(&spec::DIR_DROP_NEXT, |_, sim, call| {
+        sim.world()?.drop_next(this_dir(&call)?, call.int(0).unwrap_or(1) as u64);
+        Ok(())
+    })?;
+    registry.add(&spec::FORWARD, |lua, _, call| {
+        lua.create_userdata(Direction(DirId::forward(this_link(&call)?)))
+    })?;
+    registry.add(&spec::BACKWARD, |lua, _, call| {
+        lua.create_userdata(Direction(DirId::backward(this_link(&call)?)))
+    })?;
+    registry.add(&spec::LINK_WATCH, |_, sim, call| {
+        let link = this_link(&call)?;
+        watch(
+            sim,
+            &call,
+            &[Watched::Direction(DirId::forward(link)), Watched::Direction(DirId::backward(link))],
+        )
+    })?;
+    registry
+        .add(&spec::DIR_WATCH, |_, sim, call| watch(sim, &call, &[Watched::Direction(this_dir(&call)?)]))?;
+    registry.add(&spec::PCAP, |_, sim, call| {
+        let link = this_link(&call)?;
+        let name = sim.plan.borrow().link(link).name.clone();
+        let file = call.text(0).map_or_else(|| format!("link-{name}.pcapng"), str::to_owned);
+        if file.contains(['/', '\\']) || file.starts_with('.') {
+            return Err(Mistake::new(format!(
+                "'{file}' is not a plain file name; captures lie in the run's folder"
+            ))
+            .at_word(file)
+            .into());
+        }
+        let out = (sim.open_capture.borrow())(&file).map_err(|error| {
+            Mistake::new(format!("cannot write '{file}': {error}")).fault(crate::Fault::Io)
+        })?;
+        let points = [DirId::forward(link), DirId::backward(link)]
+            .map(|dir| (CapturePoint::Sent(dir), direction_name(sim, dir)));
+        let started = sim.world()?.capture(&points, out);
+        started.map_err(|error| {
+            Mistake::new(format!("cannot write '{file}': {error}")).fault(crate::Fault::Io)
+        })?;
+        Ok(())
+    })?;
+    registry.field("link", "name", |_, sim, this| {
+        let link = this.borrow::<Link>()?.0;
+        Ok(sim.plan.borrow().link(link).name.clone())
+    })?;
+    registry.field("link", "up", |_, sim, this| {
+        let link = this.borrow::<Link>()?.0;
+        Ok(sim.world()?.is_link_up(link))
+    })?;
+    registry.field("link", "stats", |lua, sim, this| {
+        let link = this.borrow::<Link>()?.0;
+        let table = lua.create_table()?;
+        table.raw_set("forward", stats(lua, sim, DirId::forward(link))?)?;
+        table.raw_set("backward", stats(lua, sim, DirId::backward(link))?)?;
+        Ok(table)
+    })?;
+    registry.field("direction", "stats", |lua, sim, this| {
+        let dir = this.borrow::<Direction>()?.0;
+        stats(lua, sim, dir)
+    })?;
+    registry
+        .field("direction", "name", |_, sim, this| Ok(direction_name(sim, this.borrow::<Direction>()?.0)))?;
+    registry.shows("link", |sim, this| {
+        let id = this.borrow::<Link>()?.0;
+        let up = if sim.world.borrow().plan().links().len() > id.index() && !sim.world.borrow().is_link_up(id)
+        {
+            "down"
+        } else {
+            "up"
+        };
+        let plan = sim.plan.borrow();
+        let link = plan.link(id);
+        Ok(format!("link {} {} {up}", link.name, link_summary(&link.spec)))
+    })?;
+    registry.shows("direction", |sim, this| Ok(direction_name(sim, this.borrow::<Direction>()?.0)))
+}
+
+fn direction_name(sim: &Shared, dir: DirId) -> String {
+    let plan = sim.plan.borrow();
+    let arrow = if dir.is_forward() { ">" } else { "<" };
+    format!("{}{arrow}", plan.link(dir.link()).name)
+}
+
+fn this<T: 'static, R>(call: &Call, get: impl FnOnce(&T) -> R) -> mlua::Result<R> {
+    let this: Option<&AnyUserData> = call.this.as_ref();
+    match this.map(|this| this.borrow::<T>()) {
+        Some(Ok(this)) => Ok(get(&this)),
+        _ => Err(wrong_this(call).into()),
+    }
+}
+
+fn this_link(call: &Call) -> mlua::Result<LinkId> {
+    this(call, |link: &Link| link.0)
+}
+
+fn this_dir(call: &Call) -> mlua::Result<DirId> {
+    this(call, |direction: &Direction| direction.0)
+}
+
+fn set_up(sim: &Shared, call: &Call, up: bool) -> mlua::Result<()> {
+    let link = this_link(call)?;
+    let mut world = sim.world()?;
+    if world.is_link_up(link) != up {
+        world.set_link_up(link, up);
+        let name = world.plan().link(link).name.clone();
+        let to = if up { "up" } else { "down" };
+        sim.out.borrow_mut().event(world.now(), name.into(), "link", to.into());
+    }
+    Ok(())
+}
+
+fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
+    if let Some(Val::Loss(loss)) = opts.get("loss") {
+        sim.world()?.set_loss(dir, loss);
+    }
+    Ok(())
+}
+
+/// Watches metrics of things; names that do not exist are refused with a suggestion.
+pub(super) fn watch(sim: &Shared, call: &Call, things: &[Watched]) -> mlua::Result<()> {
+    let Some(Val::Texts(names)) = call.arg(0) else { unreachable!() };
+    let every = call.opts().span("every").unwrap_or(tidewire_units::Span::from_ms(100));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = sim.world()?;
+    for thing in things {
+        world.watch(*thing, &names, every).map_err(|at| {
+            let known = thing.metrics();
+            Mistake::new(format!(
+                "unknown metric '{}'{}",
+                names[at],
+                did_you_mean(names[at], known.iter().copied())
+            ))
+            .at_word(names[at])
+            .note(format!("there is: {}", known.join(" ")))
+        })?;
+    }
+    Ok(())
+}
+
+fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
+    let mut world = sim.world()?;
+    let now = world.now();
+    let since = if now >= world.warmup() { world.warmup() } else { tidewire_units::Instant::ZERO };
+    let port = world.port_mut(dir);
+    let stats = port.stats();
+    let table = lua.create_table()?;
+    table.raw_set("tx_bytes", stats.tx_bytes)?;
+    table.raw_set("tx_packets", stats.tx_packets)?;
+    let drops = lua.create_table()?;
+    drops.raw_set("queue", stats.queue_full)?;
+    drops.raw_set("loss", stats.lost)?;
+    drops.raw_set("link_down", stats.link_down)?;
+    table.raw_set("drops", drops)?;
+    table.raw_set("utilization_pct", 100.0 * port.utilization(since, now))?;
+    let occupancy = port.occupancy(now);
+    table.raw_set("queue_mean_bytes", occupancy.mean(now))?;
+    table.raw_set("queue_p95_bytes", occupancy.quantile(now, 0.95))?;
+    Ok(table)
+}

@@ -1,0 +1,51 @@
+//! The Lua functions: each file registers those of one topic.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `net.rs` | `net:host`, `net:link`, `net:find` ... |
+//! | `shapes.rs` | `net:dumbbell`, `net:fat_tree` ... |
+//! | `link.rs` | links and their directions |
+//! | `host.rs` | `host:ping`, `host:work`, fields of hosts |
+//! | `tcp.rs`, `stream.rs` | TCP sockets: opening and closing, reading and writing |
+//! | `udp.rs` | UDP sockets |
+//! | `flow.rs` | native applications and their flows |
+//! | `time.rs` | time and processes |
+//! | `random.rs` | chance |
+//! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
+//! | `experiment.rs` | `experiment{}` |
+
+pub(crate) mod experiment;
+pub(crate) mod flow;
+pub(crate) mod host;
+mod link;
+pub(crate) mod measure;
+mod net;
+mod random;
+mod shapes;
+mod stream;
+pub(crate) mod tcp;
+mod time;
+pub(crate) mod udp;
+
+use crate::classes::Registry;
+use crate::sim::Shared;
+use mlua::Lua;
+
+/// Puts every function where scripts find it.
+pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
+    let mut registry = Registry::new(lua, sim)?;
+    net::install(&mut registry)?;
+    shapes::install(&mut registry)?;
+    link::install(&mut registry)?;
+    host::install(&mut registry)?;
+    tcp::install(&mut registry)?;
+    stream::install(&mut registry)?;
+    udp::install(&mut registry)?;
+    flow::install(&mut registry)?;
+    time::install(&mut registry)?;
+    random::install(&mut registry)?;
+    measure::install(&mut registry)?;
+    experiment::install(&mut registry)?;
+    registry.finish()?;
+    lua.globals().raw_set("net", crate::classes::Net(()))
+}

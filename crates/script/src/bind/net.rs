@@ -1,0 +1,303 @@
+//! The network: nodes, links, subnets, names.
+
+use crate::call::Opts;
+use crate::classes::{Registry, link_handle, node_handle};
+use crate::mistake::Mistake;
+use crate::sim::{Mode, Shared};
+use crate::spec::net as spec;
+use crate::values::{Queue, Val};
+use mlua::{AnyUserData, Lua, Table, Value};
+use tidewire_l4_transport::{TcpConfig, congestion::CcKind};
+use tidewire_topology::{
+    DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, NodeSpec, PlanError, Prefix, QueueSpec, RouterSpec,
+    SwitchSpec,
+};
+use tidewire_units::NodeId;
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&spec::NET_HOST, |lua, sim, call| {
+        let name = call.text(0).unwrap_or_default().to_owned();
+        let host = host_spec(call.opts())?;
+        let node = add_node(sim, "net:host()", &name, NodeSpec::Host(host))?;
+        set_host_tcp(sim, node, call.opts())?;
+        node_handle(lua, sim, node)
+    })?;
+    registry.add(&spec::NET_HOSTS, |lua, sim, call| {
+        let prefix = call.text(0).unwrap_or_default().to_owned();
+        let host = host_spec(call.opts())?;
+        let list = lua.create_table()?;
+        for i in 1..=call.int(1).unwrap_or(0) {
+            let node = add_node(sim, "net:hosts()", &format!("{prefix}{i}"), NodeSpec::Host(host.clone()))?;
+            set_host_tcp(sim, node, call.opts())?;
+            list.raw_push(node_handle(lua, sim, node)?)?;
+        }
+        Ok(list)
+    })?;
+    registry.add(&spec::NET_SWITCH, |lua, sim, call| {
+        let mut switch = SwitchSpec::default();
+        if let Some(ageing) = call.opts().span("ageing") {
+            switch.ageing = ageing;
+        }
+        if let Some(size) = call.opts().int("table_size") {
+            switch.table_size = size as u32;
+        }
+        let name = call.text(0).unwrap_or_default();
+        node_handle(lua, sim, add_node(sim, "net:switch()", name, NodeSpec::Switch(switch))?)
+    })?;
+    registry.add(&spec::NET_ROUTER, |lua, sim, call| {
+        let ecmp = match call.opts().text("ecmp") {
+            Some("packet") => Ecmp::Packet,
+            Some("false") => Ecmp::Off,
+            _ => Ecmp::Flow,
+        };
+        let name = call.text(0).unwrap_or_default();
+        node_handle(lua, sim, add_node(sim, "net:router()", name, NodeSpec::Router(RouterSpec { ecmp }))?)
+    })?;
+    registry.add(&spec::NET_LINK, |lua, sim, call| {
+        let (Some(Val::Node(a)), Some(Val::Node(b))) = (call.arg(0), call.arg(1)) else { unreachable!() };
+        let link = link_spec(call.opts())?;
+        let id = sim.plan_mut("net:link()")?.connect(*a, *b, link).map_err(mistake)?;
+        link_handle(lua, sim, id)
+    })?;
+    registry.add(&spec::NET_LAN, |lua, sim, call| {
+        let Some(Val::Nodes(nodes)) = call.arg(1) else { unreachable!() };
+        let link = link_spec(call.opts())?;
+        let name = call.text(0).unwrap_or_default();
+        let id = sim.plan_mut("net:lan()")?.add_lan(name, nodes, &link).map_err(mistake)?;
+        node_handle(lua, sim, id)
+    })?;
+    registry.add(&spec::NET_SUBNET, |_, sim, call| {
+        let Some(Val::Nodes(nodes)) = call.arg(1) else { unreachable!() };
+        let text = call.text(0).unwrap_or_default();
+        let prefix: Prefix = text.parse().map_err(|_| {
+            Mistake::new(format!("'{text}' is not a subnet: expected something like \"10.0.1.0/24\""))
+                .at_word(text)
+        })?;
+        sim.plan_mut("net:subnet()")?.subnet(prefix, nodes).map_err(mistake)?;
+        Ok(())
+    })?;
+    registry.add(&spec::NET_FIND, |lua, sim, call| {
+        let name = call.text(0).unwrap_or_default();
+        let (node, link) = {
+            let plan = sim.plan.borrow();
+            (plan.find(name), plan.find_link(name))
+        };
+        Ok(match (node, link) {
+            (Some(node), _) => Value::UserData(node_handle(lua, sim, node)?),
+            (_, Some(link)) => Value::UserData(link_handle(lua, sim, link)?),
+            _ => Value::Nil,
+        })
+    })?;
+    registry.add(&spec::NET_PATH, |lua, sim, call| {
+        let (Some(Val::Node(a)), Some(Val::Node(b))) = (call.arg(0), call.arg(1)) else { unreachable!() };
+        let path = {
+            let world = sim.world()?;
+            world.plan().path(*a, *b, &|link| world.is_link_up(link))
+        };
+        path.map(|path| nodes(lua, sim, &path)).transpose()
+    })?;
+    registry.add(&spec::NET_DOT, |_, sim, _| {
+        let plan = sim.plan.borrow();
+        let mut text = String::from("graph network {\n");
+        plan.nodes().iter().for_each(|node| text.push_str(&format!("  {:?};\n", node.name)));
+        for link in plan.links() {
+            let [a, b] = link.ends.map(|end| &plan.node(end).name);
+            text.push_str(&format!("  {a:?} -- {b:?} [label=\"{}\"];\n", link_summary(&link.spec)));
+        }
+        text.push_str("}\n");
+        Ok(text)
+    })?;
+    registry.field("net", "nodes", |lua, sim, _| {
+        let all: Vec<NodeId> = sim.plan.borrow().node_ids().collect();
+        nodes(lua, sim, &all)
+    })?;
+    registry.field("net", "links", |lua, sim, _| {
+        let all: Vec<_> = sim.plan.borrow().link_ids().collect();
+        let list = lua.create_table()?;
+        for link in all {
+            list.raw_push(link_handle(lua, sim, link)?)?;
+        }
+        Ok(list)
+    })?;
+    registry.add(&spec::SWITCH_MAC_TABLE, |lua, sim, call| {
+        let id = crate::classes::this_node(&call)?;
+        let world = sim.world()?;
+        let table = lua.create_table()?;
+        if let Some(switch) = world.switch(id) {
+            for (mac, port, _) in switch.table().entries(world.now()) {
+                table.raw_set(mac.mac().to_string(), port + 1)?;
+            }
+        }
+        Ok(table)
+    })?;
+    for class in ["switch", "host", "router"] {
+        registry.shows(class, |sim, this| {
+            let id = crate::classes::node_of(&Value::UserData(this.clone()));
+            Ok(id.map_or_else(String::new, |id| sim.plan.borrow().node(id).name.clone()))
+        })?;
+    }
+    registry.field("switch", "name", |_, sim, this| {
+        let id = crate::classes::node_of(&Value::UserData(this));
+        Ok(id.map(|id| sim.plan.borrow().node(id).name.clone()))
+    })
+}
+
+/// A mistake in the plan.
+pub(super) fn mistake(error: PlanError) -> Mistake {
+    let word = match &error {
+        PlanError::DuplicateName(name) | PlanError::SelfLink(name) | PlanError::BadName(name) => {
+            Some(name.clone())
+        }
+        _ => None,
+    };
+    let mistake = Mistake::new(error.to_string());
+    match word {
+        Some(word) => mistake.at_word(word),
+        None => mistake,
+    }
+}
+
+fn add_node(sim: &Shared, what: &str, name: &str, node: NodeSpec) -> mlua::Result<NodeId> {
+    Ok(sim.plan_mut(what)?.add(name, node).map_err(mistake)?)
+}
+
+/// A list of nodes.
+pub(super) fn nodes(lua: &Lua, sim: &Shared, ids: &[NodeId]) -> mlua::Result<Table> {
+    let handles: mlua::Result<Vec<AnyUserData>> = ids.iter().map(|id| node_handle(lua, sim, *id)).collect();
+    lua.create_sequence_from(handles?)
+}
+
+pub(super) fn host_spec(opts: &Opts) -> Result<HostSpec, Mistake> {
+    let mut host = HostSpec::default();
+    if let Some(Val::InterfaceAddress(ip)) = opts.get("ip") {
+        host.ip = *ip;
+    }
+    if let Some(text) = opts.text("gateway") {
+        let gateway = text.parse();
+        host.gateway = Some(gateway.map_err(|_| {
+            Mistake::new(format!("'{text}' is not an address: expected something like \"10.0.0.1\""))
+                .at_word(text)
+        })?);
+    }
+    if let Some(Val::Processing(delay)) = opts.get("delay") {
+        host.processing = *delay;
+    }
+    if let Some(cores) = opts.int("cores") {
+        host.cores = cores as u32;
+    }
+    if let Some(forward) = opts.flag("forward") {
+        host.forward = forward;
+    }
+    Ok(host)
+}
+
+/// TCP options of a host, from its option `tcp`.
+pub(super) fn set_host_tcp(sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Result<()> {
+    if opts.get("tcp").is_some() {
+        let config = tcp_config(&opts.nested("tcp"), &TcpConfig::linux())?;
+        if sim.mode != Mode::Plan {
+            sim.host_tcp.borrow_mut().push((node, config));
+        }
+    }
+    Ok(())
+}
+
+/// A link's options, with their defaults.
+pub(super) fn link_spec(opts: &Opts) -> Result<LinkSpec, Mistake> {
+    let mut link = LinkSpec::default();
+    apply_direction(opts, &mut link.forward)?;
+    apply_direction(opts, &mut link.backward)?;
+    apply_direction(&opts.nested("forward"), &mut link.forward)?;
+    apply_direction(&opts.nested("backward"), &mut link.backward)?;
+    link.framing = match opts.text("framing") {
+        Some("ip") => Framing::Ip,
+        Some("ppp") => Framing::Ppp,
+        _ => Framing::Ethernet,
+    };
+    if let Some(mtu) = opts.int("mtu") {
+        link.mtu = mtu as u16;
+    }
+    Ok(link)
+}
+
+fn apply_direction(opts: &Opts, direction: &mut DirectionSpec) -> Result<(), Mistake> {
+    if let Some(rate) = opts.rate("rate") {
+        direction.rate = rate;
+    }
+    if let Some(delay) = opts.span("delay") {
+        direction.delay = delay;
+    }
+    if let Some(Val::Loss(loss)) = opts.get("loss") {
+        direction.loss = loss.clone();
+    }
+    if let Some(Val::Queue(queue)) = opts.get("queue") {
+        direction.queue = match *queue {
+            Queue::Packets(packets) => QueueSpec::Packets(packets),
+            Queue::Bytes(bytes) => QueueSpec::Bytes(bytes),
+            Queue::Bdp(factor, Some(rtt)) => QueueSpec::Bdp { factor, rtt },
+            Queue::Bdp(factor, None) => {
+                return Err(Mistake::new(format!(
+                    "queue = \"{factor}bdp\" needs the round-trip time of the product"
+                ))
+                .at_word("queue")
+                .note(format!("write queue = {{ \"droptail\", limit = \"{factor}bdp\", rtt = \"40ms\" }}")));
+            }
+        };
+    }
+    if let Some(cost) = opts.int("cost") {
+        direction.cost = cost as u32;
+    }
+    Ok(())
+}
+
+/// `10Mbps 20ms`, with the loss if there is any.
+pub(super) fn link_summary(link: &LinkSpec) -> String {
+    let one = |direction: &DirectionSpec| format!("{} {}", direction.rate, direction.delay);
+    let (forward, backward) = (one(&link.forward), one(&link.backward));
+    if forward == backward { forward } else { format!("{forward} / {backward}") }
+}
+
+/// TCP settings: `base`, changed by options.
+pub(super) fn tcp_config(opts: &Opts, base: &TcpConfig) -> Result<TcpConfig, Mistake> {
+    use tidewire_l4_transport::EcnMode;
+    let mut tcp = match opts.text("profile") {
+        Some("rfc") => TcpConfig::rfc(),
+        Some(_) => TcpConfig::linux(),
+        None => base.clone(),
+    };
+    if let Some(name) = opts.text("cc") {
+        tcp.cc = CcKind::from_name(name).ok_or_else(|| {
+            let known = CcKind::ALL.iter().map(CcKind::name);
+            let meant = crate::mistake::did_you_mean(name, known.clone());
+            let list: Vec<&str> = known.collect();
+            Mistake::new(format!("unknown congestion control '{name}'{meant}"))
+                .at_word(name)
+                .note(format!("there is: {}", list.join(" ")))
+        })?;
+    }
+    macro_rules! flags { ($($name:ident)*) => { $(if let Some(flag) = opts.flag(stringify!($name)) { tcp.$name = flag; })* } }
+    flags!(sack timestamps window_scale delayed_ack pacing hystart rack tlp frto nodelay slow_start_after_idle);
+    macro_rules! spans { ($($name:ident)*) => { $(if let Some(span) = opts.span(stringify!($name)) { tcp.$name = span; })* } }
+    spans!(rto_min rto_max);
+    if let Some(ecn) = opts.flag("ecn") {
+        tcp.ecn = if ecn { EcnMode::On } else { EcnMode::Off };
+    }
+    if let Some(mss) = opts.int("mss") {
+        tcp.mss = mss as u16;
+    }
+    if let Some(window) = opts.int("init_cwnd") {
+        tcp.init_cwnd = window as u32;
+    }
+    if let Some(retries) = opts.int("syn_retries") {
+        tcp.syn_retries = retries.min(255) as u32;
+    }
+    if let Some(idle) = opts.span("keepalive") {
+        tcp.keepalive = Some(tidewire_l4_transport::Keepalive { idle, ..Default::default() });
+    }
+    if let Some(timeout) = opts.span("user_timeout") {
+        tcp.user_timeout = Some(timeout);
+    }
+    tcp.sndbuf = opts.size("sndbuf").map(|size| size.0).or(tcp.sndbuf);
+    tcp.rcvbuf = opts.size("rcvbuf").map(|size| size.0).or(tcp.rcvbuf);
+    Ok(tcp)
+}

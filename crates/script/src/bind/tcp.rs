@@ -1,0 +1,436 @@
+//! TCP sockets: opening, listening, connecting, closing, and what can be seen of them.
+
+use super::net::tcp_config;
+use crate::call::{Call, Opts};
+use crate::classes::{Registry, peer_handle, resolve, this_node, wrong_this};
+use crate::mistake::Mistake;
+use crate::sched::{Op, block_on};
+use crate::sim::{Shared, Sim};
+use crate::spec::{host as spec, socket};
+use crate::values::{Peer, Val, whole};
+use bytes::BytesMut;
+use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use tidewire_l4_transport::TcpConfig;
+use tidewire_node::SocketView;
+use tidewire_units::{Instant, Interest, NodeId, Refusal, SocketId, Span};
+use tidewire_wire::Endpoint;
+use tidewire_world::ProcessId;
+
+/// A TCP socket, as scripts hold it.
+pub(crate) struct TcpHandle {
+    pub node: NodeId,
+    pub id: SocketId,
+    /// Limit of every wait, from `settimeout`.
+    pub timeout: Cell<Option<Span>>,
+    /// Bytes taken from the connection and not given to the script.
+    pub buffer: RefCell<BytesMut>,
+    pub closed: Cell<bool>,
+    listening: Cell<bool>,
+}
+
+impl TcpHandle {
+    fn new(node: NodeId, id: SocketId) -> TcpHandle {
+        TcpHandle {
+            node,
+            id,
+            timeout: Cell::new(None),
+            buffer: RefCell::default(),
+            closed: Cell::new(false),
+            listening: Cell::new(false),
+        }
+    }
+}
+
+/// What the methods of sockets that loop are made of; they are iterators and processes, best said in Lua.
+const LOOPS: &str = r#"
+local tcp, host, spawn, listen, connections = ...
+function tcp.lines(self, o) return function() return (self:recv_line(o)) end end
+function tcp.chunks(self, n) return function() return (self:recv(n)) end end
+function tcp.connections(self, o) return function() return self:accept(o) end end
+local function serve_one(f, conn, peer)
+  f(conn, peer)
+  conn:close()
+end
+return function(host, server, f, workers)
+  if not workers then
+    return spawn(host, function()
+      for conn, peer in server:connections() do spawn(host, serve_one, f, conn, peer) end
+    end)
+  end
+  local first
+  for _ = 1, workers do
+    local process = spawn(host, function()
+      for conn, peer in server:connections() do serve_one(f, conn, peer) end
+    end)
+    first = first or process
+  end
+  return first
+end
+"#;
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&spec::TCP_SOCKET, |lua, sim, call| {
+        let node = this_node(&call)?;
+        open(lua, sim, node, call.opts())
+    })?;
+    registry.add(&spec::LISTEN, |lua, sim, call| {
+        let node = this_node(&call)?;
+        listen_on(lua, sim, node, &call)
+    })?;
+    registry.add(&spec::CONNECT, |lua, sim, mut call| {
+        let node = this_node(&call)?;
+        let socket = open(lua, sim, node, call.opts())?;
+        connect(lua, sim, &mut call, socket, true)
+    })?;
+    registry.add(&socket::CONNECT, |lua, sim, mut call| {
+        let socket = call.this.clone().ok_or_else(|| wrong_this(&call))?;
+        connect(lua, sim, &mut call, socket, false)
+    })?;
+    registry.add(&socket::BIND, bind)?;
+    registry.add(&socket::LISTEN, |lua, sim, call| {
+        let socket = this(&call)?;
+        let backlog = call.int(0).unwrap_or(128) as usize;
+        let result = sim.world()?.listen(socket.node, socket.id, backlog);
+        socket.listening.set(result.is_ok());
+        if result == Err(Refusal::Invalid) {
+            return Err(Mistake::new("listen() needs a port: call bind(port) first")
+                .at_word("listen")
+                .into());
+        }
+        done(lua, result)
+    })?;
+    registry.add(&socket::ACCEPT, |lua, sim, call| {
+        let socket = this(&call)?;
+        if !socket.listening.get() {
+            return Err(Mistake::new(
+                "accept() needs a listening socket: call bind(port) and listen() first",
+            )
+            .at_word("accept")
+            .into());
+        }
+        let deadline = call.deadline(sim.world.borrow().now(), socket.timeout.get());
+        block_on(lua, sim, Box::new(Accept { node: socket.node, id: socket.id, deadline }))
+    })?;
+    registry.add(&socket::SETTIMEOUT, |_, _, call| {
+        this(&call)?.timeout.set(call.arg(0).and_then(Val::span));
+        Ok(())
+    })?;
+    registry.add(&socket::SHUTDOWN, |_, sim, call| {
+        let socket = this(&call)?;
+        sim.world()?.shutdown_send(socket.node, socket.id);
+        Ok(())
+    })?;
+    registry.add(&socket::CLOSE, |_, sim, call| {
+        let socket = this(&call)?;
+        if !socket.closed.replace(true) {
+            sim.world()?.close(socket.node, socket.id);
+        }
+        Ok(())
+    })?;
+    registry.add(&socket::ABORT, |_, sim, call| {
+        let socket = this(&call)?;
+        if !socket.closed.replace(true) {
+            sim.world()?.abort(socket.node, socket.id);
+        }
+        Ok(())
+    })?;
+    loops(registry)?;
+    fields(registry)
+}
+
+fn loops(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    let (lua, tcp) = (registry.lua, registry.methods("tcp"));
+    let host = registry.methods("host");
+    let spawn: Function = host.raw_get("spawn")?;
+    let serve: Function = lua.load(LOOPS).set_name("=tidewire").call((tcp, &host, spawn))?;
+    registry.add(&spec::SERVE, move |lua, sim, mut call| {
+        let node = this_node(&call)?;
+        let function = call.function(1).ok_or_else(|| Mistake::new("host:serve needs a function"))?;
+        let listening = listen_on(lua, sim, node, &call)?;
+        let Some(server) = listening.front().and_then(Value::as_userdata).cloned() else {
+            return Ok(listening);
+        };
+        let host = crate::classes::node_handle(lua, sim, node)?;
+        serve.call::<MultiValue>((host, server, function, call.opts().int("workers")))
+    })
+}
+
+fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.field("tcp", "state", |_, sim, this| {
+        let socket = this.borrow::<TcpHandle>()?;
+        let world = sim.world()?;
+        Ok(match world.view(socket.node, socket.id) {
+            Some(SocketView::Tcp(_, _, conn)) => conn.state().name(),
+            Some(SocketView::Listener(..)) => "LISTEN",
+            _ => "CLOSED",
+        })
+    })?;
+    registry.field("tcp", "peer", |lua, sim, this| endpoint(lua, sim, &this, |_, remote| remote))?;
+    registry.field("tcp", "local_addr", |lua, sim, this| endpoint(lua, sim, &this, |local, _| local))?;
+    registry.field("tcp", "port", |_, sim, this| {
+        let socket = this.borrow::<TcpHandle>()?;
+        let world = sim.world()?;
+        Ok(match world.view(socket.node, socket.id) {
+            Some(SocketView::Tcp(local, ..)) => Some(local.port),
+            Some(SocketView::Listener(port, _)) | Some(SocketView::Unbound(port)) => Some(port),
+            _ => None,
+        })
+    })?;
+    registry.field("tcp", "info", |lua, sim, this| {
+        let socket = this.borrow::<TcpHandle>()?;
+        let world = sim.world()?;
+        match world.view(socket.node, socket.id) {
+            Some(SocketView::Tcp(_, _, conn)) => info(lua, conn, world.now()).map(Some),
+            _ => Ok(None),
+        }
+    })?;
+    registry.shows("tcp", |sim, this| {
+        let socket = this.borrow::<TcpHandle>()?;
+        let world = sim.world.borrow();
+        Ok(match world.view(socket.node, socket.id) {
+            Some(SocketView::Tcp(local, remote, conn)) => format!("tcp {local} -> {remote} {}", conn.state()),
+            Some(SocketView::Listener(port, _)) => format!("tcp *:{port} LISTEN"),
+            Some(SocketView::Unbound(port)) => format!("tcp *:{port}"),
+            _ => "tcp CLOSED".to_owned(),
+        })
+    })
+}
+
+/// The socket that a method was called on.
+pub(super) fn this(call: &Call) -> mlua::Result<UserDataRef<TcpHandle>> {
+    let this = call.this.as_ref().and_then(|this| this.borrow::<TcpHandle>().ok());
+    Ok(this.ok_or_else(|| wrong_this(call))?)
+}
+
+fn open(lua: &Lua, sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Result<AnyUserData> {
+    let mut world = sim.world()?;
+    let config = own_config(&world.tcp_config(node), opts)?;
+    let id = world.tcp(node, config);
+    lua.create_userdata(TcpHandle::new(node, id))
+}
+
+/// The settings of a socket: the host's, changed by options; `None` when nothing is changed.
+pub(super) fn own_config(base: &TcpConfig, opts: &Opts) -> Result<Option<Arc<TcpConfig>>, Mistake> {
+    let config = tcp_config(opts, base)?;
+    Ok(Some(Arc::new(config)))
+}
+
+/// `true`, or `nil` and the reason.
+pub(super) fn done(lua: &Lua, result: Result<(), Refusal>) -> mlua::Result<MultiValue> {
+    match result {
+        Ok(()) => true.into_lua_multi(lua),
+        Err(why) => refused(lua, why),
+    }
+}
+
+/// `nil` and the reason.
+pub(super) fn refused(lua: &Lua, why: Refusal) -> mlua::Result<MultiValue> {
+    (Value::Nil, why.to_string()).into_lua_multi(lua)
+}
+
+fn bind(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
+    let socket = this(&call)?;
+    // bind(port), or bind(host, port) as in other languages.
+    let value = call.arg(1).or(call.arg(0));
+    let port = match value {
+        Some(Val::Any(value)) => whole(value),
+        _ => None,
+    };
+    let port = port.ok_or_else(|| Mistake::new("bind() needs a port: bind(9999)").at_word("bind"))?;
+    let port = u16::try_from(port).map_err(|_| {
+        Mistake::new(format!("{port} is not a port: ports are 0 to 65535")).at_word(port.to_string())
+    })?;
+    let result = sim.world()?.bind(socket.node, socket.id, port);
+    done(lua, result.map(drop))
+}
+
+fn listen_on(lua: &Lua, sim: &Shared, node: NodeId, call: &Call) -> mlua::Result<MultiValue> {
+    let port = call.int(0).unwrap_or(0) as u16;
+    let backlog = call.opts().int("backlog").unwrap_or(128) as usize;
+    let mut world = sim.world()?;
+    let config = own_config(&world.tcp_config(node), call.opts())?;
+    let id = world.tcp(node, config);
+    let result = world.bind(node, id, port).and_then(|_| world.listen(node, id, backlog));
+    match result {
+        Ok(()) => {
+            let handle = TcpHandle::new(node, id);
+            handle.listening.set(true);
+            lua.create_userdata(handle)?.into_lua_multi(lua)
+        }
+        Err(why) => {
+            world.close(node, id);
+            refused(lua, why)
+        }
+    }
+}
+
+fn connect(
+    lua: &Lua,
+    sim: &Shared,
+    call: &mut Call,
+    socket: AnyUserData,
+    gives_socket: bool,
+) -> mlua::Result<MultiValue> {
+    let Some(Val::Peer(peer)) = call.take(0) else { unreachable!("the table of functions says a peer") };
+    let port = call.int(1).map(|port| port as u16);
+    let handle = socket.borrow::<TcpHandle>().map_err(|_| wrong_this(call))?;
+    let deadline = call.deadline(sim.world.borrow().now(), handle.timeout.get());
+    let op = Connect {
+        node: handle.node,
+        id: handle.id,
+        to: peer,
+        port,
+        begun: false,
+        deadline,
+        socket: gives_socket.then(|| socket.clone()),
+        shown: String::new(),
+    };
+    drop(handle);
+    block_on(lua, sim, Box::new(op))
+}
+
+struct Connect {
+    node: NodeId,
+    id: SocketId,
+    to: Peer,
+    port: Option<u16>,
+    begun: bool,
+    deadline: Instant,
+    /// Given as the result, if it is to be.
+    socket: Option<AnyUserData>,
+    shown: String,
+}
+
+impl Op for Connect {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let failed = |why: &str| (Value::Nil, why).into_lua_multi(lua).map(Some);
+        if !self.begun {
+            let Some((ip, port)) = resolve(sim, &self.to, self.port)? else { return failed("no such host") };
+            let port = port.ok_or_else(|| {
+                Mistake::new("connect() needs a port: connect(host, 80)").at_word("connect")
+            })?;
+            self.shown = format!("to {ip}:{port}");
+            self.begun = true;
+            if let Err(why) = sim.world()?.connect(self.node, self.id, Endpoint::new(ip, port)) {
+                return failed(&why.to_string());
+            }
+        }
+        let mut world = sim.world()?;
+        if world.wait(me, self.deadline, &[(self.node, self.id, Interest::Connected)]) {
+            if let Some(why) = world.failure(self.node, self.id) {
+                return failed(&why.to_string());
+            }
+            if world.view(self.node, self.id).is_none() {
+                return failed("closed");
+            }
+            return match &self.socket {
+                Some(socket) => socket.into_lua_multi(lua).map(Some),
+                None => true.into_lua_multi(lua).map(Some),
+            };
+        }
+        if world.now() >= self.deadline {
+            world.abort(self.node, self.id);
+            return failed("timeout");
+        }
+        Ok(None)
+    }
+
+    fn describe(&self, _: &Sim) -> (String, String) {
+        ("connect()".to_owned(), self.shown.clone())
+    }
+}
+
+struct Accept {
+    node: NodeId,
+    id: SocketId,
+    deadline: Instant,
+}
+
+impl Op for Accept {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let mut world = sim.world()?;
+        loop {
+            if let Some(child) = world.accept(self.node, self.id) {
+                let remote = match world.view(self.node, child) {
+                    Some(SocketView::Tcp(_, remote, _)) => Some(remote),
+                    _ => None,
+                };
+                drop(world);
+                let conn = lua.create_userdata(TcpHandle::new(self.node, child))?;
+                let peer =
+                    remote.map(|remote| peer_handle(lua, sim, remote.addr, remote.port)).transpose()?;
+                return (conn, peer).into_lua_multi(lua).map(Some);
+            }
+            if world.view(self.node, self.id).is_none() {
+                return (Value::Nil, "closed").into_lua_multi(lua).map(Some);
+            }
+            if world.now() >= self.deadline {
+                return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
+            }
+            if !world.wait(me, self.deadline, &[(self.node, self.id, Interest::Incoming)]) {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn describe(&self, sim: &Sim) -> (String, String) {
+        let world = sim.world.borrow();
+        let port = match world.view(self.node, self.id) {
+            Some(SocketView::Listener(port, _)) => format!("on port {port}"),
+            _ => String::new(),
+        };
+        ("accept()".to_owned(), port)
+    }
+}
+
+fn endpoint(
+    lua: &Lua,
+    sim: &Shared,
+    this: &AnyUserData,
+    pick: impl FnOnce(Endpoint, Endpoint) -> Endpoint,
+) -> mlua::Result<Option<AnyUserData>> {
+    let socket = this.borrow::<TcpHandle>()?;
+    let found = match sim.world()?.view(socket.node, socket.id) {
+        Some(SocketView::Tcp(local, remote, _)) => Some(pick(local, remote)),
+        _ => None,
+    };
+    found.map(|end| peer_handle(lua, sim, end.addr, end.port)).transpose()
+}
+
+/// What `s.info` shows; times in seconds.
+fn info(lua: &Lua, conn: &tidewire_l4_transport::Connection, now: Instant) -> mlua::Result<Table> {
+    let info = conn.info(now);
+    let table = lua.create_table()?;
+    table.raw_set("state", info.state.name())?;
+    table.raw_set("ca_state", info.ca_state.name())?;
+    table.raw_set("cwnd_bytes", conn.cwnd_bytes())?;
+    table.raw_set("cwnd_packets", info.snd_cwnd)?;
+    table.raw_set("ssthresh_bytes", conn.ssthresh_bytes())?;
+    table.raw_set("mss", info.snd_mss)?;
+    for (name, span) in
+        [("rtt", info.rtt), ("rttvar", info.rttvar), ("rto", info.rto), ("min_rtt", info.min_rtt)]
+    {
+        table.raw_set(name, span.as_secs_f64())?;
+    }
+    for (name, count) in [
+        ("retransmits", u64::from(info.total_retrans)),
+        ("rtos", u64::from(info.total_rto)),
+        ("bytes_acked", info.bytes_acked),
+        ("bytes_received", info.bytes_received),
+        ("bytes_sent", info.bytes_sent),
+        ("bytes_retrans", info.bytes_retrans),
+        ("segs_out", info.segs_out),
+        ("segs_in", info.segs_in),
+        ("delivered", u64::from(info.delivered)),
+        ("unacked_packets", u64::from(info.unacked)),
+        ("lost_packets", u64::from(info.lost)),
+        ("notsent_bytes", info.notsent_bytes),
+        ("snd_wnd", u64::from(info.snd_wnd)),
+        ("rcv_wnd", u64::from(info.rcv_wnd)),
+    ] {
+        table.raw_set(name, count)?;
+    }
+    Ok(table)
+}

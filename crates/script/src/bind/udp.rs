@@ -1,0 +1,167 @@
+//! UDP sockets.
+
+use super::tcp::{done, refused};
+use crate::call::Call;
+use crate::classes::{Registry, peer_handle, resolve, this_node, wrong_this};
+use crate::mistake::Mistake;
+use crate::sched::{Op, block_on};
+use crate::sim::{Shared, Sim};
+use crate::spec::{host, socket as spec};
+use crate::values::Val;
+use mlua::{IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
+use std::cell::Cell;
+use tidewire_node::SocketView;
+use tidewire_units::{Instant, Interest, NodeId, SocketId, Span};
+use tidewire_wire::{Ecn, Endpoint, Payload};
+use tidewire_world::ProcessId;
+
+/// A UDP socket, as scripts hold it.
+pub(crate) struct UdpHandle {
+    node: NodeId,
+    id: SocketId,
+    timeout: Cell<Option<Span>>,
+    closed: Cell<bool>,
+}
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&host::UDP_SOCKET, |lua, sim, call| {
+        let node = this_node(&call)?;
+        let port = call.int(0).unwrap_or(0) as u16;
+        let opened = sim.world()?.udp(node, port);
+        match opened {
+            Ok(id) => {
+                let handle = UdpHandle { node, id, timeout: Cell::new(None), closed: Cell::new(false) };
+                lua.create_userdata(handle)?.into_lua_multi(lua)
+            }
+            Err(why) => refused(lua, why),
+        }
+    })?;
+    registry.add(&spec::UDP_SENDTO, |lua, sim, mut call| {
+        let Some(Val::Peer(peer)) = call.take(1) else { unreachable!("the table of functions says a peer") };
+        let port = call.int(2).map(|port| port as u16);
+        let Some((ip, port)) = resolve(sim, &peer, port)? else {
+            return (Value::Nil, "no such host").into_lua_multi(lua);
+        };
+        let port = port.ok_or_else(|| {
+            Mistake::new("sendto() needs a port: sendto(data, host, port)").at_word("sendto")
+        })?;
+        send(lua, sim, &mut call, Some(Endpoint::new(ip, port)))
+    })?;
+    registry.add(&spec::UDP_SEND, |lua, sim, mut call| send(lua, sim, &mut call, None))?;
+    registry.add(&spec::UDP_CONNECT, |lua, sim, mut call| {
+        let Some(Val::Peer(peer)) = call.take(0) else { unreachable!("the table of functions says a peer") };
+        let port = call.int(1).map(|port| port as u16);
+        let Some((ip, port)) = resolve(sim, &peer, port)? else {
+            return (Value::Nil, "no such host").into_lua_multi(lua);
+        };
+        let port = port
+            .ok_or_else(|| Mistake::new("connect() needs a port: connect(host, port)").at_word("connect"))?;
+        let socket = this(&call)?;
+        let result = sim.world()?.udp_connect(socket.node, socket.id, Endpoint::new(ip, port));
+        done(lua, result)
+    })?;
+    registry.add(&spec::UDP_RECVFROM, |lua, sim, call| receive(lua, sim, &call, true))?;
+    registry.add(&spec::UDP_RECEIVEFROM, |lua, sim, call| receive(lua, sim, &call, true))?;
+    registry.add(&spec::UDP_RECV, |lua, sim, call| receive(lua, sim, &call, false))?;
+    registry.add(&spec::UDP_SETTIMEOUT, |_, _, call| {
+        this(&call)?.timeout.set(call.arg(0).and_then(Val::span));
+        Ok(())
+    })?;
+    registry.add(&spec::UDP_CLOSE, |_, sim, call| {
+        let socket = this(&call)?;
+        if !socket.closed.replace(true) {
+            sim.world()?.close(socket.node, socket.id);
+        }
+        Ok(())
+    })?;
+    registry.field("udp", "port", |_, sim, this| {
+        let socket = this.borrow::<UdpHandle>()?;
+        let world = sim.world()?;
+        Ok(match world.view(socket.node, socket.id) {
+            Some(SocketView::Udp(port, ..)) => Some(port),
+            _ => None,
+        })
+    })?;
+    registry.shows("udp", |sim, this| {
+        let socket = this.borrow::<UdpHandle>()?;
+        let world = sim.world.borrow();
+        Ok(match world.view(socket.node, socket.id) {
+            Some(SocketView::Udp(port, ..)) => format!("udp *:{port}"),
+            _ => "udp closed".to_owned(),
+        })
+    })
+}
+
+fn this(call: &Call) -> mlua::Result<UserDataRef<UdpHandle>> {
+    let this = call.this.as_ref().and_then(|this| this.borrow::<UdpHandle>().ok());
+    Ok(this.ok_or_else(|| wrong_this(call))?)
+}
+
+fn send(lua: &Lua, sim: &Shared, call: &mut Call, to: Option<Endpoint>) -> mlua::Result<MultiValue> {
+    let Some(Val::Data(data)) = call.take(0) else { unreachable!("the table of functions says data") };
+    let socket = this(call)?;
+    let n = data.len();
+    let result = sim.world()?.send_to(socket.node, socket.id, Payload::Data(data), to);
+    match result {
+        Ok(()) => n.into_lua_multi(lua),
+        Err(why) => refused(lua, why),
+    }
+}
+
+fn receive(lua: &Lua, sim: &Shared, call: &Call, gives_peer: bool) -> mlua::Result<MultiValue> {
+    let socket = this(call)?;
+    let deadline = call.deadline(sim.world.borrow().now(), socket.timeout.get());
+    let op = RecvFrom { node: socket.node, id: socket.id, deadline, gives_peer };
+    block_on(lua, sim, Box::new(op))
+}
+
+struct RecvFrom {
+    node: NodeId,
+    id: SocketId,
+    deadline: Instant,
+    gives_peer: bool,
+}
+
+impl Op for RecvFrom {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let mut world = sim.world()?;
+        loop {
+            match world.recv_from(self.node, self.id) {
+                Ok(Some(datagram)) => {
+                    let data = lua.create_string(&*datagram.payload.to_bytes())?;
+                    if !self.gives_peer {
+                        return data.into_lua_multi(lua).map(Some);
+                    }
+                    drop(world);
+                    let peer = peer_handle(lua, sim, datagram.from.addr, datagram.from.port)?;
+                    let info = lua.create_table_with_capacity(0, 5)?;
+                    let delay = datagram.sent_at.map(|at| datagram.arrived_at.since(at).as_secs_f64());
+                    info.raw_set("delay", delay)?;
+                    info.raw_set("sent_at", datagram.sent_at.map(|at| at.as_secs_f64()))?;
+                    info.raw_set("ttl", datagram.ttl)?;
+                    info.raw_set("hops", 64 - i64::from(datagram.ttl) + 1)?;
+                    info.raw_set("ecn", datagram.ecn == Ecn::Congestion)?;
+                    return (data, peer, info).into_lua_multi(lua).map(Some);
+                }
+                Ok(None) => {}
+                Err(why) => return refused(lua, why).map(Some),
+            }
+            if world.now() >= self.deadline {
+                return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
+            }
+            if !world.wait(me, self.deadline, &[(self.node, self.id, Interest::Readable)]) {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn describe(&self, sim: &Sim) -> (String, String) {
+        let what = if self.gives_peer { "recvfrom()" } else { "recv()" };
+        let world = sim.world.borrow();
+        let port = match world.view(self.node, self.id) {
+            Some(SocketView::Udp(port, ..)) => format!("on UDP port {port}"),
+            _ => String::new(),
+        };
+        (what.to_owned(), port)
+    }
+}

@@ -1,0 +1,364 @@
+//! The types that scripts see, and how their methods and fields are found.
+
+use crate::call::{Call, check, placed};
+use crate::mistake::{Mistake, did_you_mean};
+use crate::sched::Record;
+use crate::sim::Shared;
+use crate::spec::Func;
+use crate::values::parse_peer;
+use mlua::{
+    AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserData, UserDataFields, UserDataRegistry,
+    Value,
+};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use tidewire_topology::NodeKind;
+use tidewire_units::{DirId, LinkId, NodeId};
+use tidewire_world::FlowId;
+
+/// Declares the types: name in Lua, name of many in messages.
+macro_rules! classes {
+    ($($(#[$doc:meta])* $type:ident $body:tt, $name:literal, $plural:literal;)*) => {
+        $(
+            classes!(@struct $(#[$doc])* $type $body);
+            impl UserData for $type {
+                fn register(registry: &mut UserDataRegistry<Self>) {
+                    lookups(registry, $name);
+                }
+            }
+        )*
+        /// Every type: its name, and that of many.
+        pub(crate) const CLASSES: &[(&str, &str)] = &[$(($name, $plural)),*];
+
+        /// What a value is, in messages.
+        pub(crate) fn name_of(data: &AnyUserData) -> &'static str {
+            $(if data.is::<$type>() { return $name; })*
+            "value"
+        }
+    };
+    (@struct $(#[$doc:meta])* $type:ident { external }) => {};
+    (@struct $(#[$doc:meta])* $type:ident ($($field:tt)*)) => {
+        $(#[$doc])* pub(crate) struct $type($($field)*);
+    };
+}
+
+pub(crate) use crate::bind::flow::FlowHandle;
+pub(crate) use crate::bind::measure::{CsvTable, Numbered};
+pub(crate) use crate::bind::tcp::TcpHandle;
+pub(crate) use crate::bind::udp::UdpHandle;
+
+classes! {
+    /// The network.
+    Net(pub ()), "net", "the network has";
+    /// A host.
+    Host(pub NodeId), "host", "hosts have";
+    /// A switch.
+    Switch(pub NodeId), "switch", "switches have";
+    /// A router.
+    Router(pub NodeId), "router", "routers have";
+    /// A link.
+    Link(pub LinkId), "link", "links have";
+    /// A direction of a link.
+    Direction(pub DirId), "direction", "directions have";
+    /// A process.
+    Process(pub Rc<Record>), "process", "processes have";
+    /// A callback that can be cancelled.
+    Timer(pub u64), "timer", "timers have";
+    /// An address and a port.
+    Endpoint(pub Ipv4Addr, pub u16), "peer", "peers have";
+    /// A TCP socket.
+    TcpHandle { external }, "tcp", "TCP sockets have";
+    /// A UDP socket.
+    UdpHandle { external }, "udp", "UDP sockets have";
+    /// A flow.
+    FlowHandle { external }, "flow", "flows have";
+    /// A histogram, by its name.
+    Histogram(pub HistogramOf), "histogram", "histograms have";
+    /// A time series.
+    Series(pub String, pub String), "series", "series have";
+    /// A counter.
+    Counter(pub Numbered), "counter", "counters have";
+    /// A gauge.
+    Gauge(pub Numbered), "gauge", "gauges have";
+    /// A table of its own.
+    Csv(pub CsvTable), "csv", "tables have";
+}
+
+/// Which histogram a handle reads.
+#[derive(Clone)]
+pub(crate) enum HistogramOf {
+    /// One of the script's.
+    Named(String),
+    /// One of a flow's: `delay`, `packet_delay`, `rtt`.
+    Flow(FlowId, &'static str),
+}
+
+fn lookups<T: UserData + 'static>(registry: &mut UserDataRegistry<T>, name: &'static str) {
+    for what in ["__index", "__newindex", "__tostring", "__len"] {
+        registry.add_meta_field_with(what, move |lua| {
+            lua.named_registry_value::<Value>(&format!("tidewire.{name}{what}"))
+        });
+    }
+    registry.add_meta_field("__name", name);
+}
+
+/// Collects methods and fields, and puts functions where scripts find them.
+pub(crate) struct Registry<'a> {
+    pub lua: &'a Lua,
+    pub sim: &'a Shared,
+    classes: BTreeMap<&'static str, (Table, Table)>,
+    shown: BTreeMap<&'static str, Function>,
+}
+
+impl<'a> Registry<'a> {
+    pub fn new(lua: &'a Lua, sim: &'a Shared) -> mlua::Result<Registry<'a>> {
+        let mut classes = BTreeMap::new();
+        for (name, _) in CLASSES {
+            classes.insert(*name, (lua.create_table()?, lua.create_table()?));
+        }
+        Ok(Registry { lua, sim, classes, shown: BTreeMap::new() })
+    }
+
+    /// Adds a function of the table.
+    pub fn add<R: IntoLuaMulti>(
+        &self,
+        func: &'static Func,
+        body: impl Fn(&Lua, &Shared, Call) -> mlua::Result<R> + 'static,
+    ) -> mlua::Result<()> {
+        let sim = self.sim.clone();
+        let function = self.lua.create_function(move |lua, args: MultiValue| {
+            let call = check(lua, &sim, func, args)?;
+            body(lua, &sim, call)
+                .and_then(|values| values.into_lua_multi(lua))
+                .map_err(|error| located(lua, error))
+        })?;
+        self.put(func, function)
+    }
+
+    /// Adds a function that reads its arguments itself.
+    pub fn put(&self, func: &'static Func, function: Function) -> mlua::Result<()> {
+        let function =
+            if func.waits { self.sim.prelude().block.call::<Function>(function)? } else { function };
+        let (owner, name) = (func.owner(), func.short());
+        if func.name.contains(':') {
+            let (methods, _) = self.classes.get(owner).expect("a class for every method");
+            if owner == "host" && !matches!(name, "work") {
+                self.classes["router"].0.raw_set(name, &function)?;
+            }
+            return methods.raw_set(name, function);
+        }
+        let globals = self.lua.globals();
+        if owner.is_empty() {
+            return globals.raw_set(name, function);
+        }
+        let table: Table = match globals.raw_get::<Option<Table>>(owner)? {
+            Some(table) => table,
+            None => {
+                let table = self.lua.create_table()?;
+                globals.raw_set(owner, &table)?;
+                table
+            }
+        };
+        table.raw_set(name, function)
+    }
+
+    /// The methods of a type.
+    pub fn methods(&self, class: &'static str) -> Table {
+        self.classes[class].0.clone()
+    }
+
+    /// Adds a field that is worked out when it is asked for.
+    pub fn field<R: mlua::IntoLua>(
+        &self,
+        class: &'static str,
+        name: &'static str,
+        get: impl Fn(&Lua, &Shared, AnyUserData) -> mlua::Result<R> + 'static,
+    ) -> mlua::Result<()> {
+        let sim = self.sim.clone();
+        let getter = self.lua.create_function(move |lua, this: AnyUserData| {
+            get(lua, &sim, this).map_err(|error| located(lua, error))
+        })?;
+        if class == "host" {
+            self.classes["router"].1.raw_set(name, &getter)?;
+        }
+        self.classes[class].1.raw_set(name, getter)
+    }
+
+    /// Says how a type prints.
+    pub fn shows(
+        &mut self,
+        class: &'static str,
+        show: impl Fn(&Shared, &AnyUserData) -> mlua::Result<String> + 'static,
+    ) -> mlua::Result<()> {
+        let sim = self.sim.clone();
+        let function = self.lua.create_function(move |_, this: AnyUserData| show(&sim, &this))?;
+        self.shown.insert(class, function);
+        Ok(())
+    }
+
+    /// Makes the types known to Lua.
+    pub fn finish(self) -> mlua::Result<()> {
+        for (name, plural) in CLASSES {
+            let (methods, getters) = &self.classes[name];
+            let index: Function = self.sim.prelude().class.call((*plural, methods, getters))?;
+            self.lua.set_named_registry_value(&format!("tidewire.{name}__index"), index)?;
+            let plural = *plural;
+            let refuse =
+                self.lua.create_function(move |lua, (_, key): (Value, Value)| -> mlua::Result<()> {
+                    let key = key.to_string().unwrap_or_default();
+                    let mut mistake =
+                        Mistake::new(format!("{plural} no field '{key}' that can be set")).at_word(&key);
+                    if plural.starts_with("host") {
+                        mistake = mistake.note(format!("keep it in a local variable, or in host.data.{key}"));
+                    } else {
+                        mistake = mistake.note("keep it in a local variable");
+                    }
+                    Err(placed(lua, mistake).into())
+                })?;
+            self.lua.set_named_registry_value(&format!("tidewire.{name}__newindex"), refuse)?;
+            let show = match self.shown.get(name) {
+                Some(show) => Value::Function(show.clone()),
+                None => {
+                    let name = *name;
+                    Value::Function(self.lua.create_function(move |_, _: Value| Ok(name))?)
+                }
+            };
+            self.lua.set_named_registry_value(&format!("tidewire.{name}__tostring"), show)?;
+        }
+        Ok(())
+    }
+}
+
+/// An error with the place of the call that it comes from.
+pub(crate) fn located(lua: &Lua, error: mlua::Error) -> mlua::Error {
+    match &error {
+        mlua::Error::ExternalError(inner) => match inner.downcast_ref::<Mistake>() {
+            Some(mistake) if mistake.place.is_none() => placed(lua, mistake.clone()).into(),
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+/// Complains about a name that a type, or the script's globals, do not have.
+pub(crate) fn unknown(
+    lua: &Lua,
+    (plural, key, methods, getters): (String, Value, Table, Option<Table>),
+) -> mlua::Result<Value> {
+    let Some(key) = key.as_string().map(|key| key.to_string_lossy()) else { return Ok(Value::Nil) };
+    let mut known: Vec<String> = Vec::new();
+    for table in [Some(&methods), getters.as_ref()].into_iter().flatten() {
+        for pair in table.clone().pairs::<Value, Value>() {
+            if let (Value::String(name), _) = pair? {
+                known.push(name.to_string_lossy());
+            }
+        }
+    }
+    known.sort();
+    let meant = did_you_mean(&key, known.iter().map(String::as_str));
+    let mistake = if plural == "global" {
+        let hint = match &*key {
+            "socket" => "; there is no LuaSocket here: host:tcp() and host:udp() open sockets",
+            _ => "",
+        };
+        Mistake::new(format!("unknown name '{key}'{meant}{hint}")).at_word(&key)
+    } else {
+        Mistake::new(format!("{plural} no method or field '{key}'{meant}"))
+            .at_word(&key)
+            .note(format!("there is: {}", known.join(" ")))
+    };
+    Err(placed(lua, mistake).into())
+}
+
+/// The node that a value is.
+pub(crate) fn node_of(value: &Value) -> Option<NodeId> {
+    let data = value.as_userdata()?;
+    if let Ok(host) = data.borrow::<Host>() {
+        return Some(host.0);
+    }
+    if let Ok(router) = data.borrow::<Router>() {
+        return Some(router.0);
+    }
+    data.borrow::<Switch>().ok().map(|switch| switch.0)
+}
+
+/// The address and port that a value is.
+pub(crate) fn peer_of(value: &Value) -> Option<(Ipv4Addr, u16)> {
+    let peer = value.as_userdata()?.borrow::<Endpoint>().ok()?;
+    Some((peer.0, peer.1))
+}
+
+/// The node that a method was called on.
+pub(crate) fn this_node(call: &Call) -> mlua::Result<NodeId> {
+    let this = call.this.clone().ok_or_else(|| Mistake::new("no host"))?;
+    node_of(&Value::UserData(this)).ok_or_else(|| wrong_this(call).into())
+}
+
+/// The complaint about a method called on something else.
+pub(crate) fn wrong_this(call: &Call) -> Mistake {
+    let got = call.this.as_ref().map_or("nil", name_of);
+    Mistake::new(format!("{} was called on a {got}", call.func.name)).at_word(call.func.short())
+}
+
+/// The handle of a node; always the same.
+pub(crate) fn node_handle(lua: &Lua, sim: &Shared, id: NodeId) -> mlua::Result<AnyUserData> {
+    let known = sim.handles.borrow().nodes.len();
+    for next in known..=id.index() {
+        let next = NodeId::from_index(next);
+        let kind = sim.plan.borrow().node(next).spec.kind();
+        let handle = match kind {
+            NodeKind::Host => lua.create_userdata(Host(next))?,
+            NodeKind::Switch => lua.create_userdata(Switch(next))?,
+            NodeKind::Router => lua.create_userdata(Router(next))?,
+        };
+        sim.handles.borrow_mut().nodes.push(handle);
+    }
+    Ok(sim.handles.borrow().nodes[id.index()].clone())
+}
+
+/// The handle of a link; always the same.
+pub(crate) fn link_handle(lua: &Lua, sim: &Shared, id: LinkId) -> mlua::Result<AnyUserData> {
+    let known = sim.handles.borrow().links.len();
+    for next in known..=id.index() {
+        let handle = lua.create_userdata(Link(LinkId::from_index(next)))?;
+        sim.handles.borrow_mut().links.push(handle);
+    }
+    Ok(sim.handles.borrow().links[id.index()].clone())
+}
+
+/// The value of an address and port; always the same, so that it works as a key.
+pub(crate) fn peer_handle(lua: &Lua, sim: &Shared, ip: Ipv4Addr, port: u16) -> mlua::Result<AnyUserData> {
+    if let Some(known) = sim.handles.borrow().peers.get(&(ip.to_bits(), port)) {
+        return Ok(known.clone());
+    }
+    let fresh = lua.create_userdata(Endpoint(ip, port))?;
+    sim.handles.borrow_mut().peers.insert((ip.to_bits(), port), fresh.clone());
+    Ok(fresh)
+}
+
+/// The address of a peer, with its port, or `port`. `None` for a name that no host has.
+pub(crate) fn resolve(
+    sim: &Shared,
+    peer: &crate::values::Peer,
+    port: Option<u16>,
+) -> mlua::Result<Option<(Ipv4Addr, Option<u16>)>> {
+    use crate::values::Peer;
+    Ok(match peer {
+        Peer::Address(ip, own) => Some((*ip, port.or(*own))),
+        Peer::Unknown(name) => match parse_peer(sim, name) {
+            Peer::Address(ip, own) => Some((ip, port.or(own))),
+            _ => None,
+        },
+        Peer::Node(node) => {
+            let world = sim.world()?;
+            let address = world.plan().address_of(*node);
+            let name = &world.plan().node(*node).name;
+            let ip = address.ok_or_else(|| {
+                Mistake::new(format!("'{name}' has no address: it has no link, or is a switch"))
+                    .note("join it to the network with net:link() or net:lan()")
+            })?;
+            Some((ip, port))
+        }
+    })
+}

@@ -1,0 +1,170 @@
+//! What a run measures and says: columns, tables, checks, the log.
+
+use crate::{Check, Place};
+use std::collections::BTreeMap;
+use tidewire_metrics::{Histogram, Table, Value};
+use tidewire_units::Instant;
+
+/// Everything that a script writes.
+#[derive(Default)]
+pub(crate) struct Output {
+    /// Prints also go to the standard output.
+    pub echo: bool,
+    pub log: Vec<String>,
+    pub checks: Vec<Check>,
+    record: Vec<(String, Value)>,
+    /// Histograms, counters and gauges become columns at the end; by order of first appearance.
+    pub histograms: Vec<(String, Histogram)>,
+    pub numbers: Vec<(String, f64)>,
+    tables: Vec<(String, Table)>,
+    series: Vec<(Instant, usize, Vec<Value>)>,
+    events: Vec<Vec<Value>>,
+    positions: BTreeMap<String, usize>,
+}
+
+impl Output {
+    pub fn new(echo: bool) -> Output {
+        Output { echo, ..Output::default() }
+    }
+
+    /// Writes a line.
+    pub fn print(&mut self, at: Instant, text: &str) {
+        if self.echo {
+            use std::io::Write;
+            let mut out = std::io::stdout().lock();
+            // A closed pipe is no reason to end the run.
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+        }
+        let line = format!("[t={:.6}] {text}", at.as_secs_f64());
+        self.log.push(line);
+    }
+
+    /// Sets a column of the run.
+    pub fn record(&mut self, name: String, value: Value) {
+        match self.record.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.record.push((name, value)),
+        }
+    }
+
+    /// The position of a histogram, made if it is new.
+    pub fn histogram(&mut self, name: &str) -> usize {
+        let key = format!("h:{name}");
+        if let Some(at) = self.positions.get(&key) {
+            return *at;
+        }
+        self.histograms.push((name.to_owned(), Histogram::new()));
+        self.positions.insert(key, self.histograms.len() - 1);
+        self.histograms.len() - 1
+    }
+
+    /// The position of a counter or gauge, made if it is new.
+    pub fn number(&mut self, name: &str) -> usize {
+        let key = format!("n:{name}");
+        if let Some(at) = self.positions.get(&key) {
+            return *at;
+        }
+        self.numbers.push((name.to_owned(), 0.0));
+        self.positions.insert(key, self.numbers.len() - 1);
+        self.numbers.len() - 1
+    }
+
+    /// A table by its name, made if it is new.
+    pub fn table(&mut self, name: &str) -> &mut Table {
+        let at = self.tables.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.tables.push((name.to_owned(), Table::default()));
+            self.tables.len() - 1
+        });
+        &mut self.tables[at].1
+    }
+
+    /// A value of a time series.
+    pub fn series(&mut self, at: Instant, object: &str, metric: &str, value: f64, warmup: Instant) {
+        let unit = tidewire_metrics::unit_of(metric).map_or(Value::Nothing, Value::from);
+        let row = vec![
+            Value::from(at.as_secs_f64()),
+            Value::from(object),
+            Value::from(metric),
+            Value::from(value),
+            unit,
+            Value::from(at < warmup),
+        ];
+        let order = self.series.len();
+        self.series.push((at, order, row));
+    }
+
+    /// A row of the events.
+    pub fn event(&mut self, at: Instant, object: Value, event: &str, to: Value) {
+        let row = vec![Value::from(at.as_secs_f64()), object, Value::from(event), Value::Nothing, to];
+        self.events.push(row);
+    }
+
+    /// A check of the script.
+    pub fn check(&mut self, passed: bool, text: String, place: Option<Place>) {
+        self.checks.push(Check { passed, text, place });
+    }
+
+    /// Nothing of Lua is kept here.
+    pub fn release(&mut self) {}
+
+    /// The columns of the run: recorded ones, then counters and gauges, then the figures of histograms.
+    pub fn columns(&self) -> Vec<(String, Value)> {
+        let mut columns = self.record.clone();
+        let mut add = |name: String, value: Value| {
+            if !columns.iter().any(|(known, _)| *known == name) {
+                columns.push((name, value));
+            }
+        };
+        for (name, value) in &self.numbers {
+            add(name.clone(), Value::from(*value));
+        }
+        for (name, histogram) in &self.histograms {
+            for (figure, q) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)] {
+                add(format!("{name}_{figure}"), histogram.quantile(q).into());
+            }
+            add(format!("{name}_mean"), histogram.mean().into());
+            add(format!("{name}_count"), histogram.count().into());
+        }
+        columns
+    }
+
+    /// The script's tables; `watched` is the series of the world, which the script's own series join.
+    pub fn take_tables(&mut self, mut watched: Table) -> Vec<(String, Table)> {
+        let mut rows: Vec<(f64, Vec<Value>)> = std::mem::take(&mut watched.rows)
+            .into_iter()
+            .map(|row| (row.first().and_then(Value::number).unwrap_or(0.0), row))
+            .collect();
+        rows.extend(self.series.drain(..).map(|(at, _, row)| (at.as_secs_f64(), row)));
+        // Stable: at one instant the world's rows come first, then the script's in the order in which it added them.
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        watched.rows = rows.into_iter().map(|(_, row)| row).collect();
+        let mut tables = vec![("series".to_owned(), watched)];
+        if !self.events.is_empty() {
+            let mut events = Table::new(["t_s", "object", "event", "from", "to"]);
+            self.events.drain(..).for_each(|row| events.push(row));
+            tables.push(("events".to_owned(), events));
+        }
+        if self.histograms.iter().any(|(_, histogram)| !histogram.is_empty()) {
+            tables.push(("histograms".to_owned(), self.histogram_table()));
+        }
+        tables.append(&mut self.tables);
+        tables
+    }
+
+    fn histogram_table(&self) -> Table {
+        let mut table = Table::new(["name", "unit", "low", "high", "count"]);
+        for (name, histogram) in &self.histograms {
+            let unit = tidewire_metrics::unit_of(name).map_or(Value::Nothing, Value::from);
+            for bucket in histogram.buckets() {
+                table.push(vec![
+                    Value::from(&**name),
+                    unit.clone(),
+                    bucket.low.into(),
+                    bucket.high.into(),
+                    bucket.count.into(),
+                ]);
+            }
+        }
+        table
+    }
+}

@@ -1,0 +1,488 @@
+//! From a script to its plan, its network and its results.
+
+use crate::mistake::{Culprit, Mistake, did_you_mean, mistake_of, render};
+use crate::output::Output;
+use crate::sched::{self, Failure};
+use crate::sim::{Ending, Mode, Shared, Sim, here};
+use crate::state::watchdog::Watch;
+use crate::state::{Draw, LuaState, Natives, furnish, raw};
+use crate::{
+    Ended, Experiment, Fault, Place, Point, RunRequest, RunResult, Script, ScriptError, bind, classes,
+};
+use mlua::{Lua, MultiValue, Value};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use tidewire_metrics as metrics;
+use tidewire_topology::Plan;
+use tidewire_units::{Instant, Span};
+use tidewire_world::{Limit, Options, Pause, World};
+
+/// Memory of a plan or a network that is only built.
+const PLAN_MEMORY: u64 = 1 << 30;
+/// CPU time that finding the `experiment{}` may take.
+const PLAN_TIMEOUT_S: f64 = 10.0;
+
+/// Reads a script; `-` is the standard input.
+///
+/// # Errors
+/// The file cannot be read, or is not text.
+pub fn load(path: &Path) -> Result<Script, ScriptError> {
+    let shown = path.display().to_string();
+    let io = |why: String| ScriptError { fault: Fault::Io, place: None, message: why };
+    let bytes = if shown == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
+            .map_err(|error| io(format!("cannot read the script from standard input: {error}")))?;
+        bytes
+    } else {
+        std::fs::read(path).map_err(|error| io(missing(path, &shown, &error)))?
+    };
+    let text = String::from_utf8(bytes).map_err(|_| io(format!("'{shown}' is not a text in UTF-8")))?;
+    let shown = if shown == "-" { "stdin".to_owned() } else { shown };
+    Ok(Script { path: path.to_owned(), shown, text })
+}
+
+/// Why a script cannot be read, with the file that was probably meant.
+fn missing(path: &Path, shown: &str, error: &std::io::Error) -> String {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return format!("cannot read '{shown}': {error}");
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".lua"))
+        .collect();
+    names.sort();
+    let wanted = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let meant = did_you_mean(&wanted, names.iter().map(String::as_str));
+    format!("there is no script '{shown}'{meant}")
+}
+
+/// What the script declares with `experiment{}`, with the values of some parameters replaced. A script without one is one run.
+///
+/// # Errors
+/// Syntax errors, mistakes before or in `experiment{}`, an override that names no parameter.
+pub fn plan(script: &Script, overrides: &[(String, Vec<metrics::Value>)]) -> Result<Experiment, ScriptError> {
+    let run = Run::new(Mode::Plan, script, Point::new(), undeclared(script), Settings::default())?;
+    *run.sim.overrides.borrow_mut() = overrides.to_vec();
+    let result = run.start();
+    let declared = run.sim.experiment.borrow().clone();
+    match result {
+        Err(error) => Err(error),
+        Ok(()) if !declared.declared && !overrides.is_empty() => {
+            let message = format!(
+                "no parameter '{}' to set with -p: the script declares none with experiment{{ params = ... }}",
+                overrides[0].0
+            );
+            Err(ScriptError { fault: Fault::Script, place: None, message })
+        }
+        Ok(()) => Ok(declared),
+    }
+}
+
+/// The network that the script builds at one point, with its addresses.
+///
+/// # Errors
+/// Mistakes of the script up to the point where time would start.
+pub fn build(script: &Script, experiment: &Experiment, point: &Point) -> Result<Plan, ScriptError> {
+    let settings = Settings { seed: experiment.seed, ..Settings::default() };
+    let run = Run::new(Mode::Build, script, point.clone(), experiment.clone(), settings)?;
+    run.start()?;
+    let mut plan = run.sim.plan.borrow().clone();
+    if !plan.is_numbered() {
+        plan.assign_addresses()
+            .map_err(|error| render(&Mistake::new(error.to_string()), &run.sim.sources, None))?;
+    }
+    Ok(plan)
+}
+
+/// Makes the file of a capture, by its name.
+pub type OpenCapture = dyn Fn(&str) -> std::io::Result<Box<dyn std::io::Write>>;
+
+/// One run, without captures. An error of the script is part of the result.
+pub fn run(script: &Script, experiment: &Experiment, request: &RunRequest) -> RunResult {
+    run_capturing(script, experiment, request, Box::new(|_| Ok(Box::new(std::io::sink()))))
+}
+
+/// One run, whose captures (`link:pcap()`) go to the files that `open` makes.
+pub fn run_capturing(
+    script: &Script,
+    experiment: &Experiment,
+    request: &RunRequest,
+    open: Box<OpenCapture>,
+) -> RunResult {
+    let settings = Settings {
+        seed: request.seed,
+        warmup: experiment.warmup,
+        memory: request.memory,
+        timeout_s: request.script_timeout_s,
+        echo: request.echo,
+        check_wire: request.check_wire,
+    };
+    let run = match Run::new(Mode::Run, script, request.point.clone(), experiment.clone(), settings) {
+        Ok(run) => run,
+        Err(error) => return failed(error),
+    };
+    *run.sim.open_capture.borrow_mut() = open;
+    let until = request.until.or(experiment.duration);
+    let ended = run.start().and_then(|()| run.go_on(until, request));
+    run.finish(ended)
+}
+
+fn failed(error: ScriptError) -> RunResult {
+    RunResult {
+        ended: Ended::Failed,
+        error: Some(error),
+        sim: Span::ZERO,
+        events: 0,
+        packet_hops: 0,
+        record: Vec::new(),
+        tables: Vec::new(),
+        checks: Vec::new(),
+        log: Vec::new(),
+        files: Vec::new(),
+    }
+}
+
+/// What a script is without `experiment{}`.
+fn undeclared(script: &Script) -> Experiment {
+    let name = script.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    Experiment {
+        name: name.filter(|name| name != "-").unwrap_or_else(|| "stdin".to_owned()),
+        declared: false,
+        params: Vec::new(),
+        points: vec![Point::new()],
+        reps: 1,
+        seed: 1,
+        pairing: true,
+        duration: None,
+        warmup: Span::ZERO,
+        expect: Vec::new(),
+        plots: Vec::new(),
+        units: Vec::new(),
+    }
+}
+
+struct Settings {
+    seed: u64,
+    warmup: Span,
+    memory: u64,
+    timeout_s: f64,
+    echo: bool,
+    check_wire: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            seed: 1,
+            warmup: Span::ZERO,
+            memory: PLAN_MEMORY,
+            timeout_s: PLAN_TIMEOUT_S,
+            echo: false,
+            check_wire: false,
+        }
+    }
+}
+
+/// A script being executed. The simulation lets go of Lua's values before the state is closed: the order of the fields.
+struct Run {
+    sim: Shared,
+    memory: u64,
+    state: LuaState,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.sim.release();
+    }
+}
+
+impl Run {
+    /// A fresh state with the script's functions.
+    fn new(
+        mode: Mode,
+        script: &Script,
+        point: Point,
+        experiment: Experiment,
+        settings: Settings,
+    ) -> Result<Run, ScriptError> {
+        let options = Options {
+            seed: settings.seed,
+            warmup: settings.warmup,
+            check_wire: settings.check_wire,
+            ..Options::default()
+        };
+        let sim = Rc::new(Sim::new(
+            mode,
+            script,
+            point,
+            experiment,
+            World::new(options),
+            Output::new(settings.echo),
+        ));
+        sim.sources.add(&chunk_name(script), &script.text);
+        let what = format!("the script {}", script.shown);
+        let _ = sim.watch.set(Watch::new(settings.timeout_s, what));
+        let memory = settings.memory;
+        let prepare = || -> mlua::Result<LuaState> {
+            let state = LuaState::new(memory)?;
+            let lua = state.lua();
+            let prelude = furnish(lua, &natives(lua, &sim)?, &draws(&sim))?;
+            let _ = sim.prelude.set(prelude);
+            bind::install(lua, &sim)?;
+            // What was loaded so far stays; most garbage of a script dies young.
+            lua.gc_collect()?;
+            Ok(state)
+        };
+        match prepare() {
+            Ok(state) => Ok(Run { sim, memory, state }),
+            Err(error) => {
+                sim.release();
+                let mistake = mistake_of(&error, &[]).unwrap_or_else(|| Mistake::new(error.to_string()));
+                Err(render(&mistake, &sim.sources, None))
+            }
+        }
+    }
+
+    /// Executes the chunk up to its first wait, or its end.
+    fn start(&self) -> Result<(), ScriptError> {
+        let (lua, sim) = (self.state.lua(), &self.sim);
+        let text = sim.sources.text(0);
+        let chunk = sim.sources.name(0);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let loaded =
+            lua.load(shebang_free(text)).set_name(format!("@{chunk}")).set_mode(mlua::chunk::ChunkMode::Text);
+        let main = loaded.into_function().map_err(|error| self.error_of(&error, &[], None))?;
+        let record = sched::spawn_main(lua, sim, main).map_err(|error| self.error_of(&error, &[], None))?;
+        self.outcome(sched::resume(sim, record.id))
+    }
+
+    /// Lets time pass until the run is over.
+    fn go_on(&self, until: Option<Span>, request: &RunRequest) -> Result<Ended, ScriptError> {
+        let (lua, sim) = (self.state.lua(), &self.sim);
+        let limit = Limit {
+            until: until.map_or(Instant::MAX, |until| Instant::ZERO + until),
+            events: request.max_events.unwrap_or(u64::MAX),
+            stop: Arc::clone(&request.stop),
+        };
+        let located = |error: mlua::Error| self.error_of(&error, &[], None);
+        if sim.is_touched() {
+            sim.world().map(drop).map_err(located)?;
+        }
+        loop {
+            if let Some(Ending::Stopped(_)) = *sim.ending.borrow() {
+                return Ok(Ended::Stopped);
+            }
+            let pause = sim.world.borrow_mut().run(&limit);
+            match pause {
+                Pause::Process(id, _) => self.outcome(sched::resume(sim, id))?,
+                Pause::Control(token) => self.outcome(sched::control(lua, sim, token))?,
+                Pause::TimeUp => return Ok(Ended::Duration),
+                Pause::Idle if sim.sched.borrow().main_is_alive() => return Err(self.deadlock()),
+                Pause::Idle => return Ok(Ended::Finished),
+                Pause::Stopped => return Ok(Ended::Cut),
+                Pause::EventLimit => return Err(self.event_limit(limit.events)),
+            }
+        }
+    }
+
+    /// Calls what waits for the end, and gathers the results.
+    fn finish(self, ended: Result<Ended, ScriptError>) -> RunResult {
+        let (mut ended, mut error) = match ended {
+            Ok(ended) => (ended, None),
+            Err(error) => (Ended::Failed, Some(error)),
+        };
+        if !matches!(ended, Ended::Failed | Ended::Cut)
+            && let Err(late) = self.at_end()
+        {
+            (ended, error) = (Ended::Failed, Some(late));
+        }
+        let sim = &self.sim;
+        let mut world = sim.world.borrow_mut();
+        if ended != Ended::Failed && ended != Ended::Cut {
+            world.assert_balanced();
+        }
+        if let Err(why) = world.finish_captures()
+            && error.is_none()
+        {
+            let mistake = Mistake::new(format!("cannot write a capture: {why}")).fault(Fault::Io);
+            (ended, error) = (Ended::Failed, Some(render(&mistake, &sim.sources, None)));
+        }
+        let mut out = sim.out.borrow_mut();
+        let skipped = sim.sched.borrow().skipped();
+        let now = world.now();
+        if skipped > 0 {
+            out.log.push(format!(
+                "[t={:.6}] {skipped} ticks of every() were skipped: the one before was still busy",
+                now.as_secs_f64()
+            ));
+        }
+        if !self.state.is_deterministic() {
+            out.log.push(
+                "orders of pairs() over tables and functions may differ from run to run here".to_owned(),
+            );
+        }
+        let mut tables = vec![
+            ("flows".to_owned(), world.flow_table()),
+            ("links".to_owned(), world.link_table()),
+            ("ledger".to_owned(), world.ledger_table()),
+        ];
+        tables.extend(out.take_tables(world.series_table()));
+        RunResult {
+            ended,
+            error,
+            sim: now.since(Instant::ZERO),
+            events: world.events(),
+            packet_hops: world.packet_hops(),
+            record: out.columns(),
+            tables,
+            checks: std::mem::take(&mut out.checks),
+            log: std::mem::take(&mut out.log),
+            files: sim.files.list(),
+        }
+    }
+
+    fn at_end(&self) -> Result<(), ScriptError> {
+        let (lua, sim) = (self.state.lua(), &self.sim);
+        sim.sched.borrow_mut().over = true;
+        let functions = std::mem::take(&mut sim.handles.borrow_mut().at_end);
+        for (function, _) in functions {
+            let result = sched::run_alone(lua, sim, function);
+            self.outcome(result)?;
+            if sim.ending.borrow().is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Errors of a process become messages; a wanted end is none.
+    fn outcome(&self, result: Result<(), Failure>) -> Result<(), ScriptError> {
+        let Err(failure) = result else { return Ok(()) };
+        if self.sim.watch.get().is_some_and(Watch::has_fired) {
+            return Err(self.runaway(&failure));
+        }
+        if self.sim.ending.borrow().is_some() {
+            return Ok(());
+        }
+        let who = failure.record.who(&self.sim);
+        Err(self.error_of(&failure.error, &failure.frames, Some(who)))
+    }
+
+    fn error_of(&self, error: &mlua::Error, frames: &[raw::Frame], who: Option<String>) -> ScriptError {
+        let mut mistake = mistake_of(error, frames).unwrap_or_else(|| Mistake::new("the run was ended"));
+        if let Some(limit) = (mistake.fault == Fault::Limit).then_some(self.memory) {
+            mistake.message = format!("{}: a run may use {}", mistake.message, tidewire_units::Bytes(limit));
+        }
+        let culprit = Culprit { who: who.unwrap_or_default(), frames: frames.to_vec() };
+        render(&mistake, &self.sim.sources, Some(&culprit))
+    }
+
+    fn runaway(&self, failure: &Failure) -> ScriptError {
+        let now = self.sim.world.borrow().now();
+        let frame = failure.frames.first();
+        let place = frame.map(|frame| Place { file: frame.chunk.clone(), line: frame.line });
+        let at = place.as_ref().map_or_else(String::new, |place| format!("{}:{} ", place.file, place.line));
+        let mut mistake = Mistake::new(format!("{at}{}; simulated time stands at {now}", raw::RUNAWAY))
+            .note("a process must wait (sleep, recv, accept ...) for time to pass; --script-timeout 10s allows more")
+            .fault(Fault::Limit);
+        mistake.place = place;
+        let culprit = Culprit { who: failure.record.who(&self.sim), frames: failure.frames.clone() };
+        render(&mistake, &self.sim.sources, Some(&culprit))
+    }
+
+    fn deadlock(&self) -> ScriptError {
+        let now = self.sim.world.borrow().now();
+        let rows = sched::waiting(&self.sim);
+        let mut mistake = Mistake::new(format!(
+            "deadlock at t = {now}: nothing will ever happen again, and the main program still waits"
+        ));
+        let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+        let widths = [width(0), width(1), width(2)];
+        for [name, what, place, details] in rows.iter().take(20) {
+            let [a, b, c] = widths;
+            let line = format!("{name:a$}  {what:b$}  {place:c$}  {details}");
+            mistake = mistake.note(line.trim_end());
+        }
+        if rows.len() > 20 {
+            mistake = mistake.note(format!("... and {} more", rows.len() - 20));
+        }
+        mistake.place = sched::main_place(&self.sim);
+        render(&mistake, &self.sim.sources, None)
+    }
+
+    fn event_limit(&self, events: u64) -> ScriptError {
+        let now = self.sim.world.borrow().now();
+        let mistake =
+            Mistake::new(format!("{events} events were handled by t = {now}, the limit of --max-events"))
+                .fault(Fault::Limit);
+        render(&mistake, &self.sim.sources, None)
+    }
+}
+
+/// What Lua and messages call the script: its path, or its name where the path is long.
+fn chunk_name(script: &Script) -> String {
+    // Lua shortens longer names in its messages.
+    if script.shown.len() <= 50 {
+        return script.shown.clone();
+    }
+    script.path.file_name().map_or_else(|| script.shown.clone(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The text without a first line for the shell; lines keep their numbers.
+fn shebang_free(text: &str) -> String {
+    match text.strip_prefix("#!") {
+        Some(rest) => format!("--{rest}"),
+        None => text.to_owned(),
+    }
+}
+
+fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Natives> {
+    let shared = sim.clone();
+    let print = lua.create_function(move |lua, text: mlua::LuaString| {
+        if shared.mode == Mode::Run {
+            let now = shared.world.borrow().now();
+            shared.out.borrow_mut().print(now, &text.to_string_lossy());
+        }
+        shared.note_before("print", lua);
+        Ok(())
+    })?;
+    let shared = sim.clone();
+    let again = lua.create_function(move |lua, ()| {
+        sched::again(lua, &shared).map_err(|error| classes::located(lua, error))
+    })?;
+    let shared = sim.clone();
+    let read_module = lua.create_function(move |lua, name: String| {
+        let (text, chunk) = shared.files.module(&name).map_err(|why| {
+            let mut mistake = Mistake::new(why).at_word(&name).fault(Fault::Io);
+            mistake.place = here(lua);
+            mistake
+        })?;
+        shared.sources.add(&chunk, &String::from_utf8_lossy(&text));
+        Ok((lua.create_string(text)?, chunk))
+    })?;
+    let plain_error = lua.create_function(|lua, error: Value| {
+        let Value::Error(error) = error else { return Ok(Value::Nil) };
+        let text = match mistake_of(&error, &[]) {
+            Some(mistake) => mistake.to_string(),
+            None => error.to_string(),
+        };
+        lua.create_string(text).map(Value::String)
+    })?;
+    let shared = sim.clone();
+    let fatal = lua.create_function(move |_, _: MultiValue| {
+        Ok(shared.ending.borrow().is_some() || shared.watch.get().is_some_and(Watch::has_fired))
+    })?;
+    let unknown = lua.create_function(classes::unknown)?;
+    Ok(Natives { print, again, read_module, plain_error, unknown, fatal })
+}
+
+fn draws(sim: &Shared) -> Draw {
+    let sim = sim.clone();
+    Rc::new(move |lua: &Lua| Ok(sim.draw(lua, "math.random", tidewire_units::Stream::bits)))
+}

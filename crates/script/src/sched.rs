@@ -1,0 +1,441 @@
+//! Processes: coroutines that wait for time, sockets and each other.
+//!
+//! A blocking function makes an [`Op`] and tries it at once. While it cannot be completed, the coroutine yields; the world says
+//! when there is reason to try again.
+
+use crate::Place;
+use crate::mistake::Mistake;
+use crate::sim::{Ending, Mode, Shared, Sim};
+use crate::state::raw::{self, Frame, frames_of};
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Thread, Value};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use tidewire_units::{Instant, NodeId, Span};
+use tidewire_world::ProcessId;
+
+/// Something that may take simulated time.
+pub(crate) trait Op {
+    /// Tries to complete; `None` when a wait was registered with the world.
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>>;
+    /// What the process waits in, for the report of a deadlock: `recv()`, and details.
+    fn describe(&self, sim: &Sim) -> (String, String);
+}
+
+/// How a process ended, for those who join it.
+#[derive(Clone)]
+pub(crate) enum Outcome {
+    /// It runs or waits.
+    Alive,
+    /// It returned these values.
+    Returned(Vec<Value>),
+    /// It was killed.
+    Killed,
+}
+
+/// What outlives a process: its handles look at it.
+pub(crate) struct Record {
+    pub id: ProcessId,
+    pub name: String,
+    pub host: Option<NodeId>,
+    pub started: Option<Place>,
+    pub outcome: RefCell<Outcome>,
+    joiners: RefCell<Vec<ProcessId>>,
+}
+
+struct Process {
+    thread: Thread,
+    /// Arguments of its first step.
+    args: Option<MultiValue>,
+    op: Option<Box<dyn Op>>,
+    record: Rc<Record>,
+}
+
+/// A callback of `at`, `after` or `every`.
+struct Timer {
+    callback: Function,
+    every: Option<Span>,
+    next: Instant,
+    busy: Option<Rc<Record>>,
+    skipped: u64,
+    what: &'static str,
+    place: Option<Place>,
+}
+
+/// All processes and callbacks of a run.
+#[derive(Default)]
+pub(crate) struct Sched {
+    processes: BTreeMap<u32, Process>,
+    current: Option<ProcessId>,
+    main: Option<Rc<Record>>,
+    timers: BTreeMap<u64, Timer>,
+    next_timer: u64,
+    spawned: u32,
+    /// Functions of `at_end` run now: nothing may wait.
+    pub over: bool,
+}
+
+/// An error of a process, and where it stood.
+pub(crate) struct Failure {
+    pub error: mlua::Error,
+    pub frames: Vec<Frame>,
+    pub record: Rc<Record>,
+}
+
+impl Sched {
+    pub fn release(&mut self) {
+        self.processes.clear();
+        self.timers.clear();
+        self.main = None;
+    }
+
+    /// Whether the main program still runs.
+    pub fn main_is_alive(&self) -> bool {
+        self.main.as_ref().is_some_and(|main| main.is_alive())
+    }
+
+    /// Ticks of `every` that were skipped because the last one had not ended.
+    pub fn skipped(&self) -> u64 {
+        self.timers.values().map(|timer| timer.skipped).sum()
+    }
+
+    /// The host that the running process belongs to.
+    pub fn current_host(&self) -> Option<NodeId> {
+        self.processes.get(&self.current?.0)?.record.host
+    }
+
+    fn add_timer(&mut self, timer: Timer) -> u64 {
+        self.next_timer += 1;
+        self.timers.insert(self.next_timer, timer);
+        self.next_timer
+    }
+
+    /// A number for the next process that has no name.
+    pub fn next_name(&mut self) -> u32 {
+        self.spawned += 1;
+        self.spawned
+    }
+
+    /// Forgets a callback.
+    pub fn cancel_timer(&mut self, id: u64) {
+        self.timers.remove(&id);
+    }
+}
+
+impl Record {
+    pub fn is_alive(&self) -> bool {
+        matches!(*self.outcome.borrow(), Outcome::Alive)
+    }
+
+    /// "in process 'server' of bob, started at exp.lua:9"; empty for the main program.
+    pub fn who(&self, sim: &Sim) -> String {
+        if self.name == "main" {
+            return String::new();
+        }
+        let host =
+            self.host.map_or_else(String::new, |host| format!(" of {}", sim.plan.borrow().node(host).name));
+        let started = self
+            .started
+            .as_ref()
+            .map_or_else(String::new, |place| format!(", started at {}:{}", place.file, place.line));
+        format!("in process '{}'{host}{started}", self.name)
+    }
+}
+
+/// The main program: it runs before time starts, even in a plan.
+pub(crate) fn spawn_main(lua: &Lua, sim: &Shared, body: Function) -> mlua::Result<Rc<Record>> {
+    let id = sim.world.borrow_mut().spawn_script();
+    let record = start(lua, sim, id, body, MultiValue::new(), None, "main", None)?;
+    sim.sched.borrow_mut().main = Some(record.clone());
+    Ok(record)
+}
+
+/// Calls a function in a coroutine of its own, in which nothing can wait.
+pub(crate) fn run_alone(lua: &Lua, sim: &Shared, body: Function) -> Result<(), Failure> {
+    let id = sim.world.borrow_mut().spawn_script();
+    match start(lua, sim, id, body, MultiValue::new(), None, "at_end", None) {
+        Ok(record) => resume(sim, record.id),
+        Err(error) => Err(Failure { error, frames: Vec::new(), record: nobody("at_end", None) }),
+    }
+}
+
+/// A record of a process that could not be made.
+fn nobody(name: &str, started: Option<Place>) -> Rc<Record> {
+    Rc::new(Record {
+        id: ProcessId(u32::MAX),
+        name: name.to_owned(),
+        host: None,
+        started,
+        outcome: RefCell::new(Outcome::Killed),
+        joiners: RefCell::default(),
+    })
+}
+
+/// Starts a process at this instant, after what runs now.
+pub(crate) fn spawn(
+    lua: &Lua,
+    sim: &Shared,
+    body: Function,
+    args: MultiValue,
+    host: Option<NodeId>,
+    name: &str,
+    started: Option<Place>,
+) -> mlua::Result<Rc<Record>> {
+    let id = sim.world()?.spawn_script();
+    start(lua, sim, id, body, args, host, name, started)
+}
+
+#[expect(clippy::too_many_arguments, reason = "they are the fields of the record")]
+fn start(
+    lua: &Lua,
+    sim: &Shared,
+    id: ProcessId,
+    body: Function,
+    args: MultiValue,
+    host: Option<NodeId>,
+    name: &str,
+    started: Option<Place>,
+) -> mlua::Result<Rc<Record>> {
+    let thread = lua.create_thread(body)?;
+    sim.prelude().mark.call::<()>(&thread)?;
+    let name = name.to_owned();
+    let outcome = RefCell::new(Outcome::Alive);
+    let record = Rc::new(Record { id, name, host, started, outcome, joiners: RefCell::default() });
+    let process = Process { thread, args: Some(args), op: None, record: record.clone() };
+    sim.sched.borrow_mut().processes.insert(id.0, process);
+    Ok(record)
+}
+
+/// Lets a process go on until it waits or ends.
+pub(crate) fn resume(sim: &Shared, id: ProcessId) -> Result<(), Failure> {
+    let (thread, args) = {
+        let mut sched = sim.sched.borrow_mut();
+        let Some(process) = sched.processes.get_mut(&id.0) else { return Ok(()) };
+        let entry = (process.thread.clone(), process.args.take());
+        sched.current = Some(id);
+        entry
+    };
+    let watch = sim.watch.get();
+    raw::enter(thread.state());
+    watch.inspect(|watch| watch.begin());
+    let result = match args {
+        Some(args) => thread.resume::<MultiValue>(args),
+        None => thread.resume::<MultiValue>(()),
+    };
+    watch.inspect(|watch| watch.end());
+    raw::leave();
+    sim.sched.borrow_mut().current = None;
+    match result {
+        Ok(values) => {
+            if thread.status() != mlua::thread::ThreadStatus::Resumable {
+                finish(sim, id, Outcome::Returned(values.into_iter().collect()));
+            }
+            Ok(())
+        }
+        Err(error) => {
+            let frames = frames_of(thread.state(), 20);
+            let record = sim.sched.borrow().processes.get(&id.0).map(|process| process.record.clone());
+            let record = record.expect("a process that fails has just run");
+            finish(sim, id, Outcome::Killed);
+            Err(Failure { error, frames, record })
+        }
+    }
+}
+
+/// Ends a process, for whatever reason, and wakes who waits for it.
+pub(crate) fn finish(sim: &Sim, id: ProcessId, outcome: Outcome) {
+    let process = sim.sched.borrow_mut().processes.remove(&id.0);
+    let Some(process) = process else { return };
+    let mut world = sim.world.borrow_mut();
+    world.end_process(id);
+    *process.record.outcome.borrow_mut() = outcome;
+    for joiner in process.record.joiners.take() {
+        world.wake(joiner);
+    }
+}
+
+/// Tries an operation for the running process: its results, or the token that makes the prelude yield.
+pub(crate) fn block_on(lua: &Lua, sim: &Shared, mut op: Box<dyn Op>) -> mlua::Result<MultiValue> {
+    if sim.sched.borrow().over {
+        return Err(Mistake::new("functions of at_end() cannot wait: the run is over").into());
+    }
+    let Some(me) = sim.sched.borrow().current else {
+        return Err(Mistake::new("nothing can wait here").into());
+    };
+    if let Some(values) = op.poll(lua, sim, me)? {
+        return Ok(values);
+    }
+    if sim.mode == Mode::Build {
+        return Err(sim.unwind(Ending::Complete));
+    }
+    if let Some(process) = sim.sched.borrow_mut().processes.get_mut(&me.0) {
+        process.op = Some(op);
+    }
+    sim.prelude().token.clone().into_lua_multi(lua)
+}
+
+/// Goes on with what the running process waits in.
+pub(crate) fn again(lua: &Lua, sim: &Shared) -> mlua::Result<MultiValue> {
+    let (me, op) = {
+        let mut sched = sim.sched.borrow_mut();
+        let me = sched.current.expect("only a process waits");
+        let op = sched.processes.get_mut(&me.0).and_then(|process| process.op.take());
+        (me, op)
+    };
+    let mut op = op.expect("who waits has an operation");
+    if let Some(values) = op.poll(lua, sim, me)? {
+        return Ok(values);
+    }
+    if let Some(process) = sim.sched.borrow_mut().processes.get_mut(&me.0) {
+        process.op = Some(op);
+    }
+    sim.prelude().token.clone().into_lua_multi(lua)
+}
+
+/// Calls `callback` at `at`, and again every so often.
+pub(crate) fn schedule(
+    lua: &Lua,
+    sim: &Shared,
+    at: Instant,
+    every: Option<Span>,
+    callback: Function,
+    what: &'static str,
+) -> mlua::Result<u64> {
+    let place = crate::sim::here(lua);
+    let timer = Timer { callback, every, next: at, busy: None, skipped: 0, what, place };
+    let mut world = sim.world()?;
+    let id = sim.sched.borrow_mut().add_timer(timer);
+    world.schedule(at, id, every.is_some());
+    Ok(id)
+}
+
+/// A callback is due.
+pub(crate) fn control(lua: &Lua, sim: &Shared, token: u64) -> Result<(), Failure> {
+    let (callback, what, place, busy) = {
+        let mut sched = sim.sched.borrow_mut();
+        let Some(timer) = sched.timers.get_mut(&token) else { return Ok(()) };
+        let busy = timer.busy.as_ref().is_some_and(|record| record.is_alive());
+        if let Some(every) = timer.every {
+            timer.next += every;
+            timer.skipped += u64::from(busy);
+            sim.world.borrow_mut().schedule(timer.next, token, true);
+        }
+        (timer.callback.clone(), timer.what, timer.place.clone(), busy)
+    };
+    if busy {
+        return Ok(());
+    }
+    let record = match spawn(lua, sim, callback, MultiValue::new(), None, what, place.clone()) {
+        Ok(record) => record,
+        Err(error) => {
+            let record = nobody(what, place);
+            return Err(Failure { error, frames: Vec::new(), record });
+        }
+    };
+    {
+        let mut sched = sim.sched.borrow_mut();
+        match sched.timers.get_mut(&token) {
+            Some(timer) if timer.every.is_some() => timer.busy = Some(record.clone()),
+            _ => sched.cancel_timer(token),
+        }
+    }
+    resume(sim, record.id)
+}
+
+/// Who waits in what, for a deadlock: name, operation, place, details.
+pub(crate) fn waiting(sim: &Sim) -> Vec<[String; 4]> {
+    let sched = sim.sched.borrow();
+    let mut rows = Vec::new();
+    for process in sched.processes.values() {
+        let Some(op) = &process.op else { continue };
+        let (what, details) = op.describe(sim);
+        let place = frames_of(process.thread.state(), 1)
+            .pop()
+            .map_or_else(String::new, |frame| format!("{}:{}", frame.chunk, frame.line));
+        let record = &process.record;
+        let name = match record.host {
+            Some(host) => format!("{} ({})", record.name, sim.plan.borrow().node(host).name),
+            None => record.name.clone(),
+        };
+        rows.push([name, what, place, details]);
+    }
+    rows
+}
+
+/// Where the main program waits.
+pub(crate) fn main_place(sim: &Sim) -> Option<Place> {
+    let sched = sim.sched.borrow();
+    let main = sched.main.as_ref()?;
+    let process = sched.processes.get(&main.id.0)?;
+    let frame = frames_of(process.thread.state(), 1).pop()?;
+    Some(Place { file: frame.chunk, line: frame.line })
+}
+
+/// `sleep(t)`.
+pub(crate) struct Sleep {
+    pub until: Instant,
+    /// A sleep of no time still lets others go first, once.
+    pub waited: bool,
+}
+
+impl Op for Sleep {
+    fn poll(&mut self, _: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let mut world = sim.world()?;
+        if self.waited && world.now() >= self.until {
+            return Ok(Some(MultiValue::new()));
+        }
+        self.waited = true;
+        world.wait(me, self.until, &[]);
+        Ok(None)
+    }
+
+    fn describe(&self, _: &Sim) -> (String, String) {
+        ("sleep()".to_owned(), format!("until t = {}", self.until))
+    }
+}
+
+/// `proc:join{}` and `wait_all{}`.
+pub(crate) struct Join {
+    pub all: Vec<Rc<Record>>,
+    pub deadline: Instant,
+    /// `join` gives what the process returned; `wait_all` only whether all ended.
+    pub gives_results: bool,
+}
+
+impl Op for Join {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let alive: Vec<&Rc<Record>> = self.all.iter().filter(|record| record.is_alive()).collect();
+        let mut world = sim.world()?;
+        if alive.is_empty() {
+            let mut values = MultiValue::new();
+            let killed = self.all.iter().any(|record| matches!(*record.outcome.borrow(), Outcome::Killed));
+            if killed {
+                return (Value::Nil, "cancelled").into_lua_multi(lua).map(Some);
+            }
+            values.push_back(Value::Boolean(true));
+            if self.gives_results
+                && let Outcome::Returned(results) = &*self.all[0].outcome.borrow()
+            {
+                results.iter().for_each(|value| values.push_back(value.clone()));
+            }
+            return Ok(Some(values));
+        }
+        if world.now() >= self.deadline {
+            return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
+        }
+        for record in alive {
+            let mut joiners = record.joiners.borrow_mut();
+            if !joiners.contains(&me) {
+                joiners.push(me);
+            }
+        }
+        world.wait(me, self.deadline, &[]);
+        Ok(None)
+    }
+
+    fn describe(&self, _: &Sim) -> (String, String) {
+        let names: Vec<&str> =
+            self.all.iter().filter(|record| record.is_alive()).map(|record| &*record.name).collect();
+        ("join()".to_owned(), format!("for {}", names.join(", ")))
+    }
+}

@@ -1,0 +1,225 @@
+//! One run of a script: everything that its Lua functions act on.
+
+use crate::bind::host::Cores;
+use crate::mistake::{Mistake, Sources, Unwind};
+use crate::output::Output;
+use crate::sched::Sched;
+use crate::state::raw::current_frame;
+use crate::state::watchdog::Watch;
+use crate::state::{Files, Prelude};
+use crate::{Experiment, Place, Point};
+use mlua::{AnyUserData, Lua, Table};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use tidewire_l4_transport::TcpConfig;
+use tidewire_topology::Plan;
+use tidewire_units::{NodeId, Purpose, Span, Stream};
+use tidewire_world::World;
+
+/// Why the chunk is executed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// To find its `experiment{}`; ends there, or where the chunk begins to build something.
+    Plan,
+    /// To build the network; ends where time would start.
+    Build,
+    /// To run.
+    Run,
+}
+
+/// How the run is to end, once that is certain.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Ending {
+    /// `stop([reason])`.
+    Stopped(Option<String>),
+    /// The plan, or the network, is complete.
+    Complete,
+}
+
+/// One execution of a script.
+pub(crate) struct Sim {
+    pub mode: Mode,
+    /// The parameters of this run.
+    pub point: Point,
+    /// What `experiment{}` declared; in a plan, what it declares.
+    pub experiment: RefCell<Experiment>,
+    pub sources: Sources,
+    pub files: Files,
+    pub plan: RefCell<Plan>,
+    /// The plan has grown since the world was last told.
+    pub grown: Cell<bool>,
+    pub world: RefCell<World>,
+    pub sched: RefCell<Sched>,
+    pub out: RefCell<Output>,
+    pub prelude: OnceCell<Prelude>,
+    pub watch: OnceCell<Watch>,
+    pub ending: RefCell<Option<Ending>>,
+    /// Something was built: `experiment{}` comes too late from here on.
+    touched: Cell<bool>,
+    /// `experiment{}` was called.
+    pub declared: Cell<bool>,
+    /// The first print or random draw before `experiment{}`.
+    before: RefCell<Option<(&'static str, Option<Place>)>>,
+    streams: RefCell<BTreeMap<String, Stream>>,
+    /// TCP options of hosts that the world does not know yet.
+    pub host_tcp: RefCell<Vec<(NodeId, TcpConfig)>>,
+    /// Values of parameters that replace the script's own, in a plan.
+    pub overrides: RefCell<Vec<(String, Vec<tidewire_metrics::Value>)>>,
+    /// Makes the files of captures.
+    pub open_capture: RefCell<Box<crate::OpenCapture>>,
+    /// Random delay of the start of native applications.
+    pub jitter: Cell<Span>,
+    /// How often each name of a flow was asked for.
+    pub flow_names: RefCell<BTreeMap<String, u32>>,
+    /// Processor cores that are in use, by node id.
+    pub cores: RefCell<BTreeMap<u32, Cores>>,
+    pub handles: RefCell<Handles>,
+}
+
+/// Lua values that Rust keeps; all must be gone before the state is closed.
+#[derive(Default)]
+pub(crate) struct Handles {
+    /// By node id.
+    pub nodes: Vec<AnyUserData>,
+    /// By link id.
+    pub links: Vec<AnyUserData>,
+    /// The free table `host.data` of each node that asked for it.
+    pub data: BTreeMap<u32, Table>,
+    /// One value for each address and port, so that they work as keys of tables.
+    pub peers: BTreeMap<(u32, u16), AnyUserData>,
+    /// Functions for the end of the run.
+    pub at_end: Vec<(mlua::Function, Option<Place>)>,
+}
+
+impl Sim {
+    pub fn new(
+        mode: Mode,
+        script: &crate::Script,
+        point: Point,
+        experiment: Experiment,
+        world: World,
+        out: Output,
+    ) -> Sim {
+        Sim {
+            mode,
+            point,
+            experiment: RefCell::new(experiment),
+            sources: Sources::default(),
+            files: Files::beside(&script.path),
+            plan: RefCell::default(),
+            grown: Cell::new(false),
+            world: RefCell::new(world),
+            sched: RefCell::default(),
+            out: RefCell::new(out),
+            prelude: OnceCell::new(),
+            watch: OnceCell::new(),
+            ending: RefCell::new(None),
+            touched: Cell::new(false),
+            declared: Cell::new(false),
+            before: RefCell::new(None),
+            streams: RefCell::default(),
+            host_tcp: RefCell::default(),
+            overrides: RefCell::default(),
+            open_capture: RefCell::new(Box::new(|_| Ok(Box::new(std::io::sink())))),
+            jitter: Cell::new(Span::ZERO),
+            flow_names: RefCell::default(),
+            cores: RefCell::default(),
+            handles: RefCell::default(),
+        }
+    }
+
+    /// The script does something that belongs to a run. Ends a plan.
+    pub fn touch(&self) -> mlua::Result<()> {
+        if self.mode == Mode::Plan {
+            return Err(self.unwind(Ending::Complete));
+        }
+        self.touched.set(true);
+        Ok(())
+    }
+
+    /// Whether anything was built.
+    pub fn is_touched(&self) -> bool {
+        self.touched.get()
+    }
+
+    /// Ends the chunk here.
+    pub fn unwind(&self, ending: Ending) -> mlua::Error {
+        self.ending.borrow_mut().get_or_insert(ending);
+        mlua::Error::external(Unwind)
+    }
+
+    /// Notes a print or a random draw, which may not come before `experiment{}`.
+    pub fn note_before(&self, what: &'static str, lua: &Lua) {
+        if !self.declared.get() && self.before.borrow().is_none() {
+            *self.before.borrow_mut() = Some((what, here(lua)));
+        }
+    }
+
+    /// What came before `experiment{}` and should not.
+    pub fn before(&self) -> Option<(&'static str, Option<Place>)> {
+        self.before.borrow().clone()
+    }
+
+    /// The plan, to change it with `what`.
+    pub fn plan_mut(&self, what: &str) -> mlua::Result<RefMut<'_, Plan>> {
+        self.touch()?;
+        let world = self.world.borrow();
+        if world.has_started() {
+            let fix = match what {
+                "net:link()" => "create the link before, and call link:disable() and link:enable()",
+                _ => "call it before the first thing that waits",
+            };
+            return Err(Mistake::new(format!(
+                "{what} at t = {}: the network is fixed once time has started; {fix}",
+                world.now()
+            ))
+            .into());
+        }
+        self.grown.set(true);
+        Ok(self.plan.borrow_mut())
+    }
+
+    /// The world, grown to what the plan says.
+    pub fn world(&self) -> mlua::Result<RefMut<'_, World>> {
+        self.touch()?;
+        let mut world = self.world.borrow_mut();
+        if self.grown.replace(false) {
+            let result = world.sync(&self.plan.borrow());
+            result.map_err(|error| Mistake::new(error.to_string()))?;
+            self.host_tcp.take().into_iter().for_each(|(node, config)| world.set_tcp(node, config));
+        }
+        Ok(world)
+    }
+
+    /// Draws from one of the script's random streams; each has its own name.
+    pub fn draw<T>(&self, lua: &Lua, stream: &str, draw: impl FnOnce(&mut Stream) -> T) -> T {
+        self.note_before("random numbers", lua);
+        let mut streams = self.streams.borrow_mut();
+        if let Some(found) = streams.get_mut(stream) {
+            return draw(found);
+        }
+        let fresh = self.world.borrow().streams().stream(Purpose::Script, stream);
+        draw(streams.entry(stream.to_owned()).or_insert(fresh))
+    }
+
+    /// Lets go of every Lua value, so that the state can be closed.
+    pub fn release(&self) {
+        *self.handles.borrow_mut() = Handles::default();
+        self.sched.borrow_mut().release();
+        self.out.borrow_mut().release();
+    }
+
+    /// What Rust uses of the prelude.
+    pub fn prelude(&self) -> &Prelude {
+        self.prelude.get().expect("the prelude is loaded before the script")
+    }
+}
+
+/// Where the script is now.
+pub(crate) fn here(lua: &Lua) -> Option<Place> {
+    current_frame(lua).map(|frame| Place { file: frame.chunk, line: frame.line })
+}
+
+/// A shared simulation, as every Lua function holds it.
+pub(crate) type Shared = Rc<Sim>;

@@ -1,0 +1,145 @@
+//! Hosts and native applications.
+
+use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, may, need, tcp::TCP};
+
+const TO: &[Opt] = &[
+    Opt::new("to", Kind::Peer, "required", "where to: a host, or address(host, port)"),
+    Opt::new("port", Kind::Port, "of its own", "port of the destination"),
+    Opt::new("start", Kind::Time, "0", "when it begins"),
+    Opt::new("stop", Kind::Time, "never", "when it ends"),
+    Opt::new("name", Kind::Text, "made from the two hosts", "its name in results"),
+];
+const DATAGRAMS: &[Opt] = &[
+    Opt::new("rate", Kind::Rate, "required", "payload rate"),
+    Opt::new("count", COUNT, "no limit", "datagrams to send in all"),
+];
+const SIZE: &[Opt] = &[Opt::new("size", Kind::Size, "1000", "payload of each datagram")];
+
+pub(crate) static PING: Func = func("host:ping", "Sends echo requests.")
+    .with(&[need("to", Kind::Peer)])
+    .opts(&[
+        &[
+            Opt::new("count", COUNT, "1", "how many"),
+            Opt::new("size", Kind::Size, "56", "data bytes of each"),
+            Opt::new("interval", Kind::Time, "1s", "time between them"),
+            Opt::new("ttl", Kind::Int(1, 255), "64", "time to live"),
+        ],
+        &[Opt::new("timeout", Kind::Time, "1s", "how long to wait for each answer")],
+    ])
+    .blocking()
+    .gives("round-trip time in s, or { min, mean, max, lost, rtts } with a count; or nil, error");
+pub(crate) static TRACEROUTE: Func = func("host:traceroute", "The routers on the way to a destination.")
+    .with(&[need("to", Kind::Peer)])
+    .opts(&[&[
+        Opt::new("max_hops", Kind::Int(1, 255), "30", "how far to look"),
+        Opt::new("timeout", Kind::Time, "1s", "how long to wait for each answer"),
+    ]])
+    .blocking()
+    .gives("list of { ip, rtt, name }, printable");
+pub(crate) static ARP_TABLE: Func =
+    func("host:arp_table", "The addresses of neighbours that the host knows.").gives("{ [ip] = mac }");
+pub(crate) static WORK: Func =
+    func("host:work", "Occupies a processor core of the host; waits for one if all are busy.")
+        .with(&[need("time", Kind::Time)])
+        .blocking();
+pub(crate) static SPAWN: Func = func("host:spawn", "Starts a process on the host.")
+    .with(&[need("fn", Kind::Function)])
+    .more()
+    .gives("process");
+pub(crate) static TCP_SOCKET: Func = func("host:tcp", "Opens a TCP socket.").opts(&[TCP]).gives("socket");
+pub(crate) static UDP_SOCKET: Func = func("host:udp", "Opens a UDP socket, on a free port unless given.")
+    .with(&[may("port", Kind::Port)])
+    .gives("socket; or nil, error");
+pub(crate) static LISTEN: Func = func("host:listen", "Opens a TCP socket that listens on a port.")
+    .with(&[need("port", Kind::Port)])
+    .opts(&[TCP, &[Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted")]])
+    .gives("socket; or nil, error");
+pub(crate) static CONNECT: Func = func("host:connect", "Opens a TCP connection.")
+    .with(&[need("to", Kind::Peer), may("port", Kind::Port)])
+    .opts(&[TCP, TIMEOUT])
+    .blocking()
+    .gives("socket; or nil, error");
+pub(crate) static SERVE: Func =
+    func("host:serve", "Listens on a port; each connection gets a process that runs fn(conn, peer).")
+        .with(&[need("port", Kind::Port), need("fn", Kind::Function)])
+        .opts(&[
+            TCP,
+            &[
+                Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted"),
+                Opt::new("workers", COUNT, "no limit", "connections served at a time"),
+            ],
+        ])
+        .gives("process");
+pub(crate) static BULK: Func = func("host:bulk", "Sends as fast as TCP allows.")
+    .opts(&[
+        TO,
+        TCP,
+        &[
+            Opt::new("size", Kind::Size, "no end", "how much to send"),
+            Opt::new(
+                "streams",
+                Kind::Int(1, 10_000),
+                "1",
+                "parallel connections; gives a list with more than one",
+            ),
+        ],
+    ])
+    .gives("flow");
+pub(crate) static CBR: Func = func("host:cbr", "Sends datagrams at a constant rate.")
+    .opts(&[
+        TO,
+        DATAGRAMS,
+        SIZE,
+        &[Opt::new("jitter", Kind::Time, "0", "each datagram is sent up to so much later")],
+    ])
+    .gives("flow");
+pub(crate) static ON_OFF: Func = func("host:on_off", "Sends datagrams at a constant rate, in bursts.")
+    .opts(&[
+        TO,
+        DATAGRAMS,
+        SIZE,
+        &[
+            Opt::new("on", Kind::Time, "1s", "mean length of a burst"),
+            Opt::new("off", Kind::Time, "1s", "mean length of a pause"),
+            Opt::new("fixed", Kind::Bool, "false", "bursts and pauses are exactly so long, not exponential"),
+        ],
+    ])
+    .gives("flow");
+pub(crate) static POISSON: Func = func("host:poisson", "Sends datagrams at exponential intervals.")
+    .opts(&[TO, DATAGRAMS, SIZE])
+    .gives("flow");
+pub(crate) static SINK: Func =
+    func("host:sink", "Discards what arrives on a port, TCP and UDP.").with(&[need("port", Kind::Port)]);
+pub(crate) static FLOW_WAIT: Func = func("flow:wait", "Waits until a flow with an end is over.")
+    .opts(&[TIMEOUT])
+    .blocking()
+    .gives("true; or nil, \"timeout\"");
+pub(crate) static FLOW_STOP: Func = func("flow:stop", "Ends the flow now.");
+pub(crate) static FLOW_WATCH: Func = func("flow:watch", "Time series of the flow in series.csv.")
+    .with(&[need("metrics", Kind::Texts)])
+    .opts(&[&[Opt::new("every", Kind::Time, "100ms", "how often")]]);
+pub(crate) static ADDRESS: Func = func("address", "An address, as recvfrom gives it and sendto takes it.")
+    .with(&[need("host", Kind::Peer), may("port", Kind::Port)])
+    .gives("peer");
+
+pub(crate) const ALL: &[&Func] = &[
+    &PING,
+    &TRACEROUTE,
+    &ARP_TABLE,
+    &WORK,
+    &SPAWN,
+    &TCP_SOCKET,
+    &UDP_SOCKET,
+    &LISTEN,
+    &CONNECT,
+    &SERVE,
+    &BULK,
+    &CBR,
+    &ON_OFF,
+    &POISSON,
+    &SINK,
+    &FLOW_WAIT,
+    &FLOW_STOP,
+    &FLOW_WATCH,
+    &ADDRESS,
+];

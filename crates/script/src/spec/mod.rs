@@ -1,0 +1,275 @@
+//! The one table of functions and options: it drives the checks, and the reference can be made from it.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `net.rs` | the network: nodes, links, shapes |
+//! | `link.rs` | what can be done with a link |
+//! | `tcp.rs` | options of TCP |
+//! | `host.rs` | hosts and native applications |
+//! | `socket.rs` | sockets |
+//! | `time.rs` | time, processes, chance, units |
+//! | `measure.rs` | measurement and `experiment{}` |
+
+pub(crate) mod host;
+pub(crate) mod link;
+pub(crate) mod measure;
+pub(crate) mod net;
+pub(crate) mod socket;
+pub(crate) mod tcp;
+pub(crate) mod time;
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Anything.
+    Any,
+    /// True or false.
+    Bool,
+    /// A whole number in this range.
+    Int(i64, i64),
+    /// A number.
+    Number,
+    /// A text.
+    Text,
+    /// A time: `"20ms"`, or seconds.
+    Time,
+    /// A rate: `"10Mbps"`, or bit/s.
+    Rate,
+    /// A size: `"64KiB"`, or bytes.
+    Size,
+    /// A probability: `"1%"`, or 0 to 1.
+    Probability,
+    /// A port, 0 to 65535.
+    Port,
+    /// A host, switch or router.
+    Node,
+    /// A host.
+    Host,
+    /// A list of nodes; lists may nest.
+    Nodes,
+    /// A host, an address, or a peer.
+    Peer,
+    /// A function.
+    Function,
+    /// A table.
+    Table,
+    /// One of these texts.
+    Choice(&'static [&'static str]),
+    /// One of these texts, or false for the last.
+    ChoiceOrFalse(&'static [&'static str]),
+    /// A loss model.
+    Loss,
+    /// A queue limit.
+    Queue,
+    /// A time, or `{"uniform", low, high}`.
+    Processing,
+    /// An interface address: `"10.0.0.5/24"` or `"none"`.
+    InterfaceAddress,
+    /// Bytes to send.
+    Data,
+    /// A nested table with these options.
+    Options(&'static [&'static [Opt]]),
+    /// A text or a list of texts.
+    Texts,
+}
+
+/// An option of a function.
+#[derive(Debug)]
+pub struct Opt {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// What holds without it, as text.
+    pub default: &'static str,
+    /// One line.
+    pub doc: &'static str,
+    /// Other names that are understood.
+    pub aliases: &'static [&'static str],
+}
+
+/// A positional argument.
+#[derive(Debug)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// It may be left out.
+    pub optional: bool,
+}
+
+/// A function or method.
+#[derive(Debug)]
+pub struct Func {
+    /// `net:link`, `sleep`, `random.uniform`, `host:ping`.
+    pub name: &'static str,
+    /// Positional arguments.
+    pub params: &'static [Param],
+    /// Options, in the table that comes last.
+    pub opts: &'static [&'static [Opt]],
+    /// Any further arguments are taken.
+    pub rest: bool,
+    /// It may take simulated time.
+    pub waits: bool,
+    /// What it gives.
+    pub returns: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+impl Kind {
+    /// What it is called in messages, with an example.
+    pub fn describe(self) -> String {
+        match self {
+            Kind::Any => "a value".to_owned(),
+            Kind::Bool => "true or false".to_owned(),
+            Kind::Int(0, i64::MAX) => "a whole number, 0 or more".to_owned(),
+            Kind::Int(1, i64::MAX) => "a whole number, 1 or more".to_owned(),
+            Kind::Int(i64::MIN, _) => "a whole number".to_owned(),
+            Kind::Int(low, high) => format!("a whole number from {low} to {high}"),
+            Kind::Number => "a number".to_owned(),
+            Kind::Text => "a text".to_owned(),
+            Kind::Time => "a time, such as \"20ms\" or a number of seconds".to_owned(),
+            Kind::Rate => "a rate, such as \"10Mbps\"".to_owned(),
+            Kind::Size => "a size, such as \"64KiB\" or a number of bytes".to_owned(),
+            Kind::Probability => "a probability, such as \"1%\"".to_owned(),
+            Kind::Port => "a port, 0 to 65535".to_owned(),
+            Kind::Node => "a node (host, switch or router)".to_owned(),
+            Kind::Host => "a host".to_owned(),
+            Kind::Nodes => "a list of nodes".to_owned(),
+            Kind::Peer => "a host, an address such as \"10.0.0.1\", or address(host, port)".to_owned(),
+            Kind::Function => "a function".to_owned(),
+            Kind::Table => "a table".to_owned(),
+            Kind::Choice(names) => format!("one of \"{}\"", names.join("\", \"")),
+            Kind::ChoiceOrFalse(names) => format!("one of \"{}\", or false", names.join("\", \"")),
+            Kind::Loss => "a probability, such as \"1%\", or { every = n } or { seq = {5, 9} }".to_owned(),
+            Kind::Queue => "a queue limit, such as \"100pkt\", \"64KiB\" or \"1bdp\"".to_owned(),
+            Kind::Processing => "a time, such as \"50us\", or {\"uniform\", \"0us\", \"100us\"}".to_owned(),
+            Kind::InterfaceAddress => "an address such as \"10.0.0.5/24\", or \"none\"".to_owned(),
+            Kind::Data => "a text (the bytes to send)".to_owned(),
+            Kind::Options(_) => "a table of options".to_owned(),
+            Kind::Texts => "a text or a list of texts".to_owned(),
+        }
+    }
+
+    /// Whether a plain table can be such a value.
+    pub fn takes_table(self) -> bool {
+        matches!(
+            self,
+            Kind::Any
+                | Kind::Nodes
+                | Kind::Table
+                | Kind::Loss
+                | Kind::Queue
+                | Kind::Processing
+                | Kind::Options(_)
+                | Kind::Texts
+        )
+    }
+}
+
+impl Func {
+    /// The name without what it belongs to.
+    pub fn short(&self) -> &'static str {
+        self.name.rsplit([':', '.']).next().unwrap_or(self.name)
+    }
+
+    /// `net` of `net:link`, `random` of `random.uniform`, nothing of `sleep`.
+    pub fn owner(&self) -> &'static str {
+        self.name.rsplit_once([':', '.']).map_or("", |(owner, _)| owner)
+    }
+}
+
+impl Opt {
+    /// An option.
+    pub const fn new(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Opt {
+        Opt { name, kind, default, doc, aliases: &[] }
+    }
+
+    /// The same with other names that are understood.
+    pub const fn or(mut self, aliases: &'static [&'static str]) -> Opt {
+        self.aliases = aliases;
+        self
+    }
+}
+
+/// A positional argument that must be given.
+pub(crate) const fn need(name: &'static str, kind: Kind) -> Param {
+    Param { name, kind, optional: false }
+}
+
+/// A positional argument that may be left out.
+pub(crate) const fn may(name: &'static str, kind: Kind) -> Param {
+    Param { name, kind, optional: true }
+}
+
+/// A function without arguments, to fill in.
+pub(crate) const fn func(name: &'static str, doc: &'static str) -> Func {
+    Func { name, params: &[], opts: &[], rest: false, waits: false, returns: "", doc }
+}
+
+impl Func {
+    /// With these positional arguments.
+    pub(crate) const fn with(mut self, params: &'static [Param]) -> Func {
+        self.params = params;
+        self
+    }
+
+    /// With these options.
+    pub(crate) const fn opts(mut self, opts: &'static [&'static [Opt]]) -> Func {
+        self.opts = opts;
+        self
+    }
+
+    /// Giving this.
+    pub(crate) const fn gives(mut self, returns: &'static str) -> Func {
+        self.returns = returns;
+        self
+    }
+
+    /// Taking simulated time.
+    pub(crate) const fn blocking(mut self) -> Func {
+        self.waits = true;
+        self
+    }
+
+    /// Taking any number of further arguments.
+    pub(crate) const fn more(mut self) -> Func {
+        self.rest = true;
+        self
+    }
+}
+
+/// A count without upper limit.
+pub(crate) const COUNT: Kind = Kind::Int(1, i64::MAX);
+/// A whole number from 0.
+pub(crate) const WHOLE: Kind = Kind::Int(0, i64::MAX);
+/// How long to wait at most.
+pub(crate) const TIMEOUT: &[Opt] = &[Opt::new("timeout", Kind::Time, "for ever", "how long to wait at most")];
+
+/// Every function there is, by topic.
+pub fn all() -> Vec<&'static Func> {
+    [net::ALL, link::ALL, host::ALL, socket::ALL, time::ALL, measure::ALL].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_and_option_is_documented_once() {
+        let mut names = std::collections::BTreeSet::new();
+        for func in all() {
+            assert!(names.insert(func.name), "{} is there twice", func.name);
+            assert!(func.doc.len() > 8, "{} has no documentation", func.name);
+            let mut options = std::collections::BTreeSet::new();
+            for opt in func.opts.iter().flat_map(|group| group.iter()) {
+                assert!(!opt.doc.is_empty() && !opt.default.is_empty(), "{}.{}", func.name, opt.name);
+                for name in [opt.name].iter().chain(opt.aliases) {
+                    assert!(options.insert(*name), "{} has the option {name} twice", func.name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The network: nodes, links, shapes.
+
+use super::{COUNT, Func, Kind, Opt, WHOLE, func, need, tcp::TCP};
+
+const HOST: &[Opt] = &[
+    Opt::new(
+        "ip",
+        Kind::InterfaceAddress,
+        "automatic",
+        "address of the first interface: \"10.0.0.5/24\" or \"none\"",
+    ),
+    Opt::new("gateway", Kind::Text, "the first router of its network", "default gateway"),
+    Opt::new(
+        "delay",
+        Kind::Processing,
+        "0",
+        "time to process each packet received: \"50us\" or {\"uniform\", \"0us\", \"100us\"}",
+    ),
+    Opt::new("cores", COUNT, "1", "processor cores, for work that occupies them"),
+    Opt::new("forward", Kind::Bool, "false", "forwards packets that are not for it"),
+    Opt::new("tcp", Kind::Options(&[TCP]), "{}", "TCP options of its sockets"),
+];
+const SWITCH: &[Opt] = &[
+    Opt::new("ageing", Kind::Time, "300s", "how long an address is remembered").or(&["aging"]),
+    Opt::new("table_size", COUNT, "8192", "how many addresses are remembered"),
+];
+const ROUTER: &[Opt] = &[Opt::new(
+    "ecmp",
+    Kind::ChoiceOrFalse(&["flow", "packet"]),
+    "\"flow\"",
+    "how equally short paths are used: one per flow, packets in turn, or only the first",
+)];
+/// Options of one direction of a link.
+pub(crate) const DIRECTION: &[Opt] = &[
+    Opt::new("rate", Kind::Rate, "1Gbps", "how fast it sends").or(&["bw", "bandwidth", "speed"]),
+    Opt::new("delay", Kind::Time, "0", "propagation delay").or(&["latency"]),
+    Opt::new(
+        "loss",
+        Kind::Loss,
+        "0%",
+        "which packets are lost: \"1%\", { every = 100 }, { seq = {5, 9} }; match = \"data\" | \"ack\" | ...",
+    ),
+    Opt::new(
+        "queue",
+        Kind::Queue,
+        "1000pkt",
+        "how much may wait: \"100pkt\", \"64KiB\", \"1bdp\" (needs rtt)",
+    ),
+    Opt::new("cost", Kind::Int(1, 1 << 24), "1", "what routing pays for this way"),
+];
+/// Options of a link.
+pub(crate) const LINK: &[Opt] = &[
+    Opt::new(
+        "framing",
+        Kind::Choice(&["ethernet", "ip", "ppp"]),
+        "\"ethernet\"",
+        "what the serialiser counts",
+    ),
+    Opt::new("mtu", Kind::Int(68, 65535), "1500", "largest IP packet, in bytes"),
+    Opt::new("forward", Kind::Options(&[DIRECTION]), "{}", "overrides for the direction a -> b"),
+    Opt::new("backward", Kind::Options(&[DIRECTION]), "{}", "overrides for the direction b -> a"),
+];
+
+pub(crate) static NET_HOST: Func =
+    func("net:host", "Adds a host.").with(&[need("name", Kind::Text)]).opts(&[HOST]).gives("host");
+pub(crate) static NET_HOSTS: Func = func("net:hosts", "Adds hosts prefix1 to prefixN.")
+    .with(&[need("prefix", Kind::Text), need("n", COUNT)])
+    .opts(&[HOST])
+    .gives("list of hosts");
+pub(crate) static NET_SWITCH: Func = func("net:switch", "Adds a learning switch.")
+    .with(&[need("name", Kind::Text)])
+    .opts(&[SWITCH])
+    .gives("switch");
+pub(crate) static NET_ROUTER: Func =
+    func("net:router", "Adds a router.").with(&[need("name", Kind::Text)]).opts(&[ROUTER]).gives("router");
+pub(crate) static NET_LINK: Func = func("net:link", "Joins two nodes.")
+    .with(&[need("a", Kind::Node), need("b", Kind::Node)])
+    .opts(&[DIRECTION, LINK])
+    .gives("link");
+pub(crate) static NET_LAN: Func = func("net:lan", "Adds a switch and a link from it to each node.")
+    .with(&[need("name", Kind::Text), need("nodes", Kind::Nodes)])
+    .opts(&[DIRECTION, LINK])
+    .gives("switch");
+pub(crate) static NET_SUBNET: Func = func("net:subnet", "Gives the network that these nodes share a subnet.")
+    .with(&[need("subnet", Kind::Text), need("nodes", Kind::Nodes)]);
+pub(crate) static NET_FIND: Func = func("net:find", "The node or link with this name, or nil.")
+    .with(&[need("name", Kind::Text)])
+    .gives("node or link");
+pub(crate) static NET_PATH: Func =
+    func("net:path", "The nodes that a packet from a to b visits; of equally short paths the first.")
+        .with(&[need("a", Kind::Node), need("b", Kind::Node)])
+        .gives("list of nodes, or nil");
+const BASICS: &[Opt] = &[
+    Opt::new("prefix", Kind::Text, "\"\"", "put before the name of every node"),
+    Opt::new("host", Kind::Options(&[HOST]), "{}", "options of the hosts"),
+    Opt::new("access", Kind::Options(&[DIRECTION, LINK]), "as link", "the links of the hosts"),
+];
+const SHAPE: &[Opt] = &[
+    Opt::new("link", Kind::Options(&[DIRECTION, LINK]), "{}", "options of the links"),
+    Opt::new(
+        "node",
+        Kind::Choice(&["router", "switch"]),
+        "\"router\"",
+        "what the nodes are; switches must not form loops",
+    ),
+];
+const HOSTS_EACH: &[Opt] = &[Opt::new("hosts", WHOLE, "1", "hosts at each node")];
+pub(crate) static NET_DUMBBELL: Func =
+    func("net:dumbbell", "Pairs of hosts that share a bottleneck: left1.. - l - r - right1..")
+        .opts(&[
+            BASICS,
+            &[
+                Opt::new("pairs", COUNT, "1", "pairs of hosts"),
+                Opt::new("bottleneck", Kind::Options(&[DIRECTION, LINK]), "{}", "the link in the middle"),
+                Opt::new("rtt", Kind::Table, "none", "round-trip times of the pairs without queues; sets the delays of their left links"),
+                Opt::new("tcp", Kind::Options(&[TCP]), "{}", "TCP options of the hosts"),
+            ],
+        ])
+        .gives("{ left = {hosts}, right = {hosts}, bottleneck = link, l = router, r = router, left_access = {links}, right_access = {links} }");
+pub(crate) static NET_LINE: Func = func("net:line", "Nodes in a line, with hosts at each.")
+    .opts(&[BASICS, SHAPE, HOSTS_EACH, &[Opt::new("n", COUNT, "3", "how many nodes").or(&["routers"])]])
+    .gives("{ hosts = {..}, nodes = {..}, links = {..}, access = {..} }");
+pub(crate) static NET_STAR: Func = func("net:star", "Hosts around a node in the middle.")
+    .opts(&[BASICS, SHAPE, &[Opt::new("hosts", COUNT, "4", "how many hosts").or(&["n"])]])
+    .gives("{ hosts = {..}, nodes = {..}, links = {..}, access = {..} }");
+pub(crate) static NET_RING: Func = func("net:ring", "Nodes in a ring, with hosts at each.")
+    .opts(&[
+        BASICS,
+        SHAPE,
+        HOSTS_EACH,
+        &[Opt::new("n", Kind::Int(3, 100_000), "4", "how many nodes").or(&["routers"])],
+    ])
+    .gives("{ hosts = {..}, nodes = {..}, links = {..}, access = {..} }");
+pub(crate) static NET_GRID: Func = func("net:grid", "Nodes in a grid, with hosts at each.")
+    .opts(&[
+        BASICS,
+        SHAPE,
+        HOSTS_EACH,
+        &[Opt::new("rows", COUNT, "3", "rows"), Opt::new("columns", COUNT, "3", "columns").or(&["cols"])],
+    ])
+    .gives("{ hosts = {..}, nodes = {..}, links = {..}, access = {..} }, row by row");
+pub(crate) static NET_TREE: Func = func("net:tree", "A tree of nodes, with hosts at the lowest level.")
+    .opts(&[
+        BASICS,
+        SHAPE,
+        HOSTS_EACH,
+        &[
+            Opt::new("depth", Kind::Int(1, 16), "2", "levels of nodes"),
+            Opt::new("fanout", Kind::Int(1, 1000), "2", "children of each node"),
+        ],
+    ])
+    .gives("{ hosts = {..}, nodes = {..}, links = {..}, access = {..} }");
+pub(crate) static NET_PARKING_LOT: Func = func(
+    "net:parking_lot",
+    "A chain of bottlenecks: one long path over all of them, one short path over each.",
+)
+.opts(&[
+    BASICS,
+    &[
+        Opt::new("hops", COUNT, "3", "bottlenecks"),
+        Opt::new("bottleneck", Kind::Options(&[DIRECTION, LINK]), "{}", "the links between routers"),
+    ],
+])
+.gives("{ src = host, dst = host, from = {hosts}, to = {hosts}, routers = {..}, bottlenecks = {links}, access = {links} }");
+pub(crate) static NET_FAT_TREE: Func =
+    func("net:fat_tree", "A k-ary fat tree (Al-Fares et al. 2008): k^3/4 hosts.")
+        .opts(&[BASICS, SHAPE, &[Opt::new("k", Kind::Int(2, 128), "4", "ports of each router; even")]])
+        .gives("{ hosts = {..}, edge = {..}, aggregation = {..}, core = {..}, links = {..}, access = {..} }");
+pub(crate) static NET_LEAF_SPINE: Func = func("net:leaf_spine", "Every leaf is linked to every spine.")
+    .opts(&[
+        BASICS,
+        SHAPE,
+        &[
+            Opt::new("leaves", COUNT, "4", "leaf routers"),
+            Opt::new("spines", COUNT, "2", "spine routers"),
+            Opt::new("hosts", COUNT, "4", "hosts at each leaf"),
+        ],
+    ])
+    .gives("{ hosts = {..}, leaves = {..}, spines = {..}, links = {..}, access = {..} }");
+pub(crate) static NET_RANDOM: Func =
+    func("net:random", "A random connected network, with hosts at each node.")
+        .opts(&[
+            BASICS,
+            SHAPE,
+            HOSTS_EACH,
+            &[
+                Opt::new("n", Kind::Int(2, 100_000), "20", "how many nodes"),
+                Opt::new(
+                    "model",
+                    Kind::Choice(&["waxman", "gnp", "ba"]),
+                    "\"waxman\"",
+                    "Waxman, Erdos-Renyi, or Barabasi-Albert",
+                ),
+                Opt::new("alpha", Kind::Number, "0.4", "waxman: how likely links are"),
+                Opt::new(
+                    "beta",
+                    Kind::Number,
+                    "0.2",
+                    "waxman: how likely long links are, against short ones",
+                ),
+                Opt::new(
+                    "delay",
+                    Kind::Time,
+                    "0",
+                    "waxman: delay added to a link for each unit of its length",
+                ),
+                Opt::new("p", Kind::Probability, "0.2", "gnp: probability of each link"),
+                Opt::new("m", Kind::Int(1, 1000), "2", "ba: links of each new node"),
+            ],
+        ])
+        .gives("{ hosts = {..}, nodes = {..}, links = {..}, access = {..} }");
+pub(crate) static NET_DOT: Func = func("net:dot", "The network as a drawing for Graphviz.").gives("text");
+pub(crate) static SWITCH_MAC_TABLE: Func =
+    func("switch:mac_table", "The addresses that the switch has learned.").gives("{ [mac] = port }");
+pub(crate) const ALL: &[&Func] = &[
+    &NET_HOST,
+    &NET_HOSTS,
+    &NET_SWITCH,
+    &NET_ROUTER,
+    &NET_LINK,
+    &NET_LAN,
+    &NET_SUBNET,
+    &NET_FIND,
+    &NET_PATH,
+    &NET_DUMBBELL,
+    &NET_LINE,
+    &NET_STAR,
+    &NET_RING,
+    &NET_GRID,
+    &NET_TREE,
+    &NET_PARKING_LOT,
+    &NET_FAT_TREE,
+    &NET_LEAF_SPINE,
+    &NET_RANDOM,
+    &NET_DOT,
+    &SWITCH_MAC_TABLE,
+];

@@ -1,0 +1,108 @@
+//! Time, processes, chance, units.
+
+use super::{Func, Kind, TIMEOUT, func, may, need};
+
+pub(crate) static NOW: Func = func("now", "The simulated time, in seconds.").gives("s");
+pub(crate) static SLEEP: Func = func("sleep", "Lets time pass.").with(&[need("time", Kind::Time)]).blocking();
+pub(crate) static AT: Func = func("at", "Calls fn at a point in time.")
+    .with(&[need("time", Kind::Time), need("fn", Kind::Function)])
+    .gives("timer");
+pub(crate) static AFTER: Func = func("after", "Calls fn after some time.")
+    .with(&[need("time", Kind::Time), need("fn", Kind::Function)])
+    .gives("timer");
+pub(crate) static EVERY: Func = func("every", "Calls fn in regular intervals; does not keep the run alive.")
+    .with(&[need("interval", Kind::Time), need("fn", Kind::Function)])
+    .gives("timer");
+pub(crate) static AT_END: Func =
+    func("at_end", "Calls fn when the run is over; it cannot wait.").with(&[need("fn", Kind::Function)]);
+pub(crate) static STOP: Func = func("stop", "Ends the run now.").with(&[may("reason", Kind::Text)]);
+pub(crate) static SPAWN: Func = func("spawn", "Starts a process, after the current one waits or ends.")
+    .with(&[need("fn", Kind::Function)])
+    .more()
+    .gives("process");
+pub(crate) static WAIT_ALL: Func = func("wait_all", "Waits until all these processes have ended.")
+    .with(&[need("processes", Kind::Table)])
+    .blocking()
+    .gives("true; or nil, error");
+pub(crate) static JOIN: Func = func("process:join", "Waits until the process has ended.")
+    .opts(&[TIMEOUT])
+    .blocking()
+    .gives("true and what it returned; or nil, \"timeout\"");
+pub(crate) static KILL: Func = func("process:kill", "Ends the process where it stands.");
+pub(crate) static CANCEL: Func = func("timer:cancel", "Forgets the callback.");
+pub(crate) static SECONDS: Func = func("seconds", "A time as a number: seconds(\"20ms\") is 0.02.")
+    .with(&[need("time", Kind::Time)])
+    .gives("s");
+pub(crate) static BYTES: Func = func("bytes", "A size as a number: bytes(\"64KiB\") is 65536.")
+    .with(&[need("size", Kind::Size)])
+    .gives("bytes");
+pub(crate) static BITS_PER_S: Func = func("bits_per_s", "A rate as a number: bits_per_s(\"10Mbps\") is 1e7.")
+    .with(&[need("rate", Kind::Rate)])
+    .gives("bit/s");
+pub(crate) static READ_FILE: Func = func("read_file", "The contents of a file below the script's folder.")
+    .with(&[need("name", Kind::Text)])
+    .gives("text");
+
+pub(crate) static UNIFORM: Func = func("random.uniform", "Uniform between a and b.")
+    .with(&[may("a", Kind::Number), may("b", Kind::Number)])
+    .gives("number");
+pub(crate) static EXPONENTIAL: Func = func("random.exponential", "Exponential with this mean.")
+    .with(&[need("mean", Kind::Time)])
+    .gives("number");
+pub(crate) static NORMAL: Func = func("random.normal", "Normal with this mean and standard deviation.")
+    .with(&[need("mean", Kind::Number), need("sd", Kind::Number)])
+    .gives("number");
+pub(crate) static LOGNORMAL: Func =
+    func("random.lognormal", "e to a normal number with this mean and standard deviation.")
+        .with(&[need("mu", Kind::Number), need("sigma", Kind::Number)])
+        .gives("number");
+pub(crate) static PARETO: Func = func("random.pareto", "Pareto, by its scale (least value) or its mean.")
+    .opts(&[&[
+        super::Opt::new("shape", Kind::Number, "required", "the tail exponent"),
+        super::Opt::new("scale", Kind::Number, "from the mean", "the least value"),
+        super::Opt::new("mean", Kind::Number, "from the scale", "the mean; needs a shape above 1"),
+    ]])
+    .gives("number");
+pub(crate) static ZIPF: Func = func("random.zipf", "1 to n, the k-th with a weight of k^-s.")
+    .with(&[need("n", Kind::Int(1, 10_000_000)), may("s", Kind::Number)])
+    .gives("whole number");
+pub(crate) static INT: Func = func("random.int", "A whole number from a to b.")
+    .with(&[need("a", Kind::Int(i64::MIN, i64::MAX)), need("b", Kind::Int(i64::MIN, i64::MAX))])
+    .gives("whole number");
+pub(crate) static CHANCE: Func = func("random.chance", "True with this probability.")
+    .with(&[need("p", Kind::Probability)])
+    .gives("boolean");
+pub(crate) static CHOICE: Func =
+    func("random.choice", "One element of a list.").with(&[need("list", Kind::Table)]).gives("value");
+pub(crate) static SHUFFLE: Func = func("random.shuffle", "Puts a list in random order.")
+    .with(&[need("list", Kind::Table)])
+    .gives("the list");
+
+pub(crate) const ALL: &[&Func] = &[
+    &NOW,
+    &SLEEP,
+    &AT,
+    &AFTER,
+    &EVERY,
+    &AT_END,
+    &STOP,
+    &SPAWN,
+    &WAIT_ALL,
+    &JOIN,
+    &KILL,
+    &CANCEL,
+    &SECONDS,
+    &BYTES,
+    &BITS_PER_S,
+    &READ_FILE,
+    &UNIFORM,
+    &EXPONENTIAL,
+    &NORMAL,
+    &LOGNORMAL,
+    &PARETO,
+    &ZIPF,
+    &INT,
+    &CHANCE,
+    &CHOICE,
+    &SHUFFLE,
+];

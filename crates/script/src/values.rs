@@ -1,0 +1,481 @@
+//! Values of scripts, with units: from Lua to what the network takes.
+
+use crate::call::{Opts, options, type_name};
+use crate::classes::{node_of, peer_of};
+use crate::mistake::{Mistake, did_you_mean};
+use crate::sim::Shared;
+use crate::spec::Kind;
+use mlua::{Function, Lua, Table, Value};
+use std::net::Ipv4Addr;
+use tidewire_topology::{AddressMode, IfaceAddr, LossModel, LossSpec, Match, NodeKind, Processing};
+use tidewire_units::{
+    Bytes, NodeId, Probability, Rate, Span, parse_count, parse_probability, parse_rate, parse_size,
+    parse_span,
+};
+
+/// A value that was checked.
+#[derive(Clone, Debug)]
+pub(crate) enum Val {
+    Any(Value),
+    Bool(bool),
+    Int(i64),
+    Number(f64),
+    Text(String),
+    Span(Span),
+    Rate(Rate),
+    Size(Bytes),
+    Probability(Probability),
+    Node(NodeId),
+    Nodes(Vec<NodeId>),
+    Peer(Peer),
+    Function(Function),
+    Table(Table),
+    Loss(LossSpec),
+    Queue(Queue),
+    Processing(Processing),
+    InterfaceAddress(AddressMode),
+    Data(bytes::Bytes),
+    Opts(Opts),
+    Texts(Vec<String>),
+}
+
+/// Where something is sent to.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Peer {
+    /// A host of the script.
+    Node(NodeId),
+    /// An address, with a port if it came with one.
+    Address(Ipv4Addr, Option<u16>),
+    /// A name that no host has.
+    Unknown(String),
+}
+
+/// A queue limit before the rate and the round-trip time are known.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Queue {
+    /// So many packets.
+    Packets(u32),
+    /// So many bytes.
+    Bytes(Bytes),
+    /// A multiple of the bandwidth-delay product, with the round-trip time if it was given.
+    Bdp(f64, Option<Span>),
+}
+
+impl Val {
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            Val::Span(span) => Some(*span),
+            _ => None,
+        }
+    }
+}
+
+/// Converts a value. `name` is what the script calls it; `context` says what it belongs to.
+pub(crate) fn convert(
+    lua: &Lua,
+    sim: &Shared,
+    kind: Kind,
+    value: &Value,
+    name: &str,
+    context: &str,
+) -> Result<Val, Mistake> {
+    let wrong = || not_a(kind, value, name, context);
+    Ok(match kind {
+        Kind::Any => Val::Any(value.clone()),
+        Kind::Bool => Val::Bool(value.as_boolean().ok_or_else(wrong)?),
+        Kind::Int(low, high) => {
+            let n = whole(value).ok_or_else(wrong)?;
+            if !(low..=high).contains(&n) {
+                return Err(Mistake::new(format!(
+                    "{name} = {n} is out of range: expected {}",
+                    kind.describe()
+                ))
+                .at_word(name));
+            }
+            Val::Int(n)
+        }
+        Kind::Port => {
+            let n = whole(value).ok_or_else(wrong)?;
+            if !(0..=65535).contains(&n) {
+                return Err(
+                    Mistake::new(format!("{n} is not a port: ports are 0 to 65535")).at_word(n.to_string())
+                );
+            }
+            Val::Int(n)
+        }
+        Kind::Number => Val::Number(number(value).filter(|x| !x.is_nan()).ok_or_else(wrong)?),
+        Kind::Text => Val::Text(text(value).ok_or_else(wrong)?),
+        Kind::Time => Val::Span(time(value, name, context)?),
+        Kind::Rate => Val::Rate(rate(value, name, context)?),
+        Kind::Size => Val::Size(size(value, name, context)?),
+        Kind::Probability => Val::Probability(probability(value, name, context)?),
+        Kind::Node => Val::Node(node_of(value).ok_or_else(wrong)?),
+        Kind::Host => Val::Node(host(sim, value).ok_or_else(wrong)?),
+        Kind::Nodes => {
+            let mut nodes = Vec::new();
+            collect_nodes(value, &mut nodes, 0).ok_or_else(wrong)?;
+            Val::Nodes(nodes)
+        }
+        Kind::Peer => Val::Peer(peer(sim, value).ok_or_else(wrong)?),
+        Kind::Function => Val::Function(value.as_function().ok_or_else(wrong)?.clone()),
+        Kind::Table => Val::Table(value.as_table().ok_or_else(wrong)?.clone()),
+        Kind::Choice(names) => Val::Text(choice(value, names, name, context)?),
+        Kind::ChoiceOrFalse(names) => match value {
+            Value::Boolean(false) => Val::Text("false".to_owned()),
+            other => Val::Text(choice(other, names, name, context)?),
+        },
+        Kind::Loss => Val::Loss(loss(lua, value, name, context)?),
+        Kind::Queue => Val::Queue(queue(lua, value, name, context)?),
+        Kind::Processing => Val::Processing(processing(value, name, context)?),
+        Kind::InterfaceAddress => {
+            let text = text(value).ok_or_else(wrong)?;
+            Val::InterfaceAddress(interface_address(&text).map_err(|error| error.at_word(text))?)
+        }
+        Kind::Data => match value {
+            Value::String(data) => Val::Data(bytes::Bytes::copy_from_slice(&data.as_bytes())),
+            Value::Integer(_) | Value::Number(_) => {
+                Val::Data(text(value).ok_or_else(wrong)?.into_bytes().into())
+            }
+            _ => return Err(wrong()),
+        },
+        Kind::Options(groups) => {
+            let table = value.as_table().ok_or_else(wrong)?;
+            Val::Opts(options(lua, sim, &context.replace("option ", "").replace('\'', ""), groups, table)?)
+        }
+        Kind::Texts => Val::Texts(texts(value).ok_or_else(wrong)?),
+    })
+}
+
+fn not_a(kind: Kind, value: &Value, name: &str, context: &str) -> Mistake {
+    let got = match value {
+        Value::Nil => "nil".to_owned(),
+        Value::String(text) => format!("\"{}\"", text.to_string_lossy()),
+        Value::Integer(n) => n.to_string(),
+        Value::Number(x) => x.to_string(),
+        Value::Boolean(b) => b.to_string(),
+        other => format!("a {}", type_name(other)),
+    };
+    Mistake::new(format!("{context} must be {}, got {got}", kind.describe())).at_word(name)
+}
+
+fn quantity(error: &tidewire_units::QuantityError, text: &str) -> Mistake {
+    Mistake::new(error.to_string()).at_word(text)
+}
+
+fn time(value: &Value, name: &str, context: &str) -> Result<Span, Mistake> {
+    if let Value::String(text) = value {
+        let text = text.to_string_lossy();
+        return parse_span(&text).map_err(|error| quantity(&error, &text));
+    }
+    let seconds = number(value).ok_or_else(|| not_a(Kind::Time, value, name, context))?;
+    if seconds.is_nan() || seconds < -1e-12 {
+        return Err(
+            Mistake::new(format!("{context} is {seconds} s: a time cannot be negative")).at_word(name)
+        );
+    }
+    Ok(Span::from_secs_f64(seconds))
+}
+
+fn rate(value: &Value, name: &str, context: &str) -> Result<Rate, Mistake> {
+    if let Value::String(text) = value {
+        let text = text.to_string_lossy();
+        return parse_rate(&text).map_err(|error| quantity(&error, &text));
+    }
+    let bits = number(value).ok_or_else(|| not_a(Kind::Rate, value, name, context))?;
+    if bits.is_nan() || bits <= 0.0 {
+        return Err(Mistake::new(format!("{name} = {bits} is not a rate: it must be more than 0 bit/s"))
+            .at_word(name)
+            .note("write \"10Mbps\""));
+    }
+    if bits < 1000.0 {
+        return Err(Mistake::new(format!("{name} = {bits} is {bits} bit/s, which no link has"))
+            .note(format!("write \"{bits}Mbps\", or \"{bits}bps\" if you mean it")));
+    }
+    Ok(Rate::from_bits_per_s(bits.round() as u64).unwrap_or(Rate::INFINITE))
+}
+
+fn size(value: &Value, name: &str, context: &str) -> Result<Bytes, Mistake> {
+    if let Value::String(text) = value {
+        let text = text.to_string_lossy();
+        return parse_size(&text).map_err(|error| quantity(&error, &text));
+    }
+    let bytes = number(value).ok_or_else(|| not_a(Kind::Size, value, name, context))?;
+    if bytes.is_nan() || bytes < 0.0 {
+        return Err(
+            Mistake::new(format!("{name} = {bytes} is not a size: it cannot be negative")).at_word(name)
+        );
+    }
+    Ok(Bytes(bytes.round() as u64))
+}
+
+fn probability(value: &Value, name: &str, context: &str) -> Result<Probability, Mistake> {
+    if let Value::String(text) = value {
+        let text = text.to_string_lossy();
+        return parse_probability(&text).map_err(|error| quantity(&error, &text));
+    }
+    let p = number(value).ok_or_else(|| not_a(Kind::Probability, value, name, context))?;
+    if p == 1.0 {
+        return Err(Mistake::new(format!("{name} = 1 can mean 1 % or always"))
+            .note("write \"1%\", or \"100%\" if you mean it")
+            .at_word(name));
+    }
+    Probability::new(p).ok_or_else(|| {
+        let hint = if p > 1.0 && p <= 100.0 { format!("; did you mean '{p}%'?") } else { String::new() };
+        Mistake::new(format!("{p} is not a probability{hint}")).at_word(name)
+    })
+}
+
+fn choice(value: &Value, names: &[&str], name: &str, context: &str) -> Result<String, Mistake> {
+    let Some(text) = value.as_string().map(|text| text.to_string_lossy()) else {
+        return Err(not_a(Kind::Text, value, name, context));
+    };
+    if names.contains(&&*text) {
+        return Ok(text);
+    }
+    let meant = did_you_mean(&text, names.iter().copied());
+    Err(Mistake::new(format!(
+        "{context} is \"{text}\"; it can be one of \"{}\"{meant}",
+        names.join("\", \"")
+    ))
+    .at_word(text))
+}
+
+/// `"1%"`, `{ every = 100 }`, `{ seq = {5, 9} }`, `{ "1%" }`, each with `match`.
+fn loss(lua: &Lua, value: &Value, name: &str, context: &str) -> Result<LossSpec, Mistake> {
+    let Value::Table(table) = value else {
+        let p = probability(value, name, context)?;
+        return Ok(LossSpec { model: bernoulli(p), among: Match::Any });
+    };
+    let mut spec = LossSpec::default();
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
+        let key = match &key {
+            Value::Integer(1) => "1".to_owned(),
+            Value::String(key) => key.to_string_lossy(),
+            _ => "?".to_owned(),
+        };
+        match &*key {
+            "1" | "p" | "rate" => spec.model = bernoulli(probability(&value, name, context)?),
+            "every" => {
+                let n = whole(&value).filter(|n| *n >= 1);
+                spec.model = LossModel::Every(
+                    n.ok_or_else(|| not_a(Kind::Int(1, i64::MAX), &value, "every", context))? as u64,
+                );
+            }
+            "seq" => {
+                let list: Result<Vec<u64>, _> =
+                    value.as_table().map_or(Ok(Vec::new()), |list| list.sequence_values::<u64>().collect());
+                let mut list = list.map_err(|_| {
+                    Mistake::new("loss = { seq = {5, 9} } lists whole numbers").at_word("seq")
+                })?;
+                if list.is_empty() || list.contains(&0) {
+                    return Err(
+                        Mistake::new("loss = { seq = {5, 9} } lists packets, counted from 1").at_word("seq")
+                    );
+                }
+                list.sort_unstable();
+                spec.model = LossModel::Listed(list);
+            }
+            "match" => {
+                let kinds = ["data", "ack", "syn", "synack", "fin", "retransmit"];
+                spec.among = match &*choice(&value, &kinds, "match", "option 'match' of loss")? {
+                    "data" => Match::Data,
+                    "ack" => Match::Ack,
+                    "syn" => Match::Syn,
+                    "synack" => Match::SynAck,
+                    "fin" => Match::Fin,
+                    _ => Match::Retransmit,
+                };
+            }
+            other => {
+                let meant = did_you_mean(other, ["every", "seq", "match"]);
+                return Err(Mistake::new(format!("unknown option '{other}' of {name}{meant}"))
+                    .at_word(other)
+                    .note(
+                        "write \"1%\", { every = 100 }, { seq = {5, 9} } or { \"1%\", match = \"data\" }",
+                    ));
+            }
+        }
+    }
+    let _ = lua;
+    Ok(spec)
+}
+
+fn bernoulli(p: Probability) -> LossModel {
+    if p.is_zero() { LossModel::None } else { LossModel::Bernoulli(p) }
+}
+
+/// `"100pkt"`, `"64KiB"`, `"1bdp"`, a number of packets, `{ "droptail", limit =, rtt = }`.
+fn queue(lua: &Lua, value: &Value, name: &str, context: &str) -> Result<Queue, Mistake> {
+    match value {
+        Value::String(text) => {
+            let text = text.to_string_lossy();
+            if text == "droptail" {
+                return Ok(Queue::Packets(1000));
+            }
+            if let Some(packets) = parse_count(&text, "pkt").or_else(|| parse_count(&text, "packets")) {
+                return Ok(Queue::Packets(packets.round() as u32));
+            }
+            if let Some(factor) = parse_count(&text, "bdp") {
+                return Ok(Queue::Bdp(factor, None));
+            }
+            match parse_size(&text) {
+                Ok(bytes) => Ok(Queue::Bytes(bytes)),
+                Err(_) => Err(Mistake::new(format!(
+                    "'{text}' is not a queue limit: expected packets (\"100pkt\"), a size (\"64KiB\") or a bandwidth-delay product (\"1bdp\")"
+                ))
+                .at_word(text)),
+            }
+        }
+        Value::Table(table) => queue_table(lua, table, name, context),
+        other => match whole(other) {
+            Some(n @ 0..=4_000_000_000) => Ok(Queue::Packets(n as u32)),
+            _ => Err(not_a(Kind::Queue, other, name, context)),
+        },
+    }
+}
+
+fn queue_table(lua: &Lua, table: &Table, name: &str, context: &str) -> Result<Queue, Mistake> {
+    let (mut limit, mut rtt) = (Queue::Packets(1000), None);
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
+        let key = match &key {
+            Value::Integer(1) => "1".to_owned(),
+            Value::String(key) => key.to_string_lossy(),
+            _ => "?".to_owned(),
+        };
+        match &*key {
+            "1" => drop(choice(&value, &["droptail"], name, context)?),
+            "limit" => limit = queue(lua, &value, "limit", context)?,
+            "rtt" => rtt = Some(time(&value, "rtt", "option 'rtt' of queue")?),
+            other => {
+                let meant = did_you_mean(other, ["limit", "rtt"]);
+                return Err(Mistake::new(format!("unknown option '{other}' of {name}{meant}"))
+                    .at_word(other)
+                    .note("options: limit rtt, as in queue = { \"droptail\", limit = \"1bdp\", rtt = \"40ms\" }"));
+            }
+        }
+    }
+    if let (Queue::Bdp(_, known), Some(rtt)) = (&mut limit, rtt) {
+        *known = Some(rtt);
+    }
+    Ok(limit)
+}
+
+fn processing(value: &Value, name: &str, context: &str) -> Result<Processing, Mistake> {
+    let Value::Table(table) = value else {
+        return time(value, name, context).map(Processing::Fixed);
+    };
+    let item = |i: i64| table.raw_get::<Value>(i).unwrap_or(Value::Nil);
+    match item(1).as_string().map(|kind| kind.to_string_lossy()).as_deref() {
+        Some("uniform") => {
+            let (low, high) = (time(&item(2), name, context)?, time(&item(3), name, context)?);
+            if low > high {
+                return Err(Mistake::new(format!("{name}: {low} is more than {high}")).at_word(name));
+            }
+            Ok(Processing::Uniform(low, high))
+        }
+        _ => Err(not_a(Kind::Processing, value, name, context)),
+    }
+}
+
+/// `"10.0.0.5/24"`, `"10.0.0.5"` (a /24), `"none"`.
+fn interface_address(text: &str) -> Result<AddressMode, Mistake> {
+    match text {
+        "none" => return Ok(AddressMode::Unnumbered),
+        "auto" => return Ok(AddressMode::Auto),
+        "dhcp" => {
+            return Err(Mistake::new("ip = \"dhcp\" is not there yet; write an address, or leave it out"));
+        }
+        _ => {}
+    }
+    let wrong =
+        || Mistake::new(format!("'{text}' is not an address: expected something like \"10.0.0.5/24\""));
+    let (ip, length) = text.split_once('/').unwrap_or((text, "24"));
+    let address =
+        ip.parse().ok().zip(length.parse().ok()).and_then(|(ip, length)| IfaceAddr::new(ip, length));
+    let address = address.ok_or_else(wrong)?;
+    if !address.is_usable() {
+        return Err(Mistake::new(format!(
+            "'{text}' cannot be a host's address: it is a network's own or a multicast one"
+        )));
+    }
+    Ok(AddressMode::Fixed(address))
+}
+
+fn collect_nodes(value: &Value, nodes: &mut Vec<NodeId>, depth: u32) -> Option<()> {
+    if let Some(node) = node_of(value) {
+        nodes.push(node);
+        return Some(());
+    }
+    let list = value.as_table().filter(|_| depth < 16)?;
+    list.sequence_values::<Value>().try_for_each(|item| collect_nodes(&item.ok()?, nodes, depth + 1))
+}
+
+fn host(sim: &Shared, value: &Value) -> Option<NodeId> {
+    let node = node_of(value)?;
+    (sim.plan.borrow().node(node).spec.kind() == NodeKind::Host).then_some(node)
+}
+
+fn peer(sim: &Shared, value: &Value) -> Option<Peer> {
+    if let Some(node) = node_of(value) {
+        return Some(Peer::Node(node));
+    }
+    if let Some((ip, port)) = peer_of(value) {
+        return Some(Peer::Address(ip, Some(port)));
+    }
+    let text = value.as_string()?.to_string_lossy();
+    Some(parse_peer(sim, &text))
+}
+
+/// `"10.0.0.1"`, `"10.0.0.1:80"`, `"bob"`, `"bob:80"`.
+pub(crate) fn parse_peer(sim: &Shared, text: &str) -> Peer {
+    let (name, port) = match text.rsplit_once(':').map(|(name, port)| (name, port.parse::<u16>())) {
+        Some((name, Ok(port))) => (name, Some(port)),
+        _ => (text, None),
+    };
+    if let Ok(ip) = name.parse() {
+        return Peer::Address(ip, port);
+    }
+    let plan = sim.plan.borrow();
+    match (plan.find(name), port) {
+        (Some(node), None) => Peer::Node(node),
+        (Some(node), Some(_)) => plan.address_of(node).map_or(Peer::Node(node), |ip| Peer::Address(ip, port)),
+        (None, _) => Peer::Unknown(name.to_owned()),
+    }
+}
+
+/// An integer, or a float without a fraction.
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(n) => Some(*n),
+        Value::Number(x) if x.trunc() == *x && x.abs() < 9e15 => Some(*x as i64),
+        _ => None,
+    }
+}
+
+pub(crate) fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(n) => Some(*n as f64),
+        Value::Number(x) => Some(*x),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.to_string_lossy()),
+        Value::Integer(n) => Some(n.to_string()),
+        Value::Number(x) => Some(x.to_string()),
+        _ => None,
+    }
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Table(list) => {
+            list.sequence_values::<Value>().map(|item| text(&item.ok()?)).collect::<Option<Vec<_>>>()
+        }
+        other => Some(vec![text(other)?]),
+    }
+}
