@@ -233,23 +233,24 @@ impl Flows {
 
     fn note_received(&mut self, now: Instant, flow: u32, total: u64) {
         let flow = &mut self.all[flow as usize];
-        let mut done = flow.received;
         if now >= self.warmup {
             flow.received_measured += total - flow.received;
         }
+        let mut done = flow.received;
         flow.received = total;
         flow.last_received = Some(now);
-        while let Some((end, first_sent)) = flow.track.front().copied() {
-            if end > total {
-                break;
-            }
-            flow.track.pop_front();
+        // One delay for each stretch of bytes that was first sent at one time and can now be read.
+        while let Some((end, first_sent)) = flow.track.front().copied().filter(|_| done < total) {
+            let upto = end.min(total);
             if first_sent >= self.warmup {
                 flow.delay.add_span(now - first_sent);
-                flow.offered_measured += end - done;
-                flow.delivered_measured += end - done;
+                flow.offered_measured += upto - done;
+                flow.delivered_measured += upto - done;
             }
-            done = end;
+            done = upto;
+            if end <= total {
+                flow.track.pop_front();
+            }
         }
     }
 }
@@ -362,6 +363,18 @@ mod tests {
         assert_eq!((flow.delay.max(), flow.delay.min()), (Some(0.05), Some(0.04)));
         assert_eq!(flow.goodput_bps(at(100), Instant::ZERO), Some(200.0 * 8.0 / 0.1));
         assert_eq!((flow.offered_measured, flow.delivered_measured), (200, 200));
+    }
+
+    #[test]
+    fn bytes_sent_in_one_burst_and_received_one_by_one_are_all_counted() {
+        let mut flows = flows(Instant::ZERO);
+        flows.note(at(0), Progress::Sent { flow: 0, total: 300, srtt: Span::ZERO });
+        for (ms, total) in [(20, 100), (21, 200), (22, 300)] {
+            flows.note(at(ms), Progress::Received { flow: 0, total });
+        }
+        let flow = &flows.all[0];
+        assert_eq!((flow.delay.count(), flow.delivered_measured), (3, 300));
+        assert_eq!((flow.delay.min(), flow.delay.max()), (Some(0.02), Some(0.022)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tidewire_node::SocketView;
 use tidewire_units::{DirId, Span};
 use tidewire_wire::{Birth, Cause};
 
-const FLOW_COLUMNS: [&str; 24] = [
+const FLOW_COLUMNS: [&str; 23] = [
     "flow",
     "transport",
     "cc",
@@ -22,7 +22,6 @@ const FLOW_COLUMNS: [&str; 24] = [
     "packets_lost",
     "retransmits",
     "rtos",
-    "loss_events",
     "rtt_min_ms",
     "rtt_mean_ms",
     "packet_delay_mean_ms",
@@ -196,7 +195,6 @@ impl World {
             flow.goodput_bps(self.now, self.warmup()).map(|bps| rounded(bps / 1e6)).into(),
             lost.into(),
             info.as_ref().map(|info| u64::from(info.total_retrans)).into(),
-            info.as_ref().map(|info| u64::from(info.total_rto)).into(),
             info.as_ref().map(|info| u64::from(info.total_rto)).into(),
             ms(min_rtt.map(|rtt| rtt.as_secs_f64())),
             ms(flow.rtt.mean()),
