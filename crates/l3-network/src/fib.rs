@@ -34,28 +34,18 @@ impl Fib {
     /// A table with these routes; of two routes for one prefix the later one counts. A route without next hops is left out.
     pub fn new(routes: impl IntoIterator<Item = (Prefix, Vec<NextHop>)>) -> Fib {
         let mut fib = Fib::default();
-        for (prefix, hops) in routes {
-            fib.insert(prefix, &hops);
+        // Thousands of routes share a few sets of next hops.
+        let mut known: FxHashMap<Vec<NextHop>, (u32, u32)> = FxHashMap::default();
+        for (prefix, hops) in routes.into_iter().filter(|(_, hops)| !hops.is_empty()) {
+            let found = known.get(&hops).copied().unwrap_or_else(|| {
+                let place = (fib.hops.len() as u32, hops.len() as u32);
+                fib.hops.extend_from_slice(&hops);
+                known.insert(hops, place);
+                place
+            });
+            fib.level(prefix.bits()).insert(prefix.network().to_bits(), found);
         }
         fib
-    }
-
-    /// Adds or replaces a route.
-    pub fn insert(&mut self, prefix: Prefix, hops: &[NextHop]) {
-        if hops.is_empty() {
-            return;
-        }
-        // Thousands of routes share a few sets of next hops.
-        let start = self.hops.windows(hops.len()).rposition(|window| window == hops).unwrap_or_else(|| {
-            self.hops.extend_from_slice(hops);
-            self.hops.len() - hops.len()
-        });
-        let len = prefix.bits();
-        let at = self.lengths.partition_point(|level| level.len > len);
-        if self.lengths.get(at).is_none_or(|level| level.len != len) {
-            self.lengths.insert(at, Level { mask: mask(len), len, routes: FxHashMap::default() });
-        }
-        self.lengths[at].routes.insert(prefix.network().to_bits(), (start as u32, hops.len() as u32));
     }
 
     /// The equal-cost next hops towards `dst`; empty without a route.
@@ -87,6 +77,15 @@ impl Fib {
             [only] => Some(*only),
             _ => Some(hops[((u64::from(hash) * hops.len() as u64) >> 32) as usize]),
         }
+    }
+
+    /// The routes whose prefixes are `len` bits long.
+    fn level(&mut self, len: u8) -> &mut FxHashMap<u32, (u32, u32)> {
+        let at = self.lengths.partition_point(|level| level.len > len);
+        if self.lengths.get(at).is_none_or(|level| level.len != len) {
+            self.lengths.insert(at, Level { mask: mask(len), len, routes: FxHashMap::default() });
+        }
+        &mut self.lengths[at].routes
     }
 
     /// Every route, sorted by network and then by length.
