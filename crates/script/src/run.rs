@@ -333,6 +333,14 @@ impl Run {
             ("ledger".to_owned(), world.ledger_table()),
         ];
         tables.extend(out.take_tables(world.series_table()));
+        for (name, table) in &mut tables {
+            // Rows also get the parameters as columns: one named `cc` must not meet the flows' own.
+            for column in &mut table.columns {
+                if sim.point.iter().any(|(parameter, _)| parameter == column) {
+                    *column = format!("{name}_{column}");
+                }
+            }
+        }
         RunResult {
             ended,
             error,

@@ -12,8 +12,7 @@ use mlua::{Function, Lua, Table, Value};
 use tidewire_metrics as metrics;
 
 /// Parameters cannot have the names of columns of the results.
-const MORE_RESERVED: [&str; 10] =
-    ["object", "metric", "unit", "link", "direction", "src", "dst", "cc", "event", "in_warmup"];
+const MORE_RESERVED: [&str; 6] = ["object", "metric", "unit", "link", "direction", "in_warmup"];
 
 /// Most points of a grid.
 const MOST_POINTS: usize = 1_000_000;
