@@ -143,7 +143,7 @@ fn declare(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
         declared.points = kept(lua, skip, declared.points)?;
     }
     if let Some(Val::Table(expect)) = opts.get("expect") {
-        declared.expect = expectations(lua, expect, &declared)?;
+        declared.expect = expectations(lua, sim, expect, &declared)?;
     }
     if let Some(Val::Table(plot)) = opts.get("plot") {
         declared.plots = plots(lua, sim, plot, &declared)?;
@@ -363,7 +363,7 @@ fn kept(lua: &Lua, skip: &Function, points: Vec<Point>) -> mlua::Result<Vec<Poin
     Ok(kept)
 }
 
-fn expectations(lua: &Lua, expect: &Table, declared: &Experiment) -> mlua::Result<Vec<Expectation>> {
+fn expectations(lua: &Lua, sim: &Shared, expect: &Table, declared: &Experiment) -> mlua::Result<Vec<Expectation>> {
     let wrong = || {
         Mistake::new("expect is a list of conditions: { \"p95(latency_ms) < 80\", { \"mean(x_mbps) > 9\", where = { loss = \"0%\" } } }")
             .at_word("expect")
@@ -385,7 +385,7 @@ fn expectations(lua: &Lua, expect: &Table, declared: &Experiment) -> mlua::Resul
                             .into());
                     }
                 }
-                let only = restriction(table.raw_get("where")?, declared)?;
+                let only = restriction(sim, table.raw_get("where")?, declared)?;
                 (condition.ok_or_else(wrong)?.to_string_lossy(), only)
             }
             _ => return Err(wrong().into()),
@@ -400,7 +400,7 @@ fn expectations(lua: &Lua, expect: &Table, declared: &Experiment) -> mlua::Resul
 }
 
 /// `where = { loss = "0%" }`: names of parameters, and values that they have.
-fn restriction(table: Option<Table>, declared: &Experiment) -> mlua::Result<Point> {
+fn restriction(sim: &Shared, table: Option<Table>, declared: &Experiment) -> mlua::Result<Point> {
     let mut only = Point::new();
     let Some(table) = table else { return Ok(only) };
     for pair in table.pairs::<String, Value>() {
@@ -417,7 +417,8 @@ fn restriction(table: Option<Table>, declared: &Experiment) -> mlua::Result<Poin
                     .at_word(&name)
                     .into());
             }
-            Some((_, values)) if !values.contains(&value) => {
+            // With the command line's values in their place, the script's own ones are missing for a reason.
+            Some((_, values)) if !values.contains(&value) && sim.overrides.borrow().is_empty() => {
                 let list: Vec<String> = values.iter().map(metrics::Value::to_string).collect();
                 return Err(Mistake::new(format!(
                     "{name} is never {value}; its values are {}",
@@ -450,7 +451,7 @@ fn plots(lua: &Lua, sim: &Shared, plot: &Table, declared: &Experiment) -> mlua::
             _ => Vec::new(),
         };
         let only = match opts.get("where") {
-            Some(Val::Table(table)) => restriction(Some(table.clone()), declared)?,
+            Some(Val::Table(table)) => restriction(sim, Some(table.clone()), declared)?,
             _ => Point::new(),
         };
         let known = || declared.params.iter().map(|(known, _)| known.as_str());
