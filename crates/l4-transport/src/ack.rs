@@ -167,7 +167,8 @@ impl Connection {
     fn update_send_window(&mut self, segment: &TcpSegment, state: &mut AckState) {
         let window = u32::from(segment.window) << if segment.flags.syn() { 0 } else { self.snd_wscale };
         let tx = &mut self.tx;
-        let newer = segment.ack.after(tx.snd_una)
+        let newer = self.config.is_rfc()
+            || segment.ack.after(tx.snd_una)
             || segment.seq.after(tx.snd_wl1)
             || (segment.seq == tx.snd_wl1 && (window > tx.snd_wnd || window == 0));
         if newer {

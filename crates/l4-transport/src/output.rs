@@ -609,7 +609,7 @@ impl Connection {
     #[inline]
     fn data_left(&mut self, len: u32) {
         self.segs_out += 1;
-        self.pace(len + 52);
+        self.pace(len);
         self.tx.lsnd_us = self.tx.now_us;
         self.tx.bytes_sent += u64::from(len);
         self.tx.data_segs_out += 1;

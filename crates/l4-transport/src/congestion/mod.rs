@@ -4,7 +4,9 @@
 //! state; loss recovery itself is the connection's. Algorithms that are used by every flow are called directly, the others
 //! through a box.
 
+mod bbr;
 mod cubic;
+mod dctcp;
 mod hystart;
 mod reno;
 
@@ -12,7 +14,9 @@ pub use crate::rate::RateSample;
 pub use crate::sender::{INFINITE_SSTHRESH, Sender};
 
 use crate::{CaState, TcpConfig};
+use bbr::Bbr;
 use cubic::Cubic;
+use dctcp::Dctcp;
 use reno::Reno;
 use std::fmt;
 use std::sync::Arc;
@@ -114,19 +118,25 @@ pub enum CcKind {
     /// CUBIC (RFC 9438).
     #[default]
     Cubic,
+    /// BBR, version 1.
+    Bbr,
+    /// DCTCP (RFC 8257).
+    Dctcp,
     /// Somebody else's.
     Custom(CustomCc),
 }
 
 impl CcKind {
     /// The built-in algorithms, in the order of the documentation.
-    pub const ALL: [CcKind; 2] = [CcKind::Reno, CcKind::Cubic];
+    pub const ALL: [CcKind; 4] = [CcKind::Reno, CcKind::Cubic, CcKind::Bbr, CcKind::Dctcp];
 
     /// The name in scripts and result files.
     pub fn name(&self) -> &str {
         match self {
             CcKind::Reno => "reno",
             CcKind::Cubic => "cubic",
+            CcKind::Bbr => "bbr",
+            CcKind::Dctcp => "dctcp",
             CcKind::Custom(custom) => &custom.name,
         }
     }
@@ -174,6 +184,8 @@ impl Controller {
         match &config.cc {
             CcKind::Reno => Controller::Reno(Reno::new(config)),
             CcKind::Cubic => Controller::Cubic(Cubic::new(config)),
+            CcKind::Bbr => Controller::Boxed(Box::new(Bbr::new(config))),
+            CcKind::Dctcp => Controller::Boxed(Box::new(Dctcp::new(config))),
             CcKind::Custom(custom) => Controller::Boxed((custom.make)()),
         }
     }
