@@ -1,0 +1,20 @@
+//! `cargo run --release --example reproduce -- kernel FILE.csv [OUT.csv]`, until the command has it.
+
+use std::path::PathBuf;
+use tidewire_reproduce::kernel::{KernelOptions, kernel};
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let path = |i: usize| args.get(i).map(PathBuf::from);
+    let mut out = std::io::stdout().lock();
+    let result = match args.first().map(String::as_str) {
+        Some("kernel") => {
+            let options = KernelOptions { reference: path(1).expect("a file"), csv: path(2), jobs: 0 };
+            kernel(&options, &mut out).map(drop)
+        }
+        _ => panic!("kernel FILE [OUT]"),
+    };
+    if let Err(error) = result {
+        eprintln!("error: {error}");
+    }
+}

@@ -1,0 +1,51 @@
+//! What can be wrong with a reference.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why nothing could be reproduced.
+#[derive(Debug)]
+pub enum ReproduceError {
+    /// A file or folder could not be read or written.
+    File(PathBuf, std::io::Error),
+    /// The output could not be written.
+    Output(std::io::Error),
+    /// The columns are those of no known format.
+    UnknownFormat(String),
+    /// A cell is not what its column promises: line, column, text.
+    BadCell(u64, String, String),
+    /// The text is no CSV.
+    Csv(String),
+    /// A packet trace that cannot be understood: its name and why.
+    BadTrace(String, String),
+    /// There is nothing in the folder.
+    Empty(PathBuf),
+}
+
+impl fmt::Display for ReproduceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReproduceError::File(path, error) => write!(f, "{}: {error}", path.display()),
+            ReproduceError::Output(error) => write!(f, "cannot write: {error}"),
+            ReproduceError::UnknownFormat(header) => write!(
+                f,
+                "these columns are neither those of goodput.csv (cc, goodput_mbps), of fairness.csv (cc_a, cc_b) nor of udp.csv \
+                 (kind, offered_mbps): {header}"
+            ),
+            ReproduceError::BadCell(line, column, text) => {
+                write!(f, "line {line}, column '{column}': '{text}' is not a value of this column")
+            }
+            ReproduceError::Csv(why) => f.write_str(why),
+            ReproduceError::BadTrace(name, why) => write!(f, "{name}: {why}"),
+            ReproduceError::Empty(path) => write!(f, "{}: no packet traces (*.csv) here", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ReproduceError {}
+
+impl From<std::io::Error> for ReproduceError {
+    fn from(error: std::io::Error) -> Self {
+        ReproduceError::Output(error)
+    }
+}
