@@ -82,6 +82,17 @@ fn main() -> ExitCode {
     ExitCode::from(result.unwrap_or_else(|error| fail(&context, &error)))
 }
 
+/// Reads the script. A name without its ending gets a hint.
+fn read_script(path: &std::path::Path) -> Result<tidewire_script::Script, LabError> {
+    tidewire_script::load(path).map_err(|mut error| {
+        let with_ending = path.with_extension("lua");
+        if path.extension().is_none() && with_ending.is_file() {
+            error.message.push_str(&format!("\n  did you mean {}?", with_ending.display()));
+        }
+        LabError::Script(error)
+    })
+}
+
 fn fail(context: &Context, error: &LabError) -> u8 {
     context.term.error(&error.to_string());
     let code = error.exit_code();

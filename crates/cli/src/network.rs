@@ -19,7 +19,7 @@ struct Found {
 
 /// Compiles the script and builds the network of every point of its grid.
 pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
-    let script = tidewire_script::load(&args.script)?;
+    let script = crate::read_script(&args.script)?;
     let wanted = Wanted { params: args.p.clone(), rep: Some(1), ..Wanted::default() };
     let plan = Plan::new(&context.runner, &script, &wanted)?;
     plan.declared.expect.iter().try_for_each(|e| Threshold::parse(e, &plan.declared).map(drop))?;
@@ -82,7 +82,7 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
     let network = if args.source.extension().is_some_and(|extension| extension == "json") {
         from_file(&args.source)?
     } else {
-        let script = tidewire_script::load(&args.source)?;
+        let script = crate::read_script(&args.source)?;
         let wanted = Wanted { params: args.p.clone(), rep: Some(1), first_point: true, ..Wanted::default() };
         let plan = Plan::new(&context.runner, &script, &wanted)?;
         network_of(context, &plan, &plan.runs[0])?

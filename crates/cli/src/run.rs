@@ -18,7 +18,7 @@ const ALWAYS: [&str; 2] = ["links", "ledger"];
 
 pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
     let (term, begin) = (&context.term, SystemTime::now());
-    let script = tidewire_script::load(&args.script)?;
+    let script = crate::read_script(&args.script)?;
     let wanted = Wanted {
         params: args.p.clone(),
         rep: Some(args.rep),
@@ -185,9 +185,13 @@ fn rounded(seconds: f64) -> String {
 /// `-v` shows the first rows of every table, `-vv` more.
 fn show_table(context: &Context, name: &str, table: &tidewire_metrics::Table) {
     let most = if context.globals.verbose > 1 { 200 } else { 12 };
-    let filled: Vec<usize> = (0..table.columns.len())
-        .filter(|at| table.rows.iter().any(|row| row[*at] != Value::Nothing))
-        .collect();
+    // Empty columns, and causes that did not occur, say nothing.
+    let says = |at: &usize| {
+        let mut cells = table.rows.iter().map(|row| &row[*at]);
+        let drops = table.columns[*at].starts_with("drops_");
+        cells.any(|cell| *cell != Value::Nothing && !(drops && cell.number() == Some(0.0)))
+    };
+    let filled: Vec<usize> = (0..table.columns.len()).filter(says).collect();
     if table.rows.is_empty() {
         return;
     }

@@ -39,7 +39,7 @@ impl Context {
 
 pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
     let (term, begin) = (&context.term, SystemTime::now());
-    let script = tidewire_script::load(&args.script)?;
+    let script = crate::read_script(&args.script)?;
     let wanted = Wanted {
         params: args.p.clone(),
         reps: args.reps,

@@ -175,7 +175,10 @@ pub(crate) fn decimals(summaries: &[Summary]) -> usize {
     if summaries.iter().all(|s| whole(s.mean()) && whole(s.ci95())) {
         return 0;
     }
-    decimals_for(*middle).max(decimals_for(*least).saturating_sub(2))
+    // Values that are close together, such as 99.9 and 99.5, differ only further behind.
+    let spread = sizes.last().map_or(0.0, |most| most - least);
+    let apart = if spread > 0.0 { decimals_for(spread).min(decimals_for(*middle) + 1) } else { 0 };
+    decimals_for(*middle).max(decimals_for(*least).saturating_sub(2)).max(apart)
 }
 
 /// The mean and its interval, as texts.

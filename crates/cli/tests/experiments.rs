@@ -1,0 +1,303 @@
+//! Whole experiments from outside: files, exit codes, what is printed where.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const SWEEP: &str = r#"
+local p = experiment {
+  name = "lossy", params = { loss = { "0%", "2%" }, proto = { "tcp", "udp" } }, order = { "proto", "loss" },
+  reps = 3, duration = "4s", warmup = "1s",
+  expect = { { "mean(goodput_mbps) > 2", where = { loss = "0%" } } },
+  plot = { x = "loss", y = "goodput_mbps", color = "proto" },
+}
+local a, b = net:host "a", net:host "b"
+net:link(a, b, { rate = "4Mbps", delay = "5ms", forward = { loss = p.loss } })
+local flow = p.proto == "tcp" and a:bulk { to = b } or a:cbr { to = b, rate = "3Mbps", size = 1000 }
+at_end(function() record { goodput_mbps = flow.goodput_mbps } end)
+"#;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new(scripts: &[(&str, &str)]) -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        scripts.iter().for_each(|(name, text)| fs::write(dir.path().join(name), text).unwrap());
+        Place(dir)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
+        command.args(line.split(' ').filter(|word| !word.is_empty())).current_dir(self.0.path());
+        command.env_remove("CLICOLOR_FORCE").env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command(line).output().expect("the command starts")
+    }
+
+    #[track_caller]
+    fn expect(&self, line: &str, code: i32) -> (String, String) {
+        let output = self.run(line);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{line}\n{out}\n{err}");
+        (out, err)
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+fn csv_files(folder: &Path) -> Vec<(String, String)> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<(String, String)> = names
+        .filter(|name| name.ends_with(".csv"))
+        .map(|name| (name.clone(), fs::read_to_string(folder.join(name)).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_sweep_leaves_tables_plots_and_a_manifest() {
+    let place = Place::new(&[("lossy.lua", SWEEP)]);
+    let (out, err) = place.expect("sweep lossy.lua", 0);
+    assert!(
+        err.contains("lossy: proto(2) x loss(2) x 3 reps = 12 runs of 4 s simulated time, seed 1"),
+        "{err}"
+    );
+    for part in ["goodput_mbps", "loss=0%", "proto=tcp", "ok    mean(goodput_mbps) > 2", "runs.csv"] {
+        assert!(out.contains(part), "{part} is missing in\n{out}");
+    }
+    let latest = place.path("results/lossy/latest");
+    for file in ["script.lua", "expect.json", "manifest.json", "plots/loss-goodput_mbps.svg"] {
+        assert!(fs::metadata(latest.join(file)).unwrap().len() > 0, "{file}");
+    }
+    let files = csv_files(&latest);
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    for name in ["flows.csv", "ledger.csv", "links.csv", "runs.csv", "summary.csv"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let runs = fs::read_to_string(latest.join("runs.csv")).unwrap();
+    assert!(runs.starts_with("run,point,rep,seed,proto,loss,loss_ratio,goodput_mbps,"), "{runs}");
+    assert_eq!(runs.lines().count(), 13);
+    assert!(place.expect("plot", 0).0.contains("loss-goodput_mbps.svg"));
+}
+
+#[test]
+fn tables_are_the_same_for_one_thread_and_for_three() {
+    let place = Place::new(&[("lossy.lua", SWEEP)]);
+    place.expect("sweep lossy.lua -q -j 1 --out one", 0);
+    place.expect("sweep lossy.lua -q -j 3 --out three", 0);
+    let [one, three] = ["one", "three"].map(|out| csv_files(&place.path(out).join("lossy/latest")));
+    assert!(one.len() >= 5 && one == three);
+}
+
+#[test]
+fn a_sweep_goes_on_where_an_earlier_one_stopped() {
+    let place = Place::new(&[("lossy.lua", SWEEP)]);
+    place.expect("sweep lossy.lua --reps 2 -p proto=tcp", 0);
+    let (_, err) = place.expect("sweep lossy.lua", 0);
+    assert!(err.contains("4 of 12 runs found, 8 to go"), "{err}");
+    place.expect("sweep lossy.lua -q --out whole", 0);
+    assert!(csv_files(&place.path("results/lossy/latest")) == csv_files(&place.path("whole/lossy/latest")));
+    fs::write(place.path("lossy.lua"), format!("{SWEEP}\n-- another")).unwrap();
+    let (_, err) = place.expect("sweep lossy.lua --dry-run", 0);
+    assert!(err.contains("script changed since "), "{err}");
+}
+
+#[test]
+fn a_single_run_of_a_sweep_is_the_same_run() {
+    let place = Place::new(&[("lossy.lua", SWEEP)]);
+    place.expect("sweep lossy.lua -q", 0);
+    let before = csv_files(&place.path("results/lossy/latest"));
+    let (out, err) = place.expect("lossy.lua -p proto=udp -p loss=2% --rep 3 -v", 0);
+    assert!(out.contains("goodput_mbps") && out.contains("ledger"), "{out}");
+    assert!(err.contains("lossy: proto=udp loss=2% rep=3 seed=1   4 s simulated in"), "{err}");
+    assert!(before == csv_files(&place.path("results/lossy/latest")));
+}
+
+#[test]
+fn a_threshold_or_check_that_fails_exits_with_1() {
+    let strict = SWEEP.replace("> 2\"", "> 9\"");
+    let check = "net:host 'a'; check(1 == 2, 'one is not %d', 2)";
+    let place = Place::new(&[("strict.lua", &strict), ("check.lua", check)]);
+    let (out, _) = place.expect("sweep strict.lua", 1);
+    assert!(out.contains("FAIL  mean(goodput_mbps) > 9"), "{out}");
+    assert!(out.contains("look closer: tidewire run strict.lua -p proto=tcp -p loss=0% --rep "), "{out}");
+    assert!(out.contains("1 of 1 thresholds failed"), "{out}");
+    let (out, _) = place.expect("run check.lua", 1);
+    assert!(out.contains("FAIL  one is not 2  check.lua:1"), "{out}");
+}
+
+#[test]
+fn thresholds_and_plots_that_name_nothing_are_errors_with_a_suggestion() {
+    let cases = [
+        ("mean(goodput_mbps)", "maen(goodput_mbps)", "did you mean 'mean'?"),
+        ("mean(goodput_mbps)", "mean(godput_mbps)", "names no metric; did you mean 'goodput_mbps'?"),
+        ("where = { loss", "where = { lss", "did you mean 'loss'?"),
+        ("color = \"proto\"", "color = \"prto\"", "did you mean 'proto'?"),
+        ("y = \"goodput_mbps\"", "y = \"goodput_mbs\"", "did you mean 'goodput_mbps'?"),
+    ];
+    for (right, wrong, message) in cases {
+        let place = Place::new(&[("lossy.lua", &SWEEP.replace(right, wrong))]);
+        let (_, err) = place.expect("sweep lossy.lua", 3);
+        assert!(err.contains(message), "{wrong}: {err}");
+    }
+}
+
+#[test]
+fn an_error_in_one_run_leaves_the_others_alone() {
+    let failing = SWEEP.replace(
+        "at_end(",
+        "if p.proto == 'udp' then after('1s', function() local x; x.y = 1 end) end\nat_end(",
+    );
+    let place = Place::new(&[("lossy.lua", &failing)]);
+    let (out, err) = place.expect("sweep lossy.lua", 3);
+    assert!(err.contains("error in run ") && err.contains("lossy.lua:11"), "{err}");
+    assert!(
+        err.contains("the other 11 runs continue; repeat this one: tidewire run lossy.lua -p proto=udp"),
+        "{err}"
+    );
+    assert!(err.contains("5 more runs failed in the same way"), "{err}");
+    assert!(out.contains("6 of 12 runs failed"), "{out}");
+    let runs = fs::read_to_string(place.path("results/lossy/latest/runs.csv")).unwrap();
+    assert_eq!((runs.matches(",ok,").count(), runs.matches(",failed,attempt").count()), (6, 6), "{runs}");
+}
+
+#[test]
+fn bad_input_has_a_message_a_place_and_an_exit_code() {
+    let link =
+        |options: &str| format!("local a, b = net:host 'a', net:host 'b'\nnet:link(a, b, {{ {options} }})");
+    let cases: Vec<(String, i32, &[&str])> = vec![
+        (link("dealy = '5ms'"), 3, &["unknown option 'dealy'", "did you mean 'delay'?", "bad.lua:2"]),
+        (link("delay = '5 %ms'"), 3, &["'5 %ms' is not a time", "bad.lua:2"]),
+        (link("rate = 10"), 3, &["10 bit/s", "10Mbps", "bad.lua:2"]),
+        (link("loss = 5"), 3, &["did you mean '5%'?"]),
+        ("local x = = 1".into(), 3, &["bad.lua:1", "="]),
+        (link("rate = '10Mbps'") + "\na:spawn(function() local x; x.y = 1 end)", 3, &["bad.lua:3"]),
+        (link("rate = '10Mbps'") + "\nlocal s = b:udp(9)\ns:recvfrom()", 3, &["deadlock", "bad.lua:4"]),
+        (link("rate = '10Mbps'") + "\nlocal s = b:udp(65536)", 3, &["65536", "bad.lua:3"]),
+        (link("rate = '10Mbps'") + "\nwhile true do end", 4, &["bad.lua:3"]),
+    ];
+    for (script, code, parts) in cases {
+        let place = Place::new(&[("bad.lua", &script)]);
+        let (_, err) = place.expect("run bad.lua --script-timeout 200ms", code);
+        assert!(err.starts_with("error: "), "{script}\n{err}");
+        parts.iter().for_each(|part| assert!(err.contains(part), "{script}\n{err}\nshould contain {part}"));
+        assert!(!err.contains("panicked"), "{err}");
+    }
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_written_is_found_before_the_first_run() {
+    let place = Place::new(&[("lossy.lua", SWEEP), ("results", "a file in the way")]);
+    let (out, err) = place.expect("sweep lossy.lua", 5);
+    assert!(err.contains("cannot write results/lossy/"), "{err}");
+    assert!(err.contains("checked before the first run; nothing was computed. Use --out DIR."), "{err}");
+    assert_eq!(out, "");
+    place.expect("sweep lossy.lua --out elsewhere -q", 0);
+    place.expect("run lossy.lua", 5);
+}
+
+#[test]
+fn json_is_alone_on_stdout() {
+    let place = Place::new(&[("lossy.lua", SWEEP), ("hello.lua", "net:host 'a'; print 'hello'")]);
+    let (out, err) = place.expect("run lossy.lua --json", 0);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    for key in ["runs", "sim_s", "wall_s", "cpu_s", "events", "packet_hops", "peak_rss_bytes"] {
+        assert!(json[key].as_f64().is_some_and(|x| x > 0.0), "{key} in {json}");
+    }
+    assert!(json["record"]["goodput_mbps"].as_f64().unwrap() > 2.0 && json["exit"] == 0);
+    assert!(err.contains("goodput_mbps"), "{err}");
+    let (out, _) = place.expect("sweep lossy.lua --json", 0);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&json["runs"], &json["found"], &json["thresholds"]["passed"]),
+        (&12.into(), &1.into(), &1.into())
+    );
+    let (out, err) = place.expect("run hello.lua --json", 0);
+    assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok());
+    assert!(err.contains("hello"), "what the script prints goes to stderr: {err}");
+}
+
+#[test]
+fn a_script_that_measures_nothing_leaves_no_files() {
+    let place = Place::new(&[("hello.lua", "net:host 'a'; print 'hello'")]);
+    assert_eq!(place.expect("hello.lua", 0).0, "hello\n");
+    assert!(!place.path("results").exists());
+    place.expect("hello.lua --out kept", 0);
+    assert!(place.path("kept/hello/latest/manifest.json").exists());
+    fs::write(place.path("measures.lua"), "net:host 'a'; record { x_ms = 3 }").unwrap();
+    place.expect("measures.lua", 0);
+    let runs = fs::read_to_string(place.path("results/measures/latest/runs.csv")).unwrap();
+    assert!(runs.starts_with("run,point,rep,seed,x_ms,ended"), "{runs}");
+}
+
+#[test]
+fn a_script_can_come_from_standard_input() {
+    use std::io::Write;
+    let place = Place::new(&[]);
+    let mut child = place
+        .command("-")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"net:host 'a'; print(now())").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout).trim()), (Some(0), "0.0"));
+}
+
+#[test]
+fn check_and_topo_show_what_a_script_builds() {
+    let lonely = format!("{SWEEP}\nnet:host 'c'");
+    let place = Place::new(&[("lossy.lua", SWEEP), ("lonely.lua", &lonely)]);
+    assert!(place.expect("check lossy.lua", 0).0.contains("ok  lossy.lua: 4 points"));
+    let (out, err) = place.expect("check lonely.lua", 0);
+    assert!(out.contains("warning") && err.contains("'c'"), "{out}{err}");
+    place.expect("check lonely.lua --strict", 3);
+    assert!(place.expect("topo lossy.lua", 0).0.contains("10.0.0.1/24"));
+    assert!(place.expect("topo lossy.lua --dot", 0).0.starts_with("graph "));
+    assert!(place.expect("topo lossy.lua --svg", 0).0.starts_with("<svg"));
+    fs::write(place.path("net.json"), place.expect("topo lossy.lua --json", 0).0).unwrap();
+    assert_eq!(place.expect("topo net.json", 0).0, place.expect("topo lossy.lua", 0).0);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_keeps_what_is_finished_and_can_be_resumed() {
+    let slow = SWEEP.replace("reps = 3", "reps = 400").replace("\"4s\"", "\"20s\"");
+    let place = Place::new(&[("lossy.lua", &slow)]);
+    let child = place
+        .command("sweep lossy.lua -j 1")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let parts = || {
+        let folders = fs::read_dir(place.path("results/lossy")).into_iter().flatten().flatten();
+        folders.flat_map(|folder| fs::read_dir(folder.path().join("parts")).into_iter().flatten()).count()
+    };
+    while parts() < 3 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // SAFETY: a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{out}\n{err}");
+    assert!(err.contains("stopping"), "{err}");
+    assert!(out.contains("run again to resume: "), "{out}");
+    let runs = fs::read_to_string(place.path("results/lossy/latest/runs.csv")).unwrap();
+    let finished = runs.lines().count() - 1;
+    assert!((3..1600).contains(&finished), "{finished}");
+    let (_, err) = place.expect("sweep lossy.lua --reps 1 -q --json", 0);
+    assert!(!err.contains("error"), "{err}");
+}
