@@ -38,6 +38,7 @@ impl Connection {
             tx.lost_out += 1;
             tx.lost = tx.lost.wrapping_add(1);
         }
+        self.cc.packet_lost(tx, sent);
         // The walk over lost segments begins at the first of them.
         if tx.retransmit_hint == NIL || (at.wrapping_sub(tx.retransmit_hint) as i32) < 0 {
             tx.retransmit_hint = at;

@@ -2,7 +2,7 @@
 mod common;
 use common::{A, B, Link};
 use tidewire_l4_transport::{CaState, CcKind, State, TcpConfig, TcpInfo};
-use tidewire_units::{Instant, Span};
+use tidewire_units::{Instant, Rate, Span};
 
 fn linux(cc: CcKind) -> TcpConfig {
     TcpConfig {
@@ -108,4 +108,41 @@ fn both_sides_close_and_the_first_waits_a_minute() {
     link.run_for(Span::from_secs(61));
     assert!(link.a().is_closed());
     assert_eq!(TcpInfo::INFINITE_SSTHRESH, link.a().info(now).snd_ssthresh);
+}
+
+/// Goodput of a minute on 10 Mbit/s, 50 ms, with a buffer of one bandwidth-delay product, as a share of the rate.
+fn share(cc: CcKind, mbps: u64, loss_per_mille: u64) -> f64 {
+    let mut link = Link::new(linux(cc));
+    link.rate = Rate::from_mbps(mbps);
+    link.queue = 42 * mbps as usize / 10;
+    let mut state = 12_345u64;
+    link.fate = Box::new(move |record| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let lost = record.from == A && record.is_data() && (state >> 33) % 1000 < loss_per_mille;
+        (!lost).then_some(Span::ZERO)
+    });
+    link.bulk(None);
+    link.run(Instant::ZERO + Span::from_secs(10));
+    let before = link.b().bytes_received_in_order();
+    link.run(Instant::ZERO + Span::from_secs(40));
+    (link.b().bytes_received_in_order() - before) as f64 * 8.0 / 30.0 / (mbps as f64 * 1e6)
+}
+
+#[test]
+fn every_algorithm_fills_a_link_without_random_loss() {
+    for cc in CcKind::ALL {
+        let share = share(cc.clone(), 10, 0);
+        assert!(share > 0.88, "{cc:?} takes {share}");
+    }
+}
+
+#[test]
+fn bbr_does_not_mind_one_percent_of_loss_and_reno_does() {
+    assert!(share(CcKind::Bbr, 40, 10) > 0.9);
+    assert!(share(CcKind::Bbr, 40, 50) > 0.8);
+    assert!(share(CcKind::Bbr3, 40, 10) > 0.7);
+    assert!(share(CcKind::Bbr3, 40, 50) < 0.5);
+    // Mathis: 1.22 MSS / (RTT sqrt(p)), less what timeouts take.
+    let reno = share(CcKind::Reno, 10, 10);
+    assert!((0.2..0.3).contains(&reno), "{reno}");
 }

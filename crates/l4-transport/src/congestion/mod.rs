@@ -5,6 +5,7 @@
 //! through a box.
 
 mod bbr;
+mod bbr3;
 mod cubic;
 mod dctcp;
 mod hystart;
@@ -13,8 +14,10 @@ mod reno;
 pub use crate::rate::RateSample;
 pub use crate::sender::{INFINITE_SSTHRESH, Sender};
 
+use crate::rtx::{APP_LIMITED, Sent};
 use crate::{CaState, TcpConfig};
 use bbr::Bbr;
+use bbr3::Bbr3;
 use cubic::Cubic;
 use dctcp::Dctcp;
 use reno::Reno;
@@ -62,6 +65,10 @@ pub trait CongestionControl: Send {
 
     /// An acknowledgment is being processed; `ece`: it carries ECN-Echo.
     fn in_ack_event(&mut self, _tcp: &mut Sender, _ece: bool) {}
+
+    /// A segment is marked lost: how many were in flight when it was sent, it included; how many were lost since; and whether the
+    /// application was the limit then.
+    fn packet_lost(&mut self, _tcp: &mut Sender, _tx_in_flight: u32, _lost: u32, _app_limited: bool) {}
 
     /// Something happened.
     fn on_event(&mut self, _tcp: &mut Sender, _event: CcEvent) {}
@@ -120,6 +127,8 @@ pub enum CcKind {
     Cubic,
     /// BBR, version 1.
     Bbr,
+    /// BBR, version 3 (draft-ietf-ccwg-bbr).
+    Bbr3,
     /// DCTCP (RFC 8257).
     Dctcp,
     /// Somebody else's.
@@ -128,7 +137,7 @@ pub enum CcKind {
 
 impl CcKind {
     /// The built-in algorithms, in the order of the documentation.
-    pub const ALL: [CcKind; 4] = [CcKind::Reno, CcKind::Cubic, CcKind::Bbr, CcKind::Dctcp];
+    pub const ALL: [CcKind; 5] = [CcKind::Reno, CcKind::Cubic, CcKind::Bbr, CcKind::Bbr3, CcKind::Dctcp];
 
     /// The name in scripts and result files.
     pub fn name(&self) -> &str {
@@ -136,6 +145,7 @@ impl CcKind {
             CcKind::Reno => "reno",
             CcKind::Cubic => "cubic",
             CcKind::Bbr => "bbr",
+            CcKind::Bbr3 => "bbr3",
             CcKind::Dctcp => "dctcp",
             CcKind::Custom(custom) => &custom.name,
         }
@@ -185,6 +195,7 @@ impl Controller {
             CcKind::Reno => Controller::Reno(Reno::new(config)),
             CcKind::Cubic => Controller::Cubic(Cubic::new(config)),
             CcKind::Bbr => Controller::Boxed(Box::new(Bbr::new(config))),
+            CcKind::Bbr3 => Controller::Boxed(Box::new(Bbr3::new(config))),
             CcKind::Dctcp => Controller::Boxed(Box::new(Dctcp::new(config))),
             CcKind::Custom(custom) => Controller::Boxed((custom.make)()),
         }
@@ -220,6 +231,14 @@ impl Controller {
     pub fn in_ack_event(&mut self, tcp: &mut Sender, ece: bool) {
         if let Controller::Boxed(cc) = self {
             cc.in_ack_event(tcp, ece);
+        }
+    }
+
+    #[inline]
+    pub fn packet_lost(&mut self, tcp: &mut Sender, sent: &Sent) {
+        if let Controller::Boxed(cc) = self {
+            let lost = tcp.lost.wrapping_sub(sent.lost);
+            cc.packet_lost(tcp, sent.in_flight, lost, sent.is(APP_LIMITED));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Two endpoints joined by a link with a rate, a drop-tail queue, a constant delay and chosen losses.
 #![allow(dead_code)]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tidewire_l4_transport::{Connection, State, TcpConfig, Transmit};
@@ -50,11 +50,12 @@ pub struct Link {
     pub queue: usize,
     busy: [Instant; 2],
     starts: [VecDeque<Instant>; 2],
-    flying: Vec<(Instant, u64, usize, TcpSegment, Ecn)>,
+    flying: BTreeMap<(Instant, u64), (usize, TcpSegment, Ecn)>,
     serial: u64,
     counts: [[u64; 2]; 2],
     pub isn: [u32; 2],
     pub mark_above: usize,
+    pub tracing: bool,
 }
 
 pub fn endpoint(side: usize) -> Endpoint {
@@ -76,11 +77,12 @@ impl Link {
             queue: 200,
             busy: [Instant::ZERO; 2],
             starts: [VecDeque::new(), VecDeque::new()],
-            flying: Vec::new(),
+            flying: BTreeMap::new(),
             serial: 0,
             counts: [[0; 2]; 2],
             isn: [1_000, 9_000],
             mark_above: usize::MAX,
+            tracing: true,
         }
     }
 
@@ -145,15 +147,17 @@ impl Link {
                 self.serial += 1;
                 let marked = ecn != Ecn::NotCapable && waiting > self.mark_above;
                 let ecn = if marked { Ecn::Congestion } else { ecn };
-                self.flying.push((arrival, self.serial, 1 - from, record.segment.clone(), ecn));
+                self.flying.insert((arrival, self.serial), (1 - from, record.segment.clone(), ecn));
             }
         }
-        self.trace.push(record);
+        if self.tracing {
+            self.trace.push(record);
+        }
     }
 
     /// The next instant at which something happens.
-    fn next(&self) -> Option<Instant> {
-        let arrival = self.flying.iter().map(|flight| flight.0).min();
+    pub fn next(&self) -> Option<Instant> {
+        let arrival = self.flying.keys().next().map(|key| key.0);
         let timers = self.ends.iter().flatten().map(Connection::next_timeout).min();
         let next = arrival.into_iter().chain(timers).min()?;
         (next < Instant::MAX).then_some(next)
@@ -177,9 +181,10 @@ impl Link {
 
     fn step(&mut self) {
         loop {
-            let due = self.flying.iter().enumerate().filter(|(_, flight)| flight.0 <= self.now);
-            let Some((i, _)) = due.min_by_key(|(_, flight)| (flight.0, flight.1)) else { break };
-            let (_, _, to, segment, ecn) = self.flying.remove(i);
+            let Some(first) = self.flying.first_entry().filter(|first| first.key().0 <= self.now) else {
+                break;
+            };
+            let (to, segment, ecn) = first.remove();
             self.arrive(to, &segment, ecn);
         }
         for side in [A, B] {
