@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn assertions_hold_or_say_what_was_found() {
-        let outcomes = check("\nassert tcpi_snd_cwnd == 10\nassert 5 < tcpi_snd_cwnd <= 9, 'cwnd=%d' % tcpi_snd_cwnd\n");
+        let outcomes =
+            check("\nassert tcpi_snd_cwnd == 10\nassert 5 < tcpi_snd_cwnd <= 9, 'cwnd=%d' % tcpi_snd_cwnd\n");
         assert_eq!(outcomes[0], Outcome::Holds);
         assert_eq!(outcomes[1], Outcome::Fails("tcpi_snd_cwnd = 10 (cwnd=10)".to_owned()));
     }
@@ -104,7 +105,10 @@ mod tests {
     #[test]
     fn statements_may_share_a_line_or_take_several() {
         assert_eq!(check("assert 1; assert tcpi_ca_state == TCP_CA_Recovery").len(), 2);
-        assert_eq!(check("assert (1 ==\n 1), \\\n 'x'\n# comment\nassert not 0"), [Outcome::Holds, Outcome::Holds]);
+        assert_eq!(
+            check("assert (1 ==\n 1), \\\n 'x'\n# comment\nassert not 0"),
+            [Outcome::Holds, Outcome::Holds]
+        );
     }
 
     #[test]

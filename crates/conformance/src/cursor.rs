@@ -105,7 +105,11 @@ impl<'a> Cursor<'a> {
     }
 
     pub fn expect(&mut self, token: &str) -> Result<(), ScriptError> {
-        if self.eat(token) { Ok(()) } else { self.error(format!("expected `{token}`, found {}", self.glimpse())) }
+        if self.eat(token) {
+            Ok(())
+        } else {
+            self.error(format!("expected `{token}`, found {}", self.glimpse()))
+        }
     }
 
     /// Takes the characters that satisfy `keep`.

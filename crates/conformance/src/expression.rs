@@ -72,8 +72,9 @@ enum Token {
     Newline,
 }
 
-const SYMBOLS: [&str; 20] =
-    ["==", "!=", "<=", ">=", "//", "<<", ">>", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",", "&", "|", ";"];
+const SYMBOLS: [&str; 20] = [
+    "==", "!=", "<=", ">=", "//", "<<", ">>", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",", "&", "|", ";",
+];
 const MAX_DEPTH: u32 = 32;
 
 /// Reads statements token by token.
@@ -296,7 +297,8 @@ pub fn evaluate(expr: &Expr, lookup: &dyn Fn(&str) -> Option<i64>) -> Result<Val
         Expr::Text(text) => Value::Text(text.clone()),
         Expr::Name(name) => Value::Int(lookup(name).ok_or_else(|| format!("field `{name}`"))?),
         Expr::Tuple(parts) => {
-            let values: Result<Vec<Value>, String> = parts.iter().map(|part| evaluate(part, lookup)).collect();
+            let values: Result<Vec<Value>, String> =
+                parts.iter().map(|part| evaluate(part, lookup)).collect();
             Value::Tuple(values?)
         }
         Expr::Unary(operator, inner) => {

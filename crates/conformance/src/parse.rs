@@ -3,7 +3,7 @@
 use crate::assertion;
 use crate::cursor::{Cursor, ScriptError};
 use crate::parse_call::call;
-use crate::parse_packet::{packet, Parsed};
+use crate::parse_packet::{Parsed, packet};
 use crate::script::{Action, Event, Script, Setting, When};
 
 /// The script that `text` contains.
@@ -91,8 +91,7 @@ fn time(cursor: &mut Cursor) -> Result<(When, Option<i64>), ScriptError> {
         if end_is_relative != relative || end < start {
             return cursor.error("a range goes from a time to a later one of the same kind");
         }
-        let range =
-            if relative { When::RelativeRange(start, end) } else { When::AbsoluteRange(start, end) };
+        let range = if relative { When::RelativeRange(start, end) } else { When::AbsoluteRange(start, end) };
         return Ok((range, None));
     }
     let when = if relative { When::Relative(start) } else { When::Absolute(start) };
@@ -125,7 +124,8 @@ mod tests {
 
     #[test]
     fn options_and_commands_come_before_events() {
-        let script = parse("--tolerance_usecs=8000\n--strict_segments\n`./defaults.sh`\n0 close(3) = 0\n").unwrap();
+        let script =
+            parse("--tolerance_usecs=8000\n--strict_segments\n`./defaults.sh`\n0 close(3) = 0\n").unwrap();
         assert_eq!(script.options[0].value, "8000");
         assert_eq!(script.options[1].name, "strict_segments");
         assert_eq!(script.setup, [(3, "./defaults.sh".to_owned())]);

@@ -74,7 +74,11 @@ fn simple(cursor: &mut Cursor, depth: u32) -> Result<Arg, ScriptError> {
         Some(c) if c.is_ascii_digit() || c == '-' => Ok(Arg::Int(cursor.integer()?)),
         Some(c) if c.is_ascii_alphabetic() || c == '_' => {
             let name = cursor.word().to_owned();
-            if cursor.eat_here("(") { Ok(Arg::Call(name, list(cursor, ")", depth)?)) } else { Ok(Arg::Name(name)) }
+            if cursor.eat_here("(") {
+                Ok(Arg::Call(name, list(cursor, ")", depth)?))
+            } else {
+                Ok(Arg::Name(name))
+            }
         }
         _ => cursor.error(format!("expected an argument, found {}", cursor.glimpse())),
     }

@@ -207,7 +207,9 @@ mod tests {
 
     #[test]
     fn a_segment_with_everything() {
-        let spec = tcp("[ect0] SEW. 1:1001(1000) ack 7 win 257 <mss 1000,sackOK,TS val 5 ecr 6,nop,wscale 7,sack 1:2 3:4>");
+        let spec = tcp(
+            "[ect0] SEW. 1:1001(1000) ack 7 win 257 <mss 1000,sackOK,TS val 5 ecr 6,nop,wscale 7,sack 1:2 3:4>",
+        );
         assert_eq!((spec.flags, spec.seq, spec.len), (0xD2, 1, 1000));
         assert_eq!((spec.ack, spec.window, spec.ecn), (Some(7), Some(257), Some(EcnSpec::Ect0)));
         let options = spec.options.unwrap();
