@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use tidewire_reproduce::kernel::{KernelOptions, kernel};
+use tidewire_reproduce::trace::{TraceOptions, traces};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -12,7 +13,11 @@ fn main() {
             let options = KernelOptions { reference: path(1).expect("a file"), csv: path(2), jobs: 0 };
             kernel(&options, &mut out).map(drop)
         }
-        _ => panic!("kernel FILE [OUT]"),
+        Some("traces") => {
+            let options = TraceOptions { reference: path(1).expect("a folder"), csv: path(2), jobs: 0 };
+            traces(&options, &mut out).map(drop)
+        }
+        _ => panic!("kernel FILE [OUT] | traces DIR [OUT]"),
     };
     if let Err(error) = result {
         eprintln!("error: {error}");

@@ -23,6 +23,7 @@ mod files;
 pub mod kernel;
 mod network;
 mod parallel;
+pub mod trace;
 
 pub use error::ReproduceError;
 pub use files::{read_folder, read_text, write_text};

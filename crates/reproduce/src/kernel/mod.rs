@@ -8,6 +8,8 @@ mod udp;
 
 pub use reference::{FairnessRow, GoodputRow, Reference, UdpKind, UdpRow};
 
+pub(crate) use replay::lost_ordinals;
+
 use crate::{ReproduceError, parallel};
 use std::io::Write;
 use std::path::PathBuf;

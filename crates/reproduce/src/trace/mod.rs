@@ -1,0 +1,218 @@
+//! Packet traces of a recorded kernel, transmission by transmission.
+
+mod compare;
+mod header;
+mod literal;
+mod record;
+mod scenario;
+
+pub use compare::{Judged, Score};
+
+use crate::{ReproduceError, parallel};
+use header::{NoScenario, Scenario};
+use std::io::Write;
+use std::path::PathBuf;
+use tidewire_metrics::{Align, Table, TextTable, Value, csv_text};
+use tidewire_units::Span;
+
+/// What `reproduce traces` is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct TraceOptions {
+    /// A folder of packet traces, or one of them.
+    pub reference: PathBuf,
+    /// Where the scores go, as CSV.
+    pub csv: Option<PathBuf>,
+    /// Threads; 0 for as many as there are cores.
+    pub jobs: usize,
+}
+
+/// What came of a trace.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// It was played again.
+    Scored(Score),
+    /// It was not, and why.
+    Listed(String),
+    /// Its congestion control is not there: nothing of so many data transmissions is matched.
+    Missing(String, usize),
+}
+
+/// A trace and what came of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TraceResult {
+    /// The file's name without `.csv`.
+    pub name: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Settings that have no counterpart here.
+    pub unknown: Vec<String>,
+}
+
+/// All traces of a folder.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TraceReport {
+    /// By name.
+    pub traces: Vec<TraceResult>,
+}
+
+/// Plays every trace again, prints the scores and, on the last line, the overall percentage.
+///
+/// # Errors
+/// The traces cannot be read or understood, or the results cannot be written.
+pub fn traces(options: &TraceOptions, out: &mut dyn Write) -> Result<TraceReport, ReproduceError> {
+    let files = crate::read_folder(&options.reference)?;
+    let report = compare_all(&files, options.jobs)?;
+    if report.traces.is_empty() {
+        return Err(ReproduceError::Empty(options.reference.clone()));
+    }
+    report.print(out)?;
+    if let Some(path) = &options.csv {
+        crate::write_text(path, &csv_text(&report.table()))?;
+    }
+    Ok(report)
+}
+
+/// Compares traces given as name and text, on so many threads (0: as many as there are cores). Texts that do not begin with a
+/// scenario are no traces.
+///
+/// # Errors
+/// A header or a row that cannot be understood.
+pub fn compare_all(files: &[(String, String)], jobs: usize) -> Result<TraceReport, ReproduceError> {
+    let files: Vec<_> =
+        files.iter().filter(|(_, text)| text.starts_with('#') && text.contains("link=")).collect();
+    let traces = parallel::map(&files, jobs, |(name, text)| one(name, text));
+    Ok(TraceReport { traces: traces.into_iter().collect::<Result<_, _>>()? })
+}
+
+fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
+    let kernel = record::read_trace(name, text)?;
+    let mut unknown = Vec::new();
+    let outcome = match Scenario::parse(text.lines().next().unwrap_or("")) {
+        Ok(scenario) => {
+            // Ours may be a little later.
+            let last = kernel.last().map_or(0.0, |record| record.ms);
+            let ours = scenario::play(&scenario, Span::from_secs_f64(last * 1.2e-3 + 2.0));
+            unknown = scenario.unknown;
+            // Recordings of outages were cut to the time around them.
+            let trimmed = name.starts_with('f') || !kernel.first().is_some_and(|record| record.syn);
+            Outcome::Scored(compare::compare(&kernel, &ours, trimmed))
+        }
+        Err(NoScenario::NoClient) => Outcome::Listed("driven by a program of its own".into()),
+        Err(NoScenario::UnknownCc(cc)) => {
+            let data = kernel.iter().filter(|record| record.forward && record.len > 0).count();
+            Outcome::Missing(format!("there is no congestion control '{cc}'"), data)
+        }
+        Err(NoScenario::Bad(why)) => return Err(ReproduceError::BadTrace(name.to_owned(), why)),
+    };
+    Ok(TraceResult { name: name.to_owned(), outcome, unknown })
+}
+
+impl TraceReport {
+    /// Matched and scored data transmissions of all traces.
+    pub fn overall(&self) -> (usize, usize) {
+        let counted = self.traces.iter().filter_map(|trace| match &trace.outcome {
+            Outcome::Scored(score) if score.judged != Judged::Handshake => Some((score.matched, score.total)),
+            Outcome::Missing(_, total) => Some((0, *total)),
+            _ => None,
+        });
+        counted.fold((0, 0), |sum, (matched, total)| (sum.0 + matched, sum.1 + total))
+    }
+
+    /// One row for each trace.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new([
+            "trace",
+            "judged",
+            "transmissions",
+            "matched",
+            "in_place",
+            "matched_pct",
+            "first_difference",
+        ]);
+        for trace in &self.traces {
+            let mut row: Vec<Value> = vec![trace.name.as_str().into()];
+            match &trace.outcome {
+                Outcome::Scored(score) => {
+                    row.push(score.judged.label().into());
+                    row.extend([score.total, score.matched, score.in_place].map(|n| Value::from(n as u64)));
+                    row.push(Value::Float((percent(score.matched, score.total) * 100.0).round() / 100.0));
+                    row.push(score.first_difference.clone().map_or(Value::Nothing, Value::from));
+                }
+                Outcome::Listed(why) => {
+                    row.push("no".into());
+                    row.extend([const { Value::Nothing }; 4]);
+                    row.push(why.as_str().into());
+                }
+                Outcome::Missing(why, total) => {
+                    row.push("missing".into());
+                    row.extend([*total as u64, 0, 0, 0].map(Value::from));
+                    row.push(why.as_str().into());
+                }
+            }
+            table.push(row);
+        }
+        table
+    }
+
+    /// Prints a line for each trace, the first difference of each below it, and the overall percentage on the last line.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        use Align::{Left, Right};
+        let mut table = TextTable::new([Left, Left, Right, Right, Right, Right]);
+        table.row(["trace", "judged by", "sent", "matched", "in place", "matched"]);
+        for trace in &self.traces {
+            let name = trace.name.clone();
+            match &trace.outcome {
+                Outcome::Scored(score) => {
+                    let [sent, matched, place] =
+                        [score.total, score.matched, score.in_place].map(|n| n.to_string());
+                    let share = format!("{:.1} %", percent(score.matched, score.total));
+                    table.row([name, score.judged.label().into(), sent, matched, place, share]);
+                }
+                Outcome::Listed(_) => drop(table.row([name, "not scored".into()])),
+                Outcome::Missing(_, total) => drop(table.row([
+                    name,
+                    "missing".into(),
+                    total.to_string(),
+                    "0".into(),
+                    "0".into(),
+                    "0.0 %".into(),
+                ])),
+            }
+        }
+        let lines = table.lines();
+        writeln!(out, "{}", lines[0])?;
+        for (line, trace) in lines[1..].iter().zip(&self.traces) {
+            writeln!(out, "{line}")?;
+            match &trace.outcome {
+                Outcome::Scored(Score { first_difference: Some(difference), .. }) => {
+                    writeln!(out, "    {difference}")?
+                }
+                Outcome::Missing(why, _) => writeln!(out, "    {why}")?,
+                _ => {}
+            }
+            if !trace.unknown.is_empty() {
+                writeln!(out, "    without a counterpart here: {}", trace.unknown.join(", "))?;
+            }
+        }
+        let (matched, total) = self.overall();
+        writeln!(out, "overall: {matched} of {total} transmissions matched, {:.1} %", percent(matched, total))
+    }
+}
+
+impl Judged {
+    /// In a word.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Judged::Data => "data",
+            Judged::Retransmissions => "retransmissions",
+            Judged::Handshake => "SYNs",
+        }
+    }
+}
+
+fn percent(matched: usize, total: usize) -> f64 {
+    if total == 0 { 100.0 } else { 100.0 * matched as f64 / total as f64 }
+}

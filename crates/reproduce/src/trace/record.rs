@@ -1,0 +1,124 @@
+//! The packets of a run and those of a recording, in the same words.
+
+use crate::ReproduceError;
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+use tidewire_wire::{LinkLayer, Net, Packet, Seq, Transport};
+
+/// A TCP packet as it arrives at the link.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Record {
+    /// Since the first packet.
+    pub ms: f64,
+    /// From A to B.
+    pub forward: bool,
+    /// Relative to the initial sequence number.
+    pub seq: u32,
+    pub len: u32,
+    pub syn: bool,
+    pub fin: bool,
+    /// A pure acknowledgment.
+    pub pure_ack: bool,
+}
+
+impl Record {
+    pub fn end(&self) -> u32 {
+        self.seq + self.len
+    }
+}
+
+/// The rows of a recorded trace.
+pub(crate) fn read_trace(name: &str, text: &str) -> Result<Vec<Record>, ReproduceError> {
+    let bad = |why: String| ReproduceError::BadTrace(name.to_owned(), why);
+    let mut reader =
+        csv::ReaderBuilder::new().comment(Some(b'#')).flexible(true).from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
+    let column = |name: &str| {
+        header
+            .iter()
+            .position(|column| column == name)
+            .ok_or_else(|| bad(format!("there is no column '{name}'")))
+    };
+    let (ms, dir, proto, flags) = (column("t_ms")?, column("dir")?, column("proto")?, column("flags")?);
+    let (seq, len) = (column("seq")?, column("len")?);
+    let mut records = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(|error| bad(error.to_string()))?;
+        let cell = |i: usize| row.get(i).unwrap_or("");
+        if cell(proto) != "tcp" {
+            continue;
+        }
+        let number =
+            |i: usize| cell(i).parse::<f64>().map_err(|_| bad(format!("'{}' is no number", cell(i))));
+        let has = |flag: char| cell(flags).contains(flag);
+        let len = number(len)? as u32;
+        records.push(Record {
+            ms: number(ms)?,
+            forward: cell(dir) == ">",
+            seq: number(seq)? as u32,
+            len,
+            syn: has('S'),
+            fin: has('F'),
+            pure_ack: len == 0 && has('A') && !has('S') && !has('F') && !has('R'),
+        });
+    }
+    Ok(records)
+}
+
+/// Keeps what a capture writes: each block is one write.
+#[derive(Clone, Default)]
+pub(crate) struct Recorder(Rc<RefCell<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    records: Vec<Record>,
+    /// Initial sequence numbers of both sides.
+    isn: [Option<Seq>; 2],
+}
+
+impl Recorder {
+    pub fn records(&self) -> Vec<Record> {
+        self.0.borrow().records.clone()
+    }
+}
+
+impl Write for Recorder {
+    fn write(&mut self, block: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().note(block);
+        Ok(block.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Kept {
+    /// Takes a block of a capture file; only enhanced packet blocks hold packets. Interface 0 is the way from A to B.
+    fn note(&mut self, block: &[u8]) -> Option<()> {
+        let word = |i: usize| Some(u32::from_le_bytes(block.get(4 * i..4 * i + 4)?.try_into().ok()?));
+        if word(0)? != 6 {
+            return None;
+        }
+        let forward = word(2)? == 0;
+        let ns = u64::from(word(3)?) << 32 | u64::from(word(4)?);
+        let packet = Packet::parse(block.get(28..28 + word(5)? as usize)?, LinkLayer::RawIp).ok()?;
+        let Net::Ipv4(_, Transport::Tcp(tcp)) = packet.net else { return None };
+        let isn = &mut self.isn[usize::from(!forward)];
+        if tcp.flags.syn() {
+            isn.get_or_insert(tcp.seq);
+        }
+        let (len, flags) = (tcp.payload.len() as u32, tcp.flags);
+        self.records.push(Record {
+            ms: ns as f64 * 1e-6,
+            forward,
+            seq: tcp.seq - (*isn)?,
+            len,
+            syn: flags.syn(),
+            fin: flags.fin(),
+            pure_ack: len == 0 && flags.ack() && !flags.syn() && !flags.fin() && !flags.rst(),
+        });
+        Some(())
+    }
+}
