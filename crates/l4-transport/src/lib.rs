@@ -6,6 +6,23 @@
 //!   handle_timeout ------+                       +--> next_timeout
 //! ```
 //!
+//! | file | what is in it |
+//! |---|---|
+//! | `connection.rs` | [`Connection`]: construction, the application's calls, getters |
+//! | `state.rs` | the states of RFC 9293 and [`TRANSITIONS`], the table between them |
+//! | `handshake.rs` | SYN, SYN-ACK, options, the first measurement |
+//! | `input.rs` | the checks on a segment, in order; resets, TIME_WAIT, ICMP |
+//! | `ack.rs` | an acknowledgment: window, retransmit queue, RTT, congestion control |
+//! | `sack.rs`, `rack.rs`, `recovery.rs` | the scoreboard; loss detection by time and probes; recovery, PRR, F-RTO, undo |
+//! | `rtx.rs`, `sendbuf.rs`, `sender.rs` | segments in flight; the bytes behind them; the sender's variables ([`Sender`]) |
+//! | `output.rs`, `send.rs` | what leaves, in which order; retransmissions, new data, Nagle, pacing |
+//! | `receive.rs`, `reassembly.rs`, `receiver.rs`, `window.rs` | data, delayed acknowledgments; holes; variables; the receive window |
+//! | `rtt.rs`, `rate.rs`, `minmax.rs` | RTO estimator, delivery-rate samples, windowed filters |
+//! | `timers.rs`, `probes.rs`, `clock.rs` | timers; window and keepalive probes; microseconds and timer slack |
+//! | `config.rs`, `info.rs`, `error.rs` | [`TcpConfig`], [`TcpInfo`], [`TcpError`] |
+//! | `congestion/` | [`congestion::CongestionControl`] and one file per algorithm |
+//! | `reset.rs`, `udp.rs` | resets for stray segments; [`UdpSocket`] |
+//!
 //! What is not here: IP, addresses of interfaces, demultiplexing and listeners. Those are the hosts'.
 
 mod ack;
@@ -30,6 +47,7 @@ mod reset;
 mod rtt;
 mod rtx;
 mod sack;
+mod send;
 mod sendbuf;
 mod sender;
 mod state;

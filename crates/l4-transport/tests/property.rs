@@ -86,7 +86,7 @@ fn run(case: &Case) {
         if record.at >= heals {
             return Some(Span::ZERO);
         }
-        let late = if (z >> 20) % 10 == 0 { disorder } else { 0 };
+        let late = if (z >> 20).is_multiple_of(10) { disorder } else { 0 };
         (z % 100 >= loss).then_some(Span::from_ms(late))
     });
     link.connect();

@@ -107,6 +107,11 @@ impl Link {
         self.ends[A].as_mut().unwrap()
     }
 
+    /// What A says about itself.
+    pub fn info(&self) -> tidewire_l4_transport::TcpInfo {
+        self.ends[A].as_ref().unwrap().info(self.now)
+    }
+
     pub fn b(&mut self) -> &mut Connection {
         self.ends[B].as_mut().unwrap()
     }
@@ -180,10 +185,7 @@ impl Link {
     }
 
     fn step(&mut self) {
-        loop {
-            let Some(first) = self.flying.first_entry().filter(|first| first.key().0 <= self.now) else {
-                break;
-            };
+        while let Some(first) = self.flying.first_entry().filter(|first| first.key().0 <= self.now) {
             let (to, segment, ecn) = first.remove();
             self.arrive(to, &segment, ecn);
         }

@@ -1,0 +1,339 @@
+//! Data leaves: retransmissions, probes, and new data within congestion window, peer's window, and Nagle's rule.
+
+use crate::clock::Us;
+use crate::congestion::CcEvent;
+use crate::rtx::{EVER_RETRANS, FIN, LOST, NIL, RETRANS, SACKED, Sent};
+use crate::timers::Pending;
+use crate::{Connection, Transmit};
+use tidewire_wire::{Ecn, TcpFlags, TcpSegment};
+
+/// The block that a synthetic source writes at a time, as bulk traffic generators do.
+const SOURCE_BLOCK_BYTES: u64 = 131_072;
+
+/// Why new data is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// Because there is some.
+    Normal,
+    /// Without waiting for a full segment.
+    Now,
+    /// As a loss probe: one segment beyond the congestion window.
+    Probe,
+    /// As much as the peer's window takes, however little.
+    Wakeup,
+}
+
+impl Connection {
+    /// Sends a segment again. `counted`: as a retransmission of loss recovery, not as a probe.
+    pub(crate) fn retransmit(&mut self, at: u32, counted: bool) -> Option<Transmit> {
+        if self.rtx.is_empty() || at == self.rtx.end() {
+            return None;
+        }
+        let (seq, len) = {
+            let sent = self.rtx.get(at);
+            (sent.seq, sent.data_len())
+        };
+        let open = (self.tx.wnd_end() - seq) as i32;
+        if open <= 0 && seq != self.tx.snd_una {
+            return None;
+        }
+        let most = if open <= 0 { self.tx.mss } else { (open as u32).min(self.tx.mss.max(1)) };
+        if len > most && self.rtx.split(at, seq + most) {
+            self.count_split(at);
+        }
+        let now = self.tx.now_us;
+        if self.tx.retrans_stamp == 0 && counted {
+            self.tx.retrans_stamp = crate::Sender::stamp(now);
+        }
+        let mut sent = self.rtx.get(at).clone();
+        sent.sent_us = now;
+        self.tx.rate_sent(&mut sent);
+        sent.flags |= EVER_RETRANS;
+        if counted {
+            sent.flags |= RETRANS;
+            self.tx.retrans_out += 1;
+            self.tx.undo_retrans = self.tx.undo_retrans.max(0) + 1;
+        }
+        sent.in_flight = self.tx.in_flight();
+        let segment = self.data_segment(&sent);
+        self.tx.total_retrans += 1;
+        self.tx.bytes_retrans += u64::from(sent.data_len());
+        let len = sent.data_len();
+        *self.rtx.get_mut(at) = sent;
+        self.rtx.touch(at);
+        self.data_left(len);
+        let ecn = if self.cc.needs_ecn() && self.flags.ecn { Ecn::Ect0 } else { Ecn::NotCapable };
+        Some(Transmit { segment, ecn, is_retransmit: true })
+    }
+
+    fn count_split(&mut self, at: u32) {
+        let flags = self.rtx.get(at).flags;
+        let tx = &mut self.tx;
+        tx.packets_out += 1;
+        tx.sacked_out += u32::from(flags & SACKED != 0 && tx.sack_enabled);
+        tx.lost_out += u32::from(flags & LOST != 0);
+        tx.retrans_out += u32::from(flags & RETRANS != 0);
+        tx.retransmit_hint = NIL;
+    }
+
+    /// The next segment that is lost and not yet resent, if the window has room.
+    pub(crate) fn retransmit_lost(&mut self) -> Option<Transmit> {
+        if self.tx.packets_out == 0 || self.tx.retrans_out >= self.tx.lost_out {
+            return None;
+        }
+        if self.tx.in_flight() >= self.tx.cwnd || self.pacing_blocks() {
+            return None;
+        }
+        let head = self.rtx.begin();
+        let mut at = self.tx.retransmit_hint;
+        if at == NIL || (at.wrapping_sub(head) as i32) < 0 {
+            at = head;
+        }
+        while at != self.rtx.end() {
+            let flags = self.rtx.get(at).flags;
+            if flags & LOST != 0 && flags & (SACKED | RETRANS) == 0 {
+                break;
+            }
+            at = at.wrapping_add(1);
+        }
+        self.tx.retransmit_hint = at;
+        if at == self.rtx.end() {
+            self.tx.retransmit_hint = NIL;
+            return None;
+        }
+        let transmit = self.retransmit(at, true)?;
+        if self.tx.in_cwnd_reduction() {
+            self.tx.prr_out += 1;
+        }
+        if at == self.rtx.begin() && self.timers.pending != Pending::Reorder {
+            self.arm(Pending::Retransmit, Us::from(self.tx.rtt.rto_us));
+        }
+        Some(transmit)
+    }
+
+    /// New data beyond the window if there is any, else the last segment again (RFC 8985 section 7.3).
+    pub(crate) fn send_loss_probe(&mut self) -> Option<Transmit> {
+        if self.tx.packets_out == 0 {
+            return None;
+        }
+        let mut transmit = None;
+        if self.tx.tlp_high_seq.is_none() {
+            self.tx.tlp_retrans = false;
+            let fits = (self.tx.snd_nxt + self.next_segment_len()).at_or_before(self.tx.wnd_end());
+            if (self.buf.unsent() > 0 || self.fin_unsent()) && fits {
+                transmit = self.new_data(Push::Probe);
+                self.end_burst();
+            } else {
+                transmit = self.retransmit(self.rtx.end().wrapping_sub(1), false);
+                self.tx.tlp_retrans = transmit.is_some();
+            }
+        }
+        self.timers.pending = Pending::LossProbe;
+        if transmit.is_some() {
+            self.tx.tlp_high_seq = Some(self.tx.snd_nxt);
+            self.timers.pending = Pending::None;
+        }
+        self.rearm_rto();
+        transmit
+    }
+
+    /// Sequence space of the next new segment.
+    #[inline]
+    pub(crate) fn next_segment_len(&self) -> u32 {
+        let data = self.buf.unsent().min(u64::from(self.tx.mss)) as u32;
+        let last = self.buf.unsent() <= u64::from(self.tx.mss);
+        data + u32::from(last && self.fin_unsent())
+    }
+
+    /// The next segment of new data, if congestion window, peer's window, pacing and Nagle's rule let it go.
+    pub(crate) fn new_data(&mut self, push: Push) -> Option<Transmit> {
+        if self.buf.unsent() == 0 && !self.fin_unsent() {
+            return None;
+        }
+        if push != Push::Probe
+            && push != Push::Wakeup
+            && (self.tx.in_flight() >= self.tx.cwnd || self.pacing_blocks())
+        {
+            return None;
+        }
+        let (len, fin) = self.next_new_len(push)?;
+        if self.config.offload && push == Push::Normal && self.waits_for_more() {
+            return None;
+        }
+        let (seq, now) = (self.tx.snd_nxt, self.tx.now_us);
+        let end = seq + len + u32::from(fin);
+        let mut sent = Sent::new(seq, end, if fin { FIN } else { 0 });
+        sent.sent_us = now;
+        if self.tx.in_flight() == 0 {
+            self.cc.on_event(&mut self.tx, CcEvent::TxStart);
+        }
+        self.tx.rate_sent(&mut sent);
+        sent.in_flight = self.tx.in_flight() + 1;
+        let mut segment = self.data_segment(&sent);
+        let ecn = self.mark_new_data(&mut segment);
+        let first = self.tx.packets_out == 0;
+        let at = self.rtx.push(sent);
+        self.rtx.touch(at);
+        self.tx.packets_out += 1;
+        self.tx.snd_nxt = end;
+        if len < self.tx.mss && len > 0 {
+            self.tx.snd_sml = end;
+        }
+        self.buf.sent(len);
+        self.flags.fin_sent |= fin;
+        self.note_reply();
+        self.data_left(len);
+        self.out.burst = self.out.burst.saturating_add(1);
+        if first || self.timers.pending == Pending::LossProbe {
+            self.rearm_rto();
+        }
+        self.busy.switch(now, 1);
+        Some(Transmit { segment, ecn, is_retransmit: false })
+    }
+
+    /// How many bytes the next segment takes, and whether the FIN goes with them.
+    fn next_new_len(&mut self, push: Push) -> Option<(u32, bool)> {
+        let (unsent, mss) = (self.buf.unsent(), self.tx.mss);
+        let mut len = unsent.min(u64::from(mss)) as u32;
+        if push == Push::Wakeup {
+            len = len.min(self.tx.wnd_end() - self.tx.snd_nxt);
+        }
+        let fin = self.fin_unsent() && u64::from(len) == unsent;
+        if (self.tx.snd_nxt + len + u32::from(fin && len == 0)).after(self.tx.wnd_end()) {
+            self.busy.switch(self.tx.now_us, if self.tx.packets_out > 0 { 2 } else { 0 });
+            return None;
+        }
+        let fin = fin && (len == 0 || (self.tx.snd_nxt + len + 1).at_or_before(self.tx.wnd_end()));
+        if len < mss && !fin && push == Push::Normal {
+            let small_outstanding =
+                self.tx.snd_sml.after(self.tx.snd_una) && self.tx.snd_sml.at_or_before(self.tx.snd_nxt);
+            let nagle = !self.config.nodelay && self.tx.packets_out > 0 && small_outstanding;
+            if nagle || self.flags.cork {
+                return None;
+            }
+        }
+        Some((len, fin))
+    }
+
+    /// Several segments go down at once; room for fewer is worth waiting for when more will come soon.
+    fn waits_for_more(&mut self) -> bool {
+        if self.out.chunk > 0 {
+            self.out.chunk -= 1;
+            return false;
+        }
+        let tx = &self.tx;
+        let mss = u64::from(tx.mss);
+        let (room, quota) = (tx.cwnd - tx.in_flight(), (tx.cwnd >> 1).max(1));
+        // About a millisecond's worth at the pacing rate, and at least two segments.
+        let per_ms = tx.pacing_rate >> 10;
+        let most = (per_ms.min(65_536) / mss).max(2) as u32;
+        let queued = self.buf.unsent().min(65_536);
+        let go = room.min(quota).min(most).max(1);
+        if queued <= mss || !self.is_worth_waiting(most, room, queued) {
+            self.out.chunk = (go - 1).min((queued.saturating_sub(1) / mss) as u32) as u16;
+            return false;
+        }
+        self.out.deferred = true;
+        true
+    }
+
+    fn is_worth_waiting(&self, most: u32, room: u32, queued: u64) -> bool {
+        let tx = &self.tx;
+        let mss = u64::from(tx.mss);
+        if tx.ca_state >= crate::CaState::Recovery || tx.us_since(tx.lsnd_us) >= 1_000 {
+            return false;
+        }
+        let (send_window, cong_window) = (u64::from(tx.wnd_end() - tx.snd_nxt), u64::from(room) * mss);
+        let limit = send_window.min(cong_window);
+        if limit >= u64::from(most) * mss || (self.buf.unsent() > queued && limit >= queued) {
+            return false;
+        }
+        let third = u64::from(tx.snd_wnd).min(u64::from(tx.cwnd) * mss) / 3;
+        if limit >= third {
+            return false;
+        }
+        let Some(head) = self.rtx.front() else { return false };
+        if tx.us_since(head.sent_us) < Us::from(tx.rtt.srtt_us8 >> 4) {
+            return false;
+        }
+        limit <= queued || !self.flags.fin_queued
+    }
+
+    /// The segment of a record, with its data.
+    fn data_segment(&mut self, sent: &Sent) -> TcpSegment {
+        let mut flags = self.plain_flags();
+        if sent.is(FIN) {
+            flags |= TcpFlags::FIN;
+        }
+        let len = sent.data_len();
+        let position = u64::from(sent.seq - self.tx.snd_una);
+        let is_new = sent.seq == self.tx.snd_nxt;
+        let is_last = self.buf.unsent() != u64::MAX
+            && position + u64::from(len) >= self.buf.unacked() + self.buf.unsent();
+        if len > 0 && (is_last || (is_new && self.source_pushes(len))) {
+            flags |= TcpFlags::PSH;
+        }
+        let mut segment = self.header(sent.seq, flags);
+        // SACK blocks must not push a full segment over the path's limit.
+        let spare = (self.tx.mss - len.min(self.tx.mss)) as usize;
+        while !segment.options.sack.is_empty() && 4 + 8 * segment.options.sack.len() > spare {
+            segment.options.sack.pop();
+        }
+        if len > 0 {
+            segment.payload = self.buf.read(position, len);
+        }
+        segment
+    }
+
+    /// A synthetic source writes blocks, and a sender pushes at least once in half the largest window that the peer has offered.
+    /// What fits into the first send buffer is written before the window has grown.
+    fn source_pushes(&mut self, len: u32) -> bool {
+        let Some(source) = &mut self.out.source else { return false };
+        let end = source.sent + u64::from(len);
+        let block = end - end % SOURCE_BLOCK_BYTES;
+        let window = if end <= self.config.sndbuf_init { source.max_window } else { self.tx.max_window };
+        if block > source.pushed && block > source.sent {
+            source.pushed = block;
+        }
+        source.sent = end;
+        let push = end > source.pushed + u64::from(window >> 1);
+        if push {
+            source.pushed = end;
+        }
+        push
+    }
+
+    /// ECN-capable transport and CWR belong on new data only (RFC 3168 section 6.1).
+    fn mark_new_data(&mut self, segment: &mut TcpSegment) -> Ecn {
+        if !self.flags.ecn {
+            return Ecn::NotCapable;
+        }
+        if segment.payload.is_empty() {
+            return if self.cc.needs_ecn() { Ecn::Ect0 } else { Ecn::NotCapable };
+        }
+        if self.flags.ecn_cwr {
+            self.flags.ecn_cwr = false;
+            segment.flags |= TcpFlags::CWR;
+        }
+        Ecn::Ect0
+    }
+
+    /// Data that answers data: the connection is a dialogue, and acknowledgments may ride along.
+    fn note_reply(&mut self) {
+        let now = self.tx.now_us;
+        if now - self.rx.last_recv_us < Us::from(self.rx.ato_us) {
+            self.rx.pingpong = true;
+        }
+    }
+
+    /// A segment with data has left.
+    #[inline]
+    fn data_left(&mut self, len: u32) {
+        self.segs_out += 1;
+        self.pace(len);
+        self.tx.lsnd_us = self.tx.now_us;
+        self.tx.bytes_sent += u64::from(len);
+        self.tx.data_segs_out += 1;
+        self.ack_left();
+    }
+}
