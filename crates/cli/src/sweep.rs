@@ -6,7 +6,8 @@ use crate::report::{self, Failures, figures, joined};
 use crate::term::duration;
 use crate::{Context, usage};
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tidewire_lab::{
     Circumstances, Folder, LabError, Outcome, Part, Plan, Progress, Results, Settings, Threshold, Tone,
@@ -283,7 +284,7 @@ fn say(
         ]);
     }
     plain(Tone::Plain, String::new());
-    let series = folder.path.join("series.csv").exists().then_some("series.csv");
+    let series = has_rows(&folder.path.join("series.csv")).then_some("series.csv");
     let files: Vec<&str> = ["runs.csv", "summary.csv"]
         .into_iter()
         .chain(series)
@@ -292,6 +293,12 @@ fn say(
     plain(Tone::Plain, format!("  {}/", folder.path.display()));
     wrapped(&files, term.width).into_iter().for_each(|line| plain(Tone::Faint, format!("    {line}")));
     closing(context, outcome, judged);
+}
+
+/// Whether a CSV file has more than its line of names.
+fn has_rows(path: &Path) -> bool {
+    let file = std::fs::File::open(path).map(BufReader::new);
+    file.is_ok_and(|file| file.lines().nth(1).is_some_and(|line| line.is_ok()))
 }
 
 /// The words, as many on a line as fit.

@@ -123,14 +123,13 @@ pub fn result(request: &RunRequest) -> RunResult {
         .map_or(0.0, |(_, v)| crate::params::amount(v).unwrap_or(0.0));
     let luck = (request.seed % 1000) as f64 / 1000.0;
     let goodput = 9.0 / (1.0 + 50.0 * loss) + 0.1 * luck;
-    let mut series = Table::new(["t_s", "object", "metric", "value", "unit", "in_warmup"]);
+    let mut series = Table::new(["t_s", "object", "metric", "value", "in_warmup"]);
     for t in 0..3 {
         series.push(vec![
             Value::Float(f64::from(t) * 0.1),
             "flow".into(),
             "cwnd_bytes".into(),
             Value::Float(goodput * f64::from(t)),
-            "B".into(),
             false.into(),
         ]);
     }

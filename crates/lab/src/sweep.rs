@@ -14,7 +14,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use tidewire_script::{Ended, Fault, RunRequest, RunResult, ScriptError};
+use tidewire_metrics::unit_of;
+use tidewire_script::{Ended, Experiment, Fault, RunRequest, RunResult, ScriptError};
 
 /// How runs are done.
 #[derive(Clone, Debug)]
@@ -275,12 +276,30 @@ fn run_one(shared: &Shared<'_>, run: &PlannedRun) -> (RunResult, bool) {
         shared.runner.run(&shared.plan.script, &shared.plan.experiment, &request, &captures)
     }));
     match ran {
-        Ok(result) => (result, false),
+        Ok(mut result) => {
+            name_units(&mut result, &shared.plan.experiment);
+            (result, false)
+        }
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text =
                 text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a text");
             (internal_failure(&format!("internal error: {text}")), true)
+        }
+    }
+}
+
+/// Series say what they are measured in, from the metric's name or the experiment's `units`.
+fn name_units(result: &mut RunResult, experiment: &Experiment) {
+    for (_, table) in result.tables.iter_mut().filter(|(name, _)| name == "series") {
+        let at = |name: &str| table.columns.iter().position(|column| column == name);
+        let (Some(metric), Some(value), None) = (at("metric"), at("value"), at("unit")) else { continue };
+        table.columns.insert(value + 1, "unit".to_owned());
+        for row in &mut table.rows {
+            let name = row[metric].to_string();
+            let declared =
+                experiment.units.iter().find(|(known, _)| *known == name).map(|(_, unit)| unit.as_str());
+            row.insert(value + 1, declared.or_else(|| unit_of(&name)).into());
         }
     }
 }
