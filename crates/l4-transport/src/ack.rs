@@ -23,8 +23,6 @@ pub(crate) const DATA_SACKED: AckFlags = 0x20;
 pub(crate) const ECE: AckFlags = 0x40;
 /// Retransmissions were found lost.
 pub(crate) const LOST_RETRANS: AckFlags = 0x80;
-/// The general path.
-pub(crate) const SLOWPATH: AckFlags = 0x100;
 /// It (S)ACKed data that was never retransmitted.
 pub(crate) const ORIG_SACK_ACKED: AckFlags = 0x200;
 /// It moved the left edge.
@@ -35,8 +33,6 @@ pub(crate) const DSACKING_ACK: AckFlags = 0x800;
 pub(crate) const SET_XMIT_TIMER: AckFlags = 0x1000;
 /// The peer has forgotten what it SACKed.
 pub(crate) const SACK_RENEGING: AckFlags = 0x2000;
-/// Its timestamp may be recorded.
-pub(crate) const UPDATE_TS_RECENT: AckFlags = 0x4000;
 /// A duplicate SACK for a loss probe.
 pub(crate) const DSACK_TLP: AckFlags = 0x8000;
 /// The receiver probably delayed it.

@@ -1,6 +1,6 @@
 //! A segment arrives: the checks and their order (RFC 9293 section 3.10.7, RFC 7323 section 5, RFC 5961).
 
-use crate::ack::{AckFlags, SLOWPATH, UPDATE_TS_RECENT};
+use crate::ack::WIN_UPDATE;
 use crate::clock::Us;
 use crate::{Connection, Event, State, TcpError, Unreachable};
 use tidewire_units::Instant;
@@ -30,7 +30,49 @@ impl Connection {
         }
     }
 
+    /// The next data of a stream, to a side that has nothing to send: all other checks would find nothing.
+    #[inline]
+    fn is_plain_data(&self, segment: &TcpSegment) -> bool {
+        let in_order = segment.flags.union(TcpFlags::PSH) == TcpFlags::ACK.union(TcpFlags::PSH)
+            && segment.seq == self.rx.rcv_nxt
+            && segment.ack == self.tx.snd_una;
+        let idle = self.tx.packets_out == 0
+            && self.buf.unsent() == 0
+            && !self.flags.fin_queued
+            && self.tx.tlp_high_seq.is_none();
+        let stamps = match segment.options.timestamps {
+            Some(stamps) => self.flags.timestamps && stamps.value.wrapping_sub(self.rx.ts_recent) as i32 >= 0,
+            None => !self.flags.timestamps,
+        };
+        in_order
+            && idle
+            && stamps
+            && self.state == State::Established
+            && self.rx.ooo.is_none()
+            && segment.options.sack.is_empty()
+            && u32::from(segment.window) << self.snd_wscale == self.tx.snd_wnd
+            && !segment.payload.is_empty()
+            && segment.payload.len() <= self.rx.receive_window() as usize
+    }
+
+    #[inline]
+    fn on_plain_data(&mut self, segment: &TcpSegment, ecn: Ecn) {
+        self.update_ts_recent(segment);
+        self.soft_error = None;
+        self.tx.probes_out = 0;
+        self.out.keep_probes = 0;
+        self.tx.last_ack_us = self.tx.now_us;
+        self.rx.dsack = None;
+        self.rx.data_segs_in += 1;
+        self.take_in_order(segment, ecn, 0);
+        self.ack_if_needed();
+    }
+
     fn on_segment(&mut self, segment: &TcpSegment, ecn: Ecn) {
+        if self.is_plain_data(segment) {
+            self.on_plain_data(segment, ecn);
+            return;
+        }
         if self.state == State::SynReceived && self.on_syn_received(segment) {
             return;
         }
@@ -40,7 +82,7 @@ impl Connection {
         if !segment.flags.ack() {
             return;
         }
-        let mut flags = SLOWPATH | UPDATE_TS_RECENT;
+        let mut flags = 0;
         if self.state == State::SynReceived {
             if segment.ack.at_or_before(self.tx.snd_una) || segment.ack.after(self.tx.snd_nxt) {
                 self.out.reset = Some((segment.ack, false));
@@ -51,7 +93,7 @@ impl Connection {
             self.tx.max_window = self.tx.max_window.max(self.tx.snd_wnd);
             self.tx.snd_wl1 = segment.seq;
             self.establish(segment);
-            flags |= crate::ack::WIN_UPDATE;
+            flags |= WIN_UPDATE;
         }
         if !self.handle_ack(segment, flags) {
             return;
@@ -277,7 +319,7 @@ impl Connection {
 
     /// The timestamp to echo follows segments that begin at or before the last acknowledgment sent (RFC 7323 section 4.3).
     #[inline]
-    pub(crate) fn update_ts_recent(&mut self, segment: &TcpSegment) -> AckFlags {
+    pub(crate) fn update_ts_recent(&mut self, segment: &TcpSegment) {
         if let Some(stamps) = segment.options.timestamps
             && self.flags.timestamps
             && segment.seq.at_or_before(self.rx.last_ack_sent)
@@ -288,7 +330,6 @@ impl Connection {
                 self.rx.ts_recent_us = self.tx.now_us.max(1);
             }
         }
-        0
     }
 
     /// A segment in TIME_WAIT (RFC 9293 section 3.10.7.4, RFC 1337 not enforced).

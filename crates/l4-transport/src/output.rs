@@ -219,7 +219,7 @@ impl Connection {
     }
 
     /// A header with everything but data.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn header(&mut self, seq: Seq, flags: TcpFlags) -> TcpSegment {
         let mut options = TcpOptions::default();
         if self.flags.timestamps {

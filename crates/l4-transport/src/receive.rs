@@ -59,7 +59,7 @@ impl Connection {
     }
 
     /// The next bytes of the stream, after `old` that have been received before.
-    fn take_in_order(&mut self, segment: &TcpSegment, ecn: Ecn, old: u32) {
+    pub(crate) fn take_in_order(&mut self, segment: &TcpSegment, ecn: Ecn, old: u32) {
         let len = segment.payload.len() as u32;
         let old = old.min(len);
         if len > old {

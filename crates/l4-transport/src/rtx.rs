@@ -165,7 +165,7 @@ impl RtxQueue {
         }
         self.head = self.head.wrapping_add(1);
         let sent = self.segs.pop_front();
-        if self.segs.is_empty() && self.segs.capacity() > 64 {
+        if self.segs.is_empty() && self.segs.capacity() > 4 {
             self.segs = VecDeque::new();
         }
         sent

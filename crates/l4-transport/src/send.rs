@@ -260,6 +260,7 @@ impl Connection {
     }
 
     /// The segment of a record, with its data.
+    #[inline(always)]
     fn data_segment(&mut self, sent: &Sent) -> TcpSegment {
         let mut flags = self.plain_flags();
         if sent.is(FIN) {

@@ -127,7 +127,24 @@ mod tests {
     fn the_table_is_the_one_of_rfc_9293() {
         let lines: Vec<String> =
             TRANSITIONS.iter().map(|(from, event, to)| format!("{from} --{event:?}--> {to}")).collect();
-        assert_eq!(lines.len(), 16);
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        SYN_SENT --SynAck--> ESTABLISHED
+        SYN_SENT --Syn--> SYN_RECEIVED
+        SYN_SENT --Close--> CLOSED
+        SYN_RECEIVED --SynAcked--> ESTABLISHED
+        SYN_RECEIVED --Close--> FIN_WAIT_1
+        SYN_RECEIVED --Fin--> CLOSE_WAIT
+        ESTABLISHED --Close--> FIN_WAIT_1
+        ESTABLISHED --Fin--> CLOSE_WAIT
+        FIN_WAIT_1 --FinAcked--> FIN_WAIT_2
+        FIN_WAIT_1 --Fin--> CLOSING
+        FIN_WAIT_2 --Fin--> TIME_WAIT
+        CLOSE_WAIT --Close--> LAST_ACK
+        CLOSING --FinAcked--> TIME_WAIT
+        LAST_ACK --FinAcked--> CLOSED
+        TIME_WAIT --Fin--> TIME_WAIT
+        CLOSED --Close--> CLOSED
+        ");
     }
 
     #[test]
