@@ -130,6 +130,9 @@ fn nesting(line: &str) -> i32 {
 /// Where a word (or any text that is not a word) stands in a line.
 fn find_word(line: &str, word: &str) -> Option<usize> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    if word.is_empty() {
+        return None;
+    }
     let named = word.chars().all(is_name);
     let mut from = 0;
     while let Some(at) = line[from..].find(word).map(|at| at + from) {
