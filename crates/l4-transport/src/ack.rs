@@ -431,6 +431,14 @@ impl Connection {
                 }
                 at = at.wrapping_add(1);
             }
+            // Nothing is congested: the window stays, and what is resent is repaired as after a timeout.
+            if self.tx.ca_state != CaState::Loss {
+                self.tx.high_seq = self.tx.snd_nxt;
+                self.tx.ssthresh = self.tx.current_ssthresh();
+                self.tx.prior_ssthresh = 0;
+                self.tx.undo_marker = None;
+                self.set_ca_state(CaState::Loss);
+            }
             self.out.want_lost();
             self.out.push = true;
         }

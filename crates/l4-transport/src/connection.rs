@@ -326,11 +326,22 @@ impl Connection {
         if !self.state.can_send() || self.flags.fin_queued {
             return 0;
         }
-        let limit = self.config.sndbuf.unwrap_or_else(|| {
-            let want = 2 * u64::from(self.tx.cwnd.max(10)) * u64::from(self.tx.mss + 512);
+        self.send_buffer().saturating_sub(self.buf.queued()) as usize
+    }
+
+    /// The send buffer in bytes of data: two windows when it grows by itself.
+    fn send_buffer(&self) -> u64 {
+        self.config.sndbuf.unwrap_or_else(|| {
+            let segments = self.tx.cwnd.max(10).max(self.tx.reordering + 1);
+            let want = 2 * u64::from(segments) * u64::from(self.tx.mss);
             want.max(self.config.sndbuf_init).min(self.config.sndbuf_max)
-        });
-        limit.saturating_sub(self.buf.queued()) as usize
+        })
+    }
+
+    /// A writer that waits for room should be woken: a third of the send buffer is free.
+    pub fn is_writable(&self) -> bool {
+        let space = self.send_space() as u64;
+        space > 0 && space >= self.buf.queued() / 2
     }
 
     /// The peer has closed and everything was read.

@@ -146,29 +146,48 @@ impl RtxQueue {
         self.segs.iter_mut()
     }
 
-    /// Appends a record, not yet listed by time, and returns its ordinal.
-    pub fn push(&mut self, sent: Sent) -> u32 {
-        let mut ordinal = self.end();
-        if ordinal == NIL {
+    /// Appends a record that was just sent, the newest by time.
+    #[inline]
+    pub fn push(&mut self, mut sent: Sent) {
+        if self.end() == NIL {
             // The reserved value is skipped by starting again; the queue holds far fewer than 2^32 records.
             self.renumber(0);
-            ordinal = self.end();
         }
+        let (ordinal, newest) = (self.end(), self.newest);
+        sent.flags |= LISTED;
+        sent.prev = newest;
+        sent.next = NIL;
+        if newest == NIL {
+            self.oldest = ordinal;
+        } else {
+            self.get_mut(newest).next = ordinal;
+        }
+        self.newest = ordinal;
         self.segs.push_back(sent);
-        ordinal
     }
 
     /// Removes the first record.
+    #[inline]
     pub fn pop_front(&mut self) -> Option<Sent> {
-        if self.segs.front()?.is(LISTED) {
-            self.unlist(self.head);
+        let sent = self.segs.pop_front()?;
+        let head = self.head;
+        self.head = head.wrapping_add(1);
+        if sent.is(LISTED) {
+            if sent.prev == NIL {
+                self.oldest = sent.next;
+            } else {
+                self.get_mut(sent.prev).next = sent.next;
+            }
+            if sent.next == NIL {
+                self.newest = sent.prev;
+            } else {
+                self.get_mut(sent.next).prev = sent.prev;
+            }
         }
-        self.head = self.head.wrapping_add(1);
-        let sent = self.segs.pop_front();
         if self.segs.is_empty() && self.segs.capacity() > 4 {
             self.segs = VecDeque::new();
         }
-        sent
+        Some(sent)
     }
 
     /// The first ordinal whose record ends after `seq`.
@@ -300,8 +319,7 @@ mod tests {
     fn queue(n: u32) -> RtxQueue {
         let mut queue = RtxQueue::new();
         for i in 0..n {
-            let ordinal = queue.push(Sent::new(Seq(i * 10), Seq(i * 10 + 10), 0));
-            queue.touch(ordinal);
+            queue.push(Sent::new(Seq(i * 10), Seq(i * 10 + 10), 0));
         }
         queue
     }

@@ -50,8 +50,8 @@ impl Connection {
         self.tx.rate_sent(&mut sent);
         sent.flags |= EVER_RETRANS;
         if counted {
+            self.tx.retrans_out += u32::from(!sent.is(RETRANS));
             sent.flags |= RETRANS;
-            self.tx.retrans_out += 1;
             self.tx.undo_retrans = self.tx.undo_retrans.max(0) + 1;
         }
         sent.in_flight = self.tx.in_flight();
@@ -172,8 +172,7 @@ impl Connection {
         let mut segment = self.data_segment(&sent);
         let ecn = self.mark_new_data(&mut segment);
         let first = self.tx.packets_out == 0;
-        let at = self.rtx.push(sent);
-        self.rtx.touch(at);
+        self.rtx.push(sent);
         self.tx.packets_out += 1;
         self.tx.snd_nxt = end;
         if len < self.tx.mss && len > 0 {

@@ -328,6 +328,9 @@ impl Bbr3 {
 
     fn set_cwnd(&mut self, tcp: &mut Sender, sample: &RateSample) {
         let acked = sample.acked_sacked;
+        if acked == 0 {
+            return;
+        }
         let extra = f64::from(self.extra_acked.get());
         let max_inflight = self.quantize(tcp, self.bdp(tcp, self.bw(), self.cwnd_gain) + extra) as u32;
         let mut cwnd = self.modulate_for_recovery(tcp, sample);

@@ -171,7 +171,7 @@ impl Cubic {
     /// Never slower than Reno with the same average window (RFC 9438 section 4.3).
     fn be_friendly(&mut self, cwnd: u32) {
         const SCALE: u32 = 8 * (BETA_SCALE + BETA) / 3 / (BETA_SCALE - BETA);
-        let per = (cwnd * SCALE) >> 3;
+        let per = cwnd.saturating_mul(SCALE) >> 3;
         if self.ack_cnt > per && per > 0 {
             let steps = (self.ack_cnt - 1) / per;
             self.ack_cnt -= steps * per;
@@ -183,9 +183,10 @@ impl Cubic {
     }
 
     fn reduce(&mut self, cwnd: u32, beta: u32) -> u32 {
+        let scaled = |factor: u32, unit: u32| (u64::from(cwnd) * u64::from(factor) / u64::from(unit)) as u32;
         self.epoch_start = 0;
-        self.w_max = if cwnd < self.w_max { cwnd * (BETA_SCALE + BETA) / (2 * BETA_SCALE) } else { cwnd };
-        (cwnd * beta / BETA_SCALE).max(2)
+        self.w_max = if cwnd < self.w_max { scaled(BETA_SCALE + BETA, 2 * BETA_SCALE) } else { cwnd };
+        scaled(beta, BETA_SCALE).max(2)
     }
 }
 

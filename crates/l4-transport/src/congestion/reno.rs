@@ -39,7 +39,7 @@ impl CongestionControl for Reno {
     }
 
     fn ssthresh_ecn(&mut self, tcp: &mut Sender) -> u32 {
-        (tcp.cwnd * 4 / 5).max(2)
+        (tcp.cwnd - tcp.cwnd / 5).max(2)
     }
 
     #[inline]
