@@ -71,6 +71,10 @@ pub enum Command {
     Topo(TopoArgs),
     /// Delete old results
     Clean(CleanArgs),
+    /// Run TCP test scripts (*.pkt) against the TCP of simulated hosts
+    Conformance(ConformanceArgs),
+    /// Play recordings of a real kernel again and compare
+    Reproduce(ReproduceArgs),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -240,6 +244,52 @@ pub struct CleanArgs {
     pub dry_run: bool,
 }
 
+#[derive(Args, Debug)]
+pub struct ConformanceArgs {
+    /// Whose constants the endpoint follows: linux or rfc
+    #[arg(long, value_name = "NAME", default_value = "linux")]
+    pub profile: String,
+    /// Tolerance of times, in place of what scripts say
+    #[arg(long, value_name = "N")]
+    pub tolerance_usecs: Option<i64>,
+    /// What is compared besides the usual: psh, win
+    #[arg(long, value_name = "LIST", default_value = "")]
+    pub check: String,
+    /// Write the verdicts as JSON (written --json FILE)
+    #[arg(long, value_name = "FILE")]
+    pub json_file: Option<PathBuf>,
+    /// Write what happened in each script into this folder
+    #[arg(long, value_name = "DIR")]
+    pub trace: Option<PathBuf>,
+    /// Scripts, and folders that hold some
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ReproduceArgs {
+    /// What to compare
+    #[arg(value_enum, value_name = "NAME")]
+    pub what: Recording,
+    /// The recording: a CSV file for kernel, a folder of packet traces for traces
+    #[arg(long, value_name = "PATH")]
+    pub reference: PathBuf,
+    /// Write the comparison as CSV
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Threads [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Recording {
+    /// Figures of whole transfers: goodput.csv, fairness.csv, udp.csv
+    Kernel,
+    /// Packet traces, transmission by transmission
+    Traces,
+}
+
 fn span(text: &str) -> Result<Span, String> {
     parse_span(text).map_err(|error| error.to_string())
 }
@@ -249,7 +299,8 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Names of the commands.
-const COMMANDS: [&str; 8] = ["run", "sweep", "plot", "check", "topo", "clean", "completions", "help"];
+const COMMANDS: [&str; 10] =
+    ["run", "sweep", "plot", "check", "topo", "clean", "conformance", "reproduce", "completions", "help"];
 /// Options before a command that take a value.
 const WITH_VALUE: [&str; 5] = ["--color", "--out", "--memory", "--script-timeout", "--max-events"];
 
@@ -266,6 +317,13 @@ pub fn normalised(args: Vec<String>) -> Vec<String> {
         first == "-" || first.contains(['.', '/']) || is_file(&first) || is_file(&format!("{first}.lua"));
     if !COMMANDS.contains(&first.as_str()) && script {
         args.insert(at, "run".to_owned());
+    }
+    if first == "conformance" {
+        // There --json names a file.
+        let rest = args.iter_mut().skip(at + 1);
+        rest.filter(|arg| *arg == "--json" || arg.starts_with("--json=")).for_each(|arg| {
+            *arg = arg.replacen("--json", "--json-file", 1);
+        });
     }
     if first == "plot" {
         let when = ["auto", "always", "never"];

@@ -13,6 +13,7 @@
 //! | `sweep.rs` | `tidewire sweep` |
 //! | `network.rs` | `check`, `topo` |
 //! | `others.rs` | `plot`, `clean`, `completions` |
+//! | `validate.rs` | `conformance`, `reproduce` |
 //! | `report.rs` | JSON summaries, failed runs |
 //! | `progress.rs` | the bar |
 //! | `term.rs` | colours and messages |
@@ -29,6 +30,7 @@ mod run;
 mod sweep;
 mod term;
 mod usage;
+mod validate;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -77,6 +79,8 @@ fn main() -> ExitCode {
         Command::Check(args) => network::check(&context, args),
         Command::Topo(args) => network::topo(&context, args),
         Command::Clean(args) => others::clean(&context, args),
+        Command::Conformance(args) => validate::conformance(&context, args),
+        Command::Reproduce(args) => validate::reproduce(&context, args),
         Command::Completions { shell } => others::completions(*shell),
     };
     ExitCode::from(result.unwrap_or_else(|error| fail(&context, &error)))

@@ -151,6 +151,10 @@ fn show(context: &Context, plan: &Plan, result: &RunResult, outcome: &Outcome, f
     if globals.verbose > 0 {
         result.tables.iter().for_each(|(name, table)| show_table(context, name, table));
     }
+    let place = folder.map(|folder| folder.path.display().to_string());
+    if result.error.is_some() {
+        return place.iter().for_each(|place| term.note(Tone::Faint, place));
+    }
     let run = &plan.runs[0];
     let point = if run.point.is_empty() { String::new() } else { format!("{} ", shown(&run.point)) };
     let rep = if plan.experiment.declared {
@@ -169,9 +173,7 @@ fn show(context: &Context, plan: &Plan, result: &RunResult, outcome: &Outcome, f
         human_count(result.events as f64),
     );
     term.note(Tone::Faint, &text);
-    if let Some(folder) = folder {
-        term.note(Tone::Faint, &folder.path.display().to_string());
-    }
+    place.iter().for_each(|place| term.note(Tone::Faint, place));
 }
 
 /// Simulated time without needless digits.

@@ -267,8 +267,11 @@ fn say(
         headline.push_str(&format!("   {} events/s", human_count(status.events as f64 / wall.max(1e-9))));
     }
     plain(Tone::Strong, headline);
-    plain(Tone::Plain, String::new());
-    summary_lines(results, term.width).iter().for_each(|line| term.say(line));
+    let summary = summary_lines(results, term.width);
+    if !results.metrics.is_empty() {
+        plain(Tone::Plain, String::new());
+        summary.iter().for_each(|line| term.say(line));
+    }
     if identical(results) {
         plain(Tone::Faint, "  all replications are equal: nothing in this experiment is random (jitter = \"1ms\" starts flows at random)".into());
     }

@@ -124,8 +124,11 @@ impl Plan {
             factors.push(format!("{reps} rep{}", if reps == 1 { "" } else { "s" }));
         }
         let n = self.runs.len();
-        let times =
-            if n == points.len() * reps { format!("{} = ", factors.join(" x ")) } else { String::new() };
+        let times = if n > 1 && n == points.len() * reps {
+            format!("{} = ", factors.join(" x "))
+        } else {
+            String::new()
+        };
         let length = self
             .until
             .or(e.duration)
