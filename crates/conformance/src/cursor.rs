@@ -44,7 +44,7 @@ impl<'a> Cursor<'a> {
     /// What comes next, for messages.
     pub fn glimpse(&self) -> String {
         let rest: String = self.rest().chars().take_while(|c| *c != '\n').take(24).collect();
-        if rest.is_empty() { "the end of the line".to_owned() } else { format!("`{}`", rest.trim_end()) }
+        if rest.is_empty() { "the end of the line".to_owned() } else { format!("`{}`", rest.trim()) }
     }
 
     pub fn rest(&self) -> &'a str {

@@ -184,7 +184,8 @@ impl<'a> Driver<'a> {
                     When::Relative(_) => spec.until.map(|until| base + until),
                     _ => spec.until,
                 };
-                self.call(spec, until, tolerance)?;
+                let took = until.map_or(0, |until| until - base);
+                self.call(spec, until, tolerance.max(took / 8))?;
             }
         }
         self.check_waiting()?;

@@ -51,7 +51,15 @@ pub(crate) fn set(
             socket.keepalive_times.interval = Span::from_secs(u64::from(positive.ok_or_else(unknown)?));
         }
         "TCP_KEEPCNT" => socket.keepalive_times.probes = positive.ok_or_else(unknown)?,
-        "TCP_NODELAY" => socket.nodelay = on,
+        "TCP_NODELAY" => {
+            socket.nodelay = on;
+            if on {
+                push_corked(host, fd);
+            } else {
+                host.socket_changed(fd);
+            }
+            return Ok(Return::Value(0));
+        }
         "TCP_USER_TIMEOUT" => socket.user_timeout_ms = positive.ok_or_else(unknown)?,
         "TCP_SYNCNT" => socket.syn_retries = Some(positive.ok_or_else(unknown)?),
         "TCP_LINGER2" if number > 0 => socket.fin_timeout = Some(Span::from_secs(number as u64)),
@@ -76,6 +84,18 @@ pub(crate) fn set(
     }
     host.socket_changed(fd);
     Ok(Return::Value(0))
+}
+
+/// Switching Nagle's algorithm off sends what is queued, cork or not.
+fn push_corked(host: &mut Host, fd: i32) {
+    host.socket_changed(fd);
+    let Some(socket) = host.sockets.get(&fd) else { return };
+    let (Kind::Connected { conn }, true) = (socket.kind, socket.cork) else { return };
+    let now = host.instant();
+    host.conns[conn].connection.set_cork(now, false);
+    host.flush(conn);
+    host.conns[conn].connection.set_cork(now, true);
+    host.flush(conn);
 }
 
 fn text(value: &Arg) -> Option<String> {
