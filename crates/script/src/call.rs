@@ -2,7 +2,7 @@
 
 use crate::mistake::{Mistake, did_you_mean};
 use crate::sim::{Shared, here};
-use crate::spec::{Func, Opt};
+use crate::spec::{Func, Kind, Opt};
 use crate::values::{Val, convert};
 use mlua::{AnyUserData, Function, Lua, MultiValue, Table, Value};
 use tidewire_units::{Bytes, Instant, Rate, Span};
@@ -175,6 +175,7 @@ fn read(lua: &Lua, sim: &Shared, func: &'static Func, mut args: MultiValue) -> R
         }
         match given.next() {
             None | Some(Value::Nil) if param.optional => values.push(None),
+            Some(Value::Nil) if matches!(param.kind, Kind::Any) => values.push(Some(Val::Any(Value::Nil))),
             None | Some(Value::Nil) => {
                 return Err(Mistake::new(format!(
                     "{} needs {} as argument {} ({}), got nil",

@@ -133,6 +133,9 @@ fn find_word(line: &str, word: &str) -> Option<usize> {
     if word.is_empty() {
         return None;
     }
+    if word.is_empty() {
+        return None;
+    }
     let named = word.chars().all(is_name);
     let mut from = 0;
     while let Some(at) = line[from..].find(word).map(|at| at + from) {
@@ -314,7 +317,7 @@ mod tests {
         let shown = render(&mistake, &sources, None);
         assert_eq!(
             shown.message,
-            "unknown option 'dealy'\n  exp.lua:2:  net:link(a, b, { rate = 1, dealy = \"5ms\" })\n                                          ^^^^^\n  options: delay"
+            "unknown option 'dealy'\n  exp.lua:2:  net:link(a, b, { rate = 1, dealy = \"5ms\" })\n                                         ^^^^^\n  options: delay"
         );
     }
 

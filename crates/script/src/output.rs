@@ -130,6 +130,9 @@ impl Output {
 
     /// The script's tables; `watched` is the series of the world, which the script's own series join.
     pub fn take_tables(&mut self, mut watched: Table) -> Vec<(String, Table)> {
+        if !watched.columns.iter().any(|column| column == "unit") {
+            add_units(&mut watched);
+        }
         let mut rows: Vec<(f64, Vec<Value>)> = std::mem::take(&mut watched.rows)
             .into_iter()
             .map(|row| (row.first().and_then(Value::number).unwrap_or(0.0), row))
@@ -166,5 +169,17 @@ impl Output {
             }
         }
         table
+    }
+}
+
+/// Puts the unit of each metric after its value.
+fn add_units(series: &mut Table) {
+    series.columns.insert(4, "unit".to_owned());
+    for row in &mut series.rows {
+        let unit = match &row[2] {
+            Value::Text(metric) => tidewire_metrics::unit_of(metric).map_or(Value::Nothing, Value::from),
+            _ => Value::Nothing,
+        };
+        row.insert(4, unit);
     }
 }

@@ -387,20 +387,33 @@ impl Run {
         if let Some(limit) = (mistake.fault == Fault::Limit).then_some(self.memory) {
             mistake.message = format!("{}: a run may use {}", mistake.message, tidewire_units::Bytes(limit));
         }
+        if mistake.message.starts_with("attempt to")
+            && mistake.message.contains("a nil value")
+            && let Some((what, why, Some(at))) = &*self.sim.refused.borrow()
+        {
+            mistake = mistake.note(format!(
+                "{}:{}: {what} returned nil, \"{why}\"; wrap it in assert(...) to stop there",
+                at.file, at.line
+            ));
+        }
         let culprit = Culprit { who: who.unwrap_or_default(), frames: frames.to_vec() };
         render(&mistake, &self.sim.sources, Some(&culprit))
     }
 
     fn runaway(&self, failure: &Failure) -> ScriptError {
         let now = self.sim.world.borrow().now();
-        let frame = failure.frames.first();
+        let mut frames = raw::stopped_at();
+        if frames.is_empty() {
+            frames.clone_from(&failure.frames);
+        }
+        let frame = frames.first();
         let place = frame.map(|frame| Place { file: frame.chunk.clone(), line: frame.line });
         let at = place.as_ref().map_or_else(String::new, |place| format!("{}:{} ", place.file, place.line));
         let mut mistake = Mistake::new(format!("{at}{}; simulated time stands at {now}", raw::RUNAWAY))
             .note("a process must wait (sleep, recv, accept ...) for time to pass; --script-timeout 10s allows more")
             .fault(Fault::Limit);
         mistake.place = place;
-        let culprit = Culprit { who: failure.record.who(&self.sim), frames: failure.frames.clone() };
+        let culprit = Culprit { who: failure.record.who(&self.sim), frames };
         render(&mistake, &self.sim.sources, Some(&culprit))
     }
 

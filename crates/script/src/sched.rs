@@ -216,6 +216,7 @@ pub(crate) fn resume(sim: &Shared, id: ProcessId) -> Result<(), Failure> {
         entry
     };
     let watch = sim.watch.get();
+    let depth = raw::depth();
     raw::enter(thread.state());
     watch.inspect(|watch| watch.begin());
     let result = match args {
@@ -223,7 +224,7 @@ pub(crate) fn resume(sim: &Shared, id: ProcessId) -> Result<(), Failure> {
         None => thread.resume::<MultiValue>(()),
     };
     watch.inspect(|watch| watch.end());
-    raw::leave();
+    raw::leave_to(depth);
     sim.sched.borrow_mut().current = None;
     match result {
         Ok(values) => {
@@ -263,6 +264,7 @@ pub(crate) fn block_on(lua: &Lua, sim: &Shared, mut op: Box<dyn Op>) -> mlua::Re
         return Err(Mistake::new("nothing can wait here").into());
     };
     if let Some(values) = op.poll(lua, sim, me)? {
+        note_refusal(lua, sim, &*op, &values);
         return Ok(values);
     }
     if sim.mode == Mode::Build {
@@ -284,12 +286,20 @@ pub(crate) fn again(lua: &Lua, sim: &Shared) -> mlua::Result<MultiValue> {
     };
     let mut op = op.expect("who waits has an operation");
     if let Some(values) = op.poll(lua, sim, me)? {
+        note_refusal(lua, sim, &*op, &values);
         return Ok(values);
     }
     if let Some(process) = sim.sched.borrow_mut().processes.get_mut(&me.0) {
         process.op = Some(op);
     }
     sim.prelude().token.clone().into_lua_multi(lua)
+}
+
+/// Remembers that an operation gave nil and a reason: what follows may trip over the nil.
+fn note_refusal(lua: &Lua, sim: &Shared, op: &dyn Op, values: &MultiValue) {
+    if let (Some(Value::Nil), Some(Value::String(why))) = (values.front(), values.get(1)) {
+        *sim.refused.borrow_mut() = Some((op.describe(sim).0, why.to_string_lossy(), crate::sim::here(lua)));
+    }
 }
 
 /// Calls `callback` at `at`, and again every so often.
@@ -374,7 +384,7 @@ pub(crate) fn main_place(sim: &Sim) -> Option<Place> {
 /// `sleep(t)`.
 pub(crate) struct Sleep {
     pub until: Instant,
-    /// A sleep of no time still lets others go first, once.
+    /// A sleep of no time still is a wait.
     pub waited: bool,
 }
 

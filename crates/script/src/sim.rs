@@ -66,6 +66,8 @@ pub(crate) struct Sim {
     pub host_tcp: RefCell<Vec<(NodeId, TcpConfig)>>,
     /// Values of parameters that replace the script's own, in a plan.
     pub overrides: RefCell<Vec<(String, Vec<tidewire_metrics::Value>)>>,
+    /// The last operation that gave nil and a reason: what, why, where.
+    pub refused: RefCell<Option<(String, String, Option<Place>)>>,
     /// Makes the files of captures.
     pub open_capture: RefCell<Box<crate::OpenCapture>>,
     /// Random delay of the start of native applications.
@@ -121,6 +123,7 @@ impl Sim {
             streams: RefCell::default(),
             host_tcp: RefCell::default(),
             overrides: RefCell::default(),
+            refused: RefCell::new(None),
             open_capture: RefCell::new(Box::new(|_| Ok(Box::new(std::io::sink())))),
             jitter: Cell::new(Span::ZERO),
             flow_names: RefCell::default(),

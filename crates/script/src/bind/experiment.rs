@@ -363,7 +363,12 @@ fn kept(lua: &Lua, skip: &Function, points: Vec<Point>) -> mlua::Result<Vec<Poin
     Ok(kept)
 }
 
-fn expectations(lua: &Lua, sim: &Shared, expect: &Table, declared: &Experiment) -> mlua::Result<Vec<Expectation>> {
+fn expectations(
+    lua: &Lua,
+    sim: &Shared,
+    expect: &Table,
+    declared: &Experiment,
+) -> mlua::Result<Vec<Expectation>> {
     let wrong = || {
         Mistake::new("expect is a list of conditions: { \"p95(latency_ms) < 80\", { \"mean(x_mbps) > 9\", where = { loss = \"0%\" } } }")
             .at_word("expect")

@@ -327,7 +327,9 @@ impl Op for FlowWait {
             let flow = world.flow(self.flow);
             let (src, socket, transport, ended) =
                 (flow.spec.src, flow.socket, flow.spec.transport, flow.ended.is_some());
-            if ended || !world.is_alive(self.process) {
+            // A connection is over some time after its program: when the last FIN is acknowledged.
+            let over = !world.is_alive(self.process) && (transport == Transport::Udp || socket.is_none());
+            if ended || over {
                 return true.into_lua_multi(lua).map(Some);
             }
             if now >= self.deadline {
@@ -335,11 +337,11 @@ impl Op for FlowWait {
             }
             let soon = now + Span::from_ms(1);
             match (socket, transport) {
-                (Some(socket), Transport::Tcp) => {
-                    if !world.wait(me, self.deadline.min(self.stop), &[(src, socket, Interest::Drained)]) {
+                (Some(socket), Transport::Tcp) if world.is_alive(self.process) => {
+                    let until = self.deadline.min(self.stop.max(soon));
+                    if !world.wait(me, until, &[(src, socket, Interest::Drained)]) {
                         return Ok(None);
                     }
-                    // All is acknowledged; the connection ends in a moment.
                     world.wait(me, self.deadline.min(soon), &[]);
                     return Ok(None);
                 }

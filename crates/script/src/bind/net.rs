@@ -69,10 +69,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_SUBNET, |_, sim, call| {
         let Some(Val::Nodes(nodes)) = call.arg(1) else { unreachable!() };
         let text = call.text(0).unwrap_or_default();
-        let prefix: Prefix = text.parse().map_err(|_| {
-            Mistake::new(format!("'{text}' is not a subnet: expected something like \"10.0.1.0/24\""))
-                .at_word(text)
-        })?;
+        let prefix: Prefix = text.parse().map_err(|why: String| Mistake::new(why).at_word(text))?;
         sim.plan_mut("net:subnet()")?.subnet(prefix, nodes).map_err(mistake)?;
         Ok(())
     })?;

@@ -3,7 +3,7 @@
 use super::{COUNT, Func, Kind, TIMEOUT, func, may, need};
 
 pub(crate) static BIND: Func = func("tcp:bind", "Gives the socket its port; 0 picks a free one.")
-    .with(&[need("port", Kind::Any), may("port2", Kind::Any)])
+    .with(&[may("port", Kind::Any), may("second", Kind::Any)])
     .gives("true; or nil, \"in use\"");
 pub(crate) static LISTEN: Func = func("tcp:listen", "Makes a bound socket listen.")
     .with(&[may("backlog", COUNT)])

@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn blocks_are_reused_last_in_first_out_and_counted() {
         let mut arena = Arena::new(1 << 20);
-        let mut low = |arena: &mut Arena| {
+        let low = |arena: &mut Arena| {
             let a = arena.take(40);
             let b = arena.take(40);
             // SAFETY: both are live blocks of 40 bytes.

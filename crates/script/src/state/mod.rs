@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn closing_a_state_drops_every_userdata_in_it() {
-        struct Counted(std::rc::Rc<()>);
+        struct Counted(#[expect(dead_code, reason = "only its drop matters")] std::rc::Rc<()>);
         impl mlua::UserData for Counted {}
         let alive = std::rc::Rc::new(());
         {

@@ -2,6 +2,7 @@
 
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua};
+use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -72,6 +73,7 @@ const DEEPEST: usize = 256;
 thread_local! {
     /// The coroutines that are running on this thread, outermost first; a signal handler reads it.
     static RUNNING: Running = const { Running { depth: AtomicUsize::new(0), states: [const { AtomicPtr::new(std::ptr::null_mut()) }; DEEPEST] } };
+    static STOPPED_AT: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Running {
@@ -90,8 +92,18 @@ pub(crate) fn enter(state: *mut lua_State) {
     });
 }
 
+/// How many coroutines run on this thread, one in the other.
+pub(crate) fn depth() -> usize {
+    RUNNING.with(|running| running.depth.load(Ordering::Relaxed))
+}
+
+/// Goes back to `depth`: an error may have skipped the calls of [`leave`] of inner coroutines.
+pub(crate) fn leave_to(depth: usize) {
+    RUNNING.with(|running| running.depth.store(depth, Ordering::Release));
+}
+
 /// Notes that the coroutine entered last no longer runs.
-pub(crate) fn leave() {
+fn leave() {
     RUNNING.with(|running| {
         running.depth.fetch_sub(1, Ordering::Release);
     });
@@ -114,7 +126,18 @@ pub(super) fn stop_running() {
 /// The text of the error that the watchdog raises.
 pub(crate) const RUNAWAY: &str = "ran too long without waiting";
 
+/// Where the innermost coroutine was when the watchdog stopped it.
+pub(crate) fn stopped_at() -> Vec<Frame> {
+    STOPPED_AT.with(|frames| frames.take())
+}
+
 unsafe extern "C-unwind" fn raise_stop(state: *mut lua_State, _: *mut ffi::lua_Debug) {
+    STOPPED_AT.with(|frames| {
+        let mut frames = frames.borrow_mut();
+        if frames.is_empty() {
+            *frames = frames_of(state, 20);
+        }
+    });
     // SAFETY: called by Lua as a hook; no Rust value lives here when the error leaves.
     unsafe {
         ffi::lua_pushlstring(state, RUNAWAY.as_ptr().cast(), RUNAWAY.len());

@@ -1,0 +1,321 @@
+//! What scripts can rely on: processes, waiting, sockets, chance, measurement.
+
+mod common;
+
+use common::{column, declared, good, printed, result_of, script};
+use tidewire_script::{Ended, Fault};
+
+const PAIR: &str = "local a, b = net:host 'a', net:host 'b'
+net:link(a, b, { rate = '10Mbps', delay = '10ms', framing = 'ip' })\n";
+
+fn on_pair(code: &str) -> Vec<String> {
+    printed(&format!("{PAIR}{code}"))
+}
+
+#[test]
+fn processes_start_after_the_current_one_waits_in_the_order_of_spawning() {
+    let code =
+        "for i = 1, 3 do spawn(function() print('p' .. i) end) end print 'main' sleep '1ns' print 'again'";
+    assert_eq!(printed(code), ["main", "p1", "p2", "p3", "again"]);
+}
+
+#[test]
+fn time_passes_in_sleeps_and_callbacks_come_in_order() {
+    let code = "at('2s', function() print('at', now()) end)
+        after('1s', function() print('after', now()) sleep '0.25s' print('later', now()) end)
+        local n, timer = 0
+        timer = every('0.5s', function() n = n + 1 if n == 3 then timer:cancel() end end)
+        at_end(function() print('end', now(), n) end)
+        sleep '3s'
+        print('main', now())";
+    assert_eq!(printed(code), ["after\t1.0", "later\t1.25", "at\t2.0", "main\t3.0", "end\t3.0\t3"]);
+}
+
+#[test]
+fn joins_give_results_and_timeouts() {
+    let code = "local p = spawn(function(x) sleep '1s' return x, 'done' end, 5)
+        print(p:join { timeout = '0.5s' })
+        print(p.alive, p:join())
+        print(p.alive, now())
+        local q = spawn(function() sleep '9s' end)
+        spawn(function() sleep '1s' q:kill() end)
+        print(q:join())
+        print(wait_all { spawn(sleep, '1s'), spawn(sleep, '2s') }, now())";
+    assert_eq!(
+        printed(code),
+        ["nil\ttimeout", "true\ttrue\t5\tdone", "false\t1.0", "nil\tcancelled", "true\t4.0"]
+    );
+}
+
+#[test]
+fn waits_pass_through_coroutines_iterators_pcall_and_sort() {
+    let code = "local function ticks() return coroutine.wrap(function() for i = 1, 2 do sleep '1s' coroutine.yield(i) end end) end
+        for i in ticks() do print(i, now()) end
+        local co = coroutine.create(function() local ok, e = pcall(function() sleep '1s' error 'x' end) coroutine.yield(ok, e) end)
+        print(coroutine.resume(co))
+        local t = { 3, 1, 2 }
+        table.sort(t, function(x, y) sleep '1s' return x < y end)
+        print(table.concat(t, ' '), now() > 4)
+        print(coroutine.status(co), coroutine.isyieldable())";
+    assert_eq!(
+        printed(code),
+        ["1\t1.0", "2\t2.0", "true\tfalse\texp.lua:3: x", "1 2 3\ttrue", "suspended\tfalse"]
+    );
+}
+
+#[test]
+fn a_stale_timeout_never_ends_a_later_wait() {
+    let code = "b:spawn(function() local s = b:udp(5) while true do local d, p = s:recvfrom() s:sendto(d, p) end end)
+        local s = a:udp()
+        for i = 1, 3 do
+          s:sendto('x' .. i, b, 5)
+          print(s:recvfrom { timeout = '0.1s' } )
+        end
+        print(select(2, s:recvfrom { timeout = '0.2s' }), now() > 0.26)";
+    let printed = on_pair(code);
+    assert!(printed[0].starts_with("x1\t10.0.0.2:5"), "{printed:?}");
+    assert_eq!(printed[3], "timeout\ttrue");
+}
+
+#[test]
+fn the_errors_of_sockets_are_words() {
+    let code = "print(a:connect(b, 80))
+        print(a:tcp():connect('nobody', 80))
+        print(a:tcp():connect('10.99.0.1', 80))
+        assert(b:listen(80))
+        print(b:listen(80))
+        print(b:udp(7) ~= nil, b:udp(7))
+        local s = assert(a:connect(b, 80))
+        print(s.state, s.peer, s:recv { timeout = '50ms' })
+        print(b:listen(81):accept { timeout = '10ms' })
+        s:close()
+        print(s:send 'x')";
+    let printed = on_pair(code);
+    assert_eq!(
+        printed,
+        [
+            "nil\trefused",
+            "nil\tno such host",
+            "nil\tunreachable",
+            "nil\tin use",
+            "true\tnil\tin use",
+            "ESTABLISHED\t10.0.0.2:80\tnil\ttimeout",
+            "nil\ttimeout",
+            "nil\tclosed"
+        ]
+    );
+}
+
+#[test]
+fn streams_are_read_by_lines_sizes_separators_and_to_their_end() {
+    let code = "b:serve(80, function(conn)
+          conn:send 'one\\r\\ntwo\\nthree;four;'
+          conn:send_bytes '100kB'
+          conn:send 'the end'
+        end)
+        local s = assert(a:connect(b, 80))
+        print(s:recv_line(), s:recv_line(), s:recv_until ';', s:recv_exact(5))
+        print(s:discard(100000), s:recv_all(), s:recv())
+        local t = assert(a:connect(b, 80))
+        local lines = 0
+        for line in t:lines() do lines = lines + 1 end
+        print(lines)
+        local u = assert(a:connect(b, 80))
+        print(u:receive '*l', u:receive(3), #u:receive '*a')";
+    assert_eq!(
+        on_pair(code),
+        ["one\ttwo\tthree\tfour;", "100000\tthe end\tnil\tclosed", "3", "one\ttwo\t100019"]
+    );
+}
+
+#[test]
+fn a_server_with_workers_serves_so_many_at_a_time() {
+    let code = "local now_busy, most = 0, 0
+        b:serve(80, function(conn)
+          now_busy = now_busy + 1 most = math.max(most, now_busy)
+          conn:recv() sleep '1s' conn:send 'x'
+          now_busy = now_busy - 1
+        end, { workers = 2 })
+        local all = {}
+        for i = 1, 5 do all[i] = a:spawn(function() local s = assert(a:connect(b, 80)) s:send 'x' s:recv() end) end
+        wait_all(all)
+        print(most)";
+    assert_eq!(on_pair(code), ["2"]);
+}
+
+#[test]
+fn peers_are_values_that_work_as_keys() {
+    let code = "local seen = {}
+        b:spawn(function() local s = b:udp(5) while true do local _, p = s:recvfrom() seen[p] = (seen[p] or 0) + 1 end end)
+        local s = a:udp(9)
+        for _ = 1, 3 do s:sendto('x', b, 5) end
+        sleep '1s'
+        print(seen[address(a, 9)], seen[address '10.0.0.1:9'], address(b, 5).host == b, address(b, 5).port)";
+    assert_eq!(on_pair(code), ["3\t3\ttrue\t5"]);
+}
+
+#[test]
+fn links_go_down_and_up_and_lose_what_they_are_told_to() {
+    let code = "local link = net:find 'a-b'
+        print(link, link.up)
+        print(a:ping(b) ~= nil)
+        link:disable() print(link.up, a:ping(b)) link:enable()
+        print(a:ping(b) ~= nil)
+        link:forward():drop_next(1)
+        print(a:ping(b, { timeout = '0.1s' }))
+        print(link:forward().stats.drops.loss, link:forward().stats.tx_packets)
+        print(a:ping(b, { count = 3, interval = '0.1s' }).lost)";
+    assert_eq!(
+        on_pair(code),
+        ["link a-b 10Mbps 10ms up\ttrue", "true", "false\tnil\ttimeout", "true", "nil\ttimeout", "1\t3", "0"]
+    );
+}
+
+#[test]
+fn native_flows_are_measured_and_can_be_waited_for() {
+    let code = "local f = a:bulk { to = b, size = '1MB' }
+        assert(f:wait())
+        print(f.state, f.bytes_delivered, f.fct > 0.8, f.fct < 1.5, f.goodput_mbps > 6)
+        local u = a:cbr { to = b, rate = '1Mbps', size = 1250, count = 100 }
+        assert(u:wait())
+        sleep '1s'
+        print(u.bytes_offered, u.bytes_delivered, u.packets_lost, math.floor(u.delay:mean() * 1e6))
+        local q = a:poisson { to = b, rate = '1Mbps', stop = now() + 10 }
+        assert(q:wait())
+        print(q.bytes_offered > 1e6, q.bytes_offered < 1.5e6)";
+    let printed = on_pair(code);
+    assert_eq!(printed[0], "ended\t1000000\ttrue\ttrue\ttrue");
+    // 1278 bytes take 1022.4 us at 10 Mbit/s, and 10 ms of way.
+    assert_eq!(printed[1], "125000\t125000\t0\t11022");
+    assert_eq!(printed[2], "true\ttrue");
+}
+
+#[test]
+fn traceroute_names_the_routers_on_the_way() {
+    let code = "local line = net:line { n = 3, hosts = 0 }
+        local a, b = net:host 'a', net:host 'b'
+        net:link(a, line.nodes[1]) net:link(line.nodes[3], b)
+        print(a:traceroute(b))
+        for _, node in ipairs(net:path(a, b)) do print(node) end";
+    assert_eq!(printed(code), ["r1 r2 r3 b", "a", "r1", "r2", "r3", "b"]);
+}
+
+#[test]
+fn what_is_recorded_comes_out_as_columns_and_tables() {
+    let code = "local h, c, g = histogram 'wait_ms', counter 'tries_count', gauge 'level_count'
+        for i = 1, 100 do h:add(i) end
+        c:add() c:add(4) g:set(7)
+        record { b_ms = 2.5, a_count = 1 } record { ok = true }
+        record('rows', { x = 1, y = 'u' }) record('rows', { x = 2, z = false })
+        series('depth_m'):add(3) sleep '1s' series('depth_m', 'probe'):add(4)
+        event('moved', a, 'north')
+        csv('own', {'p', 'q'}):row(1, 2)
+        check(1 < 2, 'one is %s than two', 'less') check(nil, 'never')
+        print(h:mean(), h:p95(), h:quantile(0.5), h:count(), h:max())";
+    let result = good(result_of(&script(&format!("{PAIR}{code}"))));
+    let names: Vec<&str> = result.record.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names[..5], ["a_count", "b_ms", "ok", "tries_count", "level_count"]);
+    assert_eq!(names[5..], ["wait_ms_p50", "wait_ms_p95", "wait_ms_p99", "wait_ms_mean", "wait_ms_count"]);
+    assert_eq!(column(&result, "tries_count"), 5.0);
+    let table = |name: &str| &result.tables.iter().find(|(known, _)| known == name).unwrap().1;
+    assert_eq!(table("rows").columns, ["t_s", "x", "y", "z"]);
+    assert_eq!(table("own").rows.len(), 1);
+    assert_eq!(table("series").columns, ["t_s", "object", "metric", "value", "unit", "in_warmup"]);
+    assert_eq!(table("series").rows.len(), 2);
+    assert_eq!(table("events").rows[0][2].to_string(), "moved");
+    assert!(result.checks[0].passed && !result.checks[1].passed);
+    assert_eq!(result.checks[0].text, "one is less than two");
+    assert_eq!(result.checks[1].place.as_ref().unwrap().line, 11);
+}
+
+#[test]
+fn a_run_stops_when_told_to_or_when_its_duration_is_over() {
+    let result = good(result_of(&script(
+        "spawn(function() while true do sleep '1s' end end) sleep '2.5s' stop 'enough'",
+    )));
+    assert_eq!((result.ended, result.sim.as_ms()), (Ended::Stopped, 2500));
+    let result = good(result_of(&script("experiment { duration = '7s' } while true do sleep '1s' end")));
+    assert_eq!((result.ended, result.sim.as_ms()), (Ended::Duration, 7000));
+    let result = good(result_of(&script("every('1s', function() end)")));
+    assert_eq!((result.ended, result.sim.as_ms()), (Ended::Finished, 0));
+}
+
+#[test]
+fn modules_are_read_below_the_script_and_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("lib")).unwrap();
+    std::fs::write(
+        dir.path().join("lib/pair.lua"),
+        "local M = {}\nfunction M.make() return net:host 'x' end\nreturn M",
+    )
+    .unwrap();
+    std::fs::write(dir.path().join("data.txt"), "5").unwrap();
+    let path = dir.path().join("main.lua");
+    std::fs::write(
+        &path,
+        "local m = require 'lib.pair' print(m.make(), read_file 'data.txt', m == require 'lib.pair')",
+    )
+    .unwrap();
+    let result = good(result_of(&tidewire_script::load(&path).unwrap()));
+    assert_eq!(common::lines(&result), ["x\t5\ttrue"]);
+    let files: Vec<String> = result.files.iter().map(|(path, _)| path.display().to_string()).collect();
+    assert_eq!(files, ["data.txt", "lib/pair.lua"]);
+    std::fs::write(dir.path().join("lib/pair.lua"), "local M = {\n\nreturn M").unwrap();
+    let error = tidewire_script::plan(&tidewire_script::load(&path).unwrap(), &[]).unwrap_err();
+    assert!(error.message.contains("lib/pair.lua:3"), "{error}");
+}
+
+#[test]
+fn a_grid_is_ordered_and_skips_what_it_is_told_to() {
+    let experiment = declared(
+        "experiment { params = { n = range(1, 3), loss = {'0%', '1%'}, fast = true }, order = {'n'},
+           skip = function(p) return p.n == 2 and p.loss == '1%' end, reps = 4, seed = 9, units = { jain = '1' } }",
+    );
+    let names: Vec<&str> = experiment.params.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["n", "fast", "loss"]);
+    assert_eq!((experiment.points.len(), experiment.reps, experiment.seed), (5, 4, 9));
+    assert_eq!(experiment.points[0][0].1.to_string(), "1");
+    let explicit = declared("experiment { params = { { a = 1, b = 'x' }, { a = 2, b = 'y' } } }");
+    assert_eq!(explicit.points.len(), 2);
+    assert_eq!(explicit.params[1].1.len(), 2);
+}
+
+#[test]
+fn runaway_scripts_end_with_their_place() {
+    let loops = [
+        ("while true do end", 1),
+        ("while true do pcall(function() while true do end end) end", 1),
+        (
+            "local function f() return coroutine.wrap(function()\n while true do end end)() end\nwhile true do pcall(f) end",
+            2,
+        ),
+        ("table.sort({ 3, 1, 2 }, function()\n while true do end end)", 2),
+        ("spawn(function()\n while true do now() end end)", 2),
+    ];
+    for (code, line) in loops {
+        let error = common::error_of(&format!("sleep '4.2s' {code}"));
+        assert_eq!(error.fault, Fault::Limit, "{code}: {error}");
+        assert!(
+            error.message.contains("ran too long without waiting; simulated time stands at 4.2s"),
+            "{error}"
+        );
+        assert_eq!(error.place.as_ref().map(|place| place.line), Some(line), "{code}: {error}");
+    }
+}
+
+#[test]
+fn memory_and_recursion_have_limits() {
+    for code in [
+        "string.rep('x', 1e10)",
+        "local t = {} for i = 1, 1e9 do t[i] = {} end",
+        "local s = 'x' while true do s = s .. s end",
+    ] {
+        let error = common::error_of(code);
+        assert_eq!(error.fault, Fault::Limit, "{code}: {error}");
+        assert!(error.message.contains("not enough memory"), "{error}");
+    }
+    let error = common::error_of("local function f() return 1 + f() end\nf()");
+    assert!(error.message.contains("stack overflow: a function calls itself without end"), "{error}");
+    let error = common::error_of("for i = 1, 1e7 do spawn(sleep, '1s') end");
+    assert_eq!(error.fault, Fault::Limit, "{error}");
+}

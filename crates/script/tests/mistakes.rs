@@ -1,0 +1,387 @@
+//! Every mistake gets a message that says what is wrong, where, and what to write instead.
+
+mod common;
+
+use common::error_of;
+use tidewire_script::Fault;
+
+/// A network of two hosts, in one line, so that the mistake is on line 2.
+const PAIR: &str = "local a, b = net:host 'a', net:host 'b'; net:link(a, b)\n";
+
+/// What is written after [`PAIR`] (or alone, where it begins with `!`), the line of the mistake, and what the message says.
+const MISTAKES: &[(&str, u32, &[&str])] = &[
+    // Options.
+    (
+        "net:link(a, b, { rate = '10Mbps', dealy = '5ms' })",
+        2,
+        &["unknown option 'dealy' of net:link; did you mean 'delay'?", "options: rate delay", "^^^^^"],
+    ),
+    ("net:link(a, b, { bandwith = '10Mbps' })", 2, &["did you mean 'bandwidth'?"]),
+    (
+        "net:link(a, b, {\n  rate = '10Mbps',\n  losss = '1%',\n})",
+        4,
+        &["did you mean 'loss'?", "exp.lua:4:  losss = '1%',"],
+    ),
+    (
+        "net:link(a, b, { rate = 10 })",
+        2,
+        &["rate = 10 is 10 bit/s, which no link has", "write \"10Mbps\", or \"10bps\" if you mean it"],
+    ),
+    ("net:link(a, b, { rate = '10Mb' })", 2, &["did you mean '10Mbps' (rate) or '10MB' (size)?", "^^^^"]),
+    ("net:link(a, b, { rate = '10 MBPS' })", 2, &["'10 MBPS' is not a rate", "did you mean '10Mbps'?"]),
+    ("net:link(a, b, { rate = 0 })", 2, &["rate = 0 is not a rate"]),
+    ("net:link(a, b, { rate = {} })", 2, &["option 'rate' of net:link must be a rate", "got a table"]),
+    (
+        "net:link(a, b, { delay = '5 %ms' })",
+        2,
+        &["'5 %ms' is not a time: expected a number and one of ns us ms s min h, for example \"5ms\""],
+    ),
+    ("net:link(a, b, { delay = '20' })", 2, &["'20' is not a time"]),
+    ("net:link(a, b, { delay = -1 })", 2, &["a time cannot be negative"]),
+    ("net:link(a, b, { delay = true })", 2, &["must be a time", "got true"]),
+    ("net:link(a, b, { loss = 5 })", 2, &["5 is not a probability; did you mean '5%'?"]),
+    ("net:link(a, b, { loss = 1 })", 2, &["loss = 1 can mean 1 % or always", "\"1%\"", "\"100%\""]),
+    ("net:link(a, b, { loss = '101%' })", 2, &["'101%' is not a probability"]),
+    ("net:link(a, b, { loss = -0.1 })", 2, &["-0.1 is not a probability"]),
+    ("net:link(a, b, { loss = { evry = 3 } })", 2, &["unknown option 'evry' of loss; did you mean 'every'?"]),
+    ("net:link(a, b, { loss = { seq = {0} } })", 2, &["lists packets, counted from 1"]),
+    (
+        "net:link(a, b, { loss = { '1%', match = 'date' } })",
+        2,
+        &["it can be one of \"data\"", "did you mean 'data'?"],
+    ),
+    ("net:link(a, b, { queue = '100pakets' })", 2, &["'100pakets' is not a queue limit"]),
+    ("net:link(a, b, { queue = '1bdp' })", 2, &["needs the round-trip time", "rtt = \"40ms\""]),
+    ("net:link(a, b, { queue = { 'dropptail' } })", 2, &["did you mean 'droptail'?"]),
+    (
+        "net:link(a, b, { queue = { limt = '10pkt' } })",
+        2,
+        &["unknown option 'limt' of queue; did you mean 'limit'?"],
+    ),
+    (
+        "net:link(a, b, { mtu = 20 })",
+        2,
+        &["mtu = 20 is out of range: expected a whole number from 68 to 65535"],
+    ),
+    (
+        "net:link(a, b, { mtu = 1500.5 })",
+        2,
+        &["option 'mtu' of net:link must be a whole number", "got 1500.5"],
+    ),
+    ("net:link(a, b, { framing = 'ethernt' })", 2, &["\"ethernt\"", "did you mean 'ethernet'?"]),
+    (
+        "net:link(a, b, { forward = { dellay = '1ms' } })",
+        2,
+        &["unknown option 'dellay' of forward of net:link; did you mean 'delay'?"],
+    ),
+    ("net:link(a, b, { cost = 0 })", 2, &["cost = 0 is out of range"]),
+    ("net:link(a, b, { '10Mbps' })", 2, &["the options of net:link have names, such as { rate = ... }"]),
+    ("net:link(a, b, '10Mbps')", 2, &["net:link takes its options in a table", "got a text"]),
+    ("net:link(a, b, {}, 5)", 2, &["net:link takes at most 3 arguments"]),
+    // Nodes and names.
+    ("net:link(a, a)", 2, &["'a' cannot be linked to itself"]),
+    ("net:link(a)", 2, &["net:link needs a node (host, switch or router) as argument 2 (b), got nil"]),
+    ("net:link(a, 'b')", 2, &["argument 2 (b) of net:link must be a node", "got \"b\""]),
+    ("net:host 'a'", 2, &["there is already a node named 'a'"]),
+    ("net:host ''", 2, &["cannot be a node's name"]),
+    ("net:host()", 2, &["net:host needs a text as argument 1 (name), got nil"]),
+    ("net:host('c', { ip = '10.0.0.300/24' })", 2, &["'10.0.0.300/24' is not an address"]),
+    ("net:host('c', { ip = '10.0.0.0/24' })", 2, &["cannot be a host's address"]),
+    (
+        "net:host('c', { tcp = { cc = 'cubci' } })",
+        2,
+        &["unknown congestion control 'cubci'; did you mean 'cubic'?", "there is: reno cubic"],
+    ),
+    (
+        "net:host('c', { tcp = { sak = true } })",
+        2,
+        &["unknown option 'sak' of tcp of net:host; did you mean 'sack'?"],
+    ),
+    ("net.host('c')", 2, &["net.host(...) is called with a dot; write net:host(...)"]),
+    ("net:hots('c')", 2, &["the network has no method or field 'hots'", "did you mean"]),
+    ("net:subnet('10.0.0.0', {a, b})", 2, &["'10.0.0.0' is not a network"]),
+    ("net:lan('l', a)\nnet:lan('l', {a})", 3, &["there is already a node named 'l'"]),
+    ("net:lan('l', { 'a' })", 2, &["argument 2 (nodes) of net:lan must be a list of nodes"]),
+    ("net:fat_tree { k = 3 }", 2, &["even"]),
+    ("net:dumbbell { pairs = 0 }", 2, &["pairs = 0 is out of range"]),
+    ("net:dumbbell { pair = 2 }", 2, &["did you mean 'pairs'?"]),
+    (
+        "net:dumbbell { bottleneck = { delay = '50ms' }, rtt = { '10ms' } }",
+        2,
+        &["rtt = 10ms is less than twice the delays"],
+    ),
+    (
+        "sleep '1s'\nnet:link(a, b)",
+        3,
+        &[
+            "net:link() at t = 1s: the network is fixed once time has started",
+            "link:disable() and link:enable()",
+        ],
+    ),
+    ("a:ping(b)\nnet:host 'c'", 3, &["net:host() at t =", "the network is fixed"]),
+    ("b:pign(a)", 2, &["hosts have no method or field 'pign'; did you mean 'ping'?", "^^^^"]),
+    ("a.foo = 1", 2, &["hosts have no field 'foo' that can be set", "host.data.foo"]),
+    ("net:find('a-b').delay = 5", 2, &["links have no field 'delay' that can be set"]),
+    ("net:find('a-b'):disabel()", 2, &["links have no method or field 'disabel'; did you mean 'disable'?"]),
+    ("net:find('a-b'):set { rate = '1Mbps' }", 2, &["unknown option 'rate' of link:set"]),
+    ("net:find('a-b'):drop_next(-1)", 2, &["n = -1 is out of range"]),
+    (
+        "net:find('a-b'):forward():watch('queue_byte')",
+        2,
+        &["unknown metric 'queue_byte'; did you mean 'queue_bytes'?", "there is: queue_bytes"],
+    ),
+    ("net:find('a-b'):pcap('../x')", 2, &["'../x' is not a plain file name"]),
+    // Sockets.
+    ("a:tcp():bind(65536)", 2, &["65536 is not a port: ports are 0 to 65535"]),
+    ("a:udp(65536)", 2, &["65536 is not a port: ports are 0 to 65535", "^^^^^"]),
+    ("a:udp(-1)", 2, &["-1 is not a port"]),
+    ("a:udp('http')", 2, &["argument 1 (port) of host:udp must be a port"]),
+    ("a:tcp():bind()", 2, &["bind() needs a port: bind(9999)"]),
+    ("a:tcp():listen()", 2, &["listen() needs a port: call bind(port) first"]),
+    ("a:tcp():accept()", 2, &["accept() needs a listening socket"]),
+    ("a:tcp():connect(b)", 2, &["connect() needs a port: connect(host, 80)"]),
+    ("a:tcp():connect(nil, 80)", 2, &["as argument 1 (to), got nil"]),
+    ("a:tcp():connect(b, 70000)", 2, &["70000 is not a port"]),
+    ("a:tcp():send 'x'", 2, &["send() needs a connection"]),
+    ("a:tcp():recv()", 2, &["recv() needs a connection"]),
+    ("a:tcp():snd 'x'", 2, &["TCP sockets have no method or field 'snd'; did you mean 'send'?"]),
+    ("a:udp():recvfrom(1024)", 2, &["a bare number is not a timeout here", "recvfrom{ timeout = \"1s\" }"]),
+    (
+        "a:udp():recvfrom { timout = 1 }",
+        2,
+        &["unknown option 'timout' of udp:recvfrom; did you mean 'timeout'?"],
+    ),
+    ("a:udp():sendto('x', b)", 2, &["sendto() needs a port"]),
+    ("a:udp():sendto({}, b, 5)", 2, &["argument 1 (data) of udp:sendto must be a text", "got a table"]),
+    ("a:udp():settimeout '1'", 2, &["'1' is not a time"]),
+    ("a:udp().x = 1", 2, &["UDP sockets have no field 'x' that can be set"]),
+    ("a:ping(b, { count = 0 })", 2, &["count = 0 is out of range"]),
+    ("a:ping()", 2, &["host:ping needs a host, an address"]),
+    ("a:serve(80)", 2, &["host:serve needs a function as argument 2 (fn), got nil"]),
+    ("local c = net:host 'c'\na:ping(c)", 3, &["'c' has no address: it has no link", "net:link()"]),
+    // Applications.
+    ("a:bulk { too = b }", 2, &["unknown option 'too' of host:bulk; did you mean 'to'?"]),
+    ("a:bulk {}", 2, &["host:bulk needs the option 'to'", "to is a host"]),
+    ("a:bulk(b)", 2, &["host:bulk takes its options in a table", "got a host"]),
+    ("a:cbr { to = b }", 2, &["host:cbr needs the option 'rate'"]),
+    ("a:cbr { to = b, rate = '1Mbps', size = '100kB' }", 2, &["a datagram has 1 to 65507 bytes"]),
+    ("a:cbr { to = 'c', rate = '1Mbps' }", 2, &["there is no host named 'c'"]),
+    ("a:bulk { to = b, start = '5s', stop = '2s' }", 2, &["stops at 2s, before it starts at 5s"]),
+    ("a:bulk { to = b, cc = 'renno' }", 2, &["did you mean 'reno'?"]),
+    ("a:bulk { to = b }:wait()", 2, &["this flow has no end"]),
+    ("a:bulk { to = b, size = '1MB' }:watch('cwnd')", 2, &["unknown metric 'cwnd'"]),
+    (
+        "print(a:bulk { to = b, size = '1MB' }.goodput_mbs)",
+        2,
+        &["flows have no method or field 'goodput_mbs'; did you mean 'goodput_mbps'?"],
+    ),
+    // Time and processes.
+    ("sleep()", 2, &["sleep needs a time, such as \"20ms\""]),
+    ("sleep '5'", 2, &["'5' is not a time"]),
+    ("sleep(-1)", 2, &["a time cannot be negative"]),
+    ("sleep '1s'\nat('0.5s', print)", 3, &["at(500ms) is in the past: it is t = 1s"]),
+    ("at('1s')", 2, &["at needs a function as argument 2 (fn), got nil"]),
+    ("at('1s', print('x'))", 2, &["at needs a function"]),
+    ("every(0, print)", 2, &["every(0) would never let time pass"]),
+    ("spawn('x')", 2, &["argument 1 (fn) of spawn must be a function, got \"x\""]),
+    ("wait_all { a }", 2, &["wait_all takes a list of processes"]),
+    ("coroutine.yield(1)", 2, &["coroutine.yield() outside of a coroutine"]),
+    ("at_end(function()\n  sleep '1s'\nend)", 3, &["functions of at_end() cannot wait"]),
+    (
+        "string.gsub('abc', '.', function() sleep '1s' end)",
+        2,
+        &["cannot wait here", "string.gsub", "wait before it"],
+    ),
+    ("spawn(function()\n  error 'oops'\nend)", 3, &["oops", "in process 'process 1', started at exp.lua:2"]),
+    (
+        "b:spawn(function()\n  local x = nil\n  x.y = 1\nend)",
+        4,
+        &[
+            "attempt to index a nil value (local 'x')",
+            "in process 'process 1' of b, started at exp.lua:2",
+            "^",
+        ],
+    ),
+    ("at('1s', function() boom() end)", 2, &["unknown name 'boom'", "in process 'at'"]),
+    (
+        "local function f() error 'deep' end\nlocal function g() f() end\ng()",
+        2,
+        &["deep", "called from exp.lua:3  g()", "called from exp.lua:4"],
+    ),
+    (
+        "local s = a:connect(b, 80)\ns:send 'x'",
+        3,
+        &[
+            "attempt to index a nil value (local 's')",
+            "exp.lua:2: connect() returned nil, \"refused\"",
+            "assert(...)",
+        ],
+    ),
+    // Deadlock.
+    (
+        "b:spawn(function() b:listen(9998):accept() end)\nlocal s = a:udp()\ns:recvfrom()",
+        4,
+        &[
+            "deadlock at t =",
+            "the main program still waits",
+            "main",
+            "recvfrom()",
+            "exp.lua:4",
+            "process 1 (b)",
+            "accept()",
+            "exp.lua:2",
+            "on port 9998",
+        ],
+    ),
+    ("spawn(function() a:udp():recvfrom() end):join()", 2, &["deadlock", "join()", "for process 1"]),
+    // Units and the rest of the language.
+    ("seconds '5 apples'", 2, &["'5 apples' is not a time"]),
+    ("bytes '5Mbps'", 2, &["'5Mbps' is not a size"]),
+    ("random.int(5, 1)", 2, &["random.int(5, 1): the interval is empty"]),
+    ("random.unifrom(1, 2)", 2, &["random has no function 'unifrom'; did you mean 'uniform'?", "^^^^^^^"]),
+    ("random.choice {}", 2, &["random.choice of an empty list"]),
+    ("random.pareto { shape = 0.5, mean = 3 }", 2, &["has no mean; give its scale"]),
+    ("random.chance(30)", 2, &["30 is not a probability; did you mean '30%'?"]),
+    ("prnt 'x'", 2, &["unknown name 'prnt'; did you mean 'print'?", "^^^^"]),
+    (
+        "for i = 1, 3 do i = 2 end",
+        2,
+        &["attempt to assign to const variable 'i'", "copy it to a local first"],
+    ),
+    ("os.time()", 2, &["there is no os.time here", "use now()"]),
+    ("os.getenv 'HOME'", 2, &["-p name=value"]),
+    ("io.open 'x'", 2, &["there is no io.open here", "read_file(name)"]),
+    ("debug.traceback()", 2, &["there is no debug.traceback here"]),
+    ("dofile 'x'", 2, &["use require"]),
+    ("require 'nothing'", 2, &["require 'nothing'", "cannot read"]),
+    ("read_file '../secret'", 2, &["outside the script's folder"]),
+    ("local x = {} .. 'a'", 2, &["attempt to concatenate a table value"]),
+    ("setmetatable({}, { __gc = print })", 2, &["__gc is not called here"]),
+    ("local s = ('%p'):format({})", 2, &["would show an address"]),
+    ("math.random(5, 1)", 2, &["the interval is empty"]),
+    // Measurement.
+    ("record(5)", 2, &["record takes a table of columns"]),
+    ("record { x = {} }", 2, &["x is a table; a column holds a number"]),
+    ("record { seed = 5 }", 2, &["'seed' is a column of the results themselves"]),
+    ("record { 5 }", 2, &["columns have names"]),
+    ("histogram('x'):quantile(95)", 2, &["the fraction is from 0 to 1", "quantile(0.95)"]),
+    ("histogram('x'):p95()\nhistogram('x'):p94()", 3, &["histograms have no method or field 'p94'"]),
+    ("series('x'):add 'much'", 2, &["must be a number"]),
+    ("csv('t', {'a', 'b'}):row(1)", 2, &["t has 2 columns (a, b), the row has 1"]),
+    ("assert_eq(1, 2)", 2, &["assert_eq: 1 is not 2"]),
+    ("assert_close(1, 2, 0.5)", 2, &["1 is not within 0.5 of 2"]),
+    (
+        "experiment { reps = 2 }",
+        2,
+        &["experiment{} must come before anything is built", "move it to the top"],
+    ),
+    // Experiments.
+    ("!experiment { repss = 5 }", 1, &["unknown option 'repss' of experiment; did you mean 'reps'?"]),
+    ("!experiment { reps = 0 }", 1, &["reps = 0 is out of range"]),
+    ("!experiment { reps = '10' }", 1, &["must be a whole number", "got \"10\""]),
+    ("!experiment { duration = '10' }", 1, &["'10' is not a time"]),
+    ("!experiment { duration = '10s', warmup = '10s' }", 1, &["leaves nothing of the duration"]),
+    ("!experiment { params = { seed = {1, 2} } }", 1, &["a parameter cannot be named 'seed'"]),
+    ("!experiment { params = { n = {} } }", 1, &["parameter 'n' has no values"]),
+    ("!experiment { params = { n = {1, 1} } }", 1, &["parameter 'n' has the value 1 twice"]),
+    ("!experiment { params = { f = { print } } }", 1, &["the values of parameter 'f' are numbers, texts"]),
+    ("!experiment { params = { n = {1} }, order = {'m'} }", 1, &["order names no parameter 'm'"]),
+    (
+        "!experiment { params = { n = {1, 2} }, skip = function() return true end }",
+        1,
+        &["skip leaves out every point"],
+    ),
+    (
+        "!experiment { params = { loss = {'0%'} }, expect = { { 'x > 1', where = { lss = '0%' } } } }",
+        1,
+        &["where names no parameter 'lss'; did you mean 'loss'?"],
+    ),
+    (
+        "!experiment { params = { loss = {'0%'} }, expect = { { 'x > 1', where = { loss = '9%' } } } }",
+        1,
+        &["loss is never 9%; its values are 0%"],
+    ),
+    (
+        "!experiment { plot = { x = 'n', colour = 'n', kid = 'bar' } }",
+        1,
+        &["unknown option 'kid' of plot; did you mean 'kind'?"],
+    ),
+    ("!experiment { plot = { x = 'n' } }", 1, &["a plot needs y"]),
+    ("!experiment { name = 'a/b' }", 1, &["'a/b' cannot be the name of a folder"]),
+    (
+        "!local p = experiment { params = { loss = {'0%'} } }\nprint(p.lss)",
+        2,
+        &["no parameter 'lss'; did you mean 'loss'?", "parameters: loss"],
+    ),
+    (
+        "!local p = experiment { params = { loss = {'0%'} } }\np.loss = '1%'",
+        2,
+        &["parameters cannot be changed"],
+    ),
+    ("!experiment {}\nexperiment {}", 2, &["experiment{} is called twice"]),
+    ("!print 'hello'\nexperiment {}", 1, &["print before experiment{} would appear once for every run"]),
+    ("!local x = math.random()\nexperiment {}", 1, &["random numbers before experiment{}"]),
+    // Syntax.
+    ("!local x = = 5", 1, &["unexpected symbol near '='", "exp.lua:1:  local x = = 5"]),
+    ("!if true then\nprint 'x'", 2, &["'end' expected (to close 'if' at line 1) near <eof>"]),
+    ("!local s = 'abc", 1, &["unfinished string"]),
+];
+
+#[test]
+fn every_mistake_says_what_is_wrong_where_and_what_to_write() {
+    let mut wrong = Vec::new();
+    for (code, line, says) in MISTAKES {
+        let text = code.strip_prefix('!').map_or_else(|| format!("{PAIR}{code}"), str::to_owned);
+        let error = error_of(&text);
+        let missing: Vec<&&str> = says.iter().filter(|part| !error.message.contains(**part)).collect();
+        let place = error.place.as_ref().map(|place| (place.file.as_str(), place.line));
+        if std::env::var_os("SHOW_MISTAKES").is_some() {
+            println!("{}\n", error.message);
+        }
+        if !missing.is_empty() || place != Some(("exp.lua", *line)) || error.message.contains("mlua") {
+            wrong.push(format!(
+                "{code}\n  lacks {missing:?}, is at {place:?}, should be at {line}:\n{error}\n"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), MISTAKES.len(), wrong.join("\n"));
+}
+
+#[test]
+fn mistakes_are_faults_of_the_script_and_unreadable_files_are_not() {
+    assert_eq!(error_of("prnt()").fault, Fault::Script);
+    assert_eq!(error_of("read_file 'nothing'").fault, Fault::Io);
+    let missing = tidewire_script::load(std::path::Path::new("scripts/nothing.lua")).unwrap_err();
+    assert_eq!(missing.fault, Fault::Io);
+    assert!(missing.message.contains("there is no script 'scripts/nothing.lua'"), "{missing}");
+}
+
+#[test]
+fn a_misspelled_script_is_suggested() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("hello.lua"), "").unwrap();
+    let error = tidewire_script::load(&dir.path().join("helo.lua")).unwrap_err();
+    assert!(error.message.contains("did you mean 'hello.lua'?"), "{error}");
+    std::fs::write(dir.path().join("bin.lua"), [0xFF, 0xFE]).unwrap();
+    let error = tidewire_script::load(&dir.path().join("bin.lua")).unwrap_err();
+    assert!(error.message.contains("not a text in UTF-8"), "{error}");
+}
+
+#[test]
+fn mistakes_that_a_script_catches_are_plain_texts_with_their_place() {
+    let printed = common::printed(
+        "local ok, e = pcall(function()\n  net:host('a', { x = 1 })\nend)\nprint(type(e), e)",
+    );
+    assert!(printed[0].starts_with("string\texp.lua:2: unknown option 'x' of net:host"), "{printed:?}");
+}
+
+#[test]
+fn overrides_that_name_no_parameter_are_refused() {
+    let script = common::script("local p = experiment { params = { loss = {'0%', '1%'} } }");
+    let refused = |name: &str| {
+        tidewire_script::plan(&script, &[(name.to_owned(), vec!["5%".into()])]).map(|plan| plan.points)
+    };
+    let error = refused("lss").unwrap_err();
+    assert!(error.message.contains("no parameter 'lss' to set with -p; did you mean 'loss'?"), "{error}");
+    assert_eq!(refused("loss").unwrap(), [vec![("loss".to_owned(), "5%".into())]]);
+}
