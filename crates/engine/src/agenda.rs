@@ -58,6 +58,13 @@ impl Agenda {
         Some(self.masked(key))
     }
 
+    /// Takes back the last [`Agenda::pop`], after which nothing was pushed.
+    pub fn put_back(&mut self, key: Key) {
+        debug_assert!(self.vacant, "only the key just popped can be put back");
+        self.vacant = false;
+        self.foreground += usize::from(!key.is_background());
+    }
+
     /// How many keys keep the run alive.
     pub fn foreground(&self) -> usize {
         self.foreground
@@ -152,6 +159,19 @@ mod tests {
             order,
             [(Class::Arrival, 1), (Class::Arrival, 0), (Class::Process, 0), (Class::Process, 1)]
         );
+    }
+
+    #[test]
+    fn a_key_that_is_put_back_is_as_if_it_had_never_been_taken() {
+        let mut agenda = Agenda::new();
+        for ps in [3, 1, 2] {
+            agenda.push(at(ps, Class::Arrival, 0));
+        }
+        let key = agenda.pop().unwrap();
+        agenda.put_back(key);
+        assert_eq!((agenda.len(), agenda.foreground()), (3, 3));
+        let times: Vec<u64> = std::iter::from_fn(|| agenda.pop()).map(|key| key.time().as_ps()).collect();
+        assert_eq!(times, [1, 2, 3]);
     }
 
     #[test]

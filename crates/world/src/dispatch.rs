@@ -20,14 +20,17 @@ impl World {
         self.started = true;
         let mut look = self.events;
         loop {
-            let Some(key) = self.agenda.peek() else {
+            // Every step handles the key that is popped here; a key beyond the limit is put back.
+            let Some(key) = self.agenda.pop() else {
                 return self.run_dry(limit);
             };
             if key.time() >= limit.until {
+                self.agenda.put_back(key);
                 self.advance(limit.until);
                 return Pause::TimeUp;
             }
-            if limit.until == Instant::MAX && !self.is_alive_by_itself() {
+            if limit.until == Instant::MAX && key.is_background() && !self.is_alive_by_itself() {
+                self.agenda.put_back(key);
                 return Pause::Idle;
             }
             self.events += 1;
@@ -75,26 +78,17 @@ impl World {
         }
         match key.class() {
             Class::Arrival => self.arrive(key),
-            Class::Timer => {
-                self.agenda.pop();
-                self.wake_node(key.source() as usize, key);
-            }
-            Class::Process => {
-                self.agenda.pop();
-                return self.resume_process(key);
-            }
+            Class::Timer => self.wake_node(key.source() as usize, key),
+            Class::Process => return self.resume_process(key),
             Class::Control => {
-                self.agenda.pop();
                 self.now = key.time();
                 return Some(Pause::Control(key.source() - FIRST_TOKEN));
             }
             Class::Port => {
-                self.agenda.pop();
                 self.now = key.time();
                 self.finish_processing(key.source() as u32);
             }
             Class::Sampler => {
-                self.agenda.pop();
                 self.now = key.time();
                 self.sample(key.source() as usize);
             }
@@ -108,12 +102,10 @@ impl World {
         let direction = &mut self.directions[key.source() as usize];
         if direction.stream.due() != key.time() {
             // The packet that this key was for went down with its link.
-            self.agenda.pop();
             return;
         }
         self.now = key.time();
         let (mut packet, next) = direction.stream.pop(&mut self.chunks);
-        self.agenda.pop();
         if let Some(time) = next {
             self.agenda.push(Key::new(time, Class::Arrival, key.source()));
         }

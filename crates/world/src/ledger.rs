@@ -71,14 +71,4 @@ impl Ledger {
         let all = self.links.iter().chain(&self.nodes).flatten();
         all.filter(|entry| entry.birth == birth).map(|entry| entry.packets).sum()
     }
-
-    /// How many packets ended on a direction of a link, by cause.
-    pub fn on_link(&self, dir: DirId) -> &[Entry] {
-        &self.links[dir.index()]
-    }
-
-    /// How many packets ended at a node, by cause.
-    pub fn at_node(&self, node: NodeId) -> &[Entry] {
-        &self.nodes[node.index()]
-    }
 }
