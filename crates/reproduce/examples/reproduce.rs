@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use tidewire_reproduce::kernel::{KernelOptions, kernel};
-use tidewire_reproduce::trace::{TraceOptions, traces};
+use tidewire_reproduce::trace::{TraceOptions, packets, traces};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +16,11 @@ fn main() {
         Some("traces") => {
             let options = TraceOptions { reference: path(1).expect("a folder"), csv: path(2), jobs: 0 };
             traces(&options, &mut out).map(drop)
+        }
+        Some("packets") => {
+            let path = path(1).expect("a trace");
+            let text = tidewire_reproduce::read_text(&path).expect("a file");
+            packets("trace", &text).map(|csv| print!("{csv}"))
         }
         _ => panic!("kernel FILE [OUT] | traces DIR [OUT]"),
     };

@@ -1,13 +1,14 @@
 //! Two hosts and a link that counts whole IP packets, as the recordings have them.
 
 use std::sync::Arc;
-use tidewire_l4_transport::{CcKind, EcnMode, State, TcpConfig, TimerSlack};
-use tidewire_l7_application::Bulk;
+use tidewire_l4_transport::{CcKind, EcnMode, State, TcpConfig, TcpInfo, TimerSlack};
+use tidewire_l7_application::{Process, Resume, SocketApi, Wait};
 use tidewire_node::SocketView;
 use tidewire_topology::{
     Framing, HostSpec, LinkSpec, LossModel, LossSpec, Match, NodeSpec, Plan, Processing, QueueSpec,
 };
-use tidewire_units::{DirId, Instant, NodeId, Rate, Span};
+use tidewire_units::{DirId, Instant, Interest, NodeId, Rate, SocketId, Span};
+use tidewire_wire::Endpoint;
 use tidewire_world::{FlowId, FlowSpec, Limit, Options, Transport, World};
 
 /// What lies between host A and host B. Data flows from A to B; the way back has the same rate and delay, and room for 10,000 packets.
@@ -71,7 +72,7 @@ impl Network {
     pub fn bulk(&mut self, tcp: TcpConfig, size: Option<u64>, start: Instant) -> FlowId {
         let flow = self.flow(Transport::Tcp, Some(tcp));
         let to = self.world.flow_endpoint(flow).expect("B has an address");
-        self.world.start_flow(flow, Box::new(Bulk::new(to, size, start, Instant::MAX)));
+        self.world.start_flow(flow, Box::new(Writer { to, size, start, socket: None }));
         flow
     }
 
@@ -107,9 +108,43 @@ impl Network {
         self.world.now()
     }
 
+    /// The sender's state.
+    pub fn info(&self, flow: FlowId) -> Option<TcpInfo> {
+        match self.world.view(self.a, self.world.flow(flow).socket?)? {
+            SocketView::Tcp(_, _, conn) => Some(conn.info(self.world.now())),
+            _ => None,
+        }
+    }
+
     /// Bytes that a flow's receiver has read so far.
     pub fn received(&self, flow: FlowId) -> u64 {
         self.world.flow(flow).received
+    }
+}
+
+/// A program that connects, writes when that has returned, and never closes.
+struct Writer {
+    to: Endpoint,
+    size: Option<u64>,
+    start: Instant,
+    socket: Option<SocketId>,
+}
+
+impl Process for Writer {
+    fn resume(&mut self, now: Instant, _: Resume, sockets: &mut dyn SocketApi) -> Wait {
+        match self.socket {
+            None if now < self.start => Wait::Until(self.start),
+            None => {
+                let Ok(socket) = sockets.connect(self.to) else { return Wait::Done };
+                self.socket = Some(socket);
+                sockets.measure(socket);
+                Wait::Socket(socket, Interest::Connected, Instant::MAX)
+            }
+            Some(socket) => {
+                sockets.supply(socket, self.size);
+                Wait::Done
+            }
+        }
     }
 }
 

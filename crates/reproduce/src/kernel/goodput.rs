@@ -6,8 +6,17 @@ use crate::network::{Path, kernel_tcp, mbps, rate_of_mbps};
 use tidewire_l4_transport::{CcKind, TcpConfig};
 use tidewire_units::{Instant, Span};
 
-/// Goodput of a row's flow in Mbit/s; `None` for a congestion control that there is not.
-pub(crate) fn run(row: &GoodputRow) -> Option<f64> {
+/// What a flow did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    /// In Mbit/s.
+    pub goodput: f64,
+    pub retransmits: u64,
+    pub rtos: u64,
+}
+
+/// What a row's flow did; `None` for a congestion control that there is not.
+pub(crate) fn run(row: &GoodputRow) -> Option<Measured> {
     let cc = CcKind::from_name(&row.cc)?;
     let rate = rate_of_mbps(row.rate)?;
     let tcp = TcpConfig { sack: row.sack, rack: row.rack, offload: !row.no_offload, ..kernel_tcp(cc) };
@@ -22,5 +31,7 @@ pub(crate) fn run(row: &GoodputRow) -> Option<f64> {
     net.run_until(connected + Span::from_secs_f64(row.warmup_s));
     let before = net.received(flow);
     net.run_until(connected + Span::from_secs_f64(row.duration));
-    Some(mbps(net.received(flow) - before, row.duration - row.warmup_s))
+    let goodput = mbps(net.received(flow) - before, row.duration - row.warmup_s);
+    let info = net.info(flow)?;
+    Some(Measured { goodput, retransmits: info.total_retrans.into(), rtos: info.total_rto.into() })
 }

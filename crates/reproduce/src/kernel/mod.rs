@@ -75,7 +75,7 @@ pub fn compare(reference: &Reference, jobs: usize) -> KernelReport {
     }
 }
 
-const GOODPUT_COLUMNS: [&str; 9] = [
+const GOODPUT_COLUMNS: [&str; 13] = [
     "cc",
     "rate_mbps",
     "rtt_ms",
@@ -85,6 +85,10 @@ const GOODPUT_COLUMNS: [&str; 9] = [
     "expected_mbps",
     "measured_mbps",
     "ratio",
+    "expected_retransmits",
+    "measured_retransmits",
+    "expected_rtos",
+    "measured_rtos",
 ];
 
 fn compare_goodput(rows: &[GoodputRow], jobs: usize) -> KernelReport {
@@ -93,18 +97,21 @@ fn compare_goodput(rows: &[GoodputRow], jobs: usize) -> KernelReport {
     let mut comparisons = Vec::new();
     for (row, measured) in rows.iter().zip(measured) {
         let expected = row.goodput_mbps;
-        let ratio = measured.map(|measured| measured / expected);
+        let goodput = measured.map(|measured| measured.goodput);
+        let ratio = goodput.map(|goodput| goodput / expected);
         let mut cells: Vec<Value> = vec![row.cc.as_str().into()];
         cells.extend([row.rate, row.rtt_ms, row.loss * 100.0].map(|x| Value::from(rounded(x))));
         cells.extend([i64::from(row.queue_pkts), row.seed as i64].map(Value::from));
-        cells.extend([Some(expected), measured, ratio].map(|x| Value::from(x.map(rounded))));
+        cells.extend([Some(expected), goodput, ratio].map(|x| Value::from(x.map(rounded))));
+        let (retransmits, rtos) = (measured.map(|m| m.retransmits), measured.map(|m| m.rtos));
+        cells.extend([row.retransmits, retransmits, row.rtos, rtos].map(Value::from));
         table.push(cells);
         let off = ratio.map(|ratio| (ratio - 1.0).abs());
         comparisons.push(Comparison {
             what: "goodput".into(),
             group: row.cc.clone(),
             expected,
-            measured,
+            measured: goodput,
             off,
         });
     }

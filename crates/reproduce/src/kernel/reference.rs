@@ -35,6 +35,10 @@ pub struct GoodputRow {
     pub warmup_s: f64,
     /// What was measured, in Mbit/s.
     pub goodput_mbps: f64,
+    /// Segments that were sent again, from the beginning, when the recording has them.
+    pub retransmits: Option<u64>,
+    /// Timeouts, likewise.
+    pub rtos: Option<u64>,
     /// SACK was on.
     pub sack: bool,
     /// RACK was on.
@@ -186,6 +190,8 @@ fn goodput(row: Row<'_>) -> Result<GoodputRow, ReproduceError> {
         duration: row.or("duration", 60.0)?,
         warmup_s: row.or("warmup_s", 10.0)?,
         goodput_mbps: row.measure("goodput_mbps")?,
+        retransmits: row.text("retrans_segs").parse().ok(),
+        rtos: row.text("rto_count").parse().ok(),
         sack: row.or("sack", 1)? != 0,
         rack: row.or("tcp_recovery", 1)? != 0,
         no_offload: row.or("gso_max_segs1", 1)? != 0,

@@ -16,6 +16,10 @@ const HEADERS: u32 = 28;
 const MESSAGE: u32 = 1250;
 /// When the datagrams join the TCP flow, in seconds.
 const JOIN: f64 = 10.0;
+/// Runs that one figure is the mean of.
+const PHASES: u32 = 10;
+/// How much later than it could a host acts.
+const NOISE: Span = Span::from_us(100);
 
 /// The figures of a row, in the order of its expected ones; `None` for a congestion control that there is not.
 pub(crate) fn run(row: &UdpRow) -> Option<Vec<f64>> {
@@ -29,21 +33,40 @@ pub(crate) fn run(row: &UdpRow) -> Option<Vec<f64>> {
     }
 }
 
+/// Where datagrams fall between the slots of the link decides who finds room in a full queue. A random time of up to one packet's
+/// transmission takes such phase effects away (Floyd and Jacobson, "On Traffic Phase Effects in Packet-Switched Gateways", 1992).
 fn cbr_vs_tcp(row: &UdpRow, path: &Path) -> Option<Vec<f64>> {
     let tcp = kernel_tcp(CcKind::from_name(&row.cc)?);
-    let mut net = path.build(&tcp);
+    let spacing = 12_000.0 / (row.offered_mbps * 1e6);
+    let slot = Span::from_secs_f64(12_000.0 / (row.rate * 1e6));
+    let mut sums = [0.0; 3];
+    for phase in 0..PHASES {
+        let path = Path { processing: NOISE, seed: u64::from(phase) + 1, ..path.clone() };
+        let join = JOIN + spacing * f64::from(phase) / f64::from(PHASES);
+        let figures = cbr_joins(row, &mut path.build(&tcp), tcp.clone(), (join, slot))?;
+        sums.iter_mut().zip(figures).for_each(|(sum, figure)| *sum += figure / f64::from(PHASES));
+    }
+    Some(sums.to_vec())
+}
+
+fn cbr_joins(
+    row: &UdpRow,
+    net: &mut Network,
+    tcp: TcpConfig,
+    (join, jitter): (f64, Span),
+) -> Option<[f64; 3]> {
     let flow = net.bulk(tcp, None, Instant::ZERO);
     let offered = rate_of_mbps(row.offered_mbps * f64::from(1500 - HEADERS) / 1500.0)?;
     let datagrams = net.flow(Transport::Udp, None);
-    let pattern = pattern(&net, datagrams, offered, 1500 - HEADERS, at(JOIN), row.sent);
-    net.world.start_flow(datagrams, Box::new(Cbr::new(pattern)));
+    let pattern = pattern(net, datagrams, offered, 1500 - HEADERS, at(join), row.sent);
+    net.world.start_flow(datagrams, Box::new(Cbr::new(Pattern { jitter, ..pattern })));
     let seconds = row.sent as f64 * 12_000.0 / (row.offered_mbps * 1e6);
-    net.run_until(at(JOIN));
+    net.run_until(at(join));
     let before = net.received(flow);
-    net.run_until(at(JOIN + seconds));
+    net.run_until(at(join + seconds));
     let during = net.received(flow) - before;
     let udp = net.received(datagrams);
-    Some(vec![mbps(before, JOIN), mbps(during, seconds), mbps(udp, seconds)])
+    Some([mbps(before, join), mbps(during, seconds), mbps(udp, seconds)])
 }
 
 fn pattern(

@@ -145,7 +145,17 @@ mod tests {
     use super::*;
 
     fn data(ms: f64, seq: u32) -> Record {
-        Record { ms, forward: true, seq, len: 1000, syn: false, fin: false, pure_ack: false }
+        Record {
+            ms,
+            forward: true,
+            seq,
+            ack: 1,
+            len: 1000,
+            syn: false,
+            fin: false,
+            push: false,
+            pure_ack: false,
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub use compare::{Judged, Score};
 
 use crate::{ReproduceError, parallel};
 use header::{NoScenario, Scenario};
+use record::Record;
 use std::io::Write;
 use std::path::PathBuf;
 use tidewire_metrics::{Align, Table, TextTable, Value, csv_text};
@@ -105,6 +106,33 @@ fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
         Err(NoScenario::Bad(why)) => return Err(ReproduceError::BadTrace(name.to_owned(), why)),
     };
     Ok(TraceResult { name: name.to_owned(), outcome, unknown })
+}
+
+/// The packets that a trace's scenario has here, in the columns of a recording, to be laid side by side with it.
+///
+/// # Errors
+/// There is no scenario, or it cannot be understood.
+pub fn packets(name: &str, text: &str) -> Result<String, ReproduceError> {
+    let kernel = record::read_trace(name, text)?;
+    let scenario = Scenario::parse(text.lines().next().unwrap_or(""))
+        .map_err(|why| ReproduceError::BadTrace(name.to_owned(), format!("{why:?}")))?;
+    let last = kernel.last().map_or(0.0, |record| record.ms);
+    let ours = scenario::play(&scenario, Span::from_secs_f64(last * 1.2e-3 + 2.0));
+    let mut table = Table::new(["t_ms", "dir", "flags", "seq", "ack", "len"]);
+    for record in ours {
+        let flags = match record {
+            Record { syn: true, .. } => "S",
+            Record { fin: true, .. } => "F",
+            Record { push: true, .. } => "PA",
+            _ => "A",
+        };
+        let dir = if record.forward { ">" } else { "<" };
+        let mut row: Vec<Value> =
+            vec![Value::Float((record.ms * 100.0).round() / 100.0), dir.into(), flags.into()];
+        row.extend([record.seq, record.ack, record.len].map(|n| Value::Int(n.into())));
+        table.push(row);
+    }
+    Ok(csv_text(&table))
 }
 
 impl TraceReport {

@@ -4,7 +4,7 @@ use crate::ReproduceError;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
-use tidewire_wire::{LinkLayer, Net, Packet, Seq, Transport};
+use tidewire_wire::{LinkLayer, Net, Packet, Seq, TcpFlags, Transport};
 
 /// A TCP packet as it arrives at the link.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -15,9 +15,11 @@ pub(crate) struct Record {
     pub forward: bool,
     /// Relative to the initial sequence number.
     pub seq: u32,
+    pub ack: u32,
     pub len: u32,
     pub syn: bool,
     pub fin: bool,
+    pub push: bool,
     /// A pure acknowledgment.
     pub pure_ack: bool,
 }
@@ -41,7 +43,7 @@ pub(crate) fn read_trace(name: &str, text: &str) -> Result<Vec<Record>, Reproduc
             .ok_or_else(|| bad(format!("there is no column '{name}'")))
     };
     let (ms, dir, proto, flags) = (column("t_ms")?, column("dir")?, column("proto")?, column("flags")?);
-    let (seq, len) = (column("seq")?, column("len")?);
+    let (seq, ack, len) = (column("seq")?, column("ack")?, column("len")?);
     let mut records = Vec::new();
     for row in reader.records() {
         let row = row.map_err(|error| bad(error.to_string()))?;
@@ -57,9 +59,11 @@ pub(crate) fn read_trace(name: &str, text: &str) -> Result<Vec<Record>, Reproduc
             ms: number(ms)?,
             forward: cell(dir) == ">",
             seq: number(seq)? as u32,
+            ack: number(ack)? as u32,
             len,
             syn: has('S'),
             fin: has('F'),
+            push: has('P'),
             pure_ack: len == 0 && has('A') && !has('S') && !has('F') && !has('R'),
         });
     }
@@ -105,18 +109,20 @@ impl Kept {
         let ns = u64::from(word(3)?) << 32 | u64::from(word(4)?);
         let packet = Packet::parse(block.get(28..28 + word(5)? as usize)?, LinkLayer::RawIp).ok()?;
         let Net::Ipv4(_, Transport::Tcp(tcp)) = packet.net else { return None };
-        let isn = &mut self.isn[usize::from(!forward)];
+        let side = usize::from(!forward);
         if tcp.flags.syn() {
-            isn.get_or_insert(tcp.seq);
+            self.isn[side].get_or_insert(tcp.seq);
         }
         let (len, flags) = (tcp.payload.len() as u32, tcp.flags);
         self.records.push(Record {
             ms: ns as f64 * 1e-6,
             forward,
-            seq: tcp.seq - (*isn)?,
+            seq: tcp.seq - self.isn[side]?,
+            ack: self.isn[1 - side].map_or(0, |isn| tcp.ack - isn),
             len,
             syn: flags.syn(),
             fin: flags.fin(),
+            push: flags.contains(TcpFlags::PSH),
             pure_ack: len == 0 && flags.ack() && !flags.syn() && !flags.fin() && !flags.rst(),
         });
         Some(())
