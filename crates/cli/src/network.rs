@@ -77,10 +77,14 @@ fn add(found: &mut Vec<Found>, finding: Finding, point: String) {
     }
 }
 
-/// Shows the network of a script or of a JSON file: a table, Graphviz text, a picture or JSON.
+/// Files that describe a network without a script.
+const FORMATS: [&str; 3] = ["json", "csv", "graphml"];
+
+/// Shows the network of a script or file: a table, Graphviz text, a picture or JSON.
 pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
-    let network = if args.source.extension().is_some_and(|extension| extension == "json") {
-        from_file(&args.source)?
+    let extension = args.source.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let network = if FORMATS.contains(&extension) {
+        from_file(&args.source, extension)?
     } else {
         let script = crate::read_script(&args.source)?;
         let wanted = Wanted { params: args.p.clone(), rep: Some(1), first_point: true, ..Wanted::default() };
@@ -100,14 +104,25 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
     Ok(0)
 }
 
-fn from_file(path: &Path) -> Result<topology::Plan, LabError> {
-    let text = fs::read_to_string(path).map_err(|error| LabError::io("cannot read", path, error, ""))?;
+fn from_file(path: &Path, format: &str) -> Result<topology::Plan, LabError> {
+    let bytes = fs::read(path).map_err(|error| LabError::io("cannot read", path, error, ""))?;
     let wrong = |message: String| {
         let message = format!("{}: {message}", path.display());
         LabError::Script(ScriptError { fault: Fault::Script, place: None, message })
     };
-    let mut network: topology::Plan =
-        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let mut network = topology::Plan::new();
+    let style = topology::generate::Style { hosts: 0, ..topology::generate::Style::default() };
+    match format {
+        "json" => network = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?,
+        "csv" => drop(
+            topology::import::edge_list(&mut network, &bytes, &style)
+                .map_err(|error| wrong(error.to_string()))?,
+        ),
+        _ => drop(
+            topology::import::graphml(&mut network, &bytes, &style)
+                .map_err(|error| wrong(error.to_string()))?,
+        ),
+    }
     if !network.is_numbered() {
         network.assign_addresses().map_err(|error| wrong(error.to_string()))?;
     }
