@@ -42,6 +42,9 @@ pub(crate) fn parse(text: &str, line: u32) -> Result<Vec<Statement>, ScriptError
                 statements.push(Statement { line, condition, message, text: written });
             }
             Some("pass") => {}
+            Some("print") => {
+                parser.expression()?;
+            }
             other => {
                 let what = format!("statement `{}` in a code block", other.unwrap_or("?"));
                 return Err(ScriptError { line, what });

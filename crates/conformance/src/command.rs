@@ -19,7 +19,7 @@ pub(crate) fn run(text: &str, settings: &mut Settings) -> Result<Vec<Effect>, St
     let joined = text.replace("\\\n", " ");
     let mut effects = Vec::new();
     for command in split(&joined) {
-        let words = words(&command)?;
+        let words = without_redirections(words(&command)?);
         match one(&words, settings)? {
             Effect::None => {}
             effect => effects.push(effect),
@@ -71,6 +71,24 @@ fn words(command: &str) -> Result<Vec<String>, String> {
     }
     words.extend(word);
     if quote.is_some() { Err(format!("command `{}`", command.trim())) } else { Ok(words) }
+}
+
+/// Without `2>&1`, `> /dev/null`, and what follows `||`: output goes nowhere, and no command fails.
+fn without_redirections(words: Vec<String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = words.into_iter().peekable();
+    while let Some(word) = words.next() {
+        let to_null = |target: Option<&String>| target.is_some_and(|target| target == "/dev/null");
+        match word.as_str() {
+            "||" => break,
+            ">" | "2>" | "&>" | "1>" if to_null(words.peek()) => {
+                words.next();
+            }
+            "2>&1" | "2>/dev/null" | ">/dev/null" | "&>/dev/null" | "1>/dev/null" => {}
+            _ => kept.push(word),
+        }
+    }
+    kept
 }
 
 fn one(words: &[String], settings: &mut Settings) -> Result<Effect, String> {
@@ -173,10 +191,10 @@ fn route(settings: &mut Settings, args: &[&str]) -> Option<()> {
             "rto_min" => value(settings, |settings, n| {
                 settings.config.rto_min = tidewire_units::Span::from_ms(u64::from(n));
             })?,
-            "dev" | "via" | "proto" | "scope" | "src" | "table" | "metric" => {
+            "dev" | "via" | "proto" | "scope" | "src" | "table" | "metric" | "pref" => {
                 args.next()?;
             }
-            "link" | "kernel" | "up" | "static" => {}
+            "link" | "kernel" | "up" | "static" | "onlink" => {}
             _ => return None,
         }
     }
@@ -251,6 +269,7 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_accepted_and_what_is_unknown_is_not() {
+        after("tc qdisc del dev tun0 root 2>/dev/null || true; nstat > /dev/null 2>&1");
         after("# a comment\nethtool -K tun0 tso off gso off\n/tmp/sysctl_restore_${PPID}.sh\nnstat -n");
         for command in [
             "iptables -A INPUT",

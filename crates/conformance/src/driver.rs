@@ -42,6 +42,8 @@ struct Driver<'a> {
     tick_us: i64,
     psh: Score,
     waiting: Option<Waiting<'a>>,
+    /// The script's own clock, which the events do not keep to the microsecond.
+    nominal: i64,
     /// Time of the last event, and whether that was an inbound segment: then as scheduled.
     last_scheduled: i64,
     last_inbound: bool,
@@ -61,6 +63,7 @@ pub(crate) fn run(script: &Script, name: &str, options: &Options) -> Report {
         tick_us: 0,
         psh: Score::default(),
         waiting: None,
+        nominal: 0,
         last_scheduled: 0,
         last_inbound: false,
         trace: VecDeque::new(),
@@ -157,6 +160,10 @@ impl<'a> Driver<'a> {
         if due < self.last_scheduled {
             return Err(self.unsupported(format!("time goes backward, to {}", seconds(due))));
         }
+        self.nominal = match event.when {
+            When::Relative(after) => self.nominal + after,
+            _ => due,
+        };
         let tolerance = self.tolerance.max((due - base).max(0) / 8);
         match &event.action {
             Action::Outbound(spec) => self.outbound(event, spec, due, end, tolerance)?,
@@ -301,7 +308,8 @@ impl<'a> Driver<'a> {
             };
             self.learn(spec, &sent);
             let conn = sent.conn.map(|at| &self.host.conns[at]);
-            let rule = StampRule { tick_us: self.tick_us, tolerance_us: self.tolerance };
+            let drift = (sent.at - self.nominal).abs();
+            let rule = StampRule { tick_us: self.tick_us, tolerance_us: self.tolerance + drift };
             let len = match expected.matches(&sent, conn, self.strict, rule) {
                 Ok(len) => len,
                 Err(what) => {
