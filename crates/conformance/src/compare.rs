@@ -57,7 +57,7 @@ impl Expected<'_> {
         if segment.flags.0 & !PSH != wanted {
             return Err("flags");
         }
-        let offset = conn.map_or(0, Conn::offset);
+        let offset = sent.offset(conn);
         if segment.seq.0 != spec.seq.wrapping_add(self.done).wrapping_add(offset) {
             return Err("sequence number");
         }

@@ -47,6 +47,8 @@ struct Driver<'a> {
     /// Time of the last event, and whether that was an inbound segment: then as scheduled.
     last_scheduled: i64,
     last_inbound: bool,
+    /// When the last event was due, and its tolerance.
+    last_due: (i64, i64),
     trace: VecDeque<String>,
     traced: usize,
     timers: u32,
@@ -66,6 +68,7 @@ pub(crate) fn run(script: &Script, name: &str, options: &Options) -> Report {
         nominal: 0,
         last_scheduled: 0,
         last_inbound: false,
+        last_due: (0, 0),
         trace: VecDeque::new(),
         traced: 0,
         timers: 0,
@@ -157,14 +160,20 @@ impl<'a> Driver<'a> {
             When::AbsoluteRange(from, to) => (from, to),
             When::RelativeRange(from, to) => (base + from, base + to),
         };
-        if due < self.last_scheduled {
+        let absolute = matches!(event.when, When::Absolute(_) | When::AbsoluteRange(..));
+        if absolute && due < self.nominal {
             return Err(self.unsupported(format!("time goes backward, to {}", seconds(due))));
         }
         self.nominal = match event.when {
             When::Relative(after) => self.nominal + after,
             _ => due,
         };
-        let tolerance = self.tolerance.max((due - base).max(0) / 8);
+        let mut tolerance = self.tolerance.max((due - base).max(0) / 8);
+        if due == self.last_due.0 {
+            // Several events at one absolute time are late together.
+            tolerance = tolerance.max(self.last_due.1);
+        }
+        self.last_due = (due, tolerance);
         match &event.action {
             Action::Outbound(spec) => self.outbound(event, spec, due, end, tolerance)?,
             Action::Inbound(spec) => {
@@ -374,6 +383,9 @@ impl<'a> Driver<'a> {
         let mut progress = 0;
         let outcome =
             calls::run(&mut self.host, spec, &mut progress).map_err(|what| self.unsupported(what))?;
+        self.trace_sent();
+        let told = format!("{} {}: {}", seconds(self.host.now), show_call(spec), show_return(&outcome));
+        self.trace.push_back(told);
         match (outcome, until) {
             (Return::Blocks, Some(until)) => {
                 let line = self.line;
@@ -444,7 +456,7 @@ impl<'a> Driver<'a> {
 
     /// A sent segment with its time, in the script's numbers.
     fn show(&self, sent: &Sent) -> String {
-        let ours = sent.conn.map_or(0, |at| self.host.conns[at].offset());
+        let ours = sent.offset(sent.conn.map(|at| &self.host.conns[at]));
         format!("{} > {}", seconds(sent.at), show_segment(&sent.segment, sent.ecn, ours, 0))
     }
 

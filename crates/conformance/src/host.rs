@@ -33,6 +33,14 @@ pub(crate) struct Sent {
     pub conn: Option<usize>,
 }
 
+impl Sent {
+    /// From the script's sequence numbers to those of this segment. A reset in answer to a segment without acknowledgment has
+    /// the number zero, which is nobody's.
+    pub fn offset(&self, conn: Option<&Conn>) -> u32 {
+        if self.segment.flags.rst() && self.segment.seq == Seq(0) { 0 } else { conn.map_or(0, Conn::offset) }
+    }
+}
+
 /// A connection and what the script calls its numbers.
 pub(crate) struct Conn {
     pub connection: Connection,

@@ -25,7 +25,7 @@ pub(crate) fn set(
     if name == "TCP_CONGESTION" {
         let text = text(value).ok_or_else(unknown)?;
         socket.cc = CcKind::from_name(&text).ok_or_else(|| format!("congestion control `{text}`"))?;
-        if socket.kind != Kind::Fresh {
+        if matches!(socket.kind, Kind::Connected { .. }) {
             return Err("TCP_CONGESTION on a connection".to_owned());
         }
         return Ok(Return::Value(0));

@@ -66,6 +66,20 @@ fn a_segment_that_comes_too_late_or_too_early_is_a_failure() {
 }
 
 #[test]
+fn absolute_times_may_not_go_backward() {
+    assert_eq!(unsupported("0.05 close(4) = 0\n"), "time goes backward, to 0.050000");
+    // The probe comes some milliseconds after its time; what the script says about that time still counts.
+    let late = "0.1 write(4, ..., 2000) = 2000
+0.1 > P. 1:2001(2000) ack 1
+0.3 > P. 1001:2001(1000) ack 1
+0.3 %{ assert tcpi_unacked == 2 }%
+0.301 < . 1:1(0) ack 2001 win 257
+";
+    let report = run(late);
+    assert!(report.passed(), "{report}");
+}
+
+#[test]
 fn the_tolerance_is_an_eighth_of_the_time_since_the_last_event_at_least() {
     let sent = "+0 write(4, ..., 1000) = 1000\n+0 > P. 1:1001(1000) ack 1\n";
     assert!(run(&format!("{sent}+.33 > P. 1:1001(1000) ack 1\n")).passed());
