@@ -10,6 +10,7 @@ use mlua::{
     AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserData, UserDataFields, UserDataRegistry,
     Value,
 };
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -45,6 +46,7 @@ macro_rules! classes {
 
 pub(crate) use crate::bind::flow::FlowHandle;
 pub(crate) use crate::bind::measure::{CsvTable, Numbered};
+pub(crate) use crate::bind::sync::{Bell, Line, Units};
 pub(crate) use crate::bind::tcp::TcpHandle;
 pub(crate) use crate::bind::udp::UdpHandle;
 
@@ -81,6 +83,12 @@ classes! {
     Counter(pub Numbered), "counter", "counters have";
     /// A gauge.
     Gauge(pub Numbered), "gauge", "gauges have";
+    /// Values on their way between processes.
+    Queue(pub Rc<RefCell<Line>>), "queue", "queues have";
+    /// Something that processes wait for.
+    Signal(pub Rc<RefCell<Bell>>), "signal", "signals have";
+    /// Something that few processes can hold at a time.
+    Resource(pub Rc<RefCell<Units>>), "resource", "resources have";
     /// A table of its own.
     Csv(pub CsvTable), "csv", "tables have";
 }
@@ -195,6 +203,16 @@ impl<'a> Registry<'a> {
         let function = self.lua.create_function(move |_, this: AnyUserData| show(&sim, &this))?;
         self.shown.insert(class, function);
         Ok(())
+    }
+
+    /// Says what `#` gives.
+    pub fn length(
+        &self,
+        class: &'static str,
+        length: impl Fn(&AnyUserData) -> mlua::Result<usize> + 'static,
+    ) -> mlua::Result<()> {
+        let function = self.lua.create_function(move |_, (this, _): (AnyUserData, Value)| length(&this))?;
+        self.lua.set_named_registry_value(&format!("tidewire.{class}__len"), function)
     }
 
     /// Makes the types known to Lua.

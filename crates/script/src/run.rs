@@ -278,6 +278,12 @@ impl Run {
             if let Some(Ending::Stopped(_)) = *sim.ending.borrow() {
                 return Ok(Ended::Stopped);
             }
+            if limit.until == Instant::MAX
+                && sim.sched.borrow().is_over()
+                && let Some(place) = &*sim.endless.borrow()
+            {
+                return Err(self.endless(place.clone()));
+            }
             let pause = sim.world.borrow_mut().run(&limit);
             match pause {
                 Pause::Process(id, _) => self.outcome(sched::resume(sim, id))?,
@@ -434,6 +440,17 @@ impl Run {
             mistake = mistake.note(format!("... and {} more", rows.len() - 20));
         }
         mistake.place = sched::main_place(&self.sim);
+        render(&mistake, &self.sim.sources, None)
+    }
+
+    fn endless(&self, place: Option<Place>) -> ScriptError {
+        let mut mistake = Mistake::new(
+            "the run would never end: this flow has no end, and the run has no duration",
+        )
+        .note(
+            "write experiment{ duration = \"30s\" } at the top, or give the flow a size, a count or a stop",
+        );
+        mistake.place = place;
         render(&mistake, &self.sim.sources, None)
     }
 

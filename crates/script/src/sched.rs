@@ -110,6 +110,11 @@ impl Sched {
         self.next_timer
     }
 
+    /// Whether no process and no callback of `at` or `after` is left that could still do something.
+    pub fn is_over(&self) -> bool {
+        self.processes.is_empty() && self.timers.values().all(|timer| timer.every.is_some())
+    }
+
     /// A number for the next process that has no name.
     pub fn next_name(&mut self) -> u32 {
         self.spawned += 1;

@@ -319,3 +319,37 @@ fn memory_and_recursion_have_limits() {
     let error = common::error_of("for i = 1, 1e7 do spawn(sleep, '1s') end");
     assert_eq!(error.fault, Fault::Limit, "{error}");
 }
+
+#[test]
+fn queues_pass_values_in_order_and_wait_when_full_or_empty() {
+    let code = "local q = queue(2)
+        local getter = spawn(function() for i = 1, 4 do print('got', q:get(), now()) sleep '1s' end end)
+        for i = 1, 4 do q:put(i) print('put', i, #q, now()) end
+        getter:join()
+        print(q:get { timeout = '1s' })
+        spawn(function() print('a', q:get()) end) spawn(function() print('b', q:get()) end)
+        sleep '1s' q:put 'x' q:put 'y'";
+    let printed = printed(code);
+    assert_eq!(printed[..2], ["put\t1\t1\t0.0", "put\t2\t2\t0.0"]);
+    let got: Vec<&String> = printed.iter().filter(|line| line.starts_with("got")).collect();
+    assert_eq!(got, ["got\t1\t0.0", "got\t2\t1.0", "got\t3\t2.0", "got\t4\t3.0"]);
+    assert_eq!(printed[printed.len() - 3..], ["nil\ttimeout", "a\tx", "b\ty"]);
+}
+
+#[test]
+fn signals_wake_everybody_and_resources_are_held_by_few() {
+    let code = "local s, r, most = signal(), resource(2), 0
+        for i = 1, 3 do spawn(function() print(i, s:wait()) end) end
+        sleep '1s' s:fire 'go'
+        print(s:wait { timeout = '1s' })
+        for i = 1, 5 do
+          spawn(function() r:use(function() most = math.max(most, r.held) sleep '1s' end) end)
+        end
+        sleep '2.5s'
+        print(most, r.held, r.waiting)
+        print(r:acquire { timeout = '0.1s' }, r:acquire())";
+    assert_eq!(
+        printed(code),
+        ["1\ttrue\tgo", "2\ttrue\tgo", "3\ttrue\tgo", "nil\ttimeout", "2\t1\t0", "true\ttrue"]
+    );
+}

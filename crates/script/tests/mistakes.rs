@@ -175,6 +175,11 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         2,
         &["flows have no method or field 'goodput_mbs'; did you mean 'goodput_mbps'?"],
     ),
+    ("a:bulk { to = b }", 2, &["the run would never end", "experiment{ duration = \"30s\" }"]),
+    ("queue():put(nil)", 2, &["put() needs a value that is not nil"]),
+    ("queue(0)", 2, &["capacity = 0 is out of range"]),
+    ("resource(2):release()", 2, &["release() without acquire()"]),
+    ("signal():wait()", 2, &["deadlock", "signal:wait()"]),
     // Time and processes.
     ("sleep()", 2, &["sleep needs a time, such as \"20ms\""]),
     ("sleep '5'", 2, &["'5' is not a time"]),

@@ -72,6 +72,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::FLOW_STOP, |_, sim, call| {
         let this = this(&call)?;
         sim.world()?.stop_flow(this.id, this.process);
+        if !this.finite {
+            *sim.endless.borrow_mut() = None;
+        }
         Ok(())
     })?;
     registry.add(&spec::FLOW_WATCH, |_, sim, call| {
@@ -169,6 +172,13 @@ fn declare(world: &mut World, spec: FlowSpec, port: Option<u16>) -> Result<FlowI
     Err(Refusal::InUse)
 }
 
+/// Remembers where a flow without an end was started.
+fn note_endless(lua: &Lua, sim: &Shared, finite: bool) {
+    if !finite && sim.endless.borrow().is_none() {
+        *sim.endless.borrow_mut() = Some(crate::sim::here(lua));
+    }
+}
+
 fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
     let src = this_node(&call)?;
     let (dst, port) = destination(sim, &call)?;
@@ -190,6 +200,8 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
         let to = world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;
         let process = world.start_flow(id, Box::new(Bulk::new(to, size.map(|size| size.0), start, stop)));
         let finite = size.is_some() || stop < Instant::MAX;
+        drop(world);
+        note_endless(lua, sim, finite);
         flows.push(FlowHandle { id, process, start, stop, finite });
     }
     if streams == 1 {
@@ -230,6 +242,8 @@ fn datagrams(
     let pattern = Pattern { to, rate, size: size as u32, start, stop, count, jitter: Span::ZERO };
     let process = world.start_flow(id, make(pattern));
     let finite = count.is_some() || stop < Instant::MAX;
+    drop(world);
+    note_endless(lua, sim, finite);
     lua.create_userdata(FlowHandle { id, process, start, stop, finite })?.into_lua_multi(lua)
 }
 
@@ -256,7 +270,10 @@ const FIGURES: &[(&str, Figure)] = &[
     ("fct_ms", |_, flow| flow.completion_time().map(|span| span.as_ms_f64())),
 ];
 
-const COUNTS: &[(&str, fn(&World, &tidewire_world::Flow) -> Option<u64>)] = &[
+/// A count of a flow; `None` when it does not apply.
+type Count = fn(&World, &tidewire_world::Flow) -> Option<u64>;
+
+const COUNTS: &[(&str, Count)] = &[
     ("bytes_delivered", |_, flow| Some(flow.delivered_measured)),
     ("bytes_offered", |world, flow| Some(world.bytes_offered(flow))),
     ("packets_lost", |world, flow| (flow.spec.transport == Transport::Udp).then(|| world.packets_lost(flow))),
@@ -322,36 +339,33 @@ struct FlowWait {
 impl Op for FlowWait {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let mut world = sim.world()?;
-        loop {
-            let now = world.now();
-            let flow = world.flow(self.flow);
-            let (src, socket, transport, ended) =
-                (flow.spec.src, flow.socket, flow.spec.transport, flow.ended.is_some());
-            // A connection is over some time after its program: when the last FIN is acknowledged.
-            let over = !world.is_alive(self.process) && (transport == Transport::Udp || socket.is_none());
-            if ended || over {
-                return true.into_lua_multi(lua).map(Some);
-            }
-            if now >= self.deadline {
-                return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
-            }
-            let soon = now + Span::from_ms(1);
-            match (socket, transport) {
-                (Some(socket), Transport::Tcp) if world.is_alive(self.process) => {
-                    let until = self.deadline.min(self.stop.max(soon));
-                    if !world.wait(me, until, &[(src, socket, Interest::Drained)]) {
-                        return Ok(None);
-                    }
+        let now = world.now();
+        let flow = world.flow(self.flow);
+        let (src, socket, transport, ended) =
+            (flow.spec.src, flow.socket, flow.spec.transport, flow.ended.is_some());
+        // A connection is over some time after its program: when the last FIN is acknowledged.
+        let over = !world.is_alive(self.process) && (transport == Transport::Udp || socket.is_none());
+        if ended || over {
+            return true.into_lua_multi(lua).map(Some);
+        }
+        if now >= self.deadline {
+            return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
+        }
+        // Nothing says that a flow is over but looking: what is left to wait for then is short.
+        let soon = now + Span::from_ms(1);
+        match socket {
+            Some(socket) if transport == Transport::Tcp && world.is_alive(self.process) => {
+                let until = self.deadline.min(self.stop.max(soon));
+                if world.wait(me, until, &[(src, socket, Interest::Drained)]) {
                     world.wait(me, self.deadline.min(soon), &[]);
-                    return Ok(None);
                 }
-                _ => {
-                    let next = if now < self.start { self.start } else { soon };
-                    world.wait(me, self.deadline.min(next), &[]);
-                    return Ok(None);
-                }
+            }
+            _ => {
+                let next = if now < self.start { self.start } else { soon };
+                world.wait(me, self.deadline.min(next), &[]);
             }
         }
+        Ok(None)
     }
 
     fn describe(&self, sim: &Sim) -> (String, String) {

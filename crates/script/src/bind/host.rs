@@ -456,7 +456,7 @@ impl Op for Work {
                 if let Some(at) = cores.since.iter().position(|since| *since == started) {
                     cores.since.swap_remove(at);
                 }
-                cores.done = cores.done + self.time;
+                cores.done += self.time;
                 if let Some(next) = cores.waiting.front() {
                     world.wake(*next);
                 }

@@ -10,6 +10,7 @@
 //! | `udp.rs` | UDP sockets |
 //! | `flow.rs` | native applications and their flows |
 //! | `time.rs` | time and processes |
+//! | `sync.rs` | queues, signals, resources |
 //! | `random.rs` | chance |
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
 //! | `experiment.rs` | `experiment{}` |
@@ -23,6 +24,7 @@ mod net;
 mod random;
 mod shapes;
 mod stream;
+pub(crate) mod sync;
 pub(crate) mod tcp;
 mod time;
 pub(crate) mod udp;
@@ -45,6 +47,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     udp::install(&mut registry)?;
     flow::install(&mut registry)?;
     time::install(&mut registry)?;
+    sync::install(&mut registry)?;
     random::install(&mut registry)?;
     measure::install(&mut registry)?;
     experiment::install(&mut registry)?;

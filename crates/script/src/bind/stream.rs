@@ -194,12 +194,7 @@ struct Receive {
 
 impl Receive {
     /// The result, if the buffer holds it.
-    fn from_buffer(
-        &mut self,
-        lua: &Lua,
-        socket: &TcpHandle,
-        ended: bool,
-    ) -> mlua::Result<Option<MultiValue>> {
+    fn buffered(&mut self, lua: &Lua, socket: &TcpHandle, ended: bool) -> mlua::Result<Option<MultiValue>> {
         let mut buffer = socket.buffer.borrow_mut();
         let text = |data: &[u8]| lua.create_string(data)?.into_lua_multi(lua).map(Some);
         let closed = || (Value::Nil, "closed").into_lua_multi(lua).map(Some);
@@ -267,7 +262,7 @@ impl Op for Receive {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let handle = self.socket.clone();
         let socket = handle.borrow::<TcpHandle>()?;
-        if let Some(values) = self.from_buffer(lua, &socket, false)? {
+        if let Some(values) = self.buffered(lua, &socket, false)? {
             return Ok(Some(values));
         }
         let mut world = sim.world()?;
@@ -296,7 +291,7 @@ impl Op for Receive {
                         return data.into_lua_multi(lua).map(Some);
                     }
                     socket.buffer.borrow_mut().extend_from_slice(&payload.to_bytes());
-                    if let Some(values) = self.from_buffer(lua, &socket, false)? {
+                    if let Some(values) = self.buffered(lua, &socket, false)? {
                         return Ok(Some(values));
                     }
                 }
@@ -309,7 +304,7 @@ impl Op for Receive {
                     }
                 }
                 Err(Refusal::Closed) => {
-                    if let Some(values) = self.from_buffer(lua, &socket, true)? {
+                    if let Some(values) = self.buffered(lua, &socket, true)? {
                         return Ok(Some(values));
                     }
                     return refused(lua, Refusal::Closed).map(Some);

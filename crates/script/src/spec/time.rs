@@ -30,6 +30,34 @@ pub(crate) static JOIN: Func = func("process:join", "Waits until the process has
     .gives("true and what it returned; or nil, \"timeout\"");
 pub(crate) static KILL: Func = func("process:kill", "Ends the process where it stands.");
 pub(crate) static CANCEL: Func = func("timer:cancel", "Forgets the callback.");
+pub(crate) static QUEUE: Func =
+    func("queue", "A line of values between processes; put waits when it is full.")
+        .with(&[may("capacity", super::COUNT)])
+        .gives("queue; #q is its length");
+pub(crate) static QUEUE_PUT: Func = func("queue:put", "Adds a value at the end.")
+    .with(&[need("value", Kind::Any)])
+    .opts(&[TIMEOUT])
+    .blocking()
+    .gives("true; or nil, \"timeout\"");
+pub(crate) static QUEUE_GET: Func = func("queue:get", "Takes the first value.")
+    .opts(&[TIMEOUT])
+    .blocking()
+    .gives("value; or nil, \"timeout\"");
+pub(crate) static SIGNAL: Func = func("signal", "Something that processes wait for.").gives("signal");
+pub(crate) static SIGNAL_FIRE: Func =
+    func("signal:fire", "Lets everybody who waits go on.").with(&[may("value", Kind::Any)]);
+pub(crate) static SIGNAL_WAIT: Func = func("signal:wait", "Waits until the signal is fired the next time.")
+    .opts(&[TIMEOUT])
+    .blocking()
+    .gives("true, value; or nil, \"timeout\"");
+pub(crate) static RESOURCE: Func = func("resource", "Something that n processes can hold at a time.")
+    .with(&[may("n", super::COUNT)])
+    .gives("resource with the methods acquire, release and use(fn, ...)");
+pub(crate) static RESOURCE_ACQUIRE: Func = func("resource:acquire", "Holds one unit; waits in line for it.")
+    .opts(&[TIMEOUT])
+    .blocking()
+    .gives("true; or nil, \"timeout\"");
+pub(crate) static RESOURCE_RELEASE: Func = func("resource:release", "Gives one unit back.");
 pub(crate) static SECONDS: Func = func("seconds", "A time as a number: seconds(\"20ms\") is 0.02.")
     .with(&[need("time", Kind::Time)])
     .gives("s");
@@ -80,6 +108,15 @@ pub(crate) static SHUFFLE: Func = func("random.shuffle", "Puts a list in random 
 
 pub(crate) const ALL: &[&Func] = &[
     &NOW,
+    &QUEUE,
+    &QUEUE_PUT,
+    &QUEUE_GET,
+    &SIGNAL,
+    &SIGNAL_FIRE,
+    &SIGNAL_WAIT,
+    &RESOURCE,
+    &RESOURCE_ACQUIRE,
+    &RESOURCE_RELEASE,
     &SLEEP,
     &AT,
     &AFTER,

@@ -144,7 +144,7 @@ impl Arena {
 /// Position of a size's class: multiples of 16 up to 1 KiB, then four classes per doubling.
 fn class_of(size: usize) -> usize {
     if size <= SMALL {
-        return (size + 15) / 16 - 1;
+        return size.div_ceil(16) - 1;
     }
     let octave = (size - 1).ilog2() as usize;
     let quarter = ((size - 1) >> (octave - 2)) & 3;
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn every_size_fits_its_class_and_the_next_size_needs_another() {
         for size in 1..=LARGE {
-            assert!(rounded(size) >= size && rounded(size) % 16 == 0, "{size}");
+            assert!(rounded(size) >= size && rounded(size).is_multiple_of(16), "{size}");
             assert_eq!(class_of(size), class_of(rounded(size)), "{size}");
             assert!(class_of(size) < CLASSES, "{size}");
             if rounded(size) == size && size < LARGE {

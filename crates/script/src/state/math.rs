@@ -16,7 +16,8 @@ extern "C" fn pow(x: f64, y: f64) -> f64 {
 /// Replaces `math.random` and the functions whose last bit depends on the system.
 pub(super) fn install(lua: &Lua, draw: &Draw) -> mlua::Result<()> {
     let math: Table = lua.globals().get("math")?;
-    let plain: [(&str, fn(f64) -> f64); 7] = [
+    type Plain = fn(f64) -> f64;
+    let plain: [(&str, Plain); 7] = [
         ("exp", libm::exp),
         ("sin", libm::sin),
         ("cos", libm::cos),
