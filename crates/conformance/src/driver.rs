@@ -1,18 +1,19 @@
 //! Runs a script's events in order against the host, in simulated time.
 
+mod waiting;
+
 use crate::assertion::{Outcome, Statement};
-use crate::calls::{self, Return};
 use crate::command::{self, Effect};
 use crate::compare::{Checks, Expected, StampRule, inbound, seconds, show_segment, show_spec};
-use crate::constants::{number, shown};
 use crate::host::{Conn, Host, Sent};
 use crate::report::{Report, Score, Verdict};
-use crate::script::{Action, Arg, CallSpec, Event, IcmpSpec, OptionSpec, PacketSpec, Script, When};
+use crate::script::{Action, Event, IcmpSpec, OptionSpec, PacketSpec, Script, When};
 use crate::settings::Settings;
 use crate::{Options, tcpi};
 use std::collections::VecDeque;
 use tidewire_l4_transport::Unreachable;
 use tidewire_wire::{Ecn, TcpFlags};
+use waiting::Waiting;
 
 /// Tolerance of times when neither script nor caller says anything, in microseconds.
 const TOLERANCE_US: i64 = 4_000;
@@ -23,16 +24,6 @@ const MAX_TIMERS: u32 = 1_000_000;
 
 /// Why a run ends early.
 type Stop = Verdict;
-
-/// A call that waits.
-struct Waiting<'a> {
-    line: u32,
-    spec: &'a CallSpec,
-    progress: u64,
-    /// When it is to return, in microseconds.
-    until: i64,
-    tolerance: i64,
-}
 
 struct Driver<'a> {
     host: Host,
@@ -379,81 +370,6 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn call(&mut self, spec: &'a CallSpec, until: Option<i64>, tolerance: i64) -> Result<(), Stop> {
-        let mut progress = 0;
-        let outcome =
-            calls::run(&mut self.host, spec, &mut progress).map_err(|what| self.unsupported(what))?;
-        self.trace_sent();
-        let told = format!("{} {}: {}", seconds(self.host.now), show_call(spec), show_return(&outcome));
-        self.trace.push_back(told);
-        match (outcome, until) {
-            (Return::Blocks, Some(until)) => {
-                let line = self.line;
-                self.waiting = Some(Waiting { line, spec, progress, until, tolerance });
-                Ok(())
-            }
-            (Return::Blocks, None) => match calls::force_write(&mut self.host, spec, progress) {
-                Some(outcome) => self.compare_result(spec, &outcome),
-                None => Err(self.fail(show_call(spec), "the call waits".to_owned())),
-            },
-            (outcome, _) => self.compare_result(spec, &outcome),
-        }
-    }
-
-    /// Does the call that waits return now?
-    fn check_waiting(&mut self) -> Result<(), Stop> {
-        let Some(mut waiting) = self.waiting.take() else { return Ok(()) };
-        let outcome = calls::run(&mut self.host, waiting.spec, &mut waiting.progress)
-            .map_err(|what| Verdict::Unsupported { line: waiting.line, what })?;
-        let late = self.host.now > waiting.until.saturating_add(waiting.tolerance);
-        if outcome == Return::Blocks && !late {
-            self.waiting = Some(waiting);
-            return Ok(());
-        }
-        self.line = waiting.line;
-        let expected = format!("{} at {}", show_call(waiting.spec), seconds(waiting.until));
-        if late {
-            return Err(self.fail(expected, "the call waits longer".to_owned()));
-        }
-        if self.host.now < waiting.until - waiting.tolerance {
-            let actual = format!("{} at {}", show_return(&outcome), seconds(self.host.now));
-            return Err(self.fail(expected, actual));
-        }
-        self.compare_result(waiting.spec, &outcome)
-    }
-
-    /// Lets the call that waits return.
-    fn finish_call(&mut self) -> Result<(), Stop> {
-        while let Some(waiting) = &self.waiting {
-            let (line, limit) = (waiting.line, waiting.until.saturating_add(waiting.tolerance));
-            match self.host.next_timeout().filter(|next| *next <= limit) {
-                Some(next) => self.expire(next)?,
-                None => {
-                    let expected = show_call(waiting.spec);
-                    self.line = line;
-                    return Err(self.fail(expected, "the call still waits".to_owned()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn compare_result(&self, spec: &CallSpec, outcome: &Return) -> Result<(), Stop> {
-        let matches = match (outcome, &spec.result) {
-            (Return::Differs(expected, actual), _) => return Err(self.fail(expected.clone(), actual.clone())),
-            (_, Arg::Ellipsis) => true,
-            (Return::Value(value), result) => {
-                spec.errno.is_none() && number(result).map_err(|what| self.unsupported(what))? == *value
-            }
-            (Return::Error(errno), result) => {
-                let same = |wanted: &str| wanted == *errno || (wanted == "EWOULDBLOCK" && *errno == "EAGAIN");
-                number(result) == Ok(-1) && spec.errno.as_deref().is_none_or(same)
-            }
-            (Return::Blocks, _) => false,
-        };
-        if matches { Ok(()) } else { Err(self.fail(show_call(spec), show_return(outcome))) }
-    }
-
     /// A sent segment with its time, in the script's numbers.
     fn show(&self, sent: &Sent) -> String {
         let ours = sent.offset(sent.conn.map(|at| &self.host.conns[at]));
@@ -475,20 +391,5 @@ fn show_when(when: When) -> String {
         When::Relative(after) => format!("+{}", seconds(after)),
         When::AbsoluteRange(from, to) => format!("{}~{}", seconds(from), seconds(to)),
         When::RelativeRange(from, to) => format!("+{}~+{}", seconds(from), seconds(to)),
-    }
-}
-
-fn show_call(spec: &CallSpec) -> String {
-    let args = spec.args.iter().map(shown).collect::<Vec<_>>().join(", ");
-    let errno = spec.errno.as_ref().map(|errno| format!(" {errno}")).unwrap_or_default();
-    format!("{}({args}) = {}{errno}", spec.name, shown(&spec.result))
-}
-
-fn show_return(outcome: &Return) -> String {
-    match outcome {
-        Return::Value(value) => value.to_string(),
-        Return::Error(errno) => format!("-1 {errno}"),
-        Return::Blocks => "the call waits".to_owned(),
-        Return::Differs(_, actual) => actual.clone(),
     }
 }

@@ -18,7 +18,7 @@
 //! | `host.rs`, `socket.rs` | the host under test |
 //! | `calls.rs`, `sockopt.rs`, `constants.rs` | system calls, socket options, numbers with names |
 //! | `compare.rs`, `tcpi.rs` | segments and connection state as the script sees them |
-//! | `driver.rs` | events in order, time |
+//! | `driver.rs`, `driver/waiting.rs` | events in order, time; calls that wait |
 //! | `report.rs` | [`Verdict`], [`Report`], [`Summary`] |
 //! | `files.rs` | files and directories, printing: all the input and output |
 //!
