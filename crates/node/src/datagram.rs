@@ -173,7 +173,7 @@ impl Sockets {
         let body = cx.packets.body(&packet);
         let Content::Udp(ports, _) = body.content else { return Some(packet) };
         let from = Endpoint::new(body.src, ports.src_port);
-        let id = self.udp_ports.get(&ports.dst_port).copied()?;
+        let Some(id) = self.udp_ports.get(&ports.dst_port).copied() else { return Some(packet) };
         let Ok(udp) = self.udp_mut(SocketId(id)) else { return Some(packet) };
         if udp.peer.is_some_and(|peer| peer != from) {
             return Some(packet);
