@@ -75,6 +75,8 @@ pub enum Command {
     Conformance(ConformanceArgs),
     /// Play recordings of a real kernel again and compare
     Reproduce(ReproduceArgs),
+    /// The reference of functions and options: doc net:link, doc host, doc search loss
+    Doc(DocArgs),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -220,7 +222,7 @@ pub struct CheckArgs {
 
 #[derive(Args, Debug)]
 pub struct TopoArgs {
-    /// A script, or a network in a .json file
+    /// A script, or a network in a .json, .csv or .graphml file
     #[arg(value_name = "SCRIPT|FILE")]
     pub source: PathBuf,
     /// Value of a parameter
@@ -242,6 +244,16 @@ pub struct CleanArgs {
     /// Only say what would be deleted
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct DocArgs {
+    /// A function, what it belongs to, or search and words
+    #[arg(value_name = "TOPIC")]
+    pub topic: Vec<String>,
+    /// Everything as one page of Markdown
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 #[derive(Args, Debug)]
@@ -299,8 +311,19 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Names of the commands.
-const COMMANDS: [&str; 10] =
-    ["run", "sweep", "plot", "check", "topo", "clean", "conformance", "reproduce", "completions", "help"];
+const COMMANDS: [&str; 11] = [
+    "run",
+    "sweep",
+    "plot",
+    "check",
+    "topo",
+    "clean",
+    "conformance",
+    "reproduce",
+    "doc",
+    "completions",
+    "help",
+];
 /// Options before a command that take a value.
 const WITH_VALUE: [&str; 5] = ["--color", "--out", "--memory", "--script-timeout", "--max-events"];
 

@@ -13,6 +13,7 @@
 //! | `sweep.rs` | `tidewire sweep` |
 //! | `network.rs` | `check`, `topo` |
 //! | `others.rs` | `plot`, `clean`, `completions` |
+//! | `doc.rs` | `doc` |
 //! | `validate.rs` | `conformance`, `reproduce` |
 //! | `report.rs` | JSON summaries, failed runs |
 //! | `progress.rs` | the bar |
@@ -22,6 +23,7 @@
 //! What is not here: how an experiment is planned, run and written (`lab`).
 
 mod args;
+mod doc;
 mod network;
 mod others;
 mod progress;
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Clean(args) => others::clean(&context, args),
         Command::Conformance(args) => validate::conformance(&context, args),
         Command::Reproduce(args) => validate::reproduce(&context, args),
+        Command::Doc(args) => doc::doc(&context, args),
         Command::Completions { shell } => others::completions(*shell),
     };
     ExitCode::from(result.unwrap_or_else(|error| fail(&context, &error)))

@@ -1,0 +1,170 @@
+//! `tidewire doc`: the reference of functions and options, from the table that also checks them.
+
+use crate::Context;
+use crate::args::DocArgs;
+use std::fmt::Write;
+use tidewire_lab::LabError;
+use tidewire_script::spec::{Func, Kind, Opt, Param, all};
+
+/// Prints the functions that a topic names, or one line for each function there is.
+pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
+    let functions = all();
+    if args.markdown {
+        context.term.raw(&markdown(&functions));
+        return Ok(0);
+    }
+    let words: Vec<String> = args.topic.iter().map(|word| word.to_lowercase()).collect();
+    let (search, words) = match words.split_first() {
+        Some((first, rest)) if first == "search" && !rest.is_empty() => (true, rest.to_vec()),
+        _ => (false, words),
+    };
+    if words.is_empty() {
+        context.term.raw(&overview(&functions));
+        return Ok(0);
+    }
+    let found: Vec<&Func> = functions
+        .into_iter()
+        .filter(|f| if search { mentions(f, &words) } else { is_named(f, &words) })
+        .collect();
+    match found.as_slice() {
+        [] => {
+            let topic = args.topic.join(" ");
+            Err(LabError::Usage(format!(
+                "no function is called '{topic}'; try 'tidewire doc search {topic}'"
+            )))
+        }
+        few if few.len() <= 6 => {
+            few.iter().for_each(|f| context.term.raw(&entry(f)));
+            Ok(0)
+        }
+        many => {
+            context.term.raw(&overview(many));
+            Ok(0)
+        }
+    }
+}
+
+/// Every function and option as one page of Markdown.
+pub fn markdown(functions: &[&Func]) -> String {
+    let mut page = String::from(
+        "# Functions and options\n\nMade by `tidewire doc --markdown` from the table that also checks scripts.\n",
+    );
+    let mut owner = None;
+    for f in functions {
+        if owner != Some(f.owner()) {
+            owner = Some(f.owner());
+            let title = if f.owner().is_empty() { "Functions" } else { f.owner() };
+            let _ = writeln!(page, "\n## {title}");
+        }
+        let _ = writeln!(page, "\n### `{}`\n\n{}{}", signature(f), f.doc, note(f));
+        let options: Vec<&Opt> = f.opts.iter().copied().flatten().collect();
+        if !options.is_empty() {
+            page.push_str("\n| option | may be | default | |\n|---|---|---|---|\n");
+            options.iter().for_each(|opt| {
+                let cells = [opt.name.to_owned(), kind(opt.kind), opt.default.to_owned(), opt.doc.to_owned()];
+                let cells = cells.map(|cell| cell.replace('|', "\\|"));
+                let _ = writeln!(page, "| `{}` | {} | {} | {} |", cells[0], cells[1], cells[2], cells[3]);
+            });
+        }
+    }
+    page
+}
+
+fn is_named(f: &Func, words: &[String]) -> bool {
+    let name = f.name.to_lowercase();
+    let dotted = words.join(":");
+    name == dotted
+        || name.replace('.', ":") == dotted.replace('.', ":")
+        || words.len() == 1 && (f.short() == words[0] || f.owner() == words[0])
+}
+
+fn mentions(f: &Func, words: &[String]) -> bool {
+    let mut text = format!("{} {}", f.name, f.doc);
+    f.opts.iter().copied().flatten().for_each(|opt| {
+        let _ = write!(text, " {} {} {}", opt.name, opt.doc, opt.aliases.join(" "));
+    });
+    let text = text.to_lowercase();
+    words.iter().all(|word| text.contains(word.as_str()))
+}
+
+fn overview(functions: &[&Func]) -> String {
+    let width = functions.iter().map(|f| f.name.len()).max().unwrap_or(0);
+    functions.iter().map(|f| format!("  {:width$}  {}\n", f.name, f.doc)).collect()
+}
+
+fn entry(f: &Func) -> String {
+    let mut text = format!("{}\n  {}{}\n", signature(f), f.doc, note(f));
+    let options: Vec<&Opt> = f.opts.iter().copied().flatten().collect();
+    let width = options.iter().map(|opt| opt.name.len()).max().unwrap_or(0);
+    for opt in options {
+        let _ = writeln!(
+            text,
+            "    {:width$}  {}: {} (default {})",
+            opt.name,
+            opt.doc,
+            kind(opt.kind),
+            opt.default
+        );
+    }
+    text + "\n"
+}
+
+fn signature(f: &Func) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let shown = |p: &Param| if p.optional { format!("[{}]", p.name) } else { p.name.to_owned() };
+    parts.extend(f.params.iter().map(shown));
+    if f.rest {
+        parts.push("...".to_owned());
+    }
+    if !f.opts.is_empty() {
+        parts.push("{ options }".to_owned());
+    }
+    let returns = if f.returns.is_empty() { String::new() } else { format!(" -> {}", f.returns) };
+    format!("{}({}){returns}", f.name, parts.join(", "))
+}
+
+fn note(f: &Func) -> &'static str {
+    if f.waits { " May take simulated time." } else { "" }
+}
+
+fn kind(kind: Kind) -> String {
+    match kind {
+        Kind::Options(groups) => {
+            let names: Vec<&str> = groups.iter().copied().flatten().map(|opt| opt.name).collect();
+            format!("a table of {}", names.join(", "))
+        }
+        other => other.describe(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_in_the_documentation_is_the_one_that_the_command_prints() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference.md");
+        let written = std::fs::read_to_string(path).expect("docs/reference.md");
+        assert!(
+            written == markdown(&all()),
+            "docs/reference.md is out of date: cargo run -- doc --markdown > docs/reference.md"
+        );
+    }
+
+    #[test]
+    fn functions_are_found_by_name_owner_and_words() {
+        let named = |topic: &str| {
+            let words: Vec<String> = topic.split(' ').map(str::to_owned).collect();
+            all().into_iter().filter(|f| is_named(f, &words)).count()
+        };
+        assert_eq!(named("net link"), 1);
+        assert_eq!(named("net:link"), 1);
+        assert!(named("net") > 10);
+        assert_eq!(named("nonsense"), 0);
+        let about = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            all().into_iter().filter(|f| mentions(f, &words)).count()
+        };
+        assert!(about(&["loss"]) > 0);
+    }
+}
