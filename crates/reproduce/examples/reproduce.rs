@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use tidewire_reproduce::kernel::{KernelOptions, kernel};
+use tidewire_reproduce::theory::{TheoryOptions, theory};
 use tidewire_reproduce::trace::{TraceOptions, packets, traces};
 
 fn main() {
@@ -16,6 +17,11 @@ fn main() {
         Some("traces") => {
             let options = TraceOptions { reference: path(1).expect("a folder"), csv: path(2), jobs: 0 };
             traces(&options, &mut out).map(drop)
+        }
+        Some("theory") => {
+            let quick = args.iter().any(|arg| arg == "--quick");
+            let only = args.get(1).filter(|arg| *arg != "--quick").cloned();
+            theory(&TheoryOptions { quick, csv: None, jobs: 0, only }, &mut out).map(drop)
         }
         Some("packets") => {
             let path = path(1).expect("a trace");

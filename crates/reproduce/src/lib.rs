@@ -10,7 +10,6 @@
 //! | `kernel/` | goodput, fairness and datagrams of a recorded kernel, row by row |
 //! | `trace/` | packets of a recorded kernel, transmission by transmission |
 //! | `theory/` | closed forms and published tables |
-//! | `validity.rs` | all verdicts as one page |
 //! | `network.rs` | two hosts and a link |
 //! | `parallel.rs` | independent runs on all cores, in order |
 //! | `files.rs` | the only place that reads and writes files |
@@ -23,6 +22,7 @@ mod files;
 pub mod kernel;
 mod network;
 mod parallel;
+pub mod theory;
 pub mod trace;
 
 pub use error::ReproduceError;

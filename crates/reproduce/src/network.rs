@@ -23,6 +23,7 @@ pub(crate) struct Path {
     pub loss: LossSpec,
     /// Each host needs a time between zero and this for each packet.
     pub processing: Span,
+    pub mtu: u16,
     pub seed: u64,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct Network {
 impl Path {
     pub fn new(rate: Rate, rtt: Span, queue: u32) -> Path {
         let delay = Span::from_ps(rtt.as_ps() / 2);
-        Path { rate, delay, queue, loss: LossSpec::default(), processing: Span::ZERO, seed: 1 }
+        Path { rate, delay, queue, loss: LossSpec::default(), processing: Span::ZERO, mtu: 1500, seed: 1 }
     }
 
     /// Loses exactly these packets with payload from A to B.
@@ -54,6 +55,7 @@ impl Path {
         let [a, b] = ["a", "b"].map(|name| plan.add(name, NodeSpec::Host(host.clone())).expect("two names"));
         let mut link = LinkSpec::new(self.rate, self.delay);
         link.framing = Framing::Ip;
+        link.mtu = self.mtu;
         link.forward.queue = QueueSpec::Packets(self.queue);
         link.forward.loss = self.loss.clone();
         link.backward.queue = QueueSpec::Packets(10_000);

@@ -7,6 +7,7 @@ mod record;
 mod scenario;
 
 pub use compare::{Judged, Score};
+pub(crate) use record::Recorder;
 
 use crate::{ReproduceError, parallel};
 use header::{NoScenario, Scenario};

@@ -1,0 +1,64 @@
+//! One flow and the buffer of its bottleneck.
+
+use super::Tolerance::{Absolute, AtLeast, AtMost, UpTo};
+use super::{Check, Scenario};
+use crate::network::{Path, at, mbps};
+use tidewire_l4_transport::{CcKind, TcpConfig};
+use tidewire_units::{Instant, Rate, Span};
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let row = |row, name, source, run| Scenario { row, name, source, run };
+    vec![
+        row("11", "Reno's sawtooth and the buffer", "0.75 (1+b)^2 / (1+b+b^2)", sawtooth),
+        row("15", "BBRv1 alone", "a ProbeRTT of 200 ms every 10 s", bbr_alone),
+    ]
+}
+
+/// Goodput in per cent of what the link can carry, mean of packets waiting, and largest number in flight.
+fn alone(path: &Path, tcp: &TcpConfig, (warmup, end): (f64, f64)) -> (f64, f64, f64) {
+    let mut net = path.build(tcp);
+    let flow = net.bulk(tcp.clone(), None, Instant::ZERO);
+    net.run_until(at(warmup));
+    let before = net.received(flow);
+    let (mut queued, mut n, mut inflight) = (0u64, 0u64, 0u32);
+    while net.world.now() < at(end) {
+        net.run_until(net.world.now() + Span::from_ms(5));
+        let now = net.world.now();
+        queued += net.world.port_mut(net.forward).backlog(now).0 as u64;
+        n += 1;
+        inflight = inflight.max(net.info(flow).map_or(0, |info| info.in_flight));
+    }
+    let most = path.rate.bits_per_s() as f64 * 1e-6 * 1448.0 / 1500.0;
+    let goodput = mbps(net.received(flow) - before, end - warmup);
+    (100.0 * goodput / most, queued as f64 / n as f64, f64::from(inflight))
+}
+
+fn sawtooth(quick: bool) -> Vec<Check> {
+    // A bandwidth-delay product of 100 packets.
+    let (rate, rtt, pipe) = (Rate::from_mbps(24), Span::from_ms(50), 100.0);
+    let all: &[(f64, f64)] =
+        &[(0.0, 75.0), (0.1, 81.8), (0.25, 89.3), (0.5, 96.4), (0.75, 99.3), (1.0, 100.0)];
+    let cases = if quick { &all[3..4] } else { all };
+    cases
+        .iter()
+        .map(|(b, expected)| {
+            // Without any place to wait, two packets that are sent together cannot both pass: they must be spread.
+            let tcp = TcpConfig { cc: CcKind::Reno, pacing: *b == 0.0, ..TcpConfig::linux() };
+            let path = Path::new(rate, rtt, (b * pipe) as u32);
+            let (used, ..) = alone(&path, &tcp, if quick { (30.0, 90.0) } else { (60.0, 660.0) });
+            Check::new(format!("buffer {b} BDP: utilisation, %"), *expected, Absolute(1.5), used)
+        })
+        .collect()
+}
+
+fn bbr_alone(quick: bool) -> Vec<Check> {
+    // 100 Mbit/s, 40 ms, 1 BDP.
+    let path = Path::new(Rate::from_mbps(100), Span::from_ms(40), 333);
+    let tcp = TcpConfig { cc: CcKind::Bbr, ..TcpConfig::linux() };
+    let (used, queue, inflight) = alone(&path, &tcp, if quick { (5.0, 15.0) } else { (10.0, 110.0) });
+    vec![
+        Check::new("goodput, % of the link", 96.0, AtLeast(0.0), used),
+        Check::new("mean queue, BDP", 0.25, UpTo(0.40), queue / 333.0),
+        Check::new("largest flight, BDP", 2.0, AtMost, inflight / 333.0),
+    ]
+}

@@ -1,0 +1,170 @@
+//! Throughput under random loss.
+
+use super::Tolerance::{Absolute, AtLeast, AtMost, Relative};
+use super::windows::wide_link;
+use super::{Check, Scenario};
+use crate::network::{Path, at, mbps};
+use tidewire_l4_transport::{CcKind, Profile, TcpConfig};
+use tidewire_topology::{LossModel, LossSpec, Match};
+use tidewire_units::{Instant, Probability, Rate, Span};
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let row = |row, name, source, run| Scenario { row, name, source, run };
+    vec![
+        row("3", "Reno, random loss", "Mathis et al. 1997", mathis),
+        row("4", "Reno, random loss, with timeouts, linux", "Padhye et al. 1998, T0 0.3 s, b 1", pftk_linux),
+        row("5", "Reno, random loss, with timeouts, rfc", "Padhye et al. 1998, T0 1 s", pftk_rfc),
+        row("16", "BBRv1, random loss", "gain 1.25: 1 - 1/1.25", bbr),
+        row("17", "BBRv3 visits its lowest window every 5 s", "(0.1 + 4.8) / 5", bbr3_probe_rtt),
+        row("18", "BBRv3, random loss", "draft-ietf-ccwg-bbr", bbr3),
+    ]
+}
+
+/// Mean goodput of independent runs, in Mbit/s.
+fn goodput(path: &Path, tcp: &TcpConfig, p: f64, (warmup, end): (f64, f64), seeds: u64) -> f64 {
+    let p = Probability::new(p).expect("a probability");
+    let one = |seed| {
+        let loss = LossSpec { model: LossModel::Bernoulli(p), among: Match::Data };
+        let mut net = Path { loss, seed, ..path.clone() }.build(tcp);
+        let flow = net.bulk(tcp.clone(), None, Instant::ZERO);
+        net.run_until(at(warmup));
+        let before = net.received(flow);
+        net.run_until(at(end));
+        mbps(net.received(flow) - before, end - warmup)
+    };
+    (1..=seeds).map(one).sum::<f64>() / seeds as f64
+}
+
+fn reno() -> TcpConfig {
+    // 1460 bytes of data in a packet.
+    TcpConfig { cc: CcKind::Reno, timestamps: false, rcvbuf: Some(1 << 30), ..TcpConfig::linux() }
+}
+
+fn mathis(quick: bool) -> Vec<Check> {
+    let (end, seeds) = if quick { (200.0, 2) } else { (1000.0, 8) };
+    let tcp = TcpConfig { delayed_ack: false, ..reno() };
+    let got = goodput(&wide_link(Span::from_ms(100)), &tcp, 1e-3, (20.0, end), seeds);
+    vec![Check::new("p 0.001, RTT 100 ms: goodput, Mbit/s", 4.52, Relative(0.15), got)]
+}
+
+/// The full model (equation 32 of the paper), in packets per second.
+pub(super) fn pftk(p: f64, rtt: f64, t0: f64, b: f64) -> f64 {
+    let pow = |x: f64, n: f64| libm::pow(x, n);
+    let w =
+        (2.0 + b) / (3.0 * b) + (8.0 * (1.0 - p) / (3.0 * b * p) + pow((2.0 + b) / (3.0 * b), 2.0)).sqrt();
+    let q3 = pow(1.0 - p, 3.0);
+    let q = ((1.0 - q3) * (1.0 + q3 * (1.0 - pow(1.0 - p, w - 3.0))) / (1.0 - pow(1.0 - p, w))).min(1.0);
+    let f = 1.0
+        + p
+        + 2.0 * pow(p, 2.0)
+        + 4.0 * pow(p, 3.0)
+        + 8.0 * pow(p, 4.0)
+        + 16.0 * pow(p, 5.0)
+        + 32.0 * pow(p, 6.0);
+    ((1.0 - p) / p + w + q / (1.0 - p)) / (rtt * (b * w / 2.0 + 1.0) + q * f * t0 / (1.0 - p))
+}
+
+/// Goodput in packets per second against the model. Above 2 % loss, who repairs several losses at once may be better than it.
+fn against_pftk(tcp: &TcpConfig, t0: f64, b: f64, quick: bool) -> Vec<Check> {
+    let cases: &[f64] = if quick { &[0.01, 0.05] } else { &[1e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1] };
+    let (end, seeds) = if quick { (400.0, 2) } else { (2000.0, 8) };
+    cases
+        .iter()
+        .map(|p| {
+            let expected = pftk(*p, 0.1, t0, b);
+            let got =
+                goodput(&wide_link(Span::from_ms(100)), tcp, *p, (20.0, end), seeds) * 1e6 / (8.0 * 1460.0);
+            let tolerance = if *p <= 0.02 { Relative(0.10) } else { AtLeast(0.25) };
+            Check::new(format!("p {p}, b {b}: packets/s"), expected, tolerance, got)
+        })
+        .collect()
+}
+
+fn pftk_linux(quick: bool) -> Vec<Check> {
+    against_pftk(&TcpConfig { delayed_ack: false, ..reno() }, 0.3, 1.0, quick)
+}
+
+fn pftk_rfc(quick: bool) -> Vec<Check> {
+    let rfc = TcpConfig {
+        profile: Profile::Rfc,
+        rto_min: Span::from_secs(1),
+        delayed_ack_max: Span::from_ms(500),
+        ..reno()
+    };
+    let mut checks = against_pftk(&TcpConfig { delayed_ack: false, ..rfc.clone() }, 1.0, 1.0, quick);
+    checks.extend(against_pftk(&rfc, 1.0, 2.0, quick));
+    checks
+}
+
+fn bottleneck() -> Path {
+    Path::new(Rate::from_mbps(10), Span::from_ms(50), 42)
+}
+
+/// What goodput can be at most, in Mbit/s.
+const MOST: f64 = 10.0 * 1448.0 / 1500.0;
+
+fn with(cc: CcKind) -> TcpConfig {
+    TcpConfig { cc, ..TcpConfig::linux() }
+}
+
+fn bbr(quick: bool) -> Vec<Check> {
+    let (span, seeds) = if quick { ((5.0, 20.0), 1) } else { ((10.0, 110.0), 5) };
+    let share = |cc, p| 100.0 * goodput(&bottleneck(), &with(cc), p, span, seeds) / MOST;
+    let cubic = 100.0 * 1.2 / 0.1 * 1448.0 * 8.0 / 0.05 / 1e6 / MOST;
+    let mut checks =
+        vec![Check::new("bbr, p 0.01: goodput, % of the link", 90.0, AtLeast(0.0), share(CcKind::Bbr, 0.01))];
+    if !quick {
+        checks.push(Check::new(
+            "bbr, p 0.10: goodput, % of the link",
+            85.0,
+            AtLeast(0.05),
+            share(CcKind::Bbr, 0.10),
+        ));
+        checks.push(Check::new(
+            "bbr, p 0.25: goodput, % of the link",
+            50.0,
+            AtMost,
+            share(CcKind::Bbr, 0.25),
+        ));
+    }
+    checks.push(Check::new(
+        "cubic, p 0.01: goodput, % of the link",
+        cubic,
+        Absolute(5.0),
+        share(CcKind::Cubic, 0.01),
+    ));
+    checks
+}
+
+fn bbr3_probe_rtt(quick: bool) -> Vec<Check> {
+    let span = if quick { (10.0, 30.0) } else { (10.0, 210.0) };
+    let got = goodput(&bottleneck(), &with(CcKind::Bbr3), 0.0, span, 1);
+    vec![Check::new("no loss: goodput, % of the link", 98.0, AtLeast(0.01), 100.0 * got / MOST)]
+}
+
+fn bbr3(quick: bool) -> Vec<Check> {
+    let (span, seeds) = if quick { ((10.0, 30.0), 1) } else { ((10.0, 110.0), 5) };
+    let share = |cc, p| 100.0 * goodput(&bottleneck(), &with(cc), p, span, seeds) / MOST;
+    let first = share(CcKind::Bbr, 0.05);
+    vec![
+        Check::new("p 0.01: goodput, % of the link", 85.0, AtLeast(0.0), share(CcKind::Bbr3, 0.01)),
+        Check::new("p 0.05: goodput, % of BBRv1's", 70.0, AtMost, 100.0 * share(CcKind::Bbr3, 0.05) / first),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pftk;
+
+    #[test]
+    fn the_model_gives_the_published_values() {
+        for (p, linux, rfc1, rfc2) in
+            [(1e-3, 382.5, 376.6, 265.6), (1e-2, 113.3, 98.8, 69.5), (0.1, 23.9, 12.5, 9.1)]
+        {
+            let close = |x: f64, y: f64| (x / y - 1.0).abs() < 0.005;
+            assert!(close(pftk(p, 0.1, 0.3, 1.0), linux), "{}", pftk(p, 0.1, 0.3, 1.0));
+            assert!(close(pftk(p, 0.1, 1.0, 1.0), rfc1), "{}", pftk(p, 0.1, 1.0, 1.0));
+            assert!(close(pftk(p, 0.1, 1.0, 2.0), rfc2), "{}", pftk(p, 0.1, 1.0, 2.0));
+        }
+    }
+}

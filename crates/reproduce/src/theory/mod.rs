@@ -1,0 +1,262 @@
+//! Closed forms and published tables, each as a scenario.
+
+mod bottleneck;
+mod losses;
+mod queues;
+mod sharing;
+mod timing;
+mod windows;
+
+use crate::{ReproduceError, parallel};
+use std::io::Write;
+use std::path::PathBuf;
+use tidewire_metrics::{Align, Table, TextTable, Value, csv_text};
+
+/// What `reproduce theory` is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct TheoryOptions {
+    /// Short runs: seconds in all instead of minutes. Leaves out the cases that need long ones.
+    pub quick: bool,
+    /// Where the verdicts go, as CSV.
+    pub csv: Option<PathBuf>,
+    /// Threads; 0 for as many as there are cores.
+    pub jobs: usize,
+    /// Only scenarios whose row number or name contains this.
+    pub only: Option<String>,
+}
+
+/// How far a figure may be from the expected one.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Tolerance {
+    /// A part of the expected figure, either way.
+    Relative(f64),
+    /// So much, either way.
+    Absolute(f64),
+    /// The figure is a lower bound, less this part of it.
+    AtLeast(f64),
+    /// The figure is an upper bound.
+    AtMost,
+    /// Between the expected figure and this one.
+    UpTo(f64),
+}
+
+/// Whether a figure is as expected.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    /// Within the tolerance.
+    Pass,
+    /// Not within it.
+    Fail,
+    /// Cannot be measured: what is missing.
+    NotYet(String),
+}
+
+/// A figure, expected and measured.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Check {
+    /// Which case of the scenario, with the unit of the figure.
+    pub case: String,
+    /// What it should be.
+    pub expected: f64,
+    /// How far it may be off.
+    pub tolerance: Tolerance,
+    /// What it is.
+    pub measured: Option<f64>,
+    /// Whether that is well.
+    pub verdict: Verdict,
+}
+
+impl Check {
+    pub(crate) fn new(case: impl Into<String>, expected: f64, tolerance: Tolerance, measured: f64) -> Check {
+        let verdict = if tolerance.allows(expected, measured) { Verdict::Pass } else { Verdict::Fail };
+        Check { case: case.into(), expected, tolerance, measured: Some(measured), verdict }
+    }
+
+    pub(crate) fn not_yet(case: impl Into<String>, why: &str) -> Check {
+        let verdict = Verdict::NotYet(why.to_owned());
+        let tolerance = Tolerance::Absolute(0.0);
+        Check { case: case.into(), expected: f64::NAN, tolerance, measured: None, verdict }
+    }
+}
+
+impl Tolerance {
+    fn allows(self, expected: f64, measured: f64) -> bool {
+        match self {
+            Tolerance::Relative(part) => (measured - expected).abs() <= expected.abs() * part,
+            Tolerance::Absolute(most) => (measured - expected).abs() <= most,
+            Tolerance::AtLeast(part) => measured >= expected * (1.0 - part),
+            Tolerance::AtMost => measured <= expected,
+            Tolerance::UpTo(high) => (expected..=high).contains(&measured),
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Tolerance::Relative(part) => format!("{} %", tidy(part * 100.0)),
+            Tolerance::Absolute(most) => format!("+-{}", tidy(most)),
+            Tolerance::AtLeast(part) if part > 0.0 => format!("at least, less {} %", tidy(part * 100.0)),
+            Tolerance::AtLeast(_) => "at least".to_owned(),
+            Tolerance::AtMost => "at most".to_owned(),
+            Tolerance::UpTo(high) => format!("up to {}", tidy(high)),
+        }
+    }
+}
+
+/// A scenario: the row of the table that it stands for, what it is, where the figure comes from.
+pub(crate) struct Scenario {
+    pub row: &'static str,
+    pub name: &'static str,
+    pub source: &'static str,
+    pub run: fn(quick: bool) -> Vec<Check>,
+}
+
+/// A scenario and what came of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TheoryResult {
+    /// Row of the table.
+    pub row: &'static str,
+    /// What it is.
+    pub name: &'static str,
+    /// Where the expected figures come from.
+    pub source: &'static str,
+    /// The figures.
+    pub checks: Vec<Check>,
+}
+
+/// All scenarios.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TheoryReport {
+    /// In the order of the table.
+    pub results: Vec<TheoryResult>,
+}
+
+/// Runs the scenarios, prints their figures and verdicts, and writes a CSV file if asked to.
+///
+/// # Errors
+/// The results cannot be written.
+pub fn theory(options: &TheoryOptions, out: &mut dyn Write) -> Result<TheoryReport, ReproduceError> {
+    let report = run_all(options.quick, options.jobs, options.only.as_deref());
+    report.print(out)?;
+    if let Some(path) = &options.csv {
+        crate::write_text(path, &csv_text(&report.table()))?;
+    }
+    Ok(report)
+}
+
+/// Runs the scenarios whose row or name contains `only`, on so many threads (0: as many as there are cores).
+pub fn run_all(quick: bool, jobs: usize, only: Option<&str>) -> TheoryReport {
+    let wanted = |s: &Scenario| only.is_none_or(|only| s.row == only || s.name.contains(only));
+    let scenarios: Vec<Scenario> = scenarios().into_iter().filter(wanted).collect();
+    let results = parallel::map(&scenarios, jobs, |scenario| TheoryResult {
+        row: scenario.row,
+        name: scenario.name,
+        source: scenario.source,
+        checks: (scenario.run)(quick),
+    });
+    TheoryReport { results }
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let mut all = windows::scenarios();
+    all.extend(losses::scenarios());
+    all.extend(bottleneck::scenarios());
+    all.extend(timing::scenarios());
+    all.extend(sharing::scenarios());
+    all.extend(queues::scenarios());
+    all.extend(missing());
+    all.sort_by_key(|scenario| scenario.row.parse::<u32>().unwrap_or(u32::MAX));
+    all
+}
+
+/// What needs something that there is not.
+fn missing() -> Vec<Scenario> {
+    let row = |row, name, source, run| Scenario { row, name, source, run };
+    vec![
+        row("19", "DCTCP with step marking", "Alizadeh et al. 2011", |_| {
+            vec![Check::not_yet("window, alpha, queue amplitude", "a queue that marks at a threshold")]
+        }),
+        row("20", "Vegas keeps 2 to 4 packets queued", "Brakmo and Peterson 1995", |_| {
+            vec![Check::not_yet("queue in packets", "the congestion control vegas")]
+        }),
+        row("23", "wait in a server, M/M/1", "rho / (1 - rho)", |_| {
+            vec![Check::not_yet("wait in service times", "a server model (resource)")]
+        }),
+        row("2.1", "DCTCP and CUBIC behind CoDel", "ns-3 tcp-validation", |_| {
+            vec![Check::not_yet("goodput, alpha, cwnd", "CoDel")]
+        }),
+        row("3.1", "BBRv3: 17 cases of the draft", "draft-ietf-ccwg-bbr", |_| {
+            vec![Check::not_yet("state transitions", "scenarios for them here")]
+        }),
+    ]
+}
+
+impl TheoryReport {
+    /// Figures that passed, failed, and could not be measured.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let checks = || self.results.iter().flat_map(|result| &result.checks);
+        let passed = checks().filter(|check| check.verdict == Verdict::Pass).count();
+        let failed = checks().filter(|check| check.verdict == Verdict::Fail).count();
+        (passed, failed, checks().count() - passed - failed)
+    }
+
+    /// One row for each figure.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new([
+            "row",
+            "scenario",
+            "source",
+            "case",
+            "expected",
+            "measured",
+            "ratio",
+            "tolerance",
+            "verdict",
+        ]);
+        for (result, check) in self.results.iter().flat_map(|r| r.checks.iter().map(move |c| (r, c))) {
+            let ratio = check.measured.map(|measured| measured / check.expected);
+            let mut row: Vec<Value> =
+                [result.row, result.name, result.source, &check.case].map(Value::from).into();
+            row.extend(
+                [Some(check.expected), check.measured, ratio]
+                    .map(|x| x.filter(|x| x.is_finite()).map_or(Value::Nothing, |x| Value::from(tidy(x)))),
+            );
+            let tolerance = if check.measured.is_some() { check.tolerance.text() } else { String::new() };
+            row.extend([tolerance, check.verdict.text()].map(Value::from));
+            table.push(row);
+        }
+        table
+    }
+
+    /// Prints every figure, and how many passed.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        use Align::{Left, Right};
+        let table = self.table();
+        let mut text = TextTable::new([Right, Left, Left, Right, Right, Right, Left, Left]);
+        let shown = |row: &[String]| [0, 1, 3, 4, 5, 6, 7, 8].map(|i| row[i].clone());
+        text.row(shown(&table.columns));
+        for row in &table.rows {
+            text.row(shown(&row.iter().map(Value::to_string).collect::<Vec<_>>()));
+        }
+        text.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        let (passed, failed, rest) = self.counts();
+        writeln!(out, "{passed} passed, {failed} failed, {rest} not yet")
+    }
+}
+
+impl Verdict {
+    fn text(&self) -> String {
+        match self {
+            Verdict::Pass => "PASS".to_owned(),
+            Verdict::Fail => "FAIL".to_owned(),
+            Verdict::NotYet(why) => format!("not yet: needs {why}"),
+        }
+    }
+}
+
+/// Four significant digits.
+fn tidy(x: f64) -> f64 {
+    format!("{x:.3e}").parse().unwrap_or(x)
+}
