@@ -1,6 +1,6 @@
 -- Hybrid: a rendezvous server introduces peers to each other; then they talk directly.
 --   tidewire run scripts/hybrid.lua
--- Look at the two round-trip times of each pair: through the server a message goes up and down twice; directly it takes the short way.
+-- Look at the two round-trip times of each pair: through the server the question makes a detour up and down; directly both ways are short.
 local core = net:router "core"
 local meet = net:host "meet"
 net:link(meet, core, { rate = "100Mbps", delay = "40ms" })           -- far away
