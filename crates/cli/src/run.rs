@@ -7,8 +7,8 @@ use crate::{Context, usage};
 use serde_json::json;
 use std::time::SystemTime;
 use tidewire_lab::{
-    Folder, LabError, Outcome, Plan, Progress, Results, Settings, Tone, Wanted, merge, shown, sweep,
-    write_manifest,
+    Folder, LabError, Outcome, Plan, Progress, Results, Settings, Threshold, Tone, Wanted, check_plots,
+    merge, shown, sweep, write_manifest,
 };
 use tidewire_metrics::{Align, TextTable, Value, human, human_count, unit_of};
 use tidewire_script::{Ended, RunResult};
@@ -28,6 +28,9 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
         ..Wanted::default()
     };
     let plan = Plan::new(&context.runner, &script, &wanted)?;
+    // A run judges no thresholds and draws no plots, but a mistake in them is better heard now than after a sweep.
+    plan.declared.expect.iter().try_for_each(|e| Threshold::parse(e, &plan.declared).map(drop))?;
+    check_plots(&plan.declared)?;
     let folder = Folder::of(&context.results_root(), &plan, &context.tool);
     let sure = plan.experiment.declared || context.globals.out.is_some();
     if sure {
