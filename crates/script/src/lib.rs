@@ -10,11 +10,12 @@
 //! |---|---|
 //! | `api.rs` | what the lab sees: [`Script`], [`Experiment`], [`RunRequest`], [`RunResult`], [`ScriptError`] |
 //! | `run.rs` | [`load`], [`plan`], [`build`], [`run`] |
+//! | `failures.rs` | what ends a run before its time, as messages |
 //! | `sim.rs` | one run: everything that the Lua functions act on |
 //! | `sched.rs` | processes: coroutines that wait |
 //! | `state/` | the Lua state: memory, sandbox, watchdog, prelude |
 //! | `spec/` | the one table of functions and options |
-//! | `call.rs`, `values.rs` | arguments checked against that table, values with units |
+//! | `call.rs`, `values.rs`, `link_values.rs` | arguments checked against that table, values with units |
 //! | `classes.rs` | the types that scripts see |
 //! | `bind/` | the functions themselves |
 //! | `mistake.rs` | from an error to the message that a user reads |
@@ -26,6 +27,8 @@ mod api;
 mod bind;
 mod call;
 mod classes;
+mod failures;
+mod link_values;
 mod mistake;
 mod output;
 mod run;

@@ -184,6 +184,12 @@ pub(crate) fn mistake_of(error: &mlua::Error, frames: &[Frame]) -> Option<Mistak
 
 /// Takes `file.lua:12: message` apart.
 fn from_text(text: &str) -> Mistake {
+    if let Some((kind, _)) = text.split_once(": 0x").filter(|(kind, _)| !kind.contains(' ')) {
+        // What Lua shows of an error that is no text is its address.
+        return Mistake::new(format!("error() was called with a {kind}"))
+            .at_word("error")
+            .note("give it a text: error(\"what is wrong\")");
+    }
     let text = text.split("\nstack traceback:").next().unwrap_or(text).trim_end();
     let mut parts = text.splitn(3, ':');
     let (file, line, rest) = (parts.next(), parts.next().and_then(|line| line.parse().ok()), parts.next());

@@ -1,14 +1,12 @@
 //! From a script to its plan, its network and its results.
 
-use crate::mistake::{Culprit, Mistake, did_you_mean, mistake_of, render};
+use crate::mistake::{Mistake, did_you_mean, mistake_of, render};
 use crate::output::Output;
-use crate::sched::{self, Failure};
+use crate::sched;
 use crate::sim::{Ending, Mode, Shared, Sim, here};
 use crate::state::watchdog::Watch;
-use crate::state::{Draw, LuaState, Natives, furnish, raw};
-use crate::{
-    Ended, Experiment, Fault, Place, Point, RunRequest, RunResult, Script, ScriptError, bind, classes,
-};
+use crate::state::{Draw, LuaState, Natives, furnish};
+use crate::{Ended, Experiment, Fault, Point, RunRequest, RunResult, Script, ScriptError, bind, classes};
 use mlua::{Lua, MultiValue, Value};
 use std::path::Path;
 use std::rc::Rc;
@@ -190,9 +188,9 @@ impl Default for Settings {
 }
 
 /// A script being executed. The simulation lets go of Lua's values before the state is closed: the order of the fields.
-struct Run {
-    sim: Shared,
-    memory: u64,
+pub(crate) struct Run {
+    pub sim: Shared,
+    pub memory: u64,
     state: LuaState,
 }
 
@@ -373,93 +371,6 @@ impl Run {
             }
         }
         Ok(())
-    }
-
-    /// Errors of a process become messages; a wanted end is none.
-    fn outcome(&self, result: Result<(), Failure>) -> Result<(), ScriptError> {
-        let Err(failure) = result else { return Ok(()) };
-        if self.sim.watch.get().is_some_and(Watch::has_fired) {
-            return Err(self.runaway(&failure));
-        }
-        if self.sim.ending.borrow().is_some() {
-            return Ok(());
-        }
-        let who = failure.record.who(&self.sim);
-        Err(self.error_of(&failure.error, &failure.frames, Some(who)))
-    }
-
-    fn error_of(&self, error: &mlua::Error, frames: &[raw::Frame], who: Option<String>) -> ScriptError {
-        let mut mistake = mistake_of(error, frames).unwrap_or_else(|| Mistake::new("the run was ended"));
-        if let Some(limit) = (mistake.fault == Fault::Limit).then_some(self.memory) {
-            mistake.message = format!("{}: a run may use {}", mistake.message, tidewire_units::Bytes(limit));
-        }
-        if mistake.message.starts_with("attempt to")
-            && mistake.message.contains("a nil value")
-            && let Some((what, why, Some(at))) = &*self.sim.refused.borrow()
-        {
-            mistake = mistake.note(format!(
-                "{}:{}: {what} returned nil, \"{why}\"; wrap it in assert(...) to stop there",
-                at.file, at.line
-            ));
-        }
-        let culprit = Culprit { who: who.unwrap_or_default(), frames: frames.to_vec() };
-        render(&mistake, &self.sim.sources, Some(&culprit))
-    }
-
-    fn runaway(&self, failure: &Failure) -> ScriptError {
-        let now = self.sim.world.borrow().now();
-        let mut frames = raw::stopped_at();
-        if frames.is_empty() {
-            frames.clone_from(&failure.frames);
-        }
-        let frame = frames.first();
-        let place = frame.map(|frame| Place { file: frame.chunk.clone(), line: frame.line });
-        let at = place.as_ref().map_or_else(String::new, |place| format!("{}:{} ", place.file, place.line));
-        let mut mistake = Mistake::new(format!("{at}{}; simulated time stands at {now}", raw::RUNAWAY))
-            .note("a process must wait (sleep, recv, accept ...) for time to pass; --script-timeout 10s allows more")
-            .fault(Fault::Limit);
-        mistake.place = place;
-        let culprit = Culprit { who: failure.record.who(&self.sim), frames };
-        render(&mistake, &self.sim.sources, Some(&culprit))
-    }
-
-    fn deadlock(&self) -> ScriptError {
-        let now = self.sim.world.borrow().now();
-        let rows = sched::waiting(&self.sim);
-        let mut mistake = Mistake::new(format!(
-            "deadlock at t = {now}: nothing will ever happen again, and the main program still waits"
-        ));
-        let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
-        let widths = [width(0), width(1), width(2)];
-        for [name, what, place, details] in rows.iter().take(20) {
-            let [a, b, c] = widths;
-            let line = format!("{name:a$}  {what:b$}  {place:c$}  {details}");
-            mistake = mistake.note(line.trim_end());
-        }
-        if rows.len() > 20 {
-            mistake = mistake.note(format!("... and {} more", rows.len() - 20));
-        }
-        mistake.place = sched::main_place(&self.sim);
-        render(&mistake, &self.sim.sources, None)
-    }
-
-    fn endless(&self, place: Option<Place>) -> ScriptError {
-        let mut mistake = Mistake::new(
-            "the run would never end: this flow has no end, and the run has no duration",
-        )
-        .note(
-            "write experiment{ duration = \"30s\" } at the top, or give the flow a size, a count or a stop",
-        );
-        mistake.place = place;
-        render(&mistake, &self.sim.sources, None)
-    }
-
-    fn event_limit(&self, events: u64) -> ScriptError {
-        let now = self.sim.world.borrow().now();
-        let mistake =
-            Mistake::new(format!("{events} events were handled by t = {now}, the limit of --max-events"))
-                .fault(Fault::Limit);
-        render(&mistake, &self.sim.sources, None)
     }
 }
 

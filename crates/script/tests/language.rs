@@ -89,7 +89,10 @@ fn the_errors_of_sockets_are_words() {
         print(s.state, s.peer, s:recv { timeout = '50ms' })
         print(b:listen(81):accept { timeout = '10ms' })
         s:close()
-        print(s:send 'x')";
+        print(s:send 'x')
+        local u = a:udp()
+        u:connect(b, 99) u:send 'anybody?'
+        print(u:recv { timeout = '1s' })";
     let printed = on_pair(code);
     assert_eq!(
         printed,
@@ -101,7 +104,8 @@ fn the_errors_of_sockets_are_words() {
             "true\tnil\tin use",
             "ESTABLISHED\t10.0.0.2:80\tnil\ttimeout",
             "nil\ttimeout",
-            "nil\tclosed"
+            "nil\tclosed",
+            "nil\trefused"
         ]
     );
 }

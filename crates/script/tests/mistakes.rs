@@ -222,6 +222,7 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
             "assert(...)",
         ],
     ),
+    ("error { code = 5 }", 2, &["error() was called with a table", "give it a text"]),
     // Deadlock.
     (
         "b:spawn(function() b:listen(9998):accept() end)\nlocal s = a:udp()\ns:recvfrom()",

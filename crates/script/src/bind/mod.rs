@@ -5,22 +5,26 @@
 //! | `net.rs` | `net:host`, `net:link`, `net:find` ... |
 //! | `shapes.rs` | `net:dumbbell`, `net:fat_tree` ... |
 //! | `link.rs` | links and their directions |
-//! | `host.rs` | `host:ping`, `host:work`, fields of hosts |
-//! | `tcp.rs`, `stream.rs` | TCP sockets: opening and closing, reading and writing |
+//! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
+//! | `ping.rs` | `host:ping`, `host:traceroute` |
+//! | `tcp.rs`, `connect.rs`, `stream.rs` | TCP sockets: opening and closing, connecting and accepting, reading and writing |
 //! | `udp.rs` | UDP sockets |
 //! | `flow.rs` | native applications and their flows |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
 //! | `random.rs` | chance |
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
-//! | `experiment.rs` | `experiment{}` |
+//! | `experiment.rs`, `grid.rs` | `experiment{}`, and its points |
 
+mod connect;
 pub(crate) mod experiment;
 pub(crate) mod flow;
+mod grid;
 pub(crate) mod host;
 mod link;
 pub(crate) mod measure;
 mod net;
+mod ping;
 mod random;
 mod shapes;
 mod stream;
@@ -42,6 +46,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     shapes::install(&mut registry)?;
     link::install(&mut registry)?;
     host::install(&mut registry)?;
+    ping::install(&mut registry)?;
     tcp::install(&mut registry)?;
     stream::install(&mut registry)?;
     udp::install(&mut registry)?;

@@ -2,10 +2,11 @@
 
 use crate::call::Opts;
 use crate::classes::{Registry, link_handle, node_handle};
+use crate::link_values::Queue;
 use crate::mistake::Mistake;
 use crate::sim::{Mode, Shared};
 use crate::spec::net as spec;
-use crate::values::{Queue, Val};
+use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table, Value};
 use tidewire_l4_transport::{TcpConfig, congestion::CcKind};
 use tidewire_topology::{
@@ -66,6 +67,18 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let id = sim.plan_mut("net:lan()")?.add_lan(name, nodes, &link).map_err(mistake)?;
         node_handle(lua, sim, id)
     })?;
+    names(registry)?;
+    for class in ["switch", "host", "router"] {
+        registry.shows(class, |sim, this| {
+            let id = crate::classes::node_of(&Value::UserData(this.clone()));
+            Ok(id.map_or_else(String::new, |id| sim.plan.borrow().node(id).name.clone()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Subnets, look-ups, and what the network consists of.
+fn names(registry: &Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_SUBNET, |_, sim, call| {
         let Some(Val::Nodes(nodes)) = call.arg(1) else { unreachable!() };
         let text = call.text(0).unwrap_or_default();
@@ -127,12 +140,6 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         }
         Ok(table)
     })?;
-    for class in ["switch", "host", "router"] {
-        registry.shows(class, |sim, this| {
-            let id = crate::classes::node_of(&Value::UserData(this.clone()));
-            Ok(id.map_or_else(String::new, |id| sim.plan.borrow().node(id).name.clone()))
-        })?;
-    }
     registry.field("switch", "name", |_, sim, this| {
         let id = crate::classes::node_of(&Value::UserData(this));
         Ok(id.map(|id| sim.plan.borrow().node(id).name.clone()))

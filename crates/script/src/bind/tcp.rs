@@ -1,22 +1,22 @@
 //! TCP sockets: opening, listening, connecting, closing, and what can be seen of them.
 
+use super::connect::{Accept, connect};
 use super::net::tcp_config;
 use crate::call::{Call, Opts};
-use crate::classes::{Registry, peer_handle, resolve, this_node, wrong_this};
+use crate::classes::{Registry, peer_handle, this_node, wrong_this};
 use crate::mistake::Mistake;
-use crate::sched::{Op, block_on};
-use crate::sim::{Shared, Sim};
+use crate::sched::block_on;
+use crate::sim::Shared;
 use crate::spec::{host as spec, socket};
-use crate::values::{Peer, Val, whole};
+use crate::values::{Val, whole};
 use bytes::BytesMut;
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_node::SocketView;
-use tidewire_units::{Instant, Interest, NodeId, Refusal, SocketId, Span};
+use tidewire_units::{Instant, NodeId, Refusal, SocketId, Span};
 use tidewire_wire::Endpoint;
-use tidewire_world::ProcessId;
 
 /// A TCP socket, as scripts hold it.
 pub(crate) struct TcpHandle {
@@ -31,7 +31,7 @@ pub(crate) struct TcpHandle {
 }
 
 impl TcpHandle {
-    fn new(node: NodeId, id: SocketId) -> TcpHandle {
+    pub(super) fn new(node: NodeId, id: SocketId) -> TcpHandle {
         TcpHandle {
             node,
             id,
@@ -263,125 +263,6 @@ fn listen_on(lua: &Lua, sim: &Shared, node: NodeId, call: &Call) -> mlua::Result
             world.close(node, id);
             refused(lua, why)
         }
-    }
-}
-
-fn connect(
-    lua: &Lua,
-    sim: &Shared,
-    call: &mut Call,
-    socket: AnyUserData,
-    gives_socket: bool,
-) -> mlua::Result<MultiValue> {
-    let Some(Val::Peer(peer)) = call.take(0) else { unreachable!("the table of functions says a peer") };
-    let port = call.int(1).map(|port| port as u16);
-    let handle = socket.borrow::<TcpHandle>().map_err(|_| wrong_this(call))?;
-    let deadline = call.deadline(sim.world.borrow().now(), handle.timeout.get());
-    let op = Connect {
-        node: handle.node,
-        id: handle.id,
-        to: peer,
-        port,
-        begun: false,
-        deadline,
-        socket: gives_socket.then(|| socket.clone()),
-        shown: String::new(),
-    };
-    drop(handle);
-    block_on(lua, sim, Box::new(op))
-}
-
-struct Connect {
-    node: NodeId,
-    id: SocketId,
-    to: Peer,
-    port: Option<u16>,
-    begun: bool,
-    deadline: Instant,
-    /// Given as the result, if it is to be.
-    socket: Option<AnyUserData>,
-    shown: String,
-}
-
-impl Op for Connect {
-    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
-        let failed = |why: &str| (Value::Nil, why).into_lua_multi(lua).map(Some);
-        if !self.begun {
-            let Some((ip, port)) = resolve(sim, &self.to, self.port)? else { return failed("no such host") };
-            let port = port.ok_or_else(|| {
-                Mistake::new("connect() needs a port: connect(host, 80)").at_word("connect")
-            })?;
-            self.shown = format!("to {ip}:{port}");
-            self.begun = true;
-            if let Err(why) = sim.world()?.connect(self.node, self.id, Endpoint::new(ip, port)) {
-                return failed(&why.to_string());
-            }
-        }
-        let mut world = sim.world()?;
-        if world.wait(me, self.deadline, &[(self.node, self.id, Interest::Connected)]) {
-            if let Some(why) = world.failure(self.node, self.id) {
-                return failed(&why.to_string());
-            }
-            if world.view(self.node, self.id).is_none() {
-                return failed("closed");
-            }
-            return match &self.socket {
-                Some(socket) => socket.into_lua_multi(lua).map(Some),
-                None => true.into_lua_multi(lua).map(Some),
-            };
-        }
-        if world.now() >= self.deadline {
-            world.abort(self.node, self.id);
-            return failed("timeout");
-        }
-        Ok(None)
-    }
-
-    fn describe(&self, _: &Sim) -> (String, String) {
-        ("connect()".to_owned(), self.shown.clone())
-    }
-}
-
-struct Accept {
-    node: NodeId,
-    id: SocketId,
-    deadline: Instant,
-}
-
-impl Op for Accept {
-    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
-        let mut world = sim.world()?;
-        loop {
-            if let Some(child) = world.accept(self.node, self.id) {
-                let remote = match world.view(self.node, child) {
-                    Some(SocketView::Tcp(_, remote, _)) => Some(remote),
-                    _ => None,
-                };
-                drop(world);
-                let conn = lua.create_userdata(TcpHandle::new(self.node, child))?;
-                let peer =
-                    remote.map(|remote| peer_handle(lua, sim, remote.addr, remote.port)).transpose()?;
-                return (conn, peer).into_lua_multi(lua).map(Some);
-            }
-            if world.view(self.node, self.id).is_none() {
-                return (Value::Nil, "closed").into_lua_multi(lua).map(Some);
-            }
-            if world.now() >= self.deadline {
-                return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
-            }
-            if !world.wait(me, self.deadline, &[(self.node, self.id, Interest::Incoming)]) {
-                return Ok(None);
-            }
-        }
-    }
-
-    fn describe(&self, sim: &Sim) -> (String, String) {
-        let world = sim.world.borrow();
-        let port = match world.view(self.node, self.id) {
-            Some(SocketView::Listener(port, _)) => format!("on port {port}"),
-            _ => String::new(),
-        };
-        ("accept()".to_owned(), port)
     }
 }
 

@@ -1,0 +1,285 @@
+//! Echo requests: `ping` and `traceroute`.
+
+use super::host::owner_of;
+use crate::classes::{Registry, resolve, this_node};
+use crate::sched::{Op, block_on};
+use crate::sim::{Shared, Sim};
+use crate::spec::host as spec;
+use crate::values::{Peer, Val};
+use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Value};
+use std::net::Ipv4Addr;
+use tidewire_node::EchoOutcome;
+use tidewire_units::{Instant, Interest, NodeId, SocketId, Span};
+use tidewire_world::ProcessId;
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&spec::PING, |lua, sim, mut call| {
+        let node = this_node(&call)?;
+        let Some(Val::Peer(peer)) = call.take(0) else { unreachable!() };
+        let opts = call.opts();
+        let op = Ping {
+            node,
+            to: peer,
+            shown: String::new(),
+            target: None,
+            socket: None,
+            seq: 0,
+            count: opts.int("count"),
+            size: opts.size("size").map_or(56, |size| size.0.min(65_000) as u32),
+            ttl: opts.int("ttl").map_or(64, |ttl| ttl as u8),
+            interval: opts.span("interval").unwrap_or(Span::from_secs(1)),
+            timeout: opts.span("timeout").unwrap_or(Span::from_secs(1)),
+            sent_at: Instant::ZERO,
+            pause: None,
+            rtts: Vec::new(),
+            lost: 0,
+            last_error: "timeout",
+        };
+        block_on(lua, sim, Box::new(op))
+    })?;
+    registry.add(&spec::TRACEROUTE, |lua, sim, mut call| {
+        let node = this_node(&call)?;
+        let Some(Val::Peer(to)) = call.take(0) else { unreachable!() };
+        let op = Trace {
+            node,
+            to,
+            target: None,
+            socket: None,
+            ttl: 1,
+            max_hops: call.opts().int("max_hops").map_or(30, |hops| hops as u8),
+            timeout: call.opts().span("timeout").unwrap_or(Span::from_secs(1)),
+            sent_at: Instant::ZERO,
+            asked: false,
+            hops: Vec::new(),
+        };
+        block_on(lua, sim, Box::new(op))
+    })?;
+    Ok(())
+}
+
+/// Turns a peer into an address; the results to return when that fails.
+fn target(lua: &Lua, sim: &Shared, peer: &Peer) -> mlua::Result<Result<Ipv4Addr, MultiValue>> {
+    match resolve(sim, peer, None)? {
+        Some((ip, _)) => Ok(Ok(ip)),
+        None => Ok(Err((Value::Nil, "no such host").into_lua_multi(lua)?)),
+    }
+}
+
+struct Ping {
+    node: NodeId,
+    to: Peer,
+    shown: String,
+    target: Option<Ipv4Addr>,
+    socket: Option<(SocketId, u16)>,
+    seq: u16,
+    count: Option<i64>,
+    size: u32,
+    ttl: u8,
+    interval: Span,
+    timeout: Span,
+    sent_at: Instant,
+    /// Until when it rests before the next request.
+    pause: Option<Instant>,
+    rtts: Vec<f64>,
+    lost: i64,
+    last_error: &'static str,
+}
+
+impl Ping {
+    /// One request is over, with a round-trip time or an error.
+    fn next(&mut self, now: Instant, rtt: Option<f64>) {
+        match rtt {
+            Some(rtt) => self.rtts.push(rtt),
+            None => self.lost += 1,
+        }
+        self.pause = Some((self.sent_at + self.interval).max(now));
+    }
+
+    fn is_complete(&self) -> bool {
+        self.rtts.len() as i64 + self.lost >= self.count.unwrap_or(1)
+    }
+
+    fn results(&self, lua: &Lua) -> mlua::Result<MultiValue> {
+        let first = self.rtts.first();
+        match (self.count, first) {
+            (None, Some(rtt)) => rtt.into_lua_multi(lua),
+            (_, None) => (Value::Nil, self.last_error).into_lua_multi(lua),
+            (Some(_), Some(_)) => {
+                let table = lua.create_table()?;
+                let n = self.rtts.len() as f64;
+                table.raw_set("min", self.rtts.iter().copied().fold(f64::INFINITY, f64::min))?;
+                table.raw_set("max", self.rtts.iter().copied().fold(0.0, f64::max))?;
+                table.raw_set("mean", self.rtts.iter().sum::<f64>() / n)?;
+                table.raw_set("lost", self.lost)?;
+                table.raw_set("rtts", lua.create_sequence_from(self.rtts.iter().copied())?)?;
+                table.into_lua_multi(lua)
+            }
+        }
+    }
+}
+
+impl Op for Ping {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        if self.target.is_none() {
+            match target(lua, sim, &self.to)? {
+                Ok(ip) => self.target = Some(ip),
+                Err(values) => return Ok(Some(values)),
+            }
+        }
+        let to = self.target.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        self.shown = to.to_string();
+        let mut world = sim.world()?;
+        let (socket, id) = *self.socket.get_or_insert_with(|| world.echo_socket(self.node));
+        loop {
+            let now = world.now();
+            if let Some(until) = self.pause {
+                if self.is_complete() {
+                    world.close(self.node, socket);
+                    return self.results(lua).map(Some);
+                }
+                if now < until {
+                    world.wait(me, until, &[]);
+                    return Ok(None);
+                }
+                self.pause = None;
+            }
+            if self.sent_at == Instant::ZERO && self.seq == 0 || self.pause.is_none() && self.is_between() {
+                self.seq += 1;
+                self.sent_at = now;
+                if !world.send_echo(self.node, to, id, self.seq, self.size, self.ttl) {
+                    self.last_error = "unreachable";
+                    self.next(now, None);
+                    continue;
+                }
+            }
+            while let Some(event) = world.recv_echo(self.node, socket) {
+                if event.seq != self.seq {
+                    continue;
+                }
+                match event.outcome {
+                    EchoOutcome::Reply => self.next(now, Some(event.at.since(self.sent_at).as_secs_f64())),
+                    EchoOutcome::TimeExceeded => {
+                        self.last_error = "ttl exceeded";
+                        self.next(now, None);
+                    }
+                    EchoOutcome::Unreachable(_) => {
+                        self.last_error = "unreachable";
+                        self.next(now, None);
+                    }
+                }
+                break;
+            }
+            if self.pause.is_some() {
+                continue;
+            }
+            let deadline = self.sent_at + self.timeout;
+            if now >= deadline {
+                self.last_error = "timeout";
+                self.next(now, None);
+                continue;
+            }
+            if !world.wait(me, deadline, &[(self.node, socket, Interest::Readable)]) {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn describe(&self, _: &Sim) -> (String, String) {
+        ("ping()".to_owned(), format!("of {}", self.shown))
+    }
+}
+
+impl Ping {
+    /// Whether the last request is over and the next one not sent.
+    fn is_between(&self) -> bool {
+        i64::from(self.seq) == self.rtts.len() as i64 + self.lost
+    }
+}
+
+struct Trace {
+    node: NodeId,
+    to: Peer,
+    target: Option<Ipv4Addr>,
+    socket: Option<(SocketId, u16)>,
+    ttl: u8,
+    max_hops: u8,
+    timeout: Span,
+    sent_at: Instant,
+    asked: bool,
+    hops: Vec<(Option<Ipv4Addr>, f64)>,
+}
+
+impl Op for Trace {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        if self.target.is_none() {
+            match target(lua, sim, &self.to)? {
+                Ok(ip) => self.target = Some(ip),
+                Err(values) => return Ok(Some(values)),
+            }
+        }
+        let to = self.target.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let mut world = sim.world()?;
+        let (socket, id) = *self.socket.get_or_insert_with(|| world.echo_socket(self.node));
+        loop {
+            let now = world.now();
+            if !self.asked {
+                self.asked = true;
+                self.sent_at = now;
+                if !world.send_echo(self.node, to, id, u16::from(self.ttl), 32, self.ttl) {
+                    world.close(self.node, socket);
+                    return (Value::Nil, "unreachable").into_lua_multi(lua).map(Some);
+                }
+            }
+            let mut answer = None;
+            while let Some(event) = world.recv_echo(self.node, socket) {
+                if event.seq == u16::from(self.ttl) {
+                    answer = Some(event);
+                }
+            }
+            let timed_out = now >= self.sent_at + self.timeout;
+            if answer.is_none() && !timed_out {
+                let deadline = self.sent_at + self.timeout;
+                if !world.wait(me, deadline, &[(self.node, socket, Interest::Readable)]) {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let rtt = answer.map_or(0.0, |event| event.at.since(self.sent_at).as_secs_f64());
+            self.hops.push((answer.map(|event| event.from), rtt));
+            let arrived = answer.is_some_and(|event| event.outcome != EchoOutcome::TimeExceeded);
+            if arrived || self.ttl >= self.max_hops {
+                world.close(self.node, socket);
+                drop(world);
+                return self.results(lua, sim).map(Some);
+            }
+            self.ttl += 1;
+            self.asked = false;
+        }
+    }
+
+    fn describe(&self, _: &Sim) -> (String, String) {
+        ("traceroute()".to_owned(), String::new())
+    }
+}
+
+impl Trace {
+    fn results(&self, lua: &Lua, sim: &Shared) -> mlua::Result<MultiValue> {
+        let list = lua.create_table()?;
+        let mut text = Vec::new();
+        for (from, rtt) in &self.hops {
+            let row = lua.create_table()?;
+            let name =
+                from.and_then(|ip| owner_of(sim, ip)).map(|node| sim.plan.borrow().node(node).name.clone());
+            text.push(name.clone().unwrap_or_else(|| "*".to_owned()));
+            row.raw_set("ip", from.map(|ip| ip.to_string()))?;
+            row.raw_set("name", name)?;
+            row.raw_set("rtt", *rtt)?;
+            list.raw_push(row)?;
+        }
+        let text = text.join(" ");
+        let meta = lua.create_table()?;
+        meta.raw_set("__tostring", lua.create_function(move |_, _: Value| Ok(text.clone()))?)?;
+        list.set_metatable(Some(meta))?;
+        list.into_lua(lua)?.into_lua_multi(lua)
+    }
+}
