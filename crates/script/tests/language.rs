@@ -357,3 +357,30 @@ fn signals_wake_everybody_and_resources_are_held_by_few() {
         ["1\ttrue\tgo", "2\ttrue\tgo", "3\ttrue\tgo", "nil\ttimeout", "2\t1\t0", "true\ttrue"]
     );
 }
+
+#[test]
+fn a_stream_of_its_own_is_not_shifted_by_what_others_draw() {
+    let first = "local s = random.stream 'mine' print(s.uniform(), s.int(1, 1000))";
+    let second = "for i = 1, 10 do random.uniform() end local s = random.stream 'mine' print(s.uniform(), s.int(1, 1000))";
+    assert_eq!(printed(first), printed(second));
+    assert_ne!(printed(first), printed(&first.replace("mine", "other")));
+}
+
+#[test]
+fn draws_have_the_distributions_that_they_are_named_after() {
+    let code = "local function mean(f) local s = 0 for i = 1, 20000 do s = s + f() end return s / 20000 end
+        local function near(x, y, t) assert_close(x, y, t) end
+        near(mean(function() return random.uniform(2, 4) end), 3, 0.02)
+        near(mean(function() return random.exponential '2s' end), 2, 0.06)
+        near(mean(function() return random.normal(5, 2) end), 5, 0.06)
+        near(mean(function() return (random.normal(0, 2)) ^ 2 end), 4, 0.17)
+        near(mean(function() return random.pareto { shape = 3, mean = 6 } end), 6, 0.15)
+        near(mean(function() return random.lognormal(0, 0.5) end), math.exp(0.125), 0.02)
+        near(mean(function() return random.int(1, 6) end), 3.5, 0.05)
+        near(mean(function() return random.chance '30%' and 1 or 0 end), 0.3, 0.014)
+        -- Zipf with n = 3 and s = 1: weights 6, 3, 2 of 11.
+        near(mean(function() return random.zipf(3, 1) == 1 and 1 or 0 end), 6 / 11, 0.015)
+        near(mean(function() return random.zipf(3, 1) == 3 and 1 or 0 end), 2 / 11, 0.012)
+        print 'ok'";
+    assert_eq!(printed(code), ["ok"]);
+}

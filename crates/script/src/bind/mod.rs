@@ -33,11 +33,9 @@ pub(crate) mod tcp;
 mod time;
 pub(crate) mod udp;
 
-use crate::call::placed;
 use crate::classes::Registry;
-use crate::mistake::{Mistake, did_you_mean};
 use crate::sim::Shared;
-use mlua::{Lua, Table, Value};
+use mlua::Lua;
 
 /// Puts every function where scripts find it.
 pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
@@ -57,26 +55,5 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     measure::install(&mut registry)?;
     experiment::install(&mut registry)?;
     registry.finish()?;
-    suggest_random(lua)?;
     lua.globals().raw_set("net", crate::classes::Net(()))
-}
-
-/// `random.unifrom` says what was probably meant.
-fn suggest_random(lua: &Lua) -> mlua::Result<()> {
-    let random: Table = lua.globals().raw_get("random")?;
-    let functions = random.clone();
-    let unknown = lua.create_function(move |lua, (_, key): (Value, Value)| -> mlua::Result<()> {
-        let mut known = Vec::new();
-        for pair in functions.clone().pairs::<String, Value>() {
-            known.push(pair?.0);
-        }
-        known.sort();
-        let key = key.to_string().unwrap_or_default();
-        let meant = did_you_mean(&key, known.iter().map(String::as_str));
-        let mistake = Mistake::new(format!("random has no function '{key}'{meant}")).at_word(key);
-        Err(placed(lua, mistake.note(format!("there is: {}", known.join(" ")))).into())
-    })?;
-    let meta = lua.create_table()?;
-    meta.raw_set("__index", unknown)?;
-    random.set_metatable(Some(meta))
 }

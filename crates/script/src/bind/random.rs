@@ -1,76 +1,129 @@
 //! Chance: the run's own streams.
 
-use crate::call::Call;
-use crate::classes::Registry;
-use crate::mistake::Mistake;
+use crate::call::{Call, check, placed};
+use crate::classes::{Registry, located};
+use crate::mistake::{Mistake, did_you_mean};
 use crate::sim::Shared;
-use crate::spec::time as spec;
+use crate::spec::{Func, time as spec};
 use crate::values::Val;
-use mlua::{Lua, Table, Value};
+use mlua::{Lua, MultiValue, Table, Value};
 use tidewire_units::Stream;
 
-pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
-    registry.add(&spec::UNIFORM, |lua, sim, call| {
+/// A function of `random`, for one stream.
+type Body = fn(&Lua, &Chance, Call) -> mlua::Result<Value>;
+
+/// A stream of random numbers of the run, by its name.
+struct Chance {
+    sim: Shared,
+    stream: String,
+}
+
+const FUNCTIONS: &[(&Func, Body)] = &[
+    (&spec::UNIFORM, |lua, chance, call| {
         let (a, b) = match (call.number(0), call.number(1)) {
             (None, _) => (0.0, 1.0),
             (Some(b), None) => (0.0, b),
             (Some(a), Some(b)) => (a, b),
         };
-        Ok(draw(lua, sim, |stream| a + (b - a) * stream.unit()))
-    })?;
-    registry.add(&spec::EXPONENTIAL, |lua, sim, call| {
+        Ok(Value::Number(chance.draw(lua, |stream| a + (b - a) * stream.unit())))
+    }),
+    (&spec::EXPONENTIAL, |lua, chance, call| {
         let mean = call.arg(0).and_then(Val::span).unwrap_or_default().as_secs_f64();
-        Ok(draw(lua, sim, |stream| stream.exponential(mean)))
-    })?;
-    registry.add(&spec::NORMAL, |lua, sim, call| {
+        Ok(Value::Number(chance.draw(lua, |stream| stream.exponential(mean))))
+    }),
+    (&spec::NORMAL, |lua, chance, call| {
         let (mean, sd) = (call.number(0).unwrap_or(0.0), call.number(1).unwrap_or(1.0));
-        Ok(draw(lua, sim, |stream| mean + sd * normal(stream)))
-    })?;
-    registry.add(&spec::LOGNORMAL, |lua, sim, call| {
+        Ok(Value::Number(chance.draw(lua, |stream| mean + sd * normal(stream))))
+    }),
+    (&spec::LOGNORMAL, |lua, chance, call| {
         let (mu, sigma) = (call.number(0).unwrap_or(0.0), call.number(1).unwrap_or(1.0));
-        Ok(draw(lua, sim, |stream| libm::exp(mu + sigma * normal(stream))))
-    })?;
-    registry.add(&spec::PARETO, pareto)?;
-    registry.add(&spec::ZIPF, |lua, sim, call| {
+        Ok(Value::Number(chance.draw(lua, |stream| libm::exp(mu + sigma * normal(stream)))))
+    }),
+    (&spec::PARETO, pareto),
+    (&spec::ZIPF, |lua, chance, call| {
         let (n, s) = (call.int(0).unwrap_or(1), call.number(1).unwrap_or(1.0));
-        Ok(draw(lua, sim, |stream| zipf(stream, n, s)))
-    })?;
-    registry.add(&spec::INT, |lua, sim, call| {
+        Ok(Value::Integer(chance.draw(lua, |stream| zipf(stream, n, s))))
+    }),
+    (&spec::INT, |lua, chance, call| {
         let (a, b) = (call.int(0).unwrap_or(0), call.int(1).unwrap_or(0));
         if a > b {
             return Err(Mistake::new(format!("random.int({a}, {b}): the interval is empty"))
                 .at_word("int")
                 .into());
         }
-        Ok(draw(lua, sim, |stream| a.wrapping_add(stream.between(0, b.abs_diff(a)) as i64)))
-    })?;
-    registry.add(&spec::CHANCE, |lua, sim, call| {
-        let Some(Val::Probability(p)) = call.arg(0) else { unreachable!() };
-        Ok(draw(lua, sim, |stream| p.hit(stream.bits())))
-    })?;
-    registry.add(&spec::CHOICE, |lua, sim, call| {
+        let n = chance.draw(lua, |stream| a.wrapping_add(stream.between(0, b.abs_diff(a)) as i64));
+        Ok(Value::Integer(n))
+    }),
+    (&spec::CHANCE, |lua, chance, call| {
+        let Some(Val::Probability(p)) = call.arg(0) else { unreachable!("the table of functions says so") };
+        Ok(Value::Boolean(chance.draw(lua, |stream| p.hit(stream.bits()))))
+    }),
+    (&spec::CHOICE, |lua, chance, call| {
         let list = list(&call)?;
         let n = list.raw_len() as u64;
         if n == 0 {
             return Err(Mistake::new("random.choice of an empty list").at_word("choice").into());
         }
-        let at = draw(lua, sim, |stream| stream.between(1, n));
-        list.raw_get::<Value>(at)
-    })?;
-    registry.add(&spec::SHUFFLE, |lua, sim, call| {
+        list.raw_get::<Value>(chance.draw(lua, |stream| stream.between(1, n)))
+    }),
+    (&spec::SHUFFLE, |lua, chance, call| {
         let list = list(&call)?;
         for i in (2..=list.raw_len() as u64).rev() {
-            let j = draw(lua, sim, |stream| stream.between(1, i));
+            let j = chance.draw(lua, |stream| stream.between(1, i));
             let (a, b): (Value, Value) = (list.raw_get(i)?, list.raw_get(j)?);
             list.raw_set(i, b)?;
             list.raw_set(j, a)?;
         }
-        Ok(list)
-    })
+        Ok(Value::Table(list))
+    }),
+];
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    let (lua, sim) = (registry.lua, registry.sim);
+    let random = functions(lua, sim, "random")?;
+    let shared = sim.clone();
+    let stream = lua.create_function(move |lua, args: MultiValue| {
+        let call = check(lua, &shared, &spec::STREAM, args)?;
+        functions(lua, &shared, &format!("stream {}", call.text(0).unwrap_or_default()))
+    })?;
+    random.raw_set("stream", stream)?;
+    lua.globals().raw_set("random", random)
 }
 
-fn draw<T>(lua: &Lua, sim: &Shared, draw: impl FnOnce(&mut Stream) -> T) -> T {
-    sim.draw(lua, "random", draw)
+/// All functions, drawing from one stream.
+fn functions(lua: &Lua, sim: &Shared, stream: &str) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    for (func, body) in FUNCTIONS {
+        let chance = Chance { sim: sim.clone(), stream: stream.to_owned() };
+        let function = lua.create_function(move |lua, args: MultiValue| {
+            let call = check(lua, &chance.sim, func, args)?;
+            body(lua, &chance, call).map_err(|error| located(lua, error))
+        })?;
+        table.raw_set(func.short(), function)?;
+    }
+    suggest(lua, &table)?;
+    Ok(table)
+}
+
+/// `random.unifrom` says what was probably meant.
+fn suggest(lua: &Lua, random: &Table) -> mlua::Result<()> {
+    let unknown = lua.create_function(move |lua, (_, key): (Value, Value)| -> mlua::Result<()> {
+        let key = key.to_string().unwrap_or_default();
+        let mut known: Vec<&str> = FUNCTIONS.iter().map(|(func, _)| func.short()).collect();
+        known.push("stream");
+        let meant = did_you_mean(&key, known.iter().copied());
+        let mistake = Mistake::new(format!("random has no function '{key}'{meant}")).at_word(key);
+        Err(placed(lua, mistake.note(format!("there is: {}", known.join(" ")))).into())
+    })?;
+    let meta = lua.create_table()?;
+    meta.raw_set("__index", unknown)?;
+    random.set_metatable(Some(meta))
+}
+
+impl Chance {
+    fn draw<T>(&self, lua: &Lua, draw: impl FnOnce(&mut Stream) -> T) -> T {
+        self.sim.draw(lua, &self.stream, draw)
+    }
 }
 
 fn list(call: &Call) -> mlua::Result<Table> {
@@ -86,7 +139,7 @@ fn normal(stream: &mut Stream) -> f64 {
     (-2.0 * libm::log(u)).sqrt() * libm::cos(std::f64::consts::TAU * v)
 }
 
-fn pareto(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<f64> {
+fn pareto(lua: &Lua, chance: &Chance, call: Call) -> mlua::Result<Value> {
     let opts = call.opts();
     let shape = call.required("shape", opts.number("shape"))?;
     if shape <= 0.0 {
@@ -109,7 +162,7 @@ fn pareto(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<f64> {
                 .into());
         }
     };
-    Ok(draw(lua, sim, |stream| scale / libm::pow(1.0 - stream.unit(), 1.0 / shape)))
+    Ok(Value::Number(chance.draw(lua, |stream| scale / libm::pow(1.0 - stream.unit(), 1.0 / shape))))
 }
 
 /// Rejection-inversion after Hörmann and Derflinger 1996.

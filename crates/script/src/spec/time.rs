@@ -106,6 +106,13 @@ pub(crate) static SHUFFLE: Func = func("random.shuffle", "Puts a list in random 
     .with(&[need("list", Kind::Table)])
     .gives("the list");
 
+pub(crate) static STREAM: Func = func(
+    "random.stream",
+    "A stream of its own with all these functions: drawing from it does not shift what others draw.",
+)
+.with(&[need("name", Kind::Text)])
+.gives("table of the functions of random");
+
 pub(crate) const ALL: &[&Func] = &[
     &NOW,
     &QUEUE,
@@ -142,4 +149,5 @@ pub(crate) const ALL: &[&Func] = &[
     &CHANCE,
     &CHOICE,
     &SHUFFLE,
+    &STREAM,
 ];

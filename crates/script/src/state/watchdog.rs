@@ -81,6 +81,17 @@ impl Watch {
         self.watched.step.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Does something long that is not the script's fault, such as building a large network: it does not count.
+    pub fn pause<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.watched.step.load(Ordering::Relaxed).is_multiple_of(2) {
+            return work();
+        }
+        self.end();
+        let result = work();
+        self.begin();
+        result
+    }
+
     /// Whether the script was ended.
     pub fn has_fired(&self) -> bool {
         self.watched.fired.load(Ordering::Relaxed)
