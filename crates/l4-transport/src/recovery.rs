@@ -287,6 +287,10 @@ impl Connection {
     }
 
     pub(crate) fn enter_recovery(&mut self, by_mark: bool) {
+        if self.cc.restarts_after_loss() {
+            self.restart_from_one();
+            return;
+        }
         self.tx.prior_ssthresh = 0;
         self.init_undo();
         if !self.tx.in_cwnd_reduction() {
@@ -298,11 +302,24 @@ impl Connection {
         self.set_ca_state(CaState::Recovery);
     }
 
+    /// Before there was fast recovery: duplicates are answered as a timeout is, and nothing is taken back.
+    fn restart_from_one(&mut self) {
+        self.tx.prior_ssthresh = 0;
+        self.init_cwnd_reduction(false);
+        self.mark_all_lost(false);
+        let tx = &mut self.tx;
+        tx.undo_marker = None;
+        tx.frto = false;
+        tx.cwnd = 1;
+        tx.cwnd_stamp_us = tx.now_us;
+        self.set_ca_state(CaState::Loss);
+    }
+
     /// A retransmission timeout: everything not delivered counts as lost, and the window starts at one (RFC 5681 section 3.1,
     /// RFC 5682 section 3.1 step 1).
     pub(crate) fn enter_loss(&mut self) {
         let new_recovery = self.tx.ca_state < CaState::Recovery;
-        self.mark_all_lost();
+        self.mark_all_lost(self.config.rack);
         if self.tx.ca_state <= CaState::Disorder
             || !self.tx.high_seq.after(self.tx.snd_una)
             || (self.tx.ca_state == CaState::Loss && self.tx.retransmits == 0)
@@ -327,7 +344,8 @@ impl Connection {
         self.tx.frto = self.config.frto && (new_recovery || self.tx.retransmits > 0);
     }
 
-    fn mark_all_lost(&mut self) {
+    /// `spare_recent`: segments sent so recently that their acknowledgment may be under way are not lost yet (RFC 8985).
+    fn mark_all_lost(&mut self, spare_recent: bool) {
         let reneged = self.rtx.front().is_some_and(|head| head.is(SACKED));
         if reneged {
             self.tx.sacked_out = 0;
@@ -341,10 +359,8 @@ impl Connection {
         let head = self.rtx.begin();
         let mut at = head;
         while at != self.rtx.end() {
-            let recent = !reneged
-                && at != head
-                && self.config.rack
-                && self.rack_left_us(self.rtx.get(at).sent_us, 0) > 0;
+            let recent =
+                !reneged && at != head && spare_recent && self.rack_left_us(self.rtx.get(at).sent_us, 0) > 0;
             if !recent {
                 self.mark_lost(at);
             }

@@ -6,10 +6,25 @@
 
 mod bbr;
 mod bbr3;
+mod bic;
 mod cubic;
 mod dctcp;
+mod delay;
+mod highspeed;
+mod htcp;
+mod hybla;
 mod hystart;
+mod illinois;
+mod ledbat;
 mod reno;
+mod scalable;
+mod tahoe;
+#[cfg(test)]
+mod testing;
+mod vegas;
+mod veno;
+mod westwood;
+mod yeah;
 
 pub use crate::rate::RateSample;
 pub use crate::sender::{INFINITE_SSTHRESH, Sender};
@@ -18,11 +33,23 @@ use crate::rtx::{APP_LIMITED, Sent};
 use crate::{CaState, TcpConfig};
 use bbr::Bbr;
 use bbr3::Bbr3;
+use bic::Bic;
 use cubic::Cubic;
 use dctcp::Dctcp;
+use highspeed::HighSpeed;
+use htcp::Htcp;
+use hybla::Hybla;
+use illinois::Illinois;
+use ledbat::Ledbat;
 use reno::Reno;
+use scalable::Scalable;
 use std::fmt;
 use std::sync::Arc;
+use tahoe::Tahoe;
+use vegas::Vegas;
+use veno::Veno;
+use westwood::Westwood;
+use yeah::Yeah;
 
 /// What a congestion control is told besides acknowledgments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +116,11 @@ pub trait CongestionControl: Send {
     /// An acknowledgment was processed; only for algorithms that control all.
     fn cong_control(&mut self, _tcp: &mut Sender, _sample: &RateSample) {}
 
+    /// There is no fast recovery: whatever shows a loss, everything is resent from a window of one segment.
+    fn restarts_after_loss(&self) -> bool {
+        false
+    }
+
     /// ECN must be negotiated, and marks be echoed one by one (RFC 8257).
     fn needs_ecn(&self) -> bool {
         false
@@ -131,13 +163,55 @@ pub enum CcKind {
     Bbr3,
     /// DCTCP (RFC 8257).
     Dctcp,
+    /// Tahoe: no fast recovery (Jacobson 1988).
+    Tahoe,
+    /// Vegas (Brakmo and Peterson 1995).
+    Vegas,
+    /// Westwood+ (Grieco and Mascolo 2004).
+    Westwood,
+    /// Hybla (Caini and Firrincieli 2004).
+    Hybla,
+    /// Illinois (Liu, Basar and Srikant 2006).
+    Illinois,
+    /// H-TCP (draft-leith-tcp-htcp).
+    Htcp,
+    /// Scalable TCP (Kelly 2003).
+    Scalable,
+    /// HighSpeed TCP (RFC 3649).
+    HighSpeed,
+    /// BIC (Xu, Harfoush and Rhee 2004).
+    Bic,
+    /// Veno (Fu and Liew 2003).
+    Veno,
+    /// YeAH (Baiocchi, Castellani and Vacirca 2007).
+    Yeah,
+    /// LEDBAT (RFC 6817).
+    Ledbat,
     /// Somebody else's.
     Custom(CustomCc),
 }
 
 impl CcKind {
     /// The built-in algorithms, in the order of the documentation.
-    pub const ALL: [CcKind; 5] = [CcKind::Reno, CcKind::Cubic, CcKind::Bbr, CcKind::Bbr3, CcKind::Dctcp];
+    pub const ALL: [CcKind; 17] = [
+        CcKind::Reno,
+        CcKind::Cubic,
+        CcKind::Bbr,
+        CcKind::Bbr3,
+        CcKind::Dctcp,
+        CcKind::Tahoe,
+        CcKind::Vegas,
+        CcKind::Westwood,
+        CcKind::Hybla,
+        CcKind::Illinois,
+        CcKind::Htcp,
+        CcKind::Scalable,
+        CcKind::HighSpeed,
+        CcKind::Bic,
+        CcKind::Veno,
+        CcKind::Yeah,
+        CcKind::Ledbat,
+    ];
 
     /// The name in scripts and result files.
     pub fn name(&self) -> &str {
@@ -147,6 +221,18 @@ impl CcKind {
             CcKind::Bbr => "bbr",
             CcKind::Bbr3 => "bbr3",
             CcKind::Dctcp => "dctcp",
+            CcKind::Tahoe => "tahoe",
+            CcKind::Vegas => "vegas",
+            CcKind::Westwood => "westwood",
+            CcKind::Hybla => "hybla",
+            CcKind::Illinois => "illinois",
+            CcKind::Htcp => "htcp",
+            CcKind::Scalable => "scalable",
+            CcKind::HighSpeed => "highspeed",
+            CcKind::Bic => "bic",
+            CcKind::Veno => "veno",
+            CcKind::Yeah => "yeah",
+            CcKind::Ledbat => "ledbat",
             CcKind::Custom(custom) => &custom.name,
         }
     }
@@ -191,14 +277,27 @@ macro_rules! dispatch {
 
 impl Controller {
     pub fn new(config: &TcpConfig) -> Controller {
-        match &config.cc {
-            CcKind::Reno => Controller::Reno(Reno::new(config)),
-            CcKind::Cubic => Controller::Cubic(Cubic::new(config)),
-            CcKind::Bbr => Controller::Boxed(Box::new(Bbr::new(config))),
-            CcKind::Bbr3 => Controller::Boxed(Box::new(Bbr3::new(config))),
-            CcKind::Dctcp => Controller::Boxed(Box::new(Dctcp::new(config))),
-            CcKind::Custom(custom) => Controller::Boxed((custom.make)()),
-        }
+        let boxed: Box<dyn CongestionControl> = match &config.cc {
+            CcKind::Reno => return Controller::Reno(Reno::new(config)),
+            CcKind::Cubic => return Controller::Cubic(Cubic::new(config)),
+            CcKind::Bbr => Box::new(Bbr::new(config)),
+            CcKind::Bbr3 => Box::new(Bbr3::new(config)),
+            CcKind::Dctcp => Box::new(Dctcp::new(config)),
+            CcKind::Tahoe => Box::new(Tahoe::new(config)),
+            CcKind::Vegas => Box::new(Vegas::new(config)),
+            CcKind::Westwood => Box::new(Westwood::new(config)),
+            CcKind::Hybla => Box::new(Hybla::new(config)),
+            CcKind::Illinois => Box::new(Illinois::new(config)),
+            CcKind::Htcp => Box::new(Htcp::new(config)),
+            CcKind::Scalable => Box::new(Scalable::new(config)),
+            CcKind::HighSpeed => Box::new(HighSpeed::new(config)),
+            CcKind::Bic => Box::new(Bic::new(config)),
+            CcKind::Veno => Box::new(Veno::new(config)),
+            CcKind::Yeah => Box::new(Yeah::new(config)),
+            CcKind::Ledbat => Box::new(Ledbat::new(config)),
+            CcKind::Custom(custom) => (custom.make)(),
+        };
+        Controller::Boxed(boxed)
     }
 
     pub fn name(&self) -> &str {
@@ -264,6 +363,10 @@ impl Controller {
         if let Controller::Boxed(cc) = self {
             cc.cong_control(tcp, sample);
         }
+    }
+
+    pub fn restarts_after_loss(&self) -> bool {
+        matches!(self, Controller::Boxed(cc) if cc.restarts_after_loss())
     }
 
     pub fn needs_ecn(&self) -> bool {

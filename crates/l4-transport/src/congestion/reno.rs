@@ -73,6 +73,21 @@ impl CongestionControl for Reno {
     }
 }
 
+/// Reno's growth: slow start, then one segment per window.
+#[inline]
+pub(super) fn grow(tcp: &mut Sender, mut acked: u32) {
+    if !tcp.is_cwnd_limited() {
+        return;
+    }
+    if tcp.in_slow_start() {
+        acked = tcp.slow_start(acked);
+        if acked == 0 {
+            return;
+        }
+    }
+    tcp.additive_increase(tcp.cwnd, acked);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
