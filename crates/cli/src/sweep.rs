@@ -15,6 +15,7 @@ use tidewire_lab::{
     why_new_folder, write_manifest, write_whole,
 };
 use tidewire_metrics::human_count;
+use tidewire_script::Check;
 
 impl Context {
     /// The folder of all results.
@@ -202,7 +203,7 @@ fn finish(
     outcome.stopped.iter().for_each(|error| term.error(&error.to_string()));
     say(context, plan, folder, &results, &outcome, &judged, &plots);
     let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
-    let mut code = report::exit_code(&outcome, lost > 0 || outcome.status.checks.1 > 0);
+    let mut code = report::exit_code(&outcome, lost > 0 || !failed_checks(&results).is_empty());
     if code <= 1 && complete {
         code = wrong.iter().map(LabError::exit_code).max().unwrap_or(code);
     }
@@ -216,6 +217,15 @@ fn finish(
         context.term.json(&joined(of_sweep, figures(&outcome, cpu_s)));
     }
     Ok(code)
+}
+
+/// How many failed checks are told one by one.
+const CHECKS_TOLD: usize = 3;
+
+/// Checks that did not hold, of runs done now or found.
+fn failed_checks(results: &Results) -> Vec<(&Part, &Check)> {
+    let all = results.runs.iter().flat_map(|part| part.result.checks.iter().map(move |check| (part, check)));
+    all.filter(|(_, check)| !check.passed).collect()
 }
 
 type Judged = Vec<(Threshold, Vec<Verdict>)>;
@@ -275,16 +285,23 @@ fn say(
     if identical(results) {
         plain(Tone::Faint, "  all replications are equal: nothing in this experiment is random (jitter = \"1ms\" starts flows at random)".into());
     }
-    if !verdicts.is_empty() || status.checks.1 > 0 {
+    let failed = failed_checks(results);
+    if !verdicts.is_empty() || !failed.is_empty() {
         plain(Tone::Plain, String::new());
         verdicts.iter().for_each(|line| term.say(line));
     }
-    if status.checks.1 > 0 {
-        let text = format!("{} of {} checks", status.checks.1, status.checks.0 + status.checks.1);
-        term.say(&vec![
-            (Tone::Bad, "  FAIL  ".to_owned()),
-            (Tone::Plain, format!("{text}, see status in runs.csv")),
-        ]);
+    for (part, check) in failed.iter().take(CHECKS_TOLD) {
+        let place =
+            check.place.as_ref().map_or(String::new(), |place| format!("  {}:{}", place.file, place.line));
+        let head = (Tone::Bad, "  FAIL  ".to_owned());
+        term.say(&vec![head, (Tone::Plain, format!("{}{place}  in run {}", check.text, part.run.id))]);
+    }
+    if let Some((part, _)) = failed.first() {
+        let more = failed.len().saturating_sub(CHECKS_TOLD);
+        if more > 0 {
+            plain(Tone::Plain, format!("        and {more} more failed checks, see status in runs.csv"));
+        }
+        plain(Tone::Faint, format!("        look closer: {} -v", plan.repeat(&part.run.point, part.run.rep)));
     }
     plain(Tone::Plain, String::new());
     let series = has_rows(&folder.path.join("series.csv")).then_some("series.csv");

@@ -37,7 +37,10 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 19] = [
     ("script", &["units", "wire", "l4-transport", "l7-application", "node", "topology", "metrics", "world"]),
     ("lab", &["units", "topology", "metrics", "plot", "script"]),
     ("conformance", &["units", "wire", "l4-transport"]),
-    ("reproduce", &["units", "wire", "l4-transport", "l7-application", "topology", "metrics", "world"]),
+    (
+        "reproduce",
+        &["units", "wire", "l4-transport", "l7-application", "node", "topology", "metrics", "world"],
+    ),
     ("cli", &["units", "topology", "metrics", "script", "lab", "conformance", "reproduce"]),
     (
         "benches",

@@ -40,6 +40,10 @@ pub(crate) struct Socket {
     pub kind: Kind,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "connections are the many, and another box would cost each segment a look-up"
+)]
 pub(crate) enum Kind {
     Unbound { config: Arc<TcpConfig>, port: u16 },
     Listener(Listener),

@@ -26,7 +26,7 @@
 //! - `style`: colours, dashes, markers, hatches
 //! - `geom`, `text`, `svg`: clipping and thinning, widths of text, elements
 //!
-//! Not here: experiments, statistics beyond quartiles, files, other formats than SVG.
+//! What is not here: experiments, statistics beyond quartiles, files, other formats than SVG.
 //!
 //! ```
 //! use tidewire_plot::{Axis, Curve, Figure, Marks, Point, render};

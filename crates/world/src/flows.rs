@@ -91,6 +91,8 @@ pub struct Flow {
     tcp_packet_delay: Histogram,
     /// Smoothed round-trip times as the sender saw them, in seconds.
     pub rtt: Histogram,
+    /// Retransmissions and retransmission timeouts of the sender before the measured time.
+    pub(crate) before: (u32, u32),
     /// The hash of its packets.
     pub hash: u32,
     /// Sum and number of differences of successive packet delays.
@@ -128,6 +130,7 @@ impl Flow {
             tcp_packet_delay: Histogram::new(),
             rtt: Histogram::new(),
             jitter: (Span::ZERO, 0),
+            before: (0, 0),
             hash: 0,
             last_packet_delay: None,
             track: VecDeque::new(),

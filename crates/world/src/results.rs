@@ -135,14 +135,41 @@ impl World {
         self.in_flight().filter(|hot| self.packets.body(hot).birth == birth).count() as u64
     }
 
-    /// Payload packets of a flow that are still on some link.
-    pub fn flow_in_flight(&self, flow: &Flow) -> u64 {
-        self.in_flight().filter(|hot| hot.flow_hash == flow.hash).count() as u64
+    /// Packets of a flow that were sent in the measured time and are still under way.
+    fn measured_on_the_way(&self, flow: &Flow) -> impl Iterator<Item = &tidewire_wire::Hot> {
+        let (hash, warmup) = (flow.hash, self.warmup());
+        self.in_flight().filter(move |hot| {
+            hot.flow_hash == hash && self.packets.sent_at(hot).is_some_and(|at| at >= warmup)
+        })
     }
 
     pub(crate) fn begin_measuring(&mut self, at: tidewire_units::Instant) {
         self.measuring = true;
         self.directions.iter_mut().for_each(|direction| direction.port.restart_stats(at));
+        for i in 0..self.flows.all.len() {
+            self.flows.all[i].before = self.repairs(&self.flows.all[i]);
+        }
+    }
+
+    /// Retransmissions and retransmission timeouts of a flow's sender since it began.
+    fn repairs(&self, flow: &Flow) -> (u32, u32) {
+        let info = flow.socket.and_then(|socket| match self.view(flow.spec.src, socket) {
+            Some(SocketView::Tcp(_, _, conn)) => Some(conn.info(self.now)),
+            _ => None,
+        });
+        info.map_or((0, 0), |info| (info.total_retrans, info.total_rto))
+    }
+
+    /// Retransmissions of a TCP flow in the measured time.
+    pub fn retransmits(&self, flow: &Flow) -> Option<u64> {
+        flow.socket.filter(|_| flow.spec.transport == Transport::Tcp)?;
+        Some(u64::from(self.repairs(flow).0 - flow.before.0))
+    }
+
+    /// Retransmission timeouts of a TCP flow in the measured time.
+    pub fn rtos(&self, flow: &Flow) -> Option<u64> {
+        flow.socket.filter(|_| flow.spec.transport == Transport::Tcp)?;
+        Some(u64::from(self.repairs(flow).1 - flow.before.1))
     }
 
     fn measured_since(&self) -> tidewire_units::Instant {
@@ -194,8 +221,8 @@ impl World {
             flow.delivered_measured.into(),
             flow.goodput_bps(self.now, self.warmup()).map(|bps| rounded(bps / 1e6)).into(),
             lost.into(),
-            info.as_ref().map(|info| u64::from(info.total_retrans)).into(),
-            info.as_ref().map(|info| u64::from(info.total_rto)).into(),
+            self.retransmits(flow).into(),
+            self.rtos(flow).into(),
             ms(min_rtt.map(|rtt| rtt.as_secs_f64())),
             ms(flow.rtt.mean()),
             ms(flow.packet_delay().mean()),
@@ -208,9 +235,10 @@ impl World {
         ]
     }
 
-    /// Datagrams of a flow that have ended without arriving.
+    /// Datagrams of a flow that were sent in the measured time and have ended without arriving.
     pub fn packets_lost(&self, flow: &Flow) -> u64 {
-        (flow.packets_sent - flow.packets_received).saturating_sub(self.flow_in_flight(flow))
+        let (sent, received) = flow.packets_measured;
+        (sent - received).saturating_sub(self.measured_on_the_way(flow).count() as u64)
     }
 
     /// Bytes first sent in the measured time, without what is still under way.

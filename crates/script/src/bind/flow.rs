@@ -250,14 +250,6 @@ fn datagrams(
 /// A figure of a flow; `None` when it does not apply.
 type Figure = fn(&World, &tidewire_world::Flow) -> Option<f64>;
 
-fn info(world: &World, flow: &tidewire_world::Flow) -> Option<tidewire_l4_transport::TcpInfo> {
-    use tidewire_node::SocketView;
-    match world.view(flow.spec.src, flow.socket?) {
-        Some(SocketView::Tcp(_, _, conn)) => Some(conn.info(world.now())),
-        _ => None,
-    }
-}
-
 const FIGURES: &[(&str, Figure)] = &[
     ("goodput", |world, flow| flow.goodput_bps(world.now(), world.warmup())),
     ("goodput_mbps", |world, flow| flow.goodput_bps(world.now(), world.warmup()).map(|bps| bps / 1e6)),
@@ -277,8 +269,8 @@ const COUNTS: &[(&str, Count)] = &[
     ("bytes_delivered", |_, flow| Some(flow.delivered_measured)),
     ("bytes_offered", |world, flow| Some(world.bytes_offered(flow))),
     ("packets_lost", |world, flow| (flow.spec.transport == Transport::Udp).then(|| world.packets_lost(flow))),
-    ("retransmits", |world, flow| info(world, flow).map(|info| u64::from(info.total_retrans))),
-    ("rtos", |world, flow| info(world, flow).map(|info| u64::from(info.total_rto))),
+    ("retransmits", |world, flow| world.retransmits(flow)),
+    ("rtos", |world, flow| world.rtos(flow)),
 ];
 
 fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {

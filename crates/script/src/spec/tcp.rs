@@ -10,7 +10,7 @@ pub(crate) const TCP: &[Opt] = &[
         "\"linux\"",
         "whose constants and rules are followed where they differ",
     ),
-    Opt::new("cc", Kind::Text, "\"cubic\"", "congestion control: \"reno\" or \"cubic\"").or(&["congestion"]),
+    Opt::new("cc", Kind::Text, "\"cubic\"", "congestion control: tahoe reno cubic bbr bbr3 dctcp vegas westwood hybla illinois htcp scalable highspeed bic veno yeah ledbat").or(&["congestion"]),
     Opt::new("mss", Kind::Int(64, 65495), "1460", "largest segment, in bytes of data; links' MTU permitting"),
     Opt::new("sack", Kind::Bool, "true", "selective acknowledgments"),
     Opt::new("timestamps", Kind::Bool, "true", "timestamps"),
