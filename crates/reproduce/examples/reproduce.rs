@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use tidewire_reproduce::kernel::{KernelOptions, kernel};
 use tidewire_reproduce::theory::{TheoryOptions, theory};
 use tidewire_reproduce::trace::{TraceOptions, packets, traces};
+use tidewire_reproduce::validity::{ValidityOptions, all};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +23,11 @@ fn main() {
             let quick = args.iter().any(|arg| arg == "--quick");
             let only = args.get(1).filter(|arg| *arg != "--quick").cloned();
             theory(&TheoryOptions { quick, csv: None, jobs: 0, only }, &mut out).map(drop)
+        }
+        Some("all") => {
+            let (reference, page) = (path(1), path(2).expect("a page"));
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            all(&ValidityOptions { reference, page, version, quick: false, jobs: 0 }, &mut out).map(drop)
         }
         Some("packets") => {
             let path = path(1).expect("a trace");

@@ -10,6 +10,7 @@
 //! | `kernel/` | goodput, fairness and datagrams of a recorded kernel, row by row |
 //! | `trace/` | packets of a recorded kernel, transmission by transmission |
 //! | `theory/` | closed forms and published tables |
+//! | `validity.rs` | all verdicts as one page |
 //! | `network.rs` | two hosts and a link |
 //! | `parallel.rs` | independent runs on all cores, in order |
 //! | `files.rs` | the only place that reads and writes files |
@@ -24,6 +25,7 @@ mod network;
 mod parallel;
 pub mod theory;
 pub mod trace;
+pub mod validity;
 
 pub use error::ReproduceError;
 pub use files::{read_folder, read_text, write_text};

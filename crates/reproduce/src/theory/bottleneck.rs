@@ -10,6 +10,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let row = |row, name, source, run| Scenario { row, name, source, run };
     vec![
         row("11", "Reno's sawtooth and the buffer", "0.75 (1+b)^2 / (1+b+b^2)", sawtooth),
+        row("20", "Vegas keeps 2 to 4 packets queued", "alpha 2, beta 4", vegas),
         row("15", "BBRv1 alone", "a ProbeRTT of 200 ms every 10 s", bbr_alone),
     ]
 }
@@ -38,7 +39,7 @@ fn sawtooth(quick: bool) -> Vec<Check> {
     let (rate, rtt, pipe) = (Rate::from_mbps(24), Span::from_ms(50), 100.0);
     let all: &[(f64, f64)] =
         &[(0.0, 75.0), (0.1, 81.8), (0.25, 89.3), (0.5, 96.4), (0.75, 99.3), (1.0, 100.0)];
-    let cases = if quick { &all[3..4] } else { all };
+    let cases = if quick { &all[4..5] } else { all };
     cases
         .iter()
         .map(|(b, expected)| {
@@ -56,9 +57,26 @@ fn bbr_alone(quick: bool) -> Vec<Check> {
     let path = Path::new(Rate::from_mbps(100), Span::from_ms(40), 333);
     let tcp = TcpConfig { cc: CcKind::Bbr, ..TcpConfig::linux() };
     let (used, queue, inflight) = alone(&path, &tcp, if quick { (5.0, 15.0) } else { (10.0, 110.0) });
+    let slow = Path::new(Rate::from_mbps(10), Span::from_ms(50), 42);
+    let (_, slow_queue, _) = alone(&slow, &tcp, if quick { (5.0, 15.0) } else { (10.0, 110.0) });
     vec![
+        Check::new("10 Mbit/s, 50 ms: mean queue, BDP", 0.25, UpTo(0.40), slow_queue / 41.7),
         Check::new("goodput, % of the link", 96.0, AtLeast(0.0), used),
         Check::new("mean queue, BDP", 0.25, UpTo(0.40), queue / 333.0),
         Check::new("largest flight, BDP", 2.0, AtMost, inflight / 333.0),
+    ]
+}
+
+fn vegas(quick: bool) -> Vec<Check> {
+    let Some(cc) = CcKind::from_name("vegas") else {
+        return vec![Check::not_yet("queue in packets", "the congestion control vegas")];
+    };
+    let path = Path::new(Rate::from_mbps(10), Span::from_ms(50), 100);
+    // The packet being sent waits for nobody; every packet is acknowledged at once, so that round trips are those of the queue.
+    let tcp = TcpConfig { cc, delayed_ack: false, ..TcpConfig::linux() };
+    let (used, queue, _) = alone(&path, &tcp, if quick { (20.0, 40.0) } else { (20.0, 120.0) });
+    vec![
+        Check::new("mean queue with the packet being sent, packets", 2.0, UpTo(4.0), queue + used / 100.0),
+        Check::new("goodput, % of the link", 98.0, AtLeast(0.0), used),
     ]
 }

@@ -2,6 +2,7 @@
 
 mod bottleneck;
 mod losses;
+mod notes;
 mod queues;
 mod sharing;
 mod timing;
@@ -175,9 +176,6 @@ fn missing() -> Vec<Scenario> {
         row("19", "DCTCP with step marking", "Alizadeh et al. 2011", |_| {
             vec![Check::not_yet("window, alpha, queue amplitude", "a queue that marks at a threshold")]
         }),
-        row("20", "Vegas keeps 2 to 4 packets queued", "Brakmo and Peterson 1995", |_| {
-            vec![Check::not_yet("queue in packets", "the congestion control vegas")]
-        }),
         row("23", "wait in a server, M/M/1", "rho / (1 - rho)", |_| {
             vec![Check::not_yet("wait in service times", "a server model (resource)")]
         }),
@@ -188,6 +186,13 @@ fn missing() -> Vec<Scenario> {
             vec![Check::not_yet("state transitions", "scenarios for them here")]
         }),
     ]
+}
+
+impl TheoryResult {
+    /// Why a figure that fails is not as the formula says, where that is understood.
+    pub fn note(&self, check: &Check) -> Option<&'static str> {
+        (check.verdict == Verdict::Fail).then(|| notes::of(self.row, &check.case)).flatten()
+    }
 }
 
 impl TheoryReport {
@@ -211,6 +216,7 @@ impl TheoryReport {
             "ratio",
             "tolerance",
             "verdict",
+            "note",
         ]);
         for (result, check) in self.results.iter().flat_map(|r| r.checks.iter().map(move |c| (r, c))) {
             let ratio = check.measured.map(|measured| measured / check.expected);
@@ -222,6 +228,7 @@ impl TheoryReport {
             );
             let tolerance = if check.measured.is_some() { check.tolerance.text() } else { String::new() };
             row.extend([tolerance, check.verdict.text()].map(Value::from));
+            row.push(result.note(check).map_or(Value::Nothing, Value::from));
             table.push(row);
         }
         table
@@ -240,7 +247,13 @@ impl TheoryReport {
         for row in &table.rows {
             text.row(shown(&row.iter().map(Value::to_string).collect::<Vec<_>>()));
         }
-        text.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        let notes = self.results.iter().flat_map(|r| r.checks.iter().map(move |check| r.note(check)));
+        let lines = text.lines();
+        writeln!(out, "{}", lines[0])?;
+        for (line, note) in lines[1..].iter().zip(notes) {
+            writeln!(out, "{line}")?;
+            note.map_or(Ok(()), |note| writeln!(out, "     {note}"))?;
+        }
         let (passed, failed, rest) = self.counts();
         writeln!(out, "{passed} passed, {failed} failed, {rest} not yet")
     }

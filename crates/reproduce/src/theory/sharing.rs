@@ -55,7 +55,7 @@ fn ten_flows(quick: bool) -> Vec<Check> {
 }
 
 /// Goodput of the nearer by that of the farther of two flows.
-fn ratio(cc: CcKind, seed: u64, (warmup, end): (f64, f64)) -> f64 {
+fn ratio(cc: CcKind, mbps: u64, seed: u64, (warmup, end): (f64, f64)) -> f64 {
     let mut plan = Plan::new();
     let host = |plan: &mut Plan, name: &str| {
         let processing = Processing::Uniform(Span::ZERO, Span::from_us(100));
@@ -73,7 +73,9 @@ fn ratio(cc: CcKind, seed: u64, (warmup, end): (f64, f64)) -> f64 {
     // Round trips of 20 and 80 ms.
     plan.connect(near, router, link(1000, 5, 1000)).expect("a possible link");
     plan.connect(far, router, link(1000, 35, 1000)).expect("a possible link");
-    plan.connect(router, sink, link(20, 5, 83)).expect("a possible link");
+    // A short queue, so that it does not make the round trips alike.
+    let queue = (mbps * 4 / 5) as u32;
+    plan.connect(router, sink, link(mbps, 5, queue)).expect("a possible link");
     let mut world = World::new(Options { seed, check_wire: false, ..Options::default() });
     world.sync(&plan).expect("a small plan");
     let tcp = Arc::new(TcpConfig { cc, ..TcpConfig::linux() });
@@ -94,9 +96,19 @@ fn ratio(cc: CcKind, seed: u64, (warmup, end): (f64, f64)) -> f64 {
 
 fn two_rtts(quick: bool) -> Vec<Check> {
     let (span, seeds) = if quick { ((10.0, 60.0), 2) } else { ((20.0, 320.0), 5) };
-    let mean = |cc: CcKind| (1..=seeds).map(|seed| ratio(cc.clone(), seed, span)).sum::<f64>() / seeds as f64;
-    vec![
-        Check::new("reno, RTT 20 and 80 ms: goodput ratio", 4.0, UpTo(16.0), mean(CcKind::Reno)),
-        Check::new("cubic, RTT 20 and 80 ms: goodput ratio", 4.0, AtMost, mean(CcKind::Cubic)),
-    ]
+    let mean = |cc: CcKind, mbps: u64, seeds: u64| {
+        (1..=seeds).map(|seed| ratio(cc.clone(), mbps, seed, span)).sum::<f64>() / seeds as f64
+    };
+    let mut checks = vec![Check::new(
+        "reno, 20 Mbit/s, RTT 20 and 80 ms: ratio",
+        4.0,
+        UpTo(16.0),
+        mean(CcKind::Reno, 20, seeds),
+    )];
+    if !quick {
+        // Few losses: a link that is fast enough for CUBIC to leave Reno's region.
+        let got = mean(CcKind::Cubic, 200, 2);
+        checks.push(Check::new("cubic, 200 Mbit/s, RTT 20 and 80 ms: ratio", 4.0, AtMost, got));
+    }
+    checks
 }

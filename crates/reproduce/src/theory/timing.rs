@@ -57,7 +57,7 @@ fn serve(net: &mut Network, size: u32) -> Span {
     let client = net.world.tcp(net.b, None);
     net.world.connect(net.b, client, to).expect("a route to A");
     let deadline = at(60.0);
-    let mut wait = |net: &mut Network, node, socket, interest| {
+    let wait = |net: &mut Network, node, socket, interest| {
         let ready = net.world.wait(process, deadline, &[(node, socket, interest)]);
         while !ready && !matches!(net.world.run(&Limit::default()), Pause::Process(..) | Pause::Idle) {}
     };

@@ -212,6 +212,9 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
     lua.create_sequence_from(handles?)?.into_lua_multi(lua)
 }
 
+/// Bytes of the IP and UDP headers.
+const HEADERS: u64 = 28;
+
 fn datagrams(
     lua: &Lua,
     sim: &Shared,
@@ -238,6 +241,15 @@ fn datagrams(
     };
     let to: Endpoint =
         world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;
+    let way = world.ip_node(src).and_then(|node| node.stack.source_for(to.addr));
+    if let Some((_, mtu)) = way.filter(|(_, mtu)| size + HEADERS > u64::from(*mtu)) {
+        let most = u64::from(mtu) - HEADERS;
+        return Err(Mistake::new(format!(
+            "size = {size} does not fit: with an MTU of {mtu} a datagram carries at most {most} bytes"
+        ))
+        .at_word("size")
+        .into());
+    }
     let count = opts.int("count").map(|count| count as u64);
     let pattern = Pattern { to, rate, size: size as u32, start, stop, count, jitter: Span::ZERO };
     let process = world.start_flow(id, make(pattern));

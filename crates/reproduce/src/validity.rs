@@ -1,0 +1,139 @@
+//! All verdicts as one page, so that a paper can cite it.
+
+use crate::kernel::{KernelOptions, KernelReport, Reference, compare};
+use crate::theory::{self, TheoryReport};
+use crate::trace::{TraceReport, compare_all};
+use crate::{ReproduceError, read_folder, read_text};
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tidewire_metrics::{Table, Value};
+
+/// What `reproduce --all` is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ValidityOptions {
+    /// Recordings: a folder with `goodput.csv`, `fairness.csv`, `udp.csv` and `traces/`; what is missing is left out.
+    pub reference: Option<PathBuf>,
+    /// Where the page goes: `docs/validity.md`.
+    pub page: PathBuf,
+    /// The version to name.
+    pub version: String,
+    /// Short runs of the formulas.
+    pub quick: bool,
+    /// Threads; 0 for as many as there are cores.
+    pub jobs: usize,
+}
+
+/// What a page is made of.
+#[derive(Clone, Debug)]
+pub struct Validity {
+    /// Formulas and published tables.
+    pub theory: TheoryReport,
+    /// Recordings by name.
+    pub kernel: Vec<(String, KernelReport)>,
+    /// Packet traces.
+    pub traces: Option<TraceReport>,
+}
+
+/// Runs everything and writes the page; says on `out` what is being done.
+///
+/// # Errors
+/// A recording cannot be read or understood, or the page cannot be written.
+pub fn all(options: &ValidityOptions, out: &mut dyn Write) -> Result<Validity, ReproduceError> {
+    writeln!(out, "theory")?;
+    let theory = theory::run_all(options.quick, options.jobs, None);
+    let (mut kernel, mut traces) = (Vec::new(), None);
+    for name in ["goodput", "fairness", "udp"] {
+        let file = options.reference.as_ref().map(|folder| folder.join(format!("{name}.csv")));
+        let Some(reference) = file.filter(|file| file.is_file()) else { continue };
+        writeln!(out, "{}", reference.display())?;
+        let options = KernelOptions { reference, csv: None, jobs: options.jobs };
+        kernel.push((
+            name.to_owned(),
+            compare(&Reference::parse(&read_text(&options.reference)?)?, options.jobs),
+        ));
+    }
+    if let Some(folder) =
+        options.reference.as_deref().map(|folder| folder.join("traces")).filter(|f| f.is_dir())
+    {
+        writeln!(out, "{}", folder.display())?;
+        traces = Some(compare_all(&read_folder(&folder)?, options.jobs)?);
+    }
+    let validity = Validity { theory, kernel, traces };
+    crate::write_text(Path::new(&options.page), &validity.markdown(&options.version))?;
+    writeln!(out, "{}", options.page.display())?;
+    Ok(validity)
+}
+
+impl Validity {
+    /// The page.
+    pub fn markdown(&self, version: &str) -> String {
+        let mut page = format!(
+            "# What the numbers are worth\n\nTidewire {version}. This page is written by `tidewire reproduce --all`.\n\n"
+        );
+        self.recordings(&mut page);
+        let (passed, failed, rest) = self.theory.counts();
+        let _ = write!(
+            page,
+            "## Formulas and published tables\n\n{passed} figures pass, {failed} fail, {rest} cannot be measured yet. A tolerance is never \
+             widened to let a figure pass; a note says why it fails, where that is understood.\n\n"
+        );
+        page.push_str(&markdown_table(&self.theory.table()));
+        page.push_str(NOT_MODELLED);
+        page
+    }
+
+    fn recordings(&self, page: &mut String) {
+        if self.kernel.is_empty() && self.traces.is_none() {
+            return;
+        }
+        page.push_str(
+            "## Against a Linux kernel\n\nRecordings of Linux 6.18 over a link of known rate, delay, queue and losses; the same link and the \
+             same losses here. Shares of figures within each limit; for fairness, the difference of the mean share of ten runs.\n\n",
+        );
+        for (name, report) in &self.kernel {
+            let mut table = Table::new(["of", "figures"]);
+            let limits: Vec<String> = report.limits.iter().map(|limit| format!("within {limit}")).collect();
+            table.columns.extend(limits);
+            table.columns.push("worst".to_owned());
+            for share in report.summary() {
+                let percent = |n: usize| format!("{:.1} %", 100.0 * n as f64 / share.figures.max(1) as f64);
+                let mut row: Vec<Value> = vec![share.group.as_str().into(), (share.figures as u64).into()];
+                row.extend(share.within.map(|n| Value::from(percent(n))));
+                row.push(format!("{:.3}", share.worst).into());
+                table.push(row);
+            }
+            let _ = write!(page, "### {name}\n\n{}", markdown_table(&table));
+        }
+        if let Some(traces) = &self.traces {
+            let (matched, total) = traces.overall();
+            let percent = 100.0 * matched as f64 / total.max(1) as f64;
+            let _ = write!(
+                page,
+                "### Packet traces\n\nOrder, sequence and gap (within 10 ms or 12.5 %) of data transmissions: {matched} of {total} matched, \
+                 {percent:.1} %.\n\n"
+            );
+            page.push_str(&markdown_table(&traces.table()));
+        }
+    }
+}
+
+fn markdown_table(table: &Table) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(table.columns.clone());
+    text.push_str(&line(vec!["---".to_owned(); table.columns.len()]));
+    for row in &table.rows {
+        text.push_str(&line(row.iter().map(|cell| cell.to_string().replace('|', "\\|")).collect()));
+    }
+    text.push('\n');
+    text
+}
+
+const NOT_MODELLED: &str = "## What is not modelled
+
+- Segmentation and receive offloads of network cards (TSO, GRO), unless a comparison says so.
+- Interrupt coalescing, and the time that a host's kernel and scheduler take; a host can be given a processing delay.
+- Small-queue limits (TSQ, BQL) between TCP and the interface.
+- The memory of socket buffers is counted by rules of thumb, not by the pages of a real kernel.
+- Clocks do not drift.
+";
