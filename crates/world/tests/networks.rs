@@ -304,20 +304,17 @@ fn a_capture_holds_what_was_sent_and_what_arrived() {
 
 #[test]
 fn a_datagram_that_no_socket_wants_ends_with_a_cause_wherever_it_goes() {
-    let to_b = |world: &World, b| address(world, b);
-    let everywhere: [&dyn Fn(&World, NodeId) -> Ipv4Addr; 4] =
-        [&to_b, &|_, _| Ipv4Addr::LOCALHOST, &|_, _| Ipv4Addr::BROADCAST, &|world, b| {
-            let [x, y, z, _] = address(world, b).octets();
-            Ipv4Addr::new(x, y, z, 255)
-        }];
-    for to in everywhere {
+    for nth in 0..4 {
         let mut plan = Plan::new();
         let (a, b) = (plan.add_host("a").unwrap(), plan.add_host("b").unwrap());
         plan.connect(a, b, link(10, 1)).unwrap();
         let mut world = world(&plan);
+        let of_b = address(&world, b);
+        let [x, y, z, _] = of_b.octets();
+        let to = [of_b, Ipv4Addr::LOCALHOST, Ipv4Addr::BROADCAST, Ipv4Addr::new(x, y, z, 255)][nth];
         let socket = world.udp(a, 0).unwrap();
-        let to = tidewire_wire::Endpoint::new(to(&world, b), 9);
-        world.send_to(a, socket, tidewire_wire::Payload::Zeros(1), Some(to)).unwrap();
+        let peer = tidewire_wire::Endpoint::new(to, 9);
+        world.send_to(a, socket, tidewire_wire::Payload::Zeros(1), Some(peer)).unwrap();
         assert_eq!(world.run(&Limit::default()), Pause::Idle);
         assert_eq!(ended(&world, Cause::NoSocket), 1, "{to}");
         world.assert_balanced();

@@ -117,7 +117,7 @@ fn bbr(quick: bool) -> Vec<Check> {
     let share = |cc, p| 100.0 * goodput(&bottleneck(), &with(cc), p, span, seeds) / MOST;
     // The formula's receiver acknowledges every packet at once.
     let prompt = TcpConfig { delayed_ack: false, ..with(CcKind::Cubic) };
-    let prompt = 100.0 * goodput(&bottleneck(), &prompt, 0.01, span, seeds) / MOST;
+    let prompt = 100.0 * goodput(&bottleneck(), &prompt, 0.01, (10.0, 110.0), 5) / MOST;
     let cubic = 100.0 * 1.2 / 0.1 * 1448.0 * 8.0 / 0.05 / 1e6 / MOST;
     let mut checks =
         vec![Check::new("bbr, p 0.01: goodput, % of the link", 90.0, AtLeast(0.0), share(CcKind::Bbr, 0.01))];

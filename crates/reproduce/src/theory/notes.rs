@@ -2,47 +2,44 @@
 
 /// What is known of a case that fails.
 pub(super) fn of(row: &str, case: &str) -> Option<&'static str> {
+    if case.contains("without SACK") {
+        return None;
+    }
     let known = NOTES.iter().find(|(of, begin, _)| *of == row && case.starts_with(begin));
     known.map(|(_, _, note)| *note)
 }
 
 const NOTES: [(&str, &str, &str); 8] = [
     ("1", "p 0.01", RECOVERY),
-    ("2", "p 0.01", RECOVERY),
-    (
-        "5",
-        "p 0.",
-        "The model's sender has no SACK and waits for timeouts of 1 s where SACK and RACK repair within a round trip: it is a lower bound.",
-    ),
-    (
-        "6",
-        "p 1e-3",
-        "Linux computes the cubic in whole packets: on its plateau, where less than one packet is missing, it counts as having returned up to \
-         1.4 s early, and stays at a larger window. From p 1e-4 on this does not matter.",
-    ),
-    (
-        "7",
-        "p 1e-",
-        "In short cycles the round trip of recovery counts, which the formula does not have; besides, Linux renews its target at most every \
-         31 ms while the window does not change, which is three round trips here.",
-    ),
-    (
-        "11",
-        "buffer 0 BDP",
-        "The formula is of a fluid. Where nothing can wait, two packets that meet cannot both pass; with room for two (0.02) it holds.",
-    ),
-    (
-        "15",
-        "mean queue",
-        "The range is that of recordings at 10 Mbit/s. In all of them, also at 20 Mbit/s and 100 ms, 6 to 14 packets wait: it is a number of \
-         packets rather than a part of the bandwidth-delay product.",
-    ),
-    (
-        "17",
-        "no loss",
-        "BBR paces at 99 % of what it measures, which the formula does not count: 98 % of that is 97 %.",
-    ),
+    ("2", "p 0.01", RECOVERY_OF_EVERY_SECOND),
+    ("5", "p 0.", NO_TIMEOUTS),
+    ("6", "p 1e-3", WHOLE_PACKETS),
+    ("7", "p 1e-", RECOVERY_OF_CUBIC),
+    ("11", "buffer 0 BDP", FLUID),
+    ("15", "mean queue", OTHER_PATHS),
+    ("17", "no loss", PACING_MARGIN),
 ];
 
 const RECOVERY: &str = "The formula has no recovery. A loss costs a round trip without growth, here one in ten: 1/p packets in h + 2 round \
-                        trips from h to 2h give a mean of 10.7 and at most 14.7 at p 0.01.";
+                        trips from h to 2h give a mean of 10.7 and at most 14.7.";
+
+const RECOVERY_OF_EVERY_SECOND: &str =
+    "The formula has no recovery, which costs a round trip without growth in each of these short cycles.";
+
+const NO_TIMEOUTS: &str = "The model's sender has no SACK and waits for timeouts of 1 s where SACK and RACK repair within a round trip: \
+                           it is a lower bound.";
+
+const WHOLE_PACKETS: &str = "Linux computes the cubic in whole packets: where less than one is missing, which is up to 1.4 s before K, it \
+                             counts as having returned, so that a larger window repeats itself. From p 1e-4 on this does not matter.";
+
+const RECOVERY_OF_CUBIC: &str = "The formula has no recovery; with it, 11.1 and 37.0 are to be expected at p 1e-2 and 1e-3. The rest is not \
+                                 explained.";
+
+const FLUID: &str = "The formula is of a fluid. Where nothing can wait, two packets that meet cannot both pass; with room for two (0.02) \
+                     see the next case.";
+
+const OTHER_PATHS: &str = "The range is that of recordings at 10 Mbit/s. Recordings with a buffer of 1 BDP have 0.37 (10 Mbit/s, 20 ms) to \
+                           0.08 (20 Mbit/s, 100 ms): the larger the product, the smaller the part.";
+
+const PACING_MARGIN: &str =
+    "BBR paces at 99 % of what it measures, which the formula does not count: 98 % of that is 97.0 %.";

@@ -80,7 +80,7 @@ fn backoff(quick: bool) -> Vec<Check> {
     let mut checks = Vec::new();
     for (slack, name) in [(TimerSlack::None, "exact timers"), (TimerSlack::Wheel, "timer wheel")] {
         let tcp = TcpConfig { timer_slack: slack, ..kernel_tcp(CcKind::Reno) };
-        let mut net = Path::new(Rate::from_mbps(1000), rtt, 1000).build(&tcp);
+        let mut net = wide_link(rtt).build(&tcp);
         let recorder = Recorder::default();
         let points = [(CapturePoint::Sent(net.forward), "a".to_owned())];
         net.world.capture(&points, Box::new(recorder.clone())).expect("memory can be written");
