@@ -4,7 +4,8 @@ use tidewire_reproduce::theory::{Verdict, run_all};
 use tidewire_reproduce::validity::Validity;
 
 /// Cases that fail today and that no formula is to blame for.
-const FAULTS: [(&str, &str); 3] = [("5", "without SACK"), ("15", "10 Mbit/s"), ("18", "p 0.01")];
+const FAULTS: [(&str, &str); 4] =
+    [("20", "queue"), ("5", "without SACK"), ("15", "10 Mbit/s"), ("18", "p 0.01")];
 
 #[test]
 fn formulas_and_tables_hold_except_where_a_note_says_why() {
@@ -19,7 +20,8 @@ fn formulas_and_tables_hold_except_where_a_note_says_why() {
         }
     }
     let (passed, ..) = report.counts();
-    assert!(passed >= 1, "{passed}");
+    // 43.
+    assert!(passed >= 43, "{passed}");
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub(crate) fn run(row: &UdpRow) -> Option<Vec<f64>> {
 }
 
 /// Where datagrams fall between the slots of the link decides who finds room in a full queue. A random time of up to one packet's
-/// transmission takes such phase effects away (Floyd and Jacobson, "On Traffic Phase Effects in Packet-Switched Gateways", 1992).
+/// transmission takes such phase effects away (Floyd and Jacobson, "On Traffic Phase Effects in Packet-Switched Gateways", 1992). How
+/// irregular the recorded sender was is not known; with bbr at half the link's rate the result depends on it.
 fn cbr_vs_tcp(row: &UdpRow, path: &Path) -> Option<Vec<f64>> {
     let tcp = kernel_tcp(CcKind::from_name(&row.cc)?);
     let spacing = 12_000.0 / (row.offered_mbps * 1e6);

@@ -38,7 +38,7 @@ fn sawtooth(quick: bool) -> Vec<Check> {
     // A bandwidth-delay product of 100 packets.
     let (rate, rtt, pipe) = (Rate::from_mbps(24), Span::from_ms(50), 100.0);
     let all: &[(f64, f64)] =
-        &[(0.0, 75.0), (0.1, 81.8), (0.25, 89.3), (0.5, 96.4), (0.75, 99.3), (1.0, 100.0)];
+        &[(0.0, 75.0), (0.02, 76.5), (0.1, 81.8), (0.25, 89.3), (0.5, 96.4), (0.75, 99.3), (1.0, 100.0)];
     let cases = if quick { &all[4..5] } else { all };
     cases
         .iter()

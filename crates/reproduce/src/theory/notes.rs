@@ -9,7 +9,7 @@ pub(super) fn of(row: &str, case: &str) -> Option<&'static str> {
     known.map(|(_, _, note)| *note)
 }
 
-const NOTES: [(&str, &str, &str); 8] = [
+const NOTES: [(&str, &str, &str); 11] = [
     ("1", "p 0.01", RECOVERY),
     ("2", "p 0.01", RECOVERY_OF_EVERY_SECOND),
     ("5", "p 0.", NO_TIMEOUTS),
@@ -17,7 +17,10 @@ const NOTES: [(&str, &str, &str); 8] = [
     ("7", "p 1e-", RECOVERY_OF_CUBIC),
     ("11", "buffer 0 BDP", FLUID),
     ("15", "mean queue", OTHER_PATHS),
+    ("16", "cubic, p 0.01, delayed", DELAYED),
     ("17", "no loss", PACING_MARGIN),
+    ("22", "reno, 20 Mbit/s, queue 83", LONG_QUEUE),
+    ("22", "cubic, 20 Mbit/s, queue 16", RENO_REGION),
 ];
 
 const RECOVERY: &str = "The formula has no recovery. A loss costs a round trip without growth, here one in ten: 1/p packets in h + 2 round \
@@ -43,3 +46,10 @@ const OTHER_PATHS: &str = "The range is that of recordings at 10 Mbit/s. Recordi
 
 const PACING_MARGIN: &str =
     "BBR paces at 99 % of what it measures, which the formula does not count: 98 % of that is 97.0 %.";
+
+const DELAYED: &str = "The formula's receiver acknowledges every packet at once. Delayed acknowledgments lengthen the round trips of small windows.";
+
+const LONG_QUEUE: &str =
+    "A full queue adds 50 ms to both round trips and makes them alike: 70 to 130 ms is a ratio of 1.9.";
+
+const RENO_REGION: &str = "The bound is for few losses. Here the windows are small, and CUBIC is in the region where it follows Reno, which has 4 to 16.";

@@ -147,6 +147,15 @@ impl TraceReport {
         counted.fold((0, 0), |sum, (matched, total)| (sum.0 + matched, sum.1 + total))
     }
 
+    /// Those of all traces that are the same also by number: our n-th is the kernel's n-th.
+    pub fn in_place(&self) -> usize {
+        let counted = self.traces.iter().filter_map(|trace| match &trace.outcome {
+            Outcome::Scored(score) if score.judged != Judged::Handshake => Some(score.in_place),
+            _ => None,
+        });
+        counted.sum()
+    }
+
     /// One row for each trace.
     pub fn table(&self) -> Table {
         let mut table = Table::new([
@@ -227,6 +236,8 @@ impl TraceReport {
             }
         }
         let (matched, total) = self.overall();
+        let in_place = self.in_place();
+        writeln!(out, "the same also by number: {in_place} of {total}, {:.1} %", percent(in_place, total))?;
         writeln!(out, "overall: {matched} of {total} transmissions matched, {:.1} %", percent(matched, total))
     }
 }
