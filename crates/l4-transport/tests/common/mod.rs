@@ -1,5 +1,5 @@
 //! Two endpoints joined by a link with a rate, a drop-tail queue, a constant delay and chosen losses.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;

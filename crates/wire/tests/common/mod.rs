@@ -1,5 +1,5 @@
 //! Random packets such as the simulator makes, and a few fixed ones.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use proptest::collection::vec;
 use proptest::option;
