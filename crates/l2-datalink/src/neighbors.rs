@@ -29,8 +29,8 @@ impl Default for ArpConfig {
 /// The answer to "where does this packet go on this link?".
 #[derive(Clone, Copy, Debug)]
 pub enum Resolved {
-    /// To this address.
-    To(MacKey),
+    /// To this address, which is believed until then.
+    To(MacKey, Instant),
     /// Unknown: the packet waits. `ask` says whether to send a request now; `dropped` is a packet that had to make room.
     Waits {
         /// Send an ARP request.
@@ -76,22 +76,16 @@ impl Neighbors {
     #[inline]
     pub fn resolve(&mut self, now: Instant, ip: Ipv4Addr, packet: &Hot) -> Resolved {
         match self.last {
-            Some((last, mac, until)) if last == ip && now <= until => Resolved::To(mac),
+            Some((last, mac, until)) if last == ip && now <= until => Resolved::To(mac, until),
             _ => self.resolve_slowly(now, ip, packet),
         }
-    }
-
-    /// The address last resolved, if it was this one.
-    #[inline]
-    pub fn known(&self, now: Instant, ip: Ipv4Addr) -> Option<MacKey> {
-        self.last.filter(|(last, _, until)| *last == ip && now <= *until).map(|(_, mac, _)| mac)
     }
 
     fn resolve_slowly(&mut self, now: Instant, ip: Ipv4Addr, packet: &Hot) -> Resolved {
         match self.entries.get_mut(&ip) {
             Some(Entry::Known { mac, until }) if now <= *until => {
                 self.last = Some((ip, *mac, *until));
-                Resolved::To(*mac)
+                Resolved::To(*mac, *until)
             }
             Some(Entry::Asking { packets, .. }) => {
                 packets.push_back(*packet);
@@ -218,7 +212,7 @@ mod tests {
     }
 
     fn is_to(resolved: Resolved, mac: MacKey) -> bool {
-        matches!(resolved, Resolved::To(to) if to == mac)
+        matches!(resolved, Resolved::To(to, _) if to == mac)
     }
 
     #[test]

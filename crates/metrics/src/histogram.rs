@@ -60,20 +60,29 @@ impl Histogram {
     /// Adds a sample. A negative, infinite or undefined one is refused, with `false`.
     #[inline]
     pub fn add(&mut self, x: f64) -> bool {
+        let bits = x.to_bits();
+        let octave = ((bits >> 52) as u32).wrapping_sub(self.first) as usize;
+        // Positive and finite, and its bucket is there: what almost every sample is once a distribution has taken shape.
+        if self.count > EXACT
+            && let Some(Some(subs)) = self.octaves.get_mut(octave)
+            && x > 0.0
+        {
+            subs[(bits >> (52 - SUB_BITS)) as usize & (SUBS - 1)] += 1;
+            self.sum_up(x);
+            return true;
+        }
+        self.add_slowly(x)
+    }
+
+    #[inline(never)]
+    fn add_slowly(&mut self, x: f64) -> bool {
         if !(x >= 0.0 && x.is_finite()) {
             return false;
         }
         if self.count == 0 {
             (self.min, self.max, self.origin) = (x, x, x);
-        } else if x < self.min {
-            self.min = x;
-        } else if x > self.max {
-            self.max = x;
         }
-        self.count += 1;
-        let shifted = x - self.origin;
-        self.sum += shifted;
-        self.squares += shifted * shifted;
+        self.sum_up(x);
         if self.is_exact() {
             self.samples.push(x);
             return true;
@@ -83,6 +92,16 @@ impl Histogram {
         }
         self.count_in_bucket(x, 1);
         true
+    }
+
+    #[inline]
+    fn sum_up(&mut self, x: f64) {
+        self.min = if x < self.min { x } else { self.min };
+        self.max = if x > self.max { x } else { self.max };
+        self.count += 1;
+        let shifted = x - self.origin;
+        self.sum += shifted;
+        self.squares += shifted * shifted;
     }
 
     /// Adds a time, in seconds.

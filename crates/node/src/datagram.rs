@@ -20,7 +20,9 @@ pub(crate) struct UdpSock {
     pub flow: u32,
     /// Discard everything; flows to be measured by the hash of their packets.
     pub is_sink: bool,
-    pub flows: FxHashMap<u32, u32>,
+    flows: FxHashMap<u32, u32>,
+    /// The flow that the latest datagram belonged to, and its hash.
+    latest_flow: (u32, u32),
     /// The hash towards the peer, kept because a flow sends many datagrams.
     path: Option<(Endpoint, Ipv4Addr, u32, u16)>,
     queue: UdpSocket,
@@ -87,6 +89,7 @@ impl Sockets {
             flow: NO_FLOW,
             is_sink: false,
             flows: FxHashMap::default(),
+            latest_flow: (0, NO_FLOW),
             path: None,
             queue: UdpSocket::new(UdpSocket::DEFAULT_RCVBUF),
             error: None,
@@ -173,14 +176,15 @@ impl Sockets {
         let body = cx.packets.body(&packet);
         let Content::Udp(ports, _) = body.content else { return Some(packet) };
         let from = Endpoint::new(body.src, ports.src_port);
-        let Some(id) = self.udp_ports.get(&ports.dst_port).copied() else { return Some(packet) };
+        let Some(id) = self.find_udp(ports.dst_port) else { return Some(packet) };
         let Ok(udp) = self.udp_mut(SocketId(id)) else { return Some(packet) };
         if udp.peer.is_some_and(|peer| peer != from) {
             return Some(packet);
         }
         let sent_at = cx.packets.sent_at(&packet).unwrap_or(cx.now);
         if udp.is_sink {
-            if let Some(flow) = udp.flows.get(&packet.flow_hash).copied() {
+            let flow = udp.flow_of(packet.flow_hash);
+            if flow != NO_FLOW {
                 let bytes = u32::from(packet.len) - 28;
                 cx.out.progress.push(Progress::Datagram { flow, bytes, sent_at });
             }
@@ -274,6 +278,20 @@ impl Sockets {
         self.wake_ready(socket, cx);
     }
 
+    /// The socket of a port; datagrams come in trains, so the latest one is tried first.
+    #[inline]
+    fn find_udp(&mut self, port: u16) -> Option<u32> {
+        if let Some((latest, id)) = self.latest_udp
+            && latest == port
+        {
+            return Some(id);
+        }
+        let id = self.udp_ports.get(&port).copied()?;
+        self.latest_udp = Some((port, id));
+        Some(id)
+    }
+
+    #[inline]
     fn udp_mut(&mut self, id: SocketId) -> Result<&mut UdpSock, Refusal> {
         match self.socket_mut(id).map(|socket| &mut socket.kind) {
             Some(Kind::Udp(udp)) => Ok(udp),
@@ -284,6 +302,21 @@ impl Sockets {
 }
 
 impl UdpSock {
+    /// Measures the flow with this hash.
+    pub fn expect_flow(&mut self, hash: u32, flow: u32) {
+        self.flows.insert(hash, flow);
+        self.latest_flow = (hash, flow);
+    }
+
+    /// The measured flow that a datagram belongs to, or [`NO_FLOW`].
+    #[inline]
+    fn flow_of(&mut self, hash: u32) -> u32 {
+        if self.latest_flow.0 != hash || self.latest_flow.1 == NO_FLOW {
+            self.latest_flow = (hash, self.flows.get(&hash).copied().unwrap_or(NO_FLOW));
+        }
+        self.latest_flow.1
+    }
+
     /// Source address, flow hash and MTU towards `to`.
     fn find_path(&mut self, to: Endpoint, stack: &IpStack) -> Result<(Ipv4Addr, u32, u16), Refusal> {
         if let Some((known, src, hash, mtu)) = self.path

@@ -1,7 +1,7 @@
 //! What happens to a frame that arrives at a host or router, and to a timer that goes off there.
 
 use crate::sockets::Sockets;
-use crate::stack::{ROUTER_MEMORY, flow_hash};
+use crate::stack::flow_hash;
 use crate::{Context, IpStack};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::error_about;
@@ -65,28 +65,18 @@ impl IpNode {
         cx.end(packet, Cause::NotForMe);
     }
 
-    /// Forwards a packet as [`IpNode::handle_frame`] would if that takes no more than looking up what was looked up before: gives the
-    /// interface to send it on. `None` when there is more to it, and nothing was done.
-    #[inline]
-    pub fn forward_fast(&mut self, now: Instant, port: u32, packet: &mut Hot) -> Option<IfaceId> {
+    /// Forwards a packet that is for this node's MAC address as [`IpNode::handle_frame`] would if that takes no more than looking up
+    /// what was found for its flow before: gives the interface to send it on. `None` when there is more to it, and nothing was done.
+    #[inline(always)]
+    pub fn forward_fast(&mut self, now: Instant, packet: &mut Hot) -> Option<IfaceId> {
         if !self.forwards || !packet.is_intact_ip() || packet.ttl <= 1 {
             return None;
         }
-        let arrived = self.stack.ifaces.get(port as usize)?;
-        if arrived.framed && packet.dst_mac != MacKey::of(arrived.id) {
-            return None;
-        }
-        let hop = self.stack.known_hop(packet)?;
-        let iface = &self.stack.ifaces[hop.port as usize];
-        if packet.len > iface.mtu {
-            return None;
-        }
-        if iface.framed {
-            packet.dst_mac = iface.neighbors.known(now, hop.gateway.unwrap_or(packet.dst))?;
-            packet.src_mac = MacKey::of(iface.id);
-        }
+        let way = self.stack.known_way(now, packet)?;
+        let out = way.out;
+        packet.dst_mac = way.dst_mac;
+        packet.src_mac = MacKey::of(out);
         packet.ttl -= 1;
-        let out = iface.id;
         self.stack.stats.forwarded += 1;
         Some(out)
     }
@@ -134,7 +124,6 @@ impl IpNode {
         }
         packet.ttl -= 1;
         self.stack.stats.forwarded += 1;
-        self.stack.remember_hops(packet.dst, ROUTER_MEMORY);
         self.stack.send_via(hop, packet, cx);
     }
 

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `outbox.rs` | [`Outbox`], everything that a node says to the world, and [`Context`] |
 //! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
+//! | `ways.rs` | what forwarding and address resolution found for known flows |
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
 //! | `sockets.rs` | [`Sockets`]: ports, timers, who waits for what |
 //! | `tcp.rs` | TCP sockets: connections, listeners, accept queues |
@@ -24,10 +25,11 @@ mod sockets;
 mod stack;
 mod switch;
 mod tcp;
+mod ways;
 
 pub use datagram::{EchoEvent, EchoOutcome};
 pub use ip_node::IpNode;
-pub use outbox::{Context, LOOPBACK, NO_FLOW, Outbox, Progress};
+pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress};
 pub use sockets::{SocketView, Sockets};
 pub use stack::{Ecmp, Iface, IpStack, NodeStats, ping_flow};
 pub use switch::Switch;

@@ -1,7 +1,7 @@
 //! Everything that a node says to the world. Nothing calls back up: the world empties the outbox after each input.
 
 use tidewire_units::{Instant, Span, WaitToken};
-use tidewire_wire::{Cause, Hot, Packets};
+use tidewire_wire::{Birth, Cause, Hot, Packets};
 
 /// The port number that stands for the loopback interface.
 pub const LOOPBACK: u32 = u32::MAX;
@@ -57,25 +57,31 @@ pub enum Progress {
     },
 }
 
+/// A packet that has ended at a node; its slots are free again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// How it was born.
+    pub birth: Birth,
+    /// How it ended.
+    pub cause: Cause,
+    /// Bytes of the network-layer packet.
+    pub len: u16,
+}
+
 /// What a node wants done.
 #[derive(Default)]
 pub struct Outbox {
-    /// Packets to send, with the port to send them on.
+    /// Packets to send, with where to send them: a host or router gives the number of its interface, or [`LOOPBACK`]; a switch the
+    /// number of its port.
     pub sends: Vec<(u32, Hot)>,
     /// Packets that have ended.
-    pub ended: Vec<(Hot, Cause)>,
+    pub ended: Vec<Ended>,
     /// Waits that are over.
     pub wakes: Vec<WaitToken>,
     /// Progress of measured flows.
     pub progress: Vec<Progress>,
-}
-
-impl Outbox {
-    /// True when there is anything besides packets to send.
-    #[inline]
-    pub fn has_news(&self) -> bool {
-        self.ended.len() + self.wakes.len() + self.progress.len() > 0
-    }
+    /// The node's next timeout may be earlier than before, or keep the run alive where none did.
+    pub timers: bool,
 }
 
 /// What every input comes with: the time, the packets and where to put the outcome.
@@ -92,12 +98,13 @@ impl Context<'_> {
     /// Ends a packet.
     #[inline]
     pub fn end(&mut self, packet: Hot, cause: Cause) {
-        self.out.ended.push((packet, cause));
+        let birth = self.packets.release(packet);
+        self.out.ended.push(Ended { birth, cause, len: packet.len });
     }
 
-    /// Sends a packet on a port.
+    /// Sends a packet; see [`Outbox::sends`].
     #[inline]
-    pub fn send(&mut self, port: u32, packet: Hot) {
-        self.out.sends.push((port, packet));
+    pub fn send(&mut self, to: u32, packet: Hot) {
+        self.out.sends.push((to, packet));
     }
 }

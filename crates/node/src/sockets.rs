@@ -25,6 +25,8 @@ pub struct Sockets {
     /// TCP ports of sockets that are bound and neither listen nor are connected.
     pub(crate) bound: FxHashSet<u16>,
     pub(crate) udp_ports: FxHashMap<u16, u32>,
+    /// The UDP socket that the latest datagram was for, and its port.
+    pub(crate) latest_udp: Option<(u16, u32)>,
     pub(crate) echo_ids: FxHashMap<u16, u32>,
     /// Earliest wake of each connection; stale entries are recognised and skipped.
     pub(crate) timers: BinaryHeap<Reverse<(Instant, u32)>>,
@@ -76,6 +78,7 @@ impl Sockets {
             listeners: FxHashMap::default(),
             bound: FxHashSet::default(),
             udp_ports: FxHashMap::default(),
+            latest_udp: None,
             echo_ids: FxHashMap::default(),
             timers: BinaryHeap::new(),
             foreground: 0,
@@ -150,6 +153,7 @@ impl Sockets {
                     cx.out.progress.push(Progress::Ended { flow });
                 }
                 self.udp_ports.remove(&port);
+                self.latest_udp = None;
                 self.forget(id, cx);
             }
             Kind::Echo(echo) => {
@@ -214,7 +218,7 @@ impl Sockets {
     pub fn expect_flow(&mut self, sink: SocketId, hash: u32, flow: u32) {
         match self.socket_mut(sink).map(|socket| &mut socket.kind) {
             Some(Kind::Listener(listener)) => drop(listener.flows.insert(hash, flow)),
-            Some(Kind::Udp(udp)) => drop(udp.flows.insert(hash, flow)),
+            Some(Kind::Udp(udp)) => udp.expect_flow(hash, flow),
             _ => {}
         }
     }
@@ -241,6 +245,7 @@ impl Sockets {
         if let Some(socket) = self.slots[id.0 as usize].take() {
             if let Kind::Tcp(tcp) = &socket.kind {
                 self.foreground -= u32::from(tcp.foreground);
+                cx.out.timers = true;
             }
             cx.out.wakes.extend(socket.waiters.into_iter().map(|(_, token)| token));
         }

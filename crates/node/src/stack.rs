@@ -1,5 +1,6 @@
 //! The IP stack below the sockets: interfaces, ARP, the forwarding table, sending.
 
+use crate::ways::{Way, Ways};
 use crate::{Context, LOOPBACK};
 use std::net::Ipv4Addr;
 use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
@@ -51,24 +52,14 @@ pub struct NodeStats {
     pub forwarded: u64,
 }
 
-/// How many destinations a router remembers the way to, and how many a host; powers of two.
-pub(crate) const ROUTER_MEMORY: usize = 128;
-const HOST_MEMORY: usize = 4;
-
-#[derive(Clone, Copy, Debug)]
-struct Remembered {
-    dst: Ipv4Addr,
-    hops: (u32, u32),
-}
-
 /// Interfaces, routes and neighbours of a host or router.
 #[derive(Debug)]
 pub struct IpStack {
     /// Interfaces, by port.
     pub ifaces: Vec<Iface>,
     fib: Fib,
-    /// What was found in the table for destinations forwarded to before; empty until the first.
-    memory: Vec<Remembered>,
+    /// What was found for flows sent or forwarded before.
+    ways: Ways,
     /// Counters.
     pub stats: NodeStats,
     /// How equal-cost routes are shared.
@@ -88,7 +79,7 @@ impl IpStack {
         IpStack {
             ifaces: Vec::new(),
             fib: Fib::default(),
-            memory: Vec::new(),
+            ways: Ways::default(),
             stats: NodeStats::default(),
             ecmp: Ecmp::default(),
             arp,
@@ -115,7 +106,7 @@ impl IpStack {
         self.locals =
             self.ifaces.iter().map(|iface| iface.addr).filter(|addr| !addr.is_unspecified()).collect();
         self.locals.sort_unstable();
-        self.memory.clear();
+        self.ways.clear();
     }
 
     /// The forwarding table.
@@ -126,27 +117,13 @@ impl IpStack {
     /// Replaces the forwarding table.
     pub fn set_fib(&mut self, fib: Fib) {
         self.fib = fib;
-        self.memory.clear();
+        self.ways.clear();
     }
 
-    /// The next hop of a packet whose destination is remembered.
+    /// The way of a packet that needs no more than what was found for its flow before.
     #[inline(always)]
-    pub fn known_hop(&mut self, packet: &Hot) -> Option<NextHop> {
-        let slot = self.memory.get(memory_slot(packet.dst) & self.memory.len().wrapping_sub(1))?;
-        if slot.dst != packet.dst {
-            return None;
-        }
-        let hops = slot.hops;
-        self.choose(hops, packet.flow_hash)
-    }
-
-    /// Remembers the way to a destination that packets are forwarded to.
-    pub(crate) fn remember_hops(&mut self, dst: Ipv4Addr, room: usize) {
-        if self.memory.is_empty() {
-            self.memory = vec![Remembered { dst: Ipv4Addr::UNSPECIFIED, hops: (0, 0) }; room];
-        }
-        let slot = memory_slot(dst) & (self.memory.len() - 1);
-        self.memory[slot] = Remembered { dst, hops: self.fib.find(dst) };
+    pub(crate) fn known_way(&self, now: Instant, packet: &Hot) -> Option<&Way> {
+        self.ways.find(now, packet)
     }
 
     /// Whether `addr` is one of the node's own, loopback included.
@@ -209,13 +186,19 @@ impl IpStack {
 
     /// Sends a packet of the node's own. Ends it when there is no way; says whether there was one.
     #[inline]
-    pub fn output(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
+    pub fn output(&mut self, mut packet: Hot, cx: &mut Context<'_>) -> bool {
         self.stats.tx_packets += 1;
         self.stats.tx_bytes += u64::from(packet.len);
-        if let Some(hop) = self.known_hop(&packet) {
-            self.send_via(hop, packet, cx);
+        if let Some(way) = self.known_way(cx.now, &packet) {
+            packet.dst_mac = way.dst_mac;
+            packet.src_mac = MacKey::of(way.out);
+            cx.send(way.out.0, packet);
             return true;
         }
+        self.output_slowly(packet, cx)
+    }
+
+    fn output_slowly(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
         if self.is_local(packet.dst) {
             cx.send(LOOPBACK, packet);
             return true;
@@ -229,9 +212,6 @@ impl IpStack {
             cx.end(packet, Cause::NoRoute);
             return false;
         };
-        if !packet.dst.is_broadcast() {
-            self.remember_hops(packet.dst, HOST_MEMORY);
-        }
         self.send_via(hop, packet, cx);
         true
     }
@@ -255,21 +235,31 @@ impl IpStack {
     #[inline]
     pub fn send_via(&mut self, hop: NextHop, mut packet: Hot, cx: &mut Context<'_>) {
         let iface = &mut self.ifaces[hop.port as usize];
+        let (id, mtu) = (iface.id, iface.mtu);
+        // Packet by packet, the next one of the flow takes another way.
+        let is_lasting = self.ecmp != Ecmp::Packet;
+        packet.src_mac = MacKey::of(id);
         if !iface.framed {
-            return cx.send(hop.port, packet);
+            if is_lasting {
+                self.ways.remember(&packet, id, MacKey::ZERO, mtu, Instant::MAX);
+            }
+            packet.dst_mac = MacKey::ZERO;
+            return cx.send(id.0, packet);
         }
-        packet.src_mac = MacKey::of(iface.id);
         let ip = hop.gateway.unwrap_or(packet.dst);
         if hop.gateway.is_none()
             && (ip.is_broadcast() || ip == iface.prefix.broadcast() && iface.prefix.bits() < 31)
         {
             packet.dst_mac = MacKey::BROADCAST;
-            return cx.send(hop.port, packet);
+            return cx.send(id.0, packet);
         }
         match iface.neighbors.resolve(cx.now, ip, &packet) {
-            Resolved::To(mac) => {
+            Resolved::To(mac, until) => {
+                if is_lasting {
+                    self.ways.remember(&packet, id, mac, mtu, until);
+                }
                 packet.dst_mac = mac;
-                cx.send(hop.port, packet);
+                cx.send(id.0, packet);
             }
             Resolved::Waits { ask, dropped } => {
                 if ask {
@@ -291,9 +281,10 @@ impl IpStack {
         let mine = arp.target_ip == iface.addr && !iface.addr.is_unspecified();
         if let Some(mac) = MacKey::from_mac(arp.sender_mac).filter(|_| !arp.sender_ip.is_unspecified()) {
             let waiting = iface.neighbors.learn(cx.now, arp.sender_ip, mac, !mine);
+            self.ways.clear();
             for mut ready in waiting {
                 ready.dst_mac = mac;
-                cx.send(port, ready);
+                cx.send(iface.id.0, ready);
             }
         }
         let iface = &self.ifaces[port as usize];
@@ -307,9 +298,10 @@ impl IpStack {
             };
             let mut answer = cx.packets.insert_arp(reply);
             (answer.src_mac, answer.dst_mac) = (MacKey::of(iface.id), packet.src_mac);
-            cx.send(port, answer);
+            cx.send(iface.id.0, answer);
         }
         self.look_who_is_asked_for();
+        cx.out.timers = true;
         cx.end(packet, Cause::Delivered);
     }
 
@@ -343,6 +335,7 @@ impl IpStack {
 
     fn ask(&mut self, port: u32, ip: Ipv4Addr, cx: &mut Context<'_>) {
         self.asking = true;
+        cx.out.timers = true;
         let iface = &self.ifaces[port as usize];
         let mut request = cx.packets.insert_arp(ArpPacket {
             operation: ArpOperation::Request,
@@ -352,7 +345,7 @@ impl IpStack {
             target_ip: ip,
         });
         (request.src_mac, request.dst_mac) = (MacKey::of(iface.id), MacKey::BROADCAST);
-        cx.send(port, request);
+        cx.send(iface.id.0, request);
     }
 }
 
@@ -370,11 +363,6 @@ fn pick(ecmp: Ecmp, turn: &mut u32, hash: u32, n: usize) -> usize {
             *turn as usize % n
         }
     }
-}
-
-#[inline]
-fn memory_slot(dst: Ipv4Addr) -> usize {
-    (dst.to_bits().wrapping_mul(0x9E37_79B1) >> 24) as usize
 }
 
 const DEFAULT_TTL: u8 = 64;

@@ -325,10 +325,12 @@ impl Sockets {
         let foreground = next < Instant::MAX && !tcp.conn.timeout_is_background();
         if foreground != tcp.foreground {
             tcp.foreground = foreground;
+            cx.out.timers = true;
             self.foreground = if foreground { self.foreground + 1 } else { self.foreground - 1 };
         }
         if next < tcp.armed {
             tcp.armed = next;
+            cx.out.timers = true;
             self.timers.push(Reverse((next, id)));
         }
         let changes = tcp.listener.is_some() || tcp.is_sink && tcp.conn.eof() || tcp.conn.is_closed();

@@ -14,7 +14,7 @@ use tidewire_topology::{
 use tidewire_units::{
     DirId, IfaceId, Instant, LinkId, NodeId, Purpose, Rate, Span, Stream, Streams, stable_hash,
 };
-use tidewire_wire::Hot;
+use tidewire_wire::{Hot, MacKey};
 
 /// What a node is, and where it stands among its kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,7 +165,14 @@ impl World {
         let port =
             Port::new(LOOPBACK_RATE, LOOPBACK_DELAY, Framing::Ip, QueueLimit::Packets(1000), Loss::default());
         let (to, stream) = (NodeRef::Ip(host), fifo::Fifo::new());
-        self.directions.push(Direction { port, stream, to, to_port: LOOPBACK, observed: false });
+        self.directions.push(Direction {
+            port,
+            stream,
+            to,
+            to_port: LOOPBACK,
+            to_mac: None,
+            observed: false,
+        });
         self.ledger.resize(self.directions.len(), self.nodes.len());
         self.loopbacks.insert(host, dir);
         dir
@@ -269,10 +276,12 @@ impl World {
             let name = direction_name(plan, dir);
             let port = port_of(plan.direction(dir), &link.spec, self.streams, &name);
             let (to, to_port) = ports[1 - side];
-            self.directions.push(Direction { port, stream: fifo::Fifo::new(), to, to_port, observed: false });
+            let framed = framing_of(link.spec.framing).has_mac();
+            let to_mac = framed.then(|| MacKey::of(topology::receiver_of(dir)));
+            let stream = fifo::Fifo::new();
+            self.directions.push(Direction { port, stream, to, to_port, to_mac, observed: false });
             match ports[side].0 {
                 NodeRef::Ip(host) => {
-                    let framed = framing_of(link.spec.framing).has_mac();
                     self.hosts[host as usize].stack.add_iface(IfaceId(dir.0), framed, link.spec.mtu);
                 }
                 NodeRef::Switch(switch) => {

@@ -8,7 +8,7 @@ use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{Offer, PacketClass};
 use tidewire_node::{Context, LOOPBACK};
 use tidewire_topology as topology;
-use tidewire_units::{DirId, Instant};
+use tidewire_units::{DirId, IfaceId, Instant};
 use tidewire_wire::{Cause, Content, Hot, HotKind, TcpFlags};
 
 /// How many events pass between two looks at the stop flag.
@@ -109,13 +109,15 @@ impl World {
         if let Some(time) = next {
             self.agenda.push(Key::new(time, Class::Arrival, key.source()));
         }
-        let (to, port) = (direction.to, direction.to_port);
         if direction.observed {
             self.captures.note_arrival(self.now, key.source() as usize, &packet, &self.packets);
         }
+        let (to, port) = (direction.to, direction.to_port);
         match to {
             NodeRef::Ip(host) => {
-                if let Some(out) = self.hosts[host as usize].forward_fast(self.now, port, &mut packet) {
+                if direction.takes(&packet)
+                    && let Some(out) = self.hosts[host as usize].forward_fast(self.now, &mut packet)
+                {
                     return self.transmit(topology::sends_on(out).index(), packet);
                 }
                 if !self.processing.is_empty() && self.begin_processing(host, port, packet) {
@@ -143,18 +145,19 @@ impl World {
     #[inline]
     pub(crate) fn settle(&mut self, host: u32) {
         for i in 0..self.out.sends.len() {
-            let (port, packet) = self.out.sends[i];
-            let dir = match port {
-                LOOPBACK => self.loopback(host),
-                port => topology::sends_on(self.hosts[host as usize].stack.ifaces[port as usize].id).0,
+            let (iface, packet) = self.out.sends[i];
+            let dir = match iface {
+                LOOPBACK => self.loopback(host) as usize,
+                iface => topology::sends_on(IfaceId(iface)).index(),
             };
-            self.transmit(dir as usize, packet);
+            self.transmit(dir, packet);
         }
         self.out.sends.clear();
-        if self.out.has_news() {
-            self.tell(Place::Node(self.host_ids[host as usize]));
+        self.tell(Place::Node(self.host_ids[host as usize]));
+        if self.out.timers {
+            self.out.timers = false;
+            self.rearm(host);
         }
-        self.rearm(host);
     }
 
     fn settle_switch(&mut self, switch: u32) {
@@ -164,23 +167,24 @@ impl World {
             self.transmit(dir as usize, packet);
         }
         self.out.sends.clear();
-        if self.out.has_news() {
-            self.tell(Place::Node(self.switch_ids[switch as usize]));
-        }
+        self.tell(Place::Node(self.switch_ids[switch as usize]));
     }
 
     /// Enters what has ended in the books, tells flows of their progress and processes that they may go on.
+    #[inline]
     fn tell(&mut self, place: Place) {
-        for (packet, cause) in self.out.ended.drain(..) {
-            let birth = self.packets.release(packet);
-            self.ledger.end(place, birth, cause, packet.len);
+        for ended in &self.out.ended {
+            self.ledger.end(place, ended.birth, ended.cause, ended.len);
         }
-        for progress in self.out.progress.drain(..) {
-            self.flows.note(self.now, progress);
+        self.out.ended.clear();
+        for progress in &self.out.progress {
+            self.flows.note(self.now, *progress);
         }
-        for token in self.out.wakes.drain(..) {
-            self.processes.wake(token, self.now, &mut self.agenda);
+        self.out.progress.clear();
+        for token in &self.out.wakes {
+            self.processes.wake(*token, self.now, &mut self.agenda);
         }
+        self.out.wakes.clear();
     }
 
     /// Offers a packet to a port.
@@ -236,6 +240,7 @@ impl World {
             let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
             self.hosts[host].handle_timeout(&mut cx);
         }
+        self.out.timers = true;
         self.settle(host as u32);
     }
 

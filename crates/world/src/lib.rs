@@ -53,7 +53,7 @@ use tidewire_l7_application::Resume;
 use tidewire_node::{IpNode, Outbox, Switch};
 use tidewire_topology::Plan;
 use tidewire_units::{Instant, NodeId, Span, Streams};
-use tidewire_wire::Packets;
+use tidewire_wire::{Hot, MacKey, Packets};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -114,8 +114,18 @@ pub(crate) struct Direction {
     pub stream: fifo::Fifo,
     pub to: NodeRef,
     pub to_port: u32,
+    /// The MAC address that the link leads to, where it carries any.
+    pub to_mac: Option<MacKey>,
     /// Something looks at every packet here: a capture.
     pub observed: bool,
+}
+
+impl Direction {
+    /// Whether a packet is addressed to the interface that the link leads to, and to no other.
+    #[inline]
+    pub fn takes(&self, packet: &Hot) -> bool {
+        self.to_mac.is_none_or(|mac| packet.dst_mac == mac)
+    }
 }
 
 /// When an IP node is woken next.

@@ -9,14 +9,18 @@ use tidewire_units::{Instant, Interest, NodeId, Purpose, SocketId, Stream, WaitT
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ProcessId(pub u32);
 
-enum Program {
-    Native { process: Box<dyn Process>, host: u32, flow: Option<FlowId>, stream: Box<Stream> },
-    Script,
+/// A native program and what it runs with.
+struct Native {
+    process: Box<dyn Process>,
+    stream: Stream,
+    host: u32,
+    flow: Option<FlowId>,
 }
 
 struct Slot {
-    /// None once it has ended, and while it runs.
-    program: Option<Program>,
+    /// None for the script's, for those that have ended, and while the program runs.
+    native: Option<Box<Native>>,
+    is_script: bool,
     generation: u32,
     /// Why it will go on; its key is in the agenda.
     ready: Option<Resume>,
@@ -60,9 +64,21 @@ impl Processes {
         result
     }
 
-    fn add(&mut self, program: Program) -> u32 {
+    /// A native process sleeps until `at`. It was not pending: it has just run.
+    #[inline]
+    fn sleep(&mut self, id: u32, native: Box<Native>, at: Instant) {
+        let slot = &mut self.slots[id as usize];
+        slot.native = Some(native);
+        slot.generation += 1;
+        slot.deadline = at;
+        slot.ready = None;
+        self.pending += 1;
+    }
+
+    fn add(&mut self, native: Option<Box<Native>>) -> u32 {
         self.slots.push(Slot {
-            program: Some(program),
+            is_script: native.is_none(),
+            native,
             generation: 0,
             ready: Some(Resume::Start),
             deadline: Instant::MAX,
@@ -88,7 +104,7 @@ fn process_key(at: Instant, process: u32) -> Key {
 impl World {
     /// Registers a process of the script; it starts in this instant, after everything that was spawned before.
     pub fn spawn_script(&mut self) -> ProcessId {
-        let id = self.processes.add(Program::Script);
+        let id = self.processes.add(None);
         self.agenda.push(process_key(self.now, id));
         ProcessId(id)
     }
@@ -102,8 +118,8 @@ impl World {
         name: &str,
     ) -> ProcessId {
         let host = self.host_index(node).expect("processes run on hosts");
-        let stream = Box::new(self.streams.stream(Purpose::Application, name));
-        let id = self.processes.add(Program::Native { process, host, flow, stream });
+        let stream = self.streams.stream(Purpose::Application, name);
+        let id = self.processes.add(Some(Box::new(Native { process, stream, host, flow })));
         self.agenda.push(process_key(self.now, id));
         ProcessId(id)
     }
@@ -144,7 +160,7 @@ impl World {
     pub fn end_process(&mut self, process: ProcessId) {
         self.processes.update(process.0, |slot| {
             slot.ended = true;
-            slot.program = None;
+            slot.native = None;
             slot.generation += 1;
         });
     }
@@ -169,40 +185,42 @@ impl World {
         })?;
         let slot = &mut self.processes.slots[id as usize];
         self.now = key.time();
-        match slot.program.take() {
-            None => None,
-            Some(Program::Script) => {
-                slot.program = Some(Program::Script);
-                Some(Pause::Process(ProcessId(id), why))
-            }
-            Some(Program::Native { mut process, host, flow, mut stream }) => {
-                let mut api = crate::sockets::NativeSockets { world: self, host, flow, stream: &mut stream };
-                let wait = process.resume(key.time(), why, &mut api);
-                self.settle(host);
-                self.continue_native(id, Program::Native { process, host, flow, stream }, wait, host);
-                None
-            }
+        if slot.is_script {
+            return Some(Pause::Process(ProcessId(id), why));
         }
+        let mut native = slot.native.take()?;
+        let Native { process, stream, host, flow } = &mut *native;
+        let mut api = crate::sockets::NativeSockets { world: self, host: *host, flow: *flow, stream };
+        let wait = process.resume(key.time(), why, &mut api);
+        self.settle(native.host);
+        self.continue_native(id, native, wait);
+        None
     }
 
-    fn continue_native(&mut self, id: u32, program: Program, wait: Wait, host: u32) {
-        let (deadline, on) = match wait {
-            Wait::Until(at) => (at, None),
-            Wait::Socket(socket, interest, deadline) => (deadline, Some((socket, interest))),
-            Wait::Done => return self.end_process(ProcessId(id)),
-        };
-        let generation = self.begin_wait(id, deadline);
-        let slot = &mut self.processes.slots[id as usize];
-        slot.program = Some(program);
-        if let Some((socket, interest)) = on {
-            slot.socket = socket;
-            let token = WaitToken { process: id, generation };
-            let (_, all) = self.hosts[host as usize].parts();
-            if all.wait(socket, interest, token) {
-                return self.processes.wake(token, self.now, &mut self.agenda);
+    fn continue_native(&mut self, id: u32, native: Box<Native>, wait: Wait) {
+        let host = native.host;
+        match wait {
+            Wait::Until(Instant::MAX) => {
+                self.begin_wait(id, Instant::MAX);
+                self.processes.slots[id as usize].native = Some(native);
             }
+            Wait::Until(at) => {
+                self.processes.sleep(id, native, at.max(self.now));
+                self.agenda.push(process_key(at.max(self.now), id));
+            }
+            Wait::Socket(socket, interest, deadline) => {
+                let generation = self.begin_wait(id, deadline);
+                let slot = &mut self.processes.slots[id as usize];
+                (slot.native, slot.socket) = (Some(native), socket);
+                let token = WaitToken { process: id, generation };
+                let (_, all) = self.hosts[host as usize].parts();
+                if all.wait(socket, interest, token) {
+                    return self.processes.wake(token, self.now, &mut self.agenda);
+                }
+                self.queue_deadline(id, deadline);
+            }
+            Wait::Done => self.end_process(ProcessId(id)),
         }
-        self.queue_deadline(id, deadline);
     }
 
     fn begin_wait(&mut self, id: u32, deadline: Instant) -> u32 {
