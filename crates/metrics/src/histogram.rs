@@ -1,6 +1,6 @@
 //! Samples and their distribution: exact while few, log-linear buckets afterwards.
 
-use crate::summary::quantile_of_sorted;
+use crate::summary::quantile_of_unsorted;
 use tidewire_units::Span;
 
 /// Samples kept exactly before they go into buckets.
@@ -68,6 +68,11 @@ impl Histogram {
             && x > 0.0
         {
             subs[(bits >> (52 - SUB_BITS)) as usize & (SUBS - 1)] += 1;
+            self.sum_up(x);
+            return true;
+        }
+        if self.count > 0 && self.count < EXACT && x >= 0.0 && x.is_finite() {
+            self.samples.push(x);
             self.sum_up(x);
             return true;
         }
@@ -203,9 +208,7 @@ impl Histogram {
             return None;
         }
         if self.is_exact() {
-            let mut sorted = self.samples.clone();
-            sorted.sort_by(f64::total_cmp);
-            return quantile_of_sorted(&sorted, q);
+            return quantile_of_unsorted(&mut self.samples.clone(), q);
         }
         let rank = q.clamp(0.0, 1.0) * (self.count - 1) as f64;
         let (below, part) = (rank.floor(), rank - rank.floor());

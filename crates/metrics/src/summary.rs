@@ -87,9 +87,30 @@ pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     Some(if part == 0.0 { low } else { low + part * (high - low) })
 }
 
+/// As [`quantile_of_sorted`], of values in any order, which it rearranges.
+pub(crate) fn quantile_of_unsorted(values: &mut [f64], q: f64) -> Option<f64> {
+    let last = values.len().checked_sub(1)?;
+    let rank = q.clamp(0.0, 1.0) * last as f64;
+    let below = rank.floor() as usize;
+    let (_, low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
+    let (low, part) = (*low, rank - below as f64);
+    let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+    Some(if part == 0.0 { low } else { low + part * (high - low) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quantile_does_not_depend_on_the_order_of_the_values() {
+        let sorted = [-1.0, 0.0, 0.5, 3.0, 3.0, 8.0, 20.0];
+        for q in [0.0, 0.1, 0.5, 0.77, 0.95, 1.0] {
+            let mut mixed = [3.0, 20.0, 0.0, -1.0, 8.0, 0.5, 3.0];
+            assert_eq!(quantile_of_unsorted(&mut mixed, q), quantile_of_sorted(&sorted, q));
+        }
+        assert_eq!(quantile_of_unsorted(&mut [], 0.5), None);
+    }
 
     #[test]
     fn figures_of_a_known_sample_are_those_of_a_textbook() {

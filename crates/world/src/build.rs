@@ -198,7 +198,7 @@ impl World {
 
     /// Packets that are on links, in line at a host or waiting for ARP.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = &Hot> {
-        let on_links = self.directions.iter().flat_map(|direction| direction.stream.iter(&self.chunks));
+        let on_links = self.directions.iter().flat_map(|direction| direction.stream.iter(&self.places));
         let in_line =
             self.processing.values().flat_map(|processing| processing.line.iter().map(|(_, hot)| hot));
         let ifaces = self.hosts.iter().flat_map(|host| &host.stack.ifaces);
@@ -207,12 +207,7 @@ impl World {
 
     fn flush_direction(&mut self, dir: DirId) -> u64 {
         let mut lost = 0;
-        let direction = &mut self.directions[dir.index()];
-        let mut packets = Vec::with_capacity(direction.stream.len());
-        while !direction.stream.is_empty() {
-            packets.push(direction.stream.pop(&mut self.chunks).0);
-        }
-        for packet in packets {
+        while let Some((packet, _)) = self.directions[dir.index()].stream.pop(&self.places) {
             lost += 1;
             self.end(packet, tidewire_wire::Cause::LinkDown, crate::Place::Link(dir));
         }

@@ -100,12 +100,11 @@ impl World {
     #[inline]
     fn arrive(&mut self, key: Key) {
         let direction = &mut self.directions[key.source() as usize];
-        if direction.stream.due() != key.time() {
+        let Some((mut packet, next)) = direction.stream.pop_due(&self.places, key.time()) else {
             // The packet that this key was for went down with its link.
             return;
-        }
+        };
         self.now = key.time();
-        let (mut packet, next) = direction.stream.pop(&mut self.chunks);
         if let Some(time) = next {
             self.agenda.push(Key::new(time, Class::Arrival, key.source()));
         }
@@ -210,7 +209,7 @@ impl World {
                 if direction.stream.is_empty() {
                     self.agenda.push(Key::new(at, Class::Arrival, dir as u64));
                 }
-                return direction.stream.push(&mut self.chunks, packet);
+                return direction.stream.push(&mut self.places, packet);
             }
             Offer::Lost => {
                 self.hops += 1;

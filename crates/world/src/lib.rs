@@ -40,7 +40,7 @@ pub use processes::ProcessId;
 pub use watch::{Sample, Watched};
 
 use build::NodeRef;
-use fifo::Chunks;
+use fifo::Places;
 use flows::Flows;
 use processes::Processes;
 use rustc_hash::FxHashMap;
@@ -142,7 +142,7 @@ pub struct World {
     pub(crate) streams: Streams,
     pub(crate) agenda: Agenda,
     pub(crate) packets: Packets,
-    pub(crate) chunks: Chunks,
+    pub(crate) places: Places,
     pub(crate) directions: Vec<Direction>,
     /// What each node is, by node id.
     pub(crate) nodes: Vec<NodeRef>,
@@ -180,7 +180,7 @@ impl World {
             streams: Streams::new(options.seed),
             agenda: Agenda::with_ties(options.tie_seed),
             packets: Packets::new(),
-            chunks: Chunks::default(),
+            places: Places::default(),
             directions: Vec::new(),
             nodes: Vec::new(),
             hosts: Vec::new(),
