@@ -23,6 +23,20 @@ impl Framing {
         }
     }
 
+    /// Bytes of the frame around an IP (or ARP) packet of `len` bytes that noise can hit: what is on the wire without preamble and gap.
+    #[inline]
+    pub const fn frame_bytes(self, len: u16) -> u64 {
+        match self {
+            Framing::Ethernet => self.wire_bytes(len) - 20,
+            Framing::Ip | Framing::Ppp => self.wire_bytes(len),
+        }
+    }
+
+    /// Whether frames end with a check sequence, by which a damaged one is recognised.
+    pub const fn has_fcs(self) -> bool {
+        matches!(self, Framing::Ethernet)
+    }
+
     /// Whether frames carry MAC addresses, so that ARP is needed.
     pub const fn has_mac(self) -> bool {
         matches!(self, Framing::Ethernet)

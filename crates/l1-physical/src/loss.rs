@@ -42,7 +42,32 @@ enum Model {
     Bernoulli(Probability, Box<(Stream, Stream)>),
     Every(u64),
     Listed(Box<[u64]>),
+    Gilbert(Box<GilbertElliott>, Box<Stream>),
     Any(Vec<Loss>),
+}
+
+/// A channel with a good and a bad state (Gilbert 1960, Elliott 1963). The state may change before each packet.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct GilbertElliott {
+    /// Probability of leaving the good state.
+    pub good_to_bad: Probability,
+    /// Probability of leaving the bad state; the mean length of a bad spell is its reciprocal, in packets.
+    pub bad_to_good: Probability,
+    /// Loss in the good state.
+    pub loss_good: Probability,
+    /// Loss in the bad state.
+    pub loss_bad: Probability,
+    /// Whether the channel is in its bad state.
+    pub is_bad: bool,
+}
+
+impl GilbertElliott {
+    /// The long-run share of packets lost.
+    pub fn mean_loss(&self) -> f64 {
+        let (p, r) = (self.good_to_bad.get(), self.bad_to_good.get());
+        let bad = if p + r > 0.0 { p / (p + r) } else { f64::from(u8::from(self.is_bad)) };
+        bad * self.loss_bad.get() + (1.0 - bad) * self.loss_good.get()
+    }
 }
 
 /// Decides which packets are lost. The decision on a packet is a function of its ordinal among the matching packets that have
@@ -84,6 +109,11 @@ impl Loss {
     pub fn listed(mut ordinals: Vec<u64>) -> Loss {
         ordinals.sort_unstable();
         Loss::new(Model::Listed(ordinals.into()))
+    }
+
+    /// Losses in bursts.
+    pub fn gilbert(channel: GilbertElliott, stream: Stream) -> Loss {
+        Loss::new(Model::Gilbert(Box::new(channel), Box::new(stream)))
     }
 
     /// Loses what any of these loses; each counts the packets that it looks at.
@@ -141,6 +171,12 @@ impl Loss {
             Model::Listed(ordinals) => {
                 self.ordinal += 1;
                 ordinals.binary_search(&self.ordinal).is_ok()
+            }
+            Model::Gilbert(channel, stream) => {
+                let leave = if channel.is_bad { channel.bad_to_good } else { channel.good_to_bad };
+                channel.is_bad ^= leave.hit(stream.bits());
+                let loss = if channel.is_bad { channel.loss_bad } else { channel.loss_good };
+                loss.hit(stream.bits())
             }
         }
     }
@@ -203,6 +239,26 @@ mod tests {
         let mean = (0..n).filter(|_| loss.draw(PacketClass::IP)).count() as f64 / n as f64;
         // Standard error sqrt(0.05 * 0.95 / 2e5) = 0.00049; four of them.
         assert!((mean - 0.05).abs() < 0.002, "{mean}");
+    }
+
+    #[test]
+    fn a_bursty_channel_has_the_mean_and_the_burst_length_of_its_chain() {
+        let p = |x| Probability::new(x).unwrap();
+        let channel = GilbertElliott {
+            good_to_bad: p(0.01),
+            bad_to_good: p(0.25),
+            loss_good: Probability::ZERO,
+            loss_bad: Probability::ONE,
+            is_bad: false,
+        };
+        let mut loss = Loss::gilbert(channel, Streams::new(5).stream(Purpose::Loss, "a-b"));
+        let all: Vec<bool> = (0..400_000).map(|_| loss.draw(PacketClass::IP)).collect();
+        let mean = all.iter().filter(|lost| **lost).count() as f64 / all.len() as f64;
+        assert!((channel.mean_loss() - 0.01 / 0.26).abs() < 1e-12);
+        assert!((mean - channel.mean_loss()).abs() < 0.002, "{mean}");
+        let bursts: Vec<usize> = all.chunk_by(|a, b| a == b).filter(|run| run[0]).map(<[bool]>::len).collect();
+        let length = bursts.iter().sum::<usize>() as f64 / bursts.len() as f64;
+        assert!((length - 4.0).abs() < 0.15, "{length}");
     }
 
     #[test]

@@ -13,6 +13,12 @@ pub enum Purpose {
     FrameLoss,
     /// Delay variation of a link.
     Jitter,
+    /// Noise on a link.
+    Corruption,
+    /// Packets that a link doubles.
+    Duplication,
+    /// Packets that overtake others.
+    Reorder,
     /// Processing delay of a node.
     Processing,
     /// Decisions of a queue discipline (RED, PIE).
@@ -35,6 +41,9 @@ impl Purpose {
             Purpose::Loss => "loss",
             Purpose::FrameLoss => "frame-loss",
             Purpose::Jitter => "jitter",
+            Purpose::Corruption => "corruption",
+            Purpose::Duplication => "duplication",
+            Purpose::Reorder => "reorder",
             Purpose::Processing => "processing",
             Purpose::Queue => "queue",
             Purpose::Transport => "transport",
