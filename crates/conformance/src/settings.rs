@@ -28,6 +28,7 @@ impl Settings {
             Profile::Rfc => TcpConfig::rfc(),
         };
         config.ack_compression = profile == Profile::Linux;
+        config.offload = profile == Profile::Linux;
         if profile == Profile::Linux {
             // What a script expects was seen on a kernel, whose timers are late by up to an eighth.
             config.timer_slack = TimerSlack::Wheel;

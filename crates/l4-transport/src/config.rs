@@ -138,6 +138,10 @@ pub struct TcpConfig {
     /// Segments are handed down several at a time, as to a network card that cuts them up: a window that has room for one segment
     /// only may wait for room for two (Linux).
     pub offload: bool,
+    /// With `offload`: the least segments of a large one, before the peer's or the congestion window bound it.
+    pub min_tso_segs: u8,
+    /// With `offload`: this part of the window is sent at once; 0: waiting ends with the third segment.
+    pub tso_win_divisor: u8,
     /// Probing for a larger path MTU (RFC 4821).
     pub mtu_probing: bool,
     /// How exactly timers expire.
@@ -195,6 +199,8 @@ impl TcpConfig {
             fin_timeout: Span::from_secs(60),
             invalid_ratelimit: Span::from_ms(500),
             offload: false,
+            min_tso_segs: 2,
+            tso_win_divisor: 3,
             mtu_probing: false,
             timer_slack: TimerSlack::None,
         }

@@ -111,6 +111,7 @@ impl Connection {
         let overhead = if self.flags.timestamps { TIMESTAMP_BYTES } else { 0 };
         let mss = u32::from(self.config.mss.min(self.peer_mss).min(self.out.path_mss));
         self.tx.mss = mss.saturating_sub(overhead).max(MIN_SEND_MSS);
+        self.out.chunk = 0;
     }
 
     /// The SYN or SYN-ACK.

@@ -15,7 +15,7 @@
 //! | `ack.rs` | an acknowledgment: window, retransmit queue, RTT, congestion control |
 //! | `sack.rs`, `rack.rs`, `recovery.rs` | the scoreboard; loss detection by time and probes; recovery, PRR, F-RTO, undo |
 //! | `rtx.rs`, `sendbuf.rs`, `sender.rs` | segments in flight; the bytes behind them; the sender's variables ([`Sender`]) |
-//! | `output.rs`, `send.rs` | what leaves, in which order; retransmissions, new data, Nagle, pacing |
+//! | `output.rs`, `send.rs`, `large.rs` | what leaves, in which order; retransmissions, new data, Nagle, pacing; segmentation offload |
 //! | `receive.rs`, `reassembly.rs`, `receiver.rs`, `window.rs` | data, delayed acknowledgments; holes; variables; the receive window |
 //! | `rtt.rs`, `rate.rs`, `minmax.rs` | RTO estimator, delivery-rate samples, windowed filters |
 //! | `timers.rs`, `probes.rs`, `clock.rs` | timers; window and keepalive probes; microseconds and timer slack |
@@ -34,6 +34,7 @@ mod error;
 mod handshake;
 mod info;
 mod input;
+mod large;
 mod minmax;
 mod output;
 mod probes;

@@ -53,8 +53,9 @@ pub(crate) struct Output {
     pub keep_probes: u8,
     /// Segments of new data sent since `push` was set.
     pub burst: u16,
-    /// Segments that go with the one just sent.
-    pub chunk: u16,
+    /// Bytes that go with the segment just sent, and whether the last of them is pushed.
+    pub chunk: u32,
+    pub chunk_pushes: bool,
     /// The last attempt waited for more room.
     pub deferred: bool,
     /// What the path takes.
@@ -64,6 +65,8 @@ pub(crate) struct Output {
     pub source: Option<Box<Source>>,
     /// First transmission of the SYN, or of the first unanswered window probe.
     pub since_us: Us,
+    /// When anything was sent last.
+    pub last_us: Us,
     pub now_ns: u64,
 }
 
@@ -85,11 +88,13 @@ impl Default for Output {
             keep_probes: 0,
             burst: 0,
             chunk: 0,
+            chunk_pushes: false,
             deferred: false,
             path_mss: u16::MAX,
             tsecr: 0,
             source: None,
             since_us: 0,
+            last_us: 0,
             now_ns: 0,
         }
     }

@@ -375,6 +375,7 @@ impl Connection {
         rx.dsack = None;
         self.timers.delack = Us::MAX;
         self.out.ack = false;
+        self.out.last_us = self.tx.now_us;
     }
 
     /// Takes up to `max` readable bytes.

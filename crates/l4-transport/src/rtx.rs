@@ -36,6 +36,8 @@ pub(crate) struct Sent {
     pub flags: u8,
     /// The delivery-rate fields below are valid: not yet used by an acknowledgment.
     pub rated: bool,
+    /// Sent with PSH.
+    pub push: bool,
     prev: u32,
     next: u32,
     /// Ordinal of the last transmission, which orders those of one microsecond.
@@ -63,6 +65,7 @@ impl Sent {
             end,
             flags,
             rated: false,
+            push: false,
             prev: NIL,
             next: NIL,
             serial: 0,
@@ -260,6 +263,7 @@ impl RtxQueue {
         tail.seq = seq;
         sent.end = seq;
         sent.flags &= !FIN;
+        sent.push = false;
         let listed = sent.is(LISTED);
         tail.flags &= !LISTED;
         self.segs.insert(index + 1, tail);

@@ -150,16 +150,7 @@ impl Connection {
         if self.buf.unsent() == 0 && !self.fin_unsent() {
             return None;
         }
-        if push != Push::Probe
-            && push != Push::Wakeup
-            && (self.tx.in_flight() >= self.tx.cwnd || self.pacing_blocks())
-        {
-            return None;
-        }
-        let (len, fin) = self.next_new_len(push)?;
-        if self.config.offload && push == Push::Normal && self.waits_for_more() {
-            return None;
-        }
+        let (len, fin) = if self.out.chunk > 0 { self.rest_of_chunk() } else { self.next_new_data(push)? };
         let (seq, now) = (self.tx.snd_nxt, self.tx.now_us);
         let end = seq + len + u32::from(fin);
         let mut sent = Sent::new(seq, end, if fin { FIN } else { 0 });
@@ -169,6 +160,7 @@ impl Connection {
         }
         self.tx.rate_sent(&mut sent);
         sent.in_flight = self.tx.in_flight() + 1;
+        sent.push = len > 0 && self.is_pushed(len);
         let mut segment = self.data_segment(&sent);
         let ecn = self.mark_new_data(&mut segment);
         let first = self.tx.packets_out == 0;
@@ -190,6 +182,18 @@ impl Connection {
         Some(Transmit { segment, ecn, is_retransmit: false })
     }
 
+    /// Bytes and FIN of the next segment, once all rules let it go.
+    fn next_new_data(&mut self, push: Push) -> Option<(u32, bool)> {
+        let bounded = push != Push::Probe && push != Push::Wakeup;
+        if bounded && (self.tx.in_flight() >= self.tx.cwnd || self.pacing_blocks()) {
+            return None;
+        }
+        if bounded && self.config.offload && self.buf.unsent() > u64::from(self.tx.mss) {
+            return self.begin_chunk(push);
+        }
+        self.next_new_len(push)
+    }
+
     /// How many bytes the next segment takes, and whether the FIN goes with them.
     fn next_new_len(&mut self, push: Push) -> Option<(u32, bool)> {
         let (unsent, mss) = (self.buf.unsent(), self.tx.mss);
@@ -204,58 +208,21 @@ impl Connection {
         }
         let fin = fin && (len == 0 || (self.tx.snd_nxt + len + 1).at_or_before(self.tx.wnd_end()));
         if len < mss && !fin && push == Push::Normal {
-            let small_outstanding =
-                self.tx.snd_sml.after(self.tx.snd_una) && self.tx.snd_sml.at_or_before(self.tx.snd_nxt);
-            let nagle = !self.config.nodelay && self.tx.packets_out > 0 && small_outstanding;
-            if nagle || self.flags.cork {
+            if self.nagle_holds() || self.flags.cork {
                 return None;
             }
         }
         Some((len, fin))
     }
 
-    /// Several segments go down at once; room for fewer is worth waiting for when more will come soon.
-    fn waits_for_more(&mut self) -> bool {
-        if self.out.chunk > 0 {
-            self.out.chunk -= 1;
-            return false;
-        }
+    /// A short segment waits while another one is not acknowledged (Minshall's variant of RFC 9293 section 3.7.4).
+    #[inline]
+    pub(crate) fn nagle_holds(&self) -> bool {
         let tx = &self.tx;
-        let mss = u64::from(tx.mss);
-        let (room, quota) = (tx.cwnd - tx.in_flight(), (tx.cwnd >> 1).max(1));
-        // About a millisecond's worth at the pacing rate, and at least two segments.
-        let per_ms = tx.pacing_rate >> 10;
-        let most = (per_ms.min(65_536) / mss).max(2) as u32;
-        let queued = self.buf.unsent().min(65_536);
-        let go = room.min(quota).min(most).max(1);
-        if queued <= mss || !self.is_worth_waiting(most, room, queued) {
-            self.out.chunk = (go - 1).min((queued.saturating_sub(1) / mss) as u32) as u16;
-            return false;
-        }
-        self.out.deferred = true;
-        true
-    }
-
-    fn is_worth_waiting(&self, most: u32, room: u32, queued: u64) -> bool {
-        let tx = &self.tx;
-        let mss = u64::from(tx.mss);
-        if tx.ca_state >= crate::CaState::Recovery || tx.us_since(tx.lsnd_us) >= 1_000 {
-            return false;
-        }
-        let (send_window, cong_window) = (u64::from(tx.wnd_end() - tx.snd_nxt), u64::from(room) * mss);
-        let limit = send_window.min(cong_window);
-        if limit >= u64::from(most) * mss || (self.buf.unsent() > queued && limit >= queued) {
-            return false;
-        }
-        let third = u64::from(tx.snd_wnd).min(u64::from(tx.cwnd) * mss) / 3;
-        if limit >= third {
-            return false;
-        }
-        let Some(head) = self.rtx.front() else { return false };
-        if tx.us_since(head.sent_us) < Us::from(tx.rtt.srtt_us8 >> 4) {
-            return false;
-        }
-        limit <= queued || !self.flags.fin_queued
+        !self.config.nodelay
+            && tx.packets_out > 0
+            && tx.snd_sml.after(tx.snd_una)
+            && tx.snd_sml.at_or_before(tx.snd_nxt)
     }
 
     /// The segment of a record, with its data.
@@ -267,10 +234,7 @@ impl Connection {
         }
         let len = sent.data_len();
         let position = u64::from(sent.seq - self.tx.snd_una);
-        let is_new = sent.seq == self.tx.snd_nxt;
-        let is_last = self.buf.unsent() != u64::MAX
-            && position + u64::from(len) >= self.buf.unacked() + self.buf.unsent();
-        if len > 0 && (is_last || (is_new && self.source_pushes(len))) {
+        if sent.push {
             flags |= TcpFlags::PSH;
         }
         let mut segment = self.header(sent.seq, flags);
@@ -283,6 +247,13 @@ impl Connection {
             segment.payload = self.buf.read(position, len);
         }
         segment
+    }
+
+    /// The end of what is queued, of a large segment, or of a source's block.
+    #[inline]
+    fn is_pushed(&mut self, len: u32) -> bool {
+        let by_source = self.source_pushes(len);
+        by_source || self.buf.unsent() == u64::from(len) || (self.out.chunk_pushes && self.out.chunk == 0)
     }
 
     /// A synthetic source writes blocks, and a sender pushes at least once in half the largest window that the peer has offered.
