@@ -304,10 +304,14 @@ fn shutdown(host: &mut Host, fd: i32, how: i64) -> Return {
     if host.conns[conn].connection.state() == State::Closed {
         return Return::Error("ENOTCONN");
     }
+    if !(0..=2).contains(&how) {
+        return Return::Error("EINVAL");
+    }
     if how != 1
         && let Some(socket) = host.sockets.get_mut(&fd)
     {
         socket.read_shutdown = true;
+        host.conns[conn].connection.shutdown_receive(now);
     }
     if how != 0 {
         host.conns[conn].connection.shutdown_send(now);

@@ -256,7 +256,7 @@ mod tests {
         let settings = after(
             "ip route change 192.0.2.0/24 dev tun0 advmss 1000 initcwnd 20; tc qdisc replace dev tun0 root pfifo limit 0",
         );
-        assert_eq!((settings.mss(), settings.config.init_cwnd, settings.drop_all), (1000, 20, true));
+        assert_eq!((settings.advmss, settings.config.init_cwnd, settings.drop_all), (Some(1000), 20, true));
         let settings = after(
             "ip route change 192.0.2.0/24 dev tun0 proto kernel scope link src 192.168.0.1 mtu lock 1280",
         );

@@ -37,10 +37,9 @@ impl Settings {
         Settings { config, mtu: 1500, headers: 40, advmss: None, drop_all: false, keepalive }
     }
 
-    /// The MSS to announce, and the limit of what is sent.
+    /// The limit of what is sent.
     pub fn mss(&self) -> u16 {
-        let mss = self.mtu.saturating_sub(self.headers).max(88);
-        self.advmss.map_or(mss, |advmss| advmss.min(mss))
+        self.mtu.saturating_sub(self.headers).max(88)
     }
 
     /// The settings that the scripts of a `defaults.sh` start from.

@@ -78,6 +78,7 @@ impl Socket {
         let mut config = settings.config.clone();
         config.cc = self.cc.clone();
         config.mss = self.maxseg.map_or(settings.mss(), |mss| mss.min(settings.mss()));
+        config.advmss = settings.advmss;
         config.nodelay = self.nodelay;
         config.keepalive = self.keepalive.then_some(self.keepalive_times);
         if self.user_timeout_ms > 0 {

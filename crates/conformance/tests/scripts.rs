@@ -5,18 +5,7 @@ use std::path::Path;
 use tidewire_conformance::{Options, Report, Verdict, run_file};
 
 /// Scripts that the endpoint does not satisfy yet. One that passes has to leave the list.
-const EXPECTED_TO_FAIL: &[&str] = &[
-    "kernel-traces/cubic-first-lost.pkt",
-    "rfc/ecn-connect-fallback.pkt",
-    "rfc/fin-out-of-order.pkt",
-    "rfc/finwait1-data.pkt",
-    "rfc/finwait2-data.pkt",
-    "rfc/finwait2-shutdown-both.pkt",
-    "rfc/keepalive-answered.pkt",
-    "rfc/keepalive.pkt",
-    "rfc/route-advmss.pkt",
-    "rfc/synrecv-syn-other.pkt",
-];
+const EXPECTED_TO_FAIL: &[&str] = &[];
 
 fn run_all(folder: &str) -> Vec<Report> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);

@@ -61,6 +61,8 @@ pub struct TcpConfig {
     pub cc: CcKind,
     /// The MSS to advertise: the link's MTU less 40 bytes of headers.
     pub mss: u16,
+    /// The MSS that the route says to advertise, when it is below `mss`.
+    pub advmss: Option<u16>,
     /// SACK offered and accepted (RFC 2018).
     pub sack: bool,
     /// Duplicate SACK blocks sent (RFC 2883).
@@ -161,6 +163,7 @@ impl TcpConfig {
             profile: Profile::Linux,
             cc: CcKind::Cubic,
             mss: 1460,
+            advmss: None,
             sack: true,
             dsack: true,
             timestamps: true,
@@ -218,6 +221,11 @@ impl TcpConfig {
             time_wait: Span::from_secs(240),
             ..TcpConfig::linux()
         }
+    }
+
+    /// The MSS option of a SYN.
+    pub(crate) fn announced_mss(&self) -> u16 {
+        self.advmss.map_or(self.mss, |advmss| advmss.min(self.mss))
     }
 
     pub(crate) fn is_rfc(&self) -> bool {

@@ -73,6 +73,8 @@ pub(crate) struct Flags {
     /// The application has gone.
     pub orphan: bool,
     pub discard: bool,
+    /// The application reads no more.
+    pub read_shut: bool,
     /// Hold back what is not a full segment.
     pub cork: bool,
 }
@@ -233,9 +235,18 @@ impl Connection {
             self.rx.rcvbuf = u32::try_from(rcvbuf).unwrap_or(u32::MAX / 2);
             self.rx.window_clamp = self.full_space().min(65_535 << self.rx.wscale);
         }
+        let keepalive = config.keepalive != self.config.keepalive;
         self.config = config;
         self.out.push = true;
-        self.arm_keepalive();
+        if keepalive {
+            self.restart_keepalive();
+        }
+    }
+
+    /// The application will read no more: data that arrives once this side has closed as well is answered with a reset.
+    pub fn shutdown_receive(&mut self, now: Instant) {
+        self.set_now(now);
+        self.flags.read_shut = true;
     }
 
     /// No more data will be sent; a FIN follows what is queued.
@@ -263,7 +274,10 @@ impl Connection {
         self.flags.orphan = true;
         if self.rx.readable > 0 {
             self.discard_readable();
-            self.abort(now);
+            if self.state != State::TimeWait {
+                self.send_reset();
+            }
+            self.finish(Some(TcpError::Aborted));
             return;
         }
         self.shutdown_send(now);
@@ -277,7 +291,9 @@ impl Connection {
         self.set_now(now);
         match self.state {
             State::Closed | State::TimeWait | State::SynSent => {}
-            _ => self.out.reset = Some((self.tx.snd_nxt, true)),
+            State::SynReceived if !self.flags.active => {}
+            State::Closing | State::LastAck if self.buf.unsent() == 0 && !self.fin_unsent() => {}
+            _ => self.send_reset(),
         }
         self.finish(Some(TcpError::Aborted));
     }
@@ -293,7 +309,7 @@ impl Connection {
         self.rtx = RtxQueue::new();
         self.rx.ooo = None;
         self.timers = Timers::default();
-        self.out = Output { reset: self.out.reset, now_ns: self.out.now_ns, ..Output::default() };
+        self.out = Output { reset: self.out.reset.take(), now_ns: self.out.now_ns, ..Output::default() };
     }
 
     /// The local endpoint.

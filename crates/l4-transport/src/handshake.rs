@@ -29,7 +29,7 @@ impl Connection {
         ts_offset: u32,
     ) -> Connection {
         let mut this = Connection::new(now, config, local, remote, isn, ts_offset, State::SynSent);
-        this.open_receive_window(u32::from(this.config.mss));
+        this.open_receive_window(u32::from(this.config.announced_mss()));
         this.tx.snd_nxt = isn + 1;
         this.tx.rtt.rto_us = this.config.rto_init.as_us() as u32;
         this.out.syn = true;
@@ -55,7 +55,7 @@ impl Connection {
         let wants = this.config.ecn != EcnMode::Off || this.cc.needs_ecn();
         this.flags.ecn = offers_ecn && wants && (ecn == Ecn::NotCapable || this.cc.needs_ecn());
         let overhead = if this.flags.timestamps { TIMESTAMP_BYTES } else { 0 };
-        this.open_receive_window(u32::from(this.config.mss) - overhead);
+        this.open_receive_window(u32::from(this.config.announced_mss()) - overhead);
         this.tx.snd_nxt = isn + 1;
         this.tx.rtt.rto_us = this.config.rto_init.as_us() as u32;
         this.out.syn = true;
@@ -75,7 +75,7 @@ impl Connection {
         rx.rcv_ssthresh = window;
         rx.window_clamp = 65_535 << shift;
         rx.wscale = shift;
-        rx.advmss = config.mss;
+        rx.advmss = config.announced_mss();
     }
 
     /// What a SYN or SYN-ACK says about the peer.
@@ -124,7 +124,7 @@ impl Connection {
             if self.flags.ecn {
                 flags |= TcpFlags::ECE;
             }
-        } else if (config.ecn == EcnMode::On || self.cc.needs_ecn()) && self.tx.retransmits < 2 {
+        } else if (config.ecn == EcnMode::On || self.cc.needs_ecn()) && self.tx.retransmits < 1 {
             flags |= TcpFlags::ECE | TcpFlags::CWR;
         }
         let stamps = if answer { self.flags.timestamps } else { config.timestamps };
@@ -138,7 +138,7 @@ impl Connection {
             flags,
             window: self.rx.rcv_wnd.min(65_535) as u16,
             options: TcpOptions {
-                mss: Some(config.mss),
+                mss: Some(config.announced_mss()),
                 window_scale: scaling.then_some(self.rx.wscale),
                 sack_permitted: if answer { self.tx.sack_enabled } else { config.sack },
                 timestamps: stamps.then(|| Timestamps { value: self.timestamp(), echo }),
@@ -194,7 +194,7 @@ impl Connection {
             let bad_ack = segment.ack.at_or_before(self.tx.snd_una) || segment.ack.after(self.tx.snd_nxt);
             if bad_ack || !self.plausible_echo(segment) {
                 if !flags.rst() {
-                    self.out.reset = Some((segment.ack, false));
+                    self.refuse(segment);
                 }
                 return;
             }
@@ -257,6 +257,7 @@ impl Connection {
         let hint = advmss.min(self.tx.mss).min(self.rx.rcv_wnd / 2).min(536);
         self.rx.rcv_mss = hint.max(88) as u16;
         self.measure_handshake(segment);
+        let stamp = self.tx.retrans_stamp;
         let tx = &mut self.tx;
         tx.snd_una = segment.ack;
         tx.snd_sml = segment.ack;
@@ -270,7 +271,11 @@ impl Connection {
         tx.retransmits = 0;
         tx.retrans_stamp = 0;
         tx.last_ack_us = tx.now_us;
-        tx.cwnd = if tx.total_retrans > 1 { 1 } else { u32::from(tx.init_cwnd) };
+        // After two lost SYNs one segment, unless it was the first SYN that was answered after all.
+        let offset = self.rx.ts_offset;
+        let late =
+            segment.options.timestamps.is_some_and(|ts| ts.echo.wrapping_sub(offset) == stamp && stamp > 0);
+        tx.cwnd = if tx.total_retrans > 1 && !late { 1 } else { u32::from(tx.init_cwnd) };
         if self.config.is_rfc() {
             // RFC 6928 section 2; one segment after a lost SYN (RFC 5681 section 3.1).
             let bytes = (10 * self.tx.mss).min((2 * self.tx.mss).max(14_600));
@@ -279,6 +284,11 @@ impl Connection {
         }
         self.tx.cwnd_stamp_us = self.tx.now_us;
         self.tx.lsnd_us = self.tx.now_us;
+        self.out.since_us = 0;
+        if let Some(source) = &mut self.out.source {
+            // A source attached before now writes as an application does that has waited for the connection.
+            source.max_window = self.tx.max_window;
+        }
         self.init_receive_space();
         if self.cc.needs_ecn() && !self.flags.ecn {
             // Without ECN there are no marks to react to; the algorithm falls back to its loss response.

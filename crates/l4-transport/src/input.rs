@@ -85,12 +85,12 @@ impl Connection {
         let mut flags = 0;
         if self.state == State::SynReceived {
             if segment.ack.at_or_before(self.tx.snd_una) || segment.ack.after(self.tx.snd_nxt) {
-                self.out.reset = Some((segment.ack, false));
+                self.refuse(segment);
                 return;
             }
             self.transition(Event::SynAcked);
             self.tx.snd_wnd = u32::from(segment.window) << self.snd_wscale;
-            self.tx.max_window = self.tx.max_window.max(self.tx.snd_wnd);
+            self.tx.max_window = self.tx.snd_wnd;
             self.tx.snd_wl1 = segment.seq;
             self.establish(segment);
             flags |= WIN_UPDATE;
@@ -131,13 +131,13 @@ impl Connection {
             }
         }
         let past_end = segment.seq_end() - u32::from(segment.flags.fin());
-        if self.flags.orphan
+        if (self.flags.orphan || self.flags.read_shut)
             && matches!(self.state, State::FinWait1 | State::FinWait2)
             && !segment.payload.is_empty()
             && past_end.after(self.rx.rcv_nxt)
         {
-            self.out.reset = Some((self.tx.snd_nxt, true));
-            self.finish(Some(TcpError::Aborted));
+            self.refuse(segment);
+            self.finish(Some(if self.flags.orphan { TcpError::Aborted } else { TcpError::Reset }));
             return false;
         }
         true
@@ -157,14 +157,11 @@ impl Connection {
             return false;
         }
         if flags.ack() && !flags.rst() && segment.ack != self.tx.snd_nxt {
-            self.out.reset = Some((segment.ack, false));
+            self.refuse(segment);
             return true;
         }
         if (flags.syn() || flags.rst()) && self.in_window(segment) {
-            if flags.syn() && !flags.rst() {
-                self.out.reset =
-                    Some((if flags.ack() { segment.ack } else { self.tx.snd_nxt }, !flags.ack()));
-            }
+            self.refuse(segment);
             self.finish(Some(TcpError::Reset));
             return true;
         }
@@ -367,7 +364,7 @@ impl Connection {
 
     pub(crate) fn enter_time_wait(&mut self) {
         let now_ns = self.out.now_ns;
-        let reset = self.out.reset;
+        let reset = self.out.reset.take();
         self.buf.clear();
         self.rtx = crate::rtx::RtxQueue::new();
         self.timers = crate::timers::Timers::default();

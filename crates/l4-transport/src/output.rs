@@ -30,8 +30,8 @@ pub(crate) struct Source {
 /// What is to be sent at the next opportunity.
 #[derive(Debug)]
 pub(crate) struct Output {
-    /// A reset: its sequence number, and whether it acknowledges.
-    pub reset: Option<(Seq, bool)>,
+    /// A reset, complete.
+    pub reset: Option<Box<TcpSegment>>,
     /// An acknowledgment of an earlier state, before what comes next.
     pub early_ack: Option<Box<TcpSegment>>,
     pub syn: bool,
@@ -144,15 +144,9 @@ impl Connection {
     }
 
     fn poll_control(&mut self) -> Option<Transmit> {
-        if let Some((seq, acknowledges)) = self.out.reset.take() {
-            let mut segment = self.header(seq, if acknowledges { TcpFlags::ACK } else { TcpFlags::NONE });
-            segment.flags |= TcpFlags::RST;
-            if !acknowledges {
-                segment.window = 0;
-                segment.options = TcpOptions::default();
-            }
+        if let Some(segment) = self.out.reset.take() {
             self.segs_out += 1;
-            return Some(Transmit { segment, ecn: Ecn::NotCapable, is_retransmit: false });
+            return Some(Transmit { segment: *segment, ecn: Ecn::NotCapable, is_retransmit: false });
         }
         if let Some(segment) = self.out.early_ack.take() {
             return Some(self.plain(*segment));
@@ -247,15 +241,28 @@ impl Connection {
 
     /// An acknowledgment without data.
     pub(crate) fn pure_ack(&mut self) -> TcpSegment {
-        // Beyond a window that the peer has shrunk, the acknowledgment must still be acceptable to it.
-        let seq = if self.tx.snd_wnd == 0 || self.tx.snd_nxt.at_or_before(self.tx.wnd_end()) {
-            self.tx.snd_nxt
-        } else {
-            self.tx.wnd_end()
-        };
-        let seq = if self.tx.snd_wnd == 0 { self.tx.wnd_end().max(self.tx.snd_una) } else { seq };
         let flags = self.plain_flags();
-        self.header(if self.tx.packets_out == 0 { self.tx.snd_nxt } else { seq }, flags)
+        self.header(self.acceptable_seq(), flags)
+    }
+
+    /// Beyond a window that the peer has shrunk, an empty segment must still be acceptable to it.
+    #[inline]
+    pub(crate) fn acceptable_seq(&self) -> Seq {
+        let (end, next) = (self.tx.wnd_end(), self.tx.snd_nxt);
+        let inside = !end.before(next) || (self.out.peer_scales && (next - end) < 1 << self.rx.wscale);
+        if inside { next } else { end }
+    }
+
+    /// Resets the connection with an acceptable sequence number, as an application or a timer that gives up does.
+    pub(crate) fn send_reset(&mut self) {
+        let seq = self.acceptable_seq();
+        let segment = self.header(seq, TcpFlags::ACK | TcpFlags::RST);
+        self.out.reset = Some(Box::new(segment));
+    }
+
+    /// Answers `segment` with a reset, as if there were no connection.
+    pub(crate) fn refuse(&mut self, segment: &TcpSegment) {
+        self.out.reset = crate::reset_for(segment).map(Box::new);
     }
 
     #[inline]

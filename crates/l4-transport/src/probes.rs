@@ -18,7 +18,7 @@ impl Connection {
     /// The last probe before a user timeout comes when that expires.
     pub(crate) fn clamp_probe(&self, delay: Us) -> Us {
         match self.config.user_timeout {
-            Some(limit) if self.out.since_us > 0 && self.tx.probes_out > 0 => {
+            Some(limit) if self.out.since_us > 0 => {
                 let left = limit.as_us().saturating_sub(self.tx.us_since(self.out.since_us));
                 delay.min(left.max(2_000))
             }
@@ -60,6 +60,22 @@ impl Connection {
         self.arm(Pending::WindowProbe, delay);
     }
 
+    /// The keepalive settings have changed: the time that the peer has been silent counts.
+    pub(crate) fn restart_keepalive(&mut self) {
+        let waits_for_end =
+            self.state == State::TimeWait || (self.state == State::FinWait2 && self.flags.orphan);
+        if waits_for_end || !self.state.is_synchronized() {
+            return;
+        }
+        self.timers.keep = match self.config.keepalive {
+            Some(keepalive) => {
+                let silent = self.tx.us_since(self.rx.last_recv_us.max(self.tx.last_ack_us));
+                self.deadline(keepalive.idle.as_us().saturating_sub(silent))
+            }
+            None => Us::MAX,
+        };
+    }
+
     /// Keepalive runs from the establishment on; when its timer expires it looks how long the peer has been silent.
     pub(crate) fn arm_keepalive(&mut self) {
         if let Some(keepalive) = self.config.keepalive
@@ -94,7 +110,7 @@ impl Connection {
                     None => u32::from(self.out.keep_probes) >= keepalive.probes,
                 };
                 if given_up {
-                    self.out.reset = Some((self.tx.snd_nxt, true));
+                    self.send_reset();
                     self.finish(Some(TcpError::TimedOut));
                     return;
                 }

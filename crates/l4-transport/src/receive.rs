@@ -149,13 +149,12 @@ impl Connection {
         let ooo = self.rx.ooo.get_or_insert_with(Box::default);
         if segment.flags.fin() {
             ooo.fin = Some(segment.seq + len);
+            ooo.remember(segment.seq, segment.seq_end());
         }
         let mut duplicate = None;
         if len > 0 {
             duplicate = ooo.insert(segment.seq, payload, cost);
             self.rx.rmem_ooo += cost;
-        } else {
-            ooo.remember(segment.seq, segment.seq_end());
         }
         if let Some((start, end)) = duplicate {
             self.set_dsack(start, end);

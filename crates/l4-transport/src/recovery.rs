@@ -409,7 +409,8 @@ impl Connection {
     /// The echoed timestamp is older than the first retransmission (RFC 3522), or nothing was retransmitted after all.
     fn packet_delayed(&self) -> bool {
         if self.tx.retrans_stamp == 0 {
-            return true;
+            // Without SACK the stamp is also cleared while the end of an episode is held back: that proves nothing.
+            return self.tx.sack_enabled || self.tx.snd_una.before(self.tx.high_seq);
         }
         let echo = self.out.tsecr;
         echo != 0 && (echo.wrapping_sub(self.rx.ts_offset).wrapping_sub(self.tx.retrans_stamp) as i32) < 0

@@ -207,10 +207,8 @@ impl Connection {
             return None;
         }
         let fin = fin && (len == 0 || (self.tx.snd_nxt + len + 1).at_or_before(self.tx.wnd_end()));
-        if len < mss && !fin && push == Push::Normal {
-            if self.nagle_holds() || self.flags.cork {
-                return None;
-            }
+        if len < mss && !fin && push == Push::Normal && (self.nagle_holds() || self.flags.cork) {
+            return None;
         }
         Some((len, fin))
     }

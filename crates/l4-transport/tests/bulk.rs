@@ -18,7 +18,7 @@ fn linux(cc: CcKind) -> TcpConfig {
 #[test]
 fn slow_start_doubles_every_round_trip() {
     let mut link = Link::new(linux(CcKind::Reno));
-    link.rate = tidewire_units::Rate::from_mbps(1000);
+    (link.rate, link.queue) = (Rate::from_mbps(1000), 10_000);
     link.delay = Span::from_ms(50);
     link.bulk(None);
     link.run(Instant::ZERO + Span::from_ms(690));
@@ -219,4 +219,32 @@ fn bbr_does_not_mind_one_percent_of_loss_and_reno_does() {
     // Mathis: 1.22 MSS / (RTT sqrt(p)), less what timeouts take.
     let reno = share(CcKind::Reno, 10, 10);
     assert!((0.2..0.3).contains(&reno), "{reno}");
+}
+
+#[test]
+fn without_sack_a_recovery_that_ends_exactly_at_its_mark_is_not_taken_back() {
+    let mut link = Link::new(TcpConfig { sack: false, ..linux(CcKind::Reno) });
+    (link.rate, link.queue) = (Rate::from_mbps(1000), 10_000);
+    link.delay = Span::from_ms(50);
+    link.fate =
+        Box::new(|record| (!(record.is_data() && record.ordinal.is_multiple_of(1000))).then_some(Span::ZERO));
+    link.bulk(None);
+    link.run(Instant::ZERO + Span::from_secs(30));
+    let late: Vec<u32> = link.data().iter().filter(|r| r.ms() > 10_000.0).map(|r| r.cwnd).collect();
+    let mean = late.iter().sum::<u32>() / late.len() as u32;
+    // 1.22 / sqrt(1/1000) = 38.7 (RFC 3649), a little more by packet than by time.
+    assert!((30..50).contains(&mean), "{mean}");
+}
+
+#[test]
+fn a_source_attached_before_the_connection_stands_pushes_as_a_writer_does_that_waited() {
+    let mut link = Link::new(linux(CcKind::Cubic));
+    link.connect();
+    let now = link.now;
+    link.a().supply(now, Some(2_000_000));
+    link.flush(A);
+    link.run_for(Span::from_secs(3));
+    let data = link.data();
+    let pushed = data.iter().filter(|r| r.segment.flags.contains(tidewire_wire::TcpFlags::PSH)).count();
+    assert!(pushed * 5 < data.len(), "{pushed} of {}", data.len());
 }
