@@ -258,18 +258,11 @@ fn transmit(
             _ => Return::Error("EPIPE"),
         });
     }
-    if host.conns[conn].more {
-        // One call: what was held back and what comes now leave together.
-        host.conns[conn].more = false;
-        if !host.sockets[&fd].cork {
-            host.conns[conn].connection.set_cork(now, false);
-        }
-    }
-    if flags & MORE != 0 {
-        host.conns[conn].connection.set_cork(now, true);
-        host.conns[conn].more = !host.sockets[&fd].cork;
-    }
-    let taken = host.conns[conn].connection.send(now, Payload::Zeros((len - *progress) as u32)) as u64;
+    let payload = Payload::Zeros((len - *progress) as u32);
+    let connection = &mut host.conns[conn].connection;
+    let taken =
+        if flags & MORE != 0 { connection.send_more(now, payload) } else { connection.send(now, payload) };
+    let taken = taken as u64;
     *progress += taken;
     host.flush(conn);
     if *progress == len {
@@ -334,7 +327,6 @@ fn close(host: &mut Host, fd: i32) -> Return {
             }
         }
         Kind::Connected { conn } => {
-            host.release_more(conn);
             if socket.linger == Some(0) {
                 host.conns[conn].connection.abort(now);
             } else {

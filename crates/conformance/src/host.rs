@@ -59,8 +59,6 @@ pub(crate) struct Conn {
     pub dscp: u8,
     /// It has been established.
     pub ready: bool,
-    /// A write with `MSG_MORE` holds data back until the next event.
-    pub more: bool,
     /// Bytes that a blocking write took although the send buffer was full.
     pub backlog: u64,
 }
@@ -131,6 +129,8 @@ impl Host {
     }
 
     fn add(&mut self, connection: Connection, isn: Seq, listener: Option<i32>, dscp: u8) -> usize {
+        let mut connection = connection;
+        connection.set_local_drop(self.settings.drop_all);
         self.conns.push(Conn {
             connection,
             isn,
@@ -141,7 +141,6 @@ impl Host {
             error_taken: false,
             dscp,
             ready: false,
-            more: false,
             backlog: 0,
         });
         self.flush(self.conns.len() - 1);
@@ -161,7 +160,6 @@ impl Host {
             let conn = &mut self.conns[at];
             let gone = conn.connection.is_closed() || conn.connection.yields_to(segment);
             if !gone {
-                self.release_more(at);
                 self.conns[at].connection.handle_segment(now, segment, ecn);
                 self.flush(at);
                 return;
@@ -207,16 +205,6 @@ impl Host {
             .iter()
             .enumerate()
             .filter_map(move |(at, conn)| (conn.listener == Some(fd) && conn.ready).then_some(at))
-    }
-
-    /// Data held back by `MSG_MORE` may leave with whatever happens next.
-    pub fn release_more(&mut self, at: usize) {
-        let now = self.instant();
-        let conn = &mut self.conns[at];
-        if conn.more {
-            conn.more = false;
-            conn.connection.set_cork(now, false);
-        }
     }
 
     /// Sends what a connection has to send now.
@@ -277,6 +265,9 @@ impl Host {
         let fds: Vec<i32> = self.sockets.keys().copied().collect();
         for fd in fds {
             self.socket_changed(fd);
+        }
+        for at in 0..self.conns.len() {
+            self.conns[at].connection.set_local_drop(self.settings.drop_all);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The kernel's settings: where a script starts from, and what its commands change.
 
 use tidewire_l4_transport::congestion::CcKind;
-use tidewire_l4_transport::{EcnMode, Keepalive, Profile, TcpConfig, TimerSlack};
+use tidewire_l4_transport::{EcnMode, Keepalive, MtuProbing, Profile, TcpConfig, TimerSlack};
 use tidewire_units::Span;
 
 /// Settings of the host under test.
@@ -129,7 +129,17 @@ impl Settings {
             "tcp_rto_min_us" => config.rto_min = Span::from_us(value),
             "tcp_rto_max_ms" => config.rto_max = Span::from_ms(value),
             "tcp_comp_sack_nr" => config.ack_compression = on,
-            "tcp_mtu_probing" => config.mtu_probing = on,
+            "tcp_mtu_probing" => {
+                config.mtu_probing = match value {
+                    0 => MtuProbing::Off,
+                    1 => MtuProbing::BlackHole,
+                    2 => MtuProbing::Always,
+                    _ => return None,
+                }
+            }
+            "tcp_base_mss" => config.base_mss = u16::try_from(value).ok()?,
+            "tcp_tso_win_divisor" => config.tso_win_divisor = value.min(255) as u8,
+            "tcp_min_tso_segs" => config.min_tso_segs = value.min(255) as u8,
             _ => return None,
         }
         Some(())
@@ -138,8 +148,13 @@ impl Settings {
     /// `hystart`, `hystart_detect` and the like of cubic.
     pub fn module_parameter(&mut self, path: &str, value: &str) -> Result<(), String> {
         match path.rsplit('/').next() {
-            Some("hystart" | "hystart_detect") => {
+            Some("hystart") => {
                 self.config.hystart = value.trim() != "0";
+                Ok(())
+            }
+            Some("hystart_detect") => {
+                let bits: u32 = value.trim().parse().map_err(|_| format!("file {path}"))?;
+                (self.config.hystart_train, self.config.hystart_delay) = (bits & 1 != 0, bits & 2 != 0);
                 Ok(())
             }
             _ => Err(format!("file {path}")),
@@ -150,8 +165,6 @@ impl Settings {
 /// Settings without effect on what one endpoint sends.
 const IGNORED: &[&str] = &[
     "tcp_no_metrics_save",
-    "tcp_min_tso_segs",
-    "tcp_tso_win_divisor",
     "tcp_tso_rtt_log",
     "tcp_fack",
     "tcp_low_latency",
@@ -194,7 +207,6 @@ const FIXED: &[(&str, u64)] = &[
     ("tcp_thin_linear_timeouts", 0),
     ("tcp_rfc1337", 0),
     ("tcp_moderate_rcvbuf", 1),
-    ("tcp_base_mss", 1024),
     ("tcp_min_snd_mss", 48),
     ("tcp_abort_on_overflow", 0),
     ("tcp_adv_win_scale", 1),

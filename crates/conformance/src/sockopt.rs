@@ -25,8 +25,10 @@ pub(crate) fn set(
     if name == "TCP_CONGESTION" {
         let text = text(value).ok_or_else(unknown)?;
         socket.cc = CcKind::from_name(&text).ok_or_else(|| format!("congestion control `{text}`"))?;
-        if matches!(socket.kind, Kind::Connected { .. }) {
-            return Err("TCP_CONGESTION on a connection".to_owned());
+        if let Kind::Connected { conn } = socket.kind {
+            let cc = socket.cc.clone();
+            let now = host.instant();
+            host.conns[conn].connection.set_congestion(now, cc);
         }
         return Ok(Return::Value(0));
     }
@@ -72,7 +74,6 @@ pub(crate) fn set(
             socket.cork = on;
             if let Kind::Connected { conn } = socket.kind {
                 let now = host.instant();
-                host.conns[conn].more = false;
                 host.conns[conn].connection.set_cork(now, on);
                 host.flush(conn);
             }

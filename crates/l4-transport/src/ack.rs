@@ -2,9 +2,9 @@
 
 use crate::clock::Us;
 use crate::rate::RateSample;
-use crate::rtx::{EVER_RETRANS, FIN, LOST, RETRANS, SACKED};
+use crate::rtx::{EVER_RETRANS, LOST, RETRANS, SACKED};
 use crate::timers::Pending;
-use crate::{CaState, Connection, State};
+use crate::{CaState, Connection};
 use tidewire_wire::{Seq, TcpFlags, TcpSegment};
 
 /// What an acknowledgment was found to be.
@@ -251,6 +251,9 @@ impl Connection {
         }
         self.measure_rtt(acked, prior_una, prior_sacked, first_ackt, last_ackt, tsecr, state);
         if state.flags & DATA_ACKED != 0 {
+            if self.rare.is_some() {
+                self.check_mtu_probe();
+            }
             state.flags |= SET_XMIT_TIMER;
             if !self.tx.sack_enabled {
                 self.remove_reno_sacks(acked, state.flags);
@@ -406,41 +409,31 @@ impl Connection {
         self.flags.fin_queued && !self.flags.fin_sent
     }
 
-    /// Cuts what is in flight to a smaller segment size and resends it (after a smaller path MTU became known).
-    pub(crate) fn resegment(&mut self) {
+    /// What is in flight and larger than a segment may be is lost and resent in parts. Nothing is congested: the window stays.
+    pub(crate) fn simple_retransmit(&mut self) {
         let mss = self.tx.mss;
         let mut at = self.rtx.begin();
         while at != self.rtx.end() {
-            let (seq, len, flags) = {
-                let sent = self.rtx.get(at);
-                (sent.seq, sent.data_len(), sent.flags)
-            };
-            if len > mss && flags & SACKED == 0 && self.rtx.split(at, seq + mss) {
-                self.tx.packets_out += 1;
-                self.tx.lost_out += u32::from(flags & LOST != 0);
-                self.tx.retrans_out += u32::from(flags & RETRANS != 0);
+            if self.rtx.get(at).data_len() > mss {
+                self.mark_lost(at);
+                self.rtx.unlist(at);
             }
             at = at.wrapping_add(1);
         }
         self.tx.retransmit_hint = crate::rtx::NIL;
-        if self.tx.packets_out > 0 && self.state != State::SynSent {
-            let mut at = self.rtx.begin();
-            while at != self.rtx.end() {
-                if self.rtx.get(at).flags & (SACKED | FIN) == 0 {
-                    self.mark_lost(at);
-                }
-                at = at.wrapping_add(1);
-            }
-            // Nothing is congested: the window stays, and what is resent is repaired as after a timeout.
-            if self.tx.ca_state != CaState::Loss {
-                self.tx.high_seq = self.tx.snd_nxt;
-                self.tx.ssthresh = self.tx.current_ssthresh();
-                self.tx.prior_ssthresh = 0;
-                self.tx.undo_marker = None;
-                self.set_ca_state(CaState::Loss);
-            }
-            self.out.want_lost();
-            self.out.push = true;
+        if self.tx.lost_out == 0 {
+            return;
         }
+        if !self.tx.sack_enabled {
+            self.tx.sacked_out = self.tx.sacked_out.min(self.tx.packets_out - self.tx.lost_out);
+        }
+        if self.tx.ca_state != CaState::Loss {
+            self.tx.high_seq = self.tx.snd_nxt;
+            self.tx.ssthresh = self.tx.current_ssthresh();
+            self.tx.prior_ssthresh = 0;
+            self.tx.undo_marker = None;
+            self.set_ca_state(CaState::Loss);
+        }
+        self.out.want_lost();
     }
 }

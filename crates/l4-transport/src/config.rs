@@ -25,6 +25,18 @@ pub enum EcnMode {
     On,
 }
 
+/// When a larger path MTU is probed for (RFC 4821, RFC 8899).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MtuProbing {
+    /// Never.
+    #[default]
+    Off,
+    /// Once retransmissions have gone on for so long that the path may swallow large packets.
+    BlackHole,
+    /// From the beginning.
+    Always,
+}
+
 /// How exactly timers expire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum TimerSlack {
@@ -93,6 +105,10 @@ pub struct TcpConfig {
     pub pacing: bool,
     /// HyStart in cubic.
     pub hystart: bool,
+    /// Of Linux's HyStart: the end of slow start is found by the length of trains of acknowledgments.
+    pub hystart_train: bool,
+    /// Of Linux's HyStart: the end of slow start is found by a growing delay.
+    pub hystart_delay: bool,
     /// HyStart++ (RFC 9406) instead of the delay and train heuristics of Linux.
     pub hystart_plus_plus: bool,
     /// Time-based loss detection (RFC 8985); otherwise duplicate counting (RFC 6675).
@@ -145,7 +161,9 @@ pub struct TcpConfig {
     /// With `offload`: this part of the window is sent at once; 0: waiting ends with the third segment.
     pub tso_win_divisor: u8,
     /// Probing for a larger path MTU (RFC 4821).
-    pub mtu_probing: bool,
+    pub mtu_probing: MtuProbing,
+    /// The segment size, without options, that such a search begins with.
+    pub base_mss: u16,
     /// How exactly timers expire.
     pub timer_slack: TimerSlack,
 }
@@ -179,6 +197,8 @@ impl TcpConfig {
             ack_compression: false,
             pacing: false,
             hystart: true,
+            hystart_train: true,
+            hystart_delay: true,
             hystart_plus_plus: false,
             rack: true,
             tlp: true,
@@ -204,7 +224,8 @@ impl TcpConfig {
             offload: false,
             min_tso_segs: 2,
             tso_win_divisor: 3,
-            mtu_probing: false,
+            mtu_probing: MtuProbing::Off,
+            base_mss: 1024,
             timer_slack: TimerSlack::None,
         }
     }

@@ -47,6 +47,13 @@ pub struct Connection {
     pub(crate) segs_in: u64,
     pub(crate) segs_out: u64,
     pub(crate) busy: Busy,
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// What few connections have.
+#[derive(Default, Debug)]
+pub(crate) struct Rare {
+    pub mtu: Option<crate::mtu::MtuSearch>,
 }
 
 /// What was negotiated and what the application has done.
@@ -77,6 +84,8 @@ pub(crate) struct Flags {
     pub read_shut: bool,
     /// Hold back what is not a full segment.
     pub cork: bool,
+    /// The host's own queue refuses everything.
+    pub local_drop: bool,
 }
 
 /// Time with data outstanding, and the part of it limited by the peer's window.
@@ -149,6 +158,7 @@ impl Connection {
             segs_in: 0,
             segs_out: 0,
             busy: Busy::default(),
+            rare: None,
             config,
             local,
             remote,
@@ -184,6 +194,32 @@ impl Connection {
             self.buf.push(payload.slice(0..taken));
         }
         taken
+    }
+
+    /// As [`Connection::send`], and the application will write more at once: a segment that is not full waits for that, or for the
+    /// next acknowledgment.
+    pub fn send_more(&mut self, now: Instant, payload: Payload) -> usize {
+        let taken = self.send(now, payload);
+        self.out.more = true;
+        taken
+    }
+
+    /// Everything that is sent from now on is refused by the host's own queue, as a full one without patience does.
+    pub fn set_local_drop(&mut self, on: bool) {
+        self.flags.local_drop = on;
+    }
+
+    /// Changes the congestion control of a living connection; the window stays.
+    pub fn set_congestion(&mut self, now: Instant, cc: crate::CcKind) {
+        self.set_now(now);
+        let mut config = TcpConfig::clone(&self.config);
+        config.cc = cc;
+        self.cc = Controller::new(&config);
+        self.config = Arc::new(config);
+        if self.state.is_synchronized() {
+            self.tx.prior_ssthresh = 0;
+            self.cc.init(&mut self.tx);
+        }
     }
 
     /// Appends a source of synthetic bytes, endless with `None`, that takes no memory and no room in the send buffer.

@@ -109,8 +109,19 @@ impl Connection {
     /// The data bytes of a full segment, after both sides' limits and the options that every segment carries.
     pub(crate) fn sync_mss(&mut self) {
         let overhead = if self.flags.timestamps { TIMESTAMP_BYTES } else { 0 };
-        let mss = u32::from(self.config.mss.min(self.peer_mss).min(self.out.path_mss));
-        self.tx.mss = mss.saturating_sub(overhead).max(MIN_SEND_MSS);
+        let path = u32::from(self.config.mss.min(self.out.path_mss));
+        let mut mss = path.min(u32::from(self.peer_mss)).saturating_sub(overhead).max(MIN_SEND_MSS);
+        if !self.config.is_rfc() {
+            // Half of a small window, so that a peer with room for one segment only is not sent one (Linux).
+            let half = if self.tx.max_window > 536 { self.tx.max_window >> 1 } else { self.tx.max_window };
+            if half > 0 && mss > half {
+                mss = half.max(68 - 20 - overhead);
+            }
+        }
+        if self.rare.is_some() {
+            mss = self.searched_mss(path).map_or(mss, |limit| mss.min(limit));
+        }
+        self.tx.mss = mss;
         self.out.chunk = 0;
     }
 
@@ -252,7 +263,13 @@ impl Connection {
         if self.flags.timestamps {
             self.rx.advmss = self.rx.advmss.saturating_sub(TIMESTAMP_BYTES as u16);
         }
-        self.sync_mss();
+        if self.flags.active {
+            self.init_mtu_search();
+            self.sync_mss();
+        } else {
+            self.sync_mss();
+            self.init_mtu_search();
+        }
         let advmss = u32::from(self.rx.advmss);
         let hint = advmss.min(self.tx.mss).min(self.rx.rcv_wnd / 2).min(536);
         self.rx.rcv_mss = hint.max(88) as u16;

@@ -399,6 +399,7 @@ impl Connection {
         }
         self.out.path_mss = mss;
         self.sync_mss();
-        self.resegment();
+        self.simple_retransmit();
+        self.out.push = true;
     }
 }

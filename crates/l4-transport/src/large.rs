@@ -38,7 +38,9 @@ impl Connection {
             let needed = queued.min(open);
             if bytes > needed {
                 let rest = needed % mss;
-                let held = push == Push::Normal && rest > 0 && (self.flags.cork || self.nagle_holds());
+                let held = push == Push::Normal
+                    && rest > 0
+                    && (self.flags.cork || self.out.more || self.nagle_holds());
                 bytes = if held { needed - rest } else { needed };
             }
         }

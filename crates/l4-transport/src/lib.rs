@@ -17,6 +17,7 @@
 //! | `rtx.rs`, `sendbuf.rs`, `sender.rs` | segments in flight; the bytes behind them; the sender's variables ([`Sender`]) |
 //! | `output.rs`, `send.rs`, `large.rs` | what leaves, in which order; retransmissions, new data, Nagle, pacing; segmentation offload |
 //! | `receive.rs`, `reassembly.rs`, `receiver.rs`, `window.rs` | data, delayed acknowledgments; holes; variables; the receive window |
+//! | `mtu.rs` | probing for the path MTU |
 //! | `rtt.rs`, `rate.rs`, `minmax.rs` | RTO estimator, delivery-rate samples, windowed filters |
 //! | `timers.rs`, `probes.rs`, `clock.rs` | timers; window and keepalive probes; microseconds and timer slack |
 //! | `config.rs`, `info.rs`, `error.rs` | [`TcpConfig`], [`TcpInfo`], [`TcpError`] |
@@ -36,6 +37,7 @@ mod info;
 mod input;
 mod large;
 mod minmax;
+mod mtu;
 mod output;
 mod probes;
 mod rack;
@@ -56,7 +58,7 @@ mod timers;
 mod udp;
 mod window;
 
-pub use config::{EcnMode, Keepalive, Profile, TcpConfig, TimerSlack};
+pub use config::{EcnMode, Keepalive, MtuProbing, Profile, TcpConfig, TimerSlack};
 pub use congestion::{CcKind, Sender};
 pub use connection::{Connection, Transmit};
 pub use error::{TcpError, Unreachable};

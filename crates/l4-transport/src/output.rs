@@ -46,6 +46,8 @@ pub(crate) struct Output {
     pub wakeup: bool,
     /// Try to send new data.
     pub push: bool,
+    /// This time without a segment that is not full: more will be written at once.
+    pub more: bool,
     pub ack: bool,
     /// The peer scales its windows.
     pub peer_scales: bool,
@@ -83,6 +85,7 @@ impl Default for Output {
             probe: false,
             wakeup: false,
             push: false,
+            more: false,
             ack: false,
             peer_scales: false,
             keep_probes: 0,
@@ -110,6 +113,16 @@ impl Connection {
     /// The next segment to send now. To be called until it gives nothing after every other call.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         self.set_now(now);
+        if self.flags.local_drop {
+            // What is neither counted nor repeated is lost without a trace.
+            while self.next_transmit().is_some() {}
+            return None;
+        }
+        self.next_transmit()
+    }
+
+    #[inline]
+    fn next_transmit(&mut self) -> Option<Transmit> {
         if let Some(transmit) = self.poll_control() {
             return Some(transmit);
         }
@@ -212,6 +225,7 @@ impl Connection {
                 return Some(transmit);
             }
             self.out.push = false;
+            self.out.more = false;
             self.end_burst();
         }
         None

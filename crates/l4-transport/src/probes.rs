@@ -4,6 +4,9 @@ use crate::clock::Us;
 use crate::timers::Pending;
 use crate::{Connection, State, TcpError};
 
+/// After the host's own queue has refused a segment.
+pub(crate) const LOCAL_RETRY_US: Us = 500_000;
+
 impl Connection {
     /// The time until the next window probe.
     pub(crate) fn window_probe_delay(&self) -> Us {
@@ -44,6 +47,11 @@ impl Connection {
         let most = if self.flags.orphan { 8.min(self.config.retries) } else { self.config.retries };
         if u32::from(self.tx.probes_out) >= most {
             self.finish(Some(self.timeout_error()));
+            return;
+        }
+        if self.flags.local_drop {
+            self.tx.probes_out = self.tx.probes_out.saturating_add(1);
+            self.arm(Pending::WindowProbe, self.clamp_probe(LOCAL_RETRY_US));
             return;
         }
         if self.tx.snd_nxt.before(self.tx.wnd_end()) {

@@ -137,6 +137,9 @@ impl Connection {
             self.try_to_open(flags);
             return;
         }
+        if self.rare.is_some() && self.mtu_probe_failed() {
+            return;
+        }
         self.enter_recovery(flags & ECE != 0);
         self.out.rexmit = Rexmit::Lost;
     }

@@ -2,6 +2,7 @@
 
 use crate::clock::Us;
 use crate::congestion::CcEvent;
+use crate::mtu::Probe;
 use crate::rtx::{EVER_RETRANS, FIN, LOST, NIL, RETRANS, SACKED, Sent};
 use crate::timers::Pending;
 use crate::{Connection, Transmit};
@@ -45,6 +46,10 @@ impl Connection {
         if self.tx.retrans_stamp == 0 && counted {
             self.tx.retrans_stamp = crate::Sender::stamp(now);
         }
+        if self.flags.local_drop {
+            self.retransmission_refused(at, counted);
+            return None;
+        }
         let mut sent = self.rtx.get(at).clone();
         sent.sent_us = now;
         self.tx.rate_sent(&mut sent);
@@ -64,6 +69,24 @@ impl Connection {
         self.data_left(len);
         let ecn = if self.cc.needs_ecn() && self.flags.ecn { Ecn::Ect0 } else { Ecn::NotCapable };
         Some(Transmit { segment, ecn, is_retransmit: true })
+    }
+
+    /// The host's own queue refuses a retransmission: it counts as tried.
+    pub(crate) fn retransmission_refused(&mut self, at: u32, counted: bool) {
+        let sent = self.rtx.get_mut(at);
+        sent.flags |= EVER_RETRANS;
+        let len = sent.data_len();
+        let tx = &mut self.tx;
+        tx.total_retrans += 1;
+        tx.bytes_retrans += u64::from(len);
+        tx.bytes_sent += u64::from(len);
+        if counted {
+            if tx.retrans_stamp == 0 {
+                tx.retrans_stamp = crate::Sender::stamp(tx.now_us);
+            }
+            tx.undo_retrans = tx.undo_retrans.max(0) + 1;
+        }
+        self.enter_cwr();
     }
 
     fn count_split(&mut self, at: u32) {
@@ -150,7 +173,40 @@ impl Connection {
         if self.buf.unsent() == 0 && !self.fin_unsent() {
             return None;
         }
-        let (len, fin) = if self.out.chunk > 0 { self.rest_of_chunk() } else { self.next_new_data(push)? };
+        let (len, fin) = if self.out.chunk > 0 {
+            self.rest_of_chunk()
+        } else {
+            if self.rare.is_some()
+                && let Some(outcome) = self.before_new_data(push)
+            {
+                return outcome;
+            }
+            self.next_new_data(push)?
+        };
+        if self.flags.local_drop {
+            // The host's own queue refuses it: it stays unsent, and that is a sign of congestion.
+            self.out.chunk = 0;
+            self.enter_cwr();
+            return None;
+        }
+        Some(self.send_new(len, fin))
+    }
+
+    /// What is rarely asked for: probes of the path MTU.
+    fn before_new_data(&mut self, push: Push) -> Option<Option<Transmit>> {
+        if self.flags.local_drop || !matches!(push, Push::Normal | Push::Now) {
+            return None;
+        }
+        match self.probe_mtu() {
+            Probe::No => None,
+            Probe::Wait => Some(None),
+            Probe::Sent(transmit) => Some(Some(*transmit)),
+        }
+    }
+
+    /// A new segment leaves.
+    #[inline]
+    pub(crate) fn send_new(&mut self, len: u32, fin: bool) -> Transmit {
         let (seq, now) = (self.tx.snd_nxt, self.tx.now_us);
         let end = seq + len + u32::from(fin);
         let mut sent = Sent::new(seq, end, if fin { FIN } else { 0 });
@@ -179,7 +235,7 @@ impl Connection {
             self.rearm_rto();
         }
         self.busy.switch(now, 1);
-        Some(Transmit { segment, ecn, is_retransmit: false })
+        Transmit { segment, ecn, is_retransmit: false }
     }
 
     /// Bytes and FIN of the next segment, once all rules let it go.
@@ -207,7 +263,11 @@ impl Connection {
             return None;
         }
         let fin = fin && (len == 0 || (self.tx.snd_nxt + len + 1).at_or_before(self.tx.wnd_end()));
-        if len < mss && !fin && push == Push::Normal && (self.nagle_holds() || self.flags.cork) {
+        if len < mss
+            && !fin
+            && push == Push::Normal
+            && (self.flags.cork || self.out.more || self.nagle_holds())
+        {
             return None;
         }
         Some((len, fin))
@@ -251,7 +311,9 @@ impl Connection {
     #[inline]
     fn is_pushed(&mut self, len: u32) -> bool {
         let by_source = self.source_pushes(len);
-        by_source || self.buf.unsent() == u64::from(len) || (self.out.chunk_pushes && self.out.chunk == 0)
+        by_source
+            || (self.buf.unsent() == u64::from(len) && !self.out.more)
+            || (self.out.chunk_pushes && self.out.chunk == 0)
     }
 
     /// A synthetic source writes blocks, and a sender pushes at least once in half the largest window that the peer has offered.

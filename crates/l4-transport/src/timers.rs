@@ -183,10 +183,19 @@ impl Connection {
             self.finish(Some(self.timeout_error()));
             return;
         }
+        if self.out_of_patience() {
+            self.on_black_hole();
+        }
         self.enter_loss();
         if self.tx.snd_wnd != 0 || self.flags.orphan {
             self.tx.retransmits = self.tx.retransmits.saturating_add(1);
             self.tx.total_rto += 1;
+        }
+        if self.flags.local_drop {
+            let head = self.rtx.begin();
+            self.retransmission_refused(head, true);
+            self.arm(Pending::Retransmit, crate::probes::LOCAL_RETRY_US);
+            return;
         }
         self.out.head = true;
         self.tx.backoff = self.tx.backoff.saturating_add(1);
@@ -220,6 +229,15 @@ impl Connection {
         };
         let since = us_since_stamp(self.tx.now_us, self.tx.retrans_stamp);
         since >= limit
+    }
+
+    /// RFC 9293 section 3.8.3: R1, after which the path is suspected.
+    fn out_of_patience(&self) -> bool {
+        const R1: u32 = 3;
+        self.rare.is_some()
+            && self.tx.retransmits > 0
+            && us_since_stamp(self.tx.now_us, self.tx.retrans_stamp)
+                >= self.doublings_us(self.config.rto_min.as_us(), R1)
     }
 
     /// Retransmissions of a connection without application: eight, or none while ICMP says that the peer is away.

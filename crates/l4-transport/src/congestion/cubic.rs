@@ -49,6 +49,8 @@ pub(crate) struct Cubic {
     sample_cnt: u8,
     found: bool,
     hystart: bool,
+    /// Detectors of HyStart: trains of acknowledgments, and growing delay.
+    detects: (bool, bool),
     paced: bool,
     round_start_us: u64,
     last_ack_us: u64,
@@ -62,6 +64,7 @@ impl Cubic {
         let plus_plus = config.hystart && config.hystart_plus_plus;
         Cubic {
             hystart: config.hystart && !plus_plus,
+            detects: (config.hystart_train, config.hystart_delay),
             paced: config.pacing,
             plus_plus: plus_plus.then(|| Box::new(HystartPlusPlus::new(config.pacing, Seq(0)))),
             ..Cubic::default()
@@ -99,7 +102,7 @@ impl Cubic {
             return;
         }
         let now = tcp.now_us();
-        if now.saturating_sub(self.last_ack_us) <= HYSTART_ACK_DELTA_US {
+        if self.detects.0 && now.saturating_sub(self.last_ack_us) <= HYSTART_ACK_DELTA_US {
             self.last_ack_us = now;
             let allowance = (GSO_MAX_BYTES * 4 * 1_000_000 / tcp.pacing_rate.max(1)).min(1_000);
             let threshold = u64::from(self.delay_min_us) + allowance;
@@ -108,6 +111,9 @@ impl Cubic {
                 self.found = true;
                 tcp.ssthresh = tcp.cwnd;
             }
+        }
+        if !self.detects.1 {
+            return;
         }
         self.curr_rtt_us = self.curr_rtt_us.min(delay_us);
         if self.sample_cnt < HYSTART_MIN_SAMPLES {

@@ -2,7 +2,7 @@
 
 use super::literal::{Literal, parse_pairs};
 use crate::network::kernel_tcp;
-use tidewire_l4_transport::{CcKind, EcnMode, TcpConfig};
+use tidewire_l4_transport::{CcKind, EcnMode, MtuProbing, TcpConfig};
 use tidewire_topology::{LossModel, LossSpec, Match};
 use tidewire_units::{Rate, Span};
 
@@ -175,7 +175,10 @@ fn apply(tcp: &mut TcpConfig, name: &str, value: &str) -> bool {
         "tcp_synack_retries" => tcp.synack_retries = count,
         "tcp_retries2" => tcp.retries = count,
         "tcp_slow_start_after_idle" => tcp.slow_start_after_idle = on,
-        "tcp_mtu_probing" => tcp.mtu_probing = on,
+        "tcp_mtu_probing" => {
+            let when = [MtuProbing::Off, MtuProbing::BlackHole, MtuProbing::Always];
+            tcp.mtu_probing = when[count.min(2) as usize];
+        }
         "tcp_rto_min_us" => tcp.rto_min = Span::from_us(u64::from(count)),
         "tcp_rto_max_ms" => tcp.rto_max = Span::from_ms(u64::from(count)),
         "tcp_fin_timeout" => tcp.fin_timeout = Span::from_secs(u64::from(count)),
