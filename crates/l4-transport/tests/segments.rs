@@ -489,11 +489,15 @@ fn a_closed_window_is_probed_with_growing_gaps_for_as_long_as_the_peer_answers()
 fn a_window_smaller_than_a_segment_is_filled_only_after_a_probe_interval() {
     let mut peer = Peer::half_open(plain(), TcpOptions { mss: Some(1000), ..TcpOptions::default() });
     peer.sleep_ms(100);
-    peer.put(".", 1, 1, 0, 400);
+    peer.put(".", 1, 1, 0, 2_000);
+    peer.write(1_000);
+    assert_eq!(peer.sent().len(), 1);
+    peer.sleep_ms(100);
+    peer.put(".", 1, 1_001, 0, 400);
     peer.write(2_000);
     assert!(peer.sent().is_empty());
     let sent = peer.timers(Span::from_ms(450));
-    assert_eq!(sent, [(400, ". 1:401(400) ack 1".to_string())]);
+    assert_eq!(sent, [(500, ". 1001:1401(400) ack 1".to_string())]);
 }
 
 #[test]
