@@ -496,7 +496,7 @@ fn a_window_smaller_than_a_segment_is_filled_only_after_a_probe_interval() {
     peer.put(".", 1, 1_001, 0, 400);
     peer.write(2_000);
     assert!(peer.sent().is_empty());
-    let sent = peer.timers(Span::from_ms(450));
+    let sent = peer.timers(Span::from_ms(600));
     assert_eq!(sent, [(500, ". 1001:1401(400) ack 1".to_string())]);
 }
 
