@@ -15,6 +15,7 @@
 //! | `others.rs` | `plot`, `clean`, `completions` |
 //! | `doc.rs` | `doc` |
 //! | `validate.rs` | `conformance`, `reproduce` |
+//! | `stuck.rs` | runs that hang |
 //! | `report.rs` | JSON summaries, failed runs |
 //! | `progress.rs` | the bar |
 //! | `term.rs` | colours and messages |
@@ -29,6 +30,7 @@ mod others;
 mod progress;
 mod report;
 mod run;
+mod stuck;
 mod sweep;
 mod term;
 mod usage;

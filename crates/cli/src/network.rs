@@ -2,6 +2,7 @@
 
 use crate::Context;
 use crate::args::{CheckArgs, TopoArgs};
+use crate::report::at;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -24,25 +25,32 @@ pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
     let plan = Plan::new(&context.runner, &script, &wanted)?;
     plan.declared.expect.iter().try_for_each(|e| Threshold::parse(e, &plan.declared).map(drop))?;
     check_plots(&plan.declared)?;
+    plan.warnings.iter().for_each(|text| context.term.complain("warning:", text));
     let mut found: Vec<Found> = Vec::new();
     for run in &plan.runs {
-        let network = network_of(context, &plan, run).map_err(|mut error| {
+        let inspected = context.runner.inspect(&plan.script, &plan.experiment, &run.point);
+        let (network, warnings) = inspected.map_err(|mut error| {
             if plan.runs.len() > 1 {
                 error.message.push_str(&format!("\n  at the point {}", shown(&run.point)));
             }
             LabError::Script(error)
         })?;
+        for warning in warnings {
+            let sentence = format!("{}{}", warning.text, at(&warning.place));
+            note(&mut found, true, sentence, shown(&run.point));
+        }
         topology::check(&network).into_iter().for_each(|finding| add(&mut found, finding, shown(&run.point)));
     }
     for entry in &found {
-        let at = match entry.points.len() {
+        let where_ = match entry.points.len() {
             n if n == plan.runs.len() => String::new(),
             1 => format!("  (at {})", entry.points[0]),
             n => format!("  (at {n} of {} points, first {})", plan.runs.len(), entry.points[0]),
         };
-        context
-            .term
-            .complain(if entry.warning { "warning:" } else { "note:" }, &format!("{}{at}", entry.sentence));
+        context.term.complain(
+            if entry.warning { "warning:" } else { "note:" },
+            &format!("{}{where_}", entry.sentence),
+        );
     }
     let warnings = found.iter().filter(|entry| entry.warning).count();
     let code = if args.strict && warnings > 0 { 3 } else { 0 };
@@ -68,12 +76,13 @@ pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
 }
 
 fn add(found: &mut Vec<Found>, finding: Finding, point: String) {
-    match found.iter_mut().find(|entry| entry.sentence == finding.sentence) {
+    note(found, finding.problem.severity() == Severity::Warning, finding.sentence, point);
+}
+
+fn note(found: &mut Vec<Found>, warning: bool, sentence: String, point: String) {
+    match found.iter_mut().find(|entry| entry.sentence == sentence) {
         Some(entry) => entry.points.push(point),
-        None => {
-            let warning = finding.problem.severity() == Severity::Warning;
-            found.push(Found { warning, sentence: finding.sentence, points: vec![point] });
-        }
+        None => found.push(Found { warning, sentence, points: vec![point] }),
     }
 }
 

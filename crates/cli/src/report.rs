@@ -3,8 +3,9 @@
 use crate::term::Term;
 use crate::{INTERNAL, INTERRUPTED};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 use tidewire_lab::{Failure, Outcome, Plan, exit_code_of, shown};
-use tidewire_script::Place;
+use tidewire_script::{Place, RunResult};
 
 /// Different errors shown in full; the others are in the logs.
 const ERRORS: usize = 10;
@@ -56,6 +57,23 @@ impl Failures {
     }
 }
 
+/// Tells of what is probably not meant so, each once.
+#[derive(Default)]
+pub struct Warnings(BTreeSet<String>);
+
+impl Warnings {
+    pub fn tell(&mut self, result: &RunResult, term: &Term) {
+        for warning in &result.warnings {
+            if self.0.insert(warning.text.clone()) {
+                let mut lines = warning.text.splitn(2, '\n');
+                let mut text = format!("{}{}", lines.next().unwrap_or_default(), at(&warning.place));
+                lines.for_each(|more| text.push_str(&format!("\n{more}")));
+                term.complain("warning:", &text);
+            }
+        }
+    }
+}
+
 /// The gravest of what happened. `failed` says that a check or threshold did not hold.
 pub fn exit_code(outcome: &Outcome, failed: bool) -> u8 {
     let grave = outcome
@@ -102,6 +120,11 @@ pub fn joined(mut a: Json, b: Json) -> Json {
         a.extend(b);
     }
     a
+}
+
+/// `1 run`, `2 runs`.
+pub fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// `  exp.lua:12`, or nothing.

@@ -31,6 +31,8 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
     // A run judges no thresholds and draws no plots, but a mistake in them is better heard now than after a sweep.
     plan.declared.expect.iter().try_for_each(|e| Threshold::parse(e, &plan.declared).map(drop))?;
     check_plots(&plan.declared)?;
+    plan.warnings.iter().for_each(|text| term.complain("warning:", text));
+    crate::stuck::watch(context, &plan, None);
     let folder = Folder::of(&context.results_root(), &plan, &context.tool);
     let sure = plan.experiment.declared || context.globals.out.is_some();
     if sure {
@@ -47,6 +49,7 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
     let mut judge = |progress: Progress<'_>| {
         match progress {
             Progress::Failed(failure) => failures.tell(&plan, failure, term),
+            Progress::Finished(_, result) => report::Warnings::default().tell(result, term),
             // There is nothing to wait for but this run.
             Progress::Status(status) if status.asked == 1 => drop(context.interrupt.ask()),
             _ => {}

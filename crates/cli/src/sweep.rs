@@ -2,7 +2,7 @@
 
 use crate::args::SweepArgs;
 use crate::progress::Display;
-use crate::report::{self, Failures, figures, joined};
+use crate::report::{self, Failures, Warnings, counted, figures, joined};
 use crate::term::duration;
 use crate::{Context, usage};
 use serde_json::{Value as Json, json};
@@ -58,6 +58,7 @@ pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
         .map(|e| Threshold::parse(e, &plan.declared))
         .collect::<Result<Vec<_>, _>>()?;
     check_plots(&plan.declared)?;
+    plan.warnings.iter().for_each(|text| term.complain("warning:", text));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores, usize::from).min(plan.runs.len());
     let folder = Folder::of(&context.results_root(), &plan, &context.tool);
@@ -71,11 +72,15 @@ pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
         return Ok(dry_run(context, &plan, &folder));
     }
     folder.prepare(args.fresh)?;
-    let settings = Settings { jobs, captures: Some(folder.path.join("pcap")), ..context.settings() };
+    crate::stuck::watch(context, &plan, Some(&folder));
+    // A single run shows what it prints; many would talk across each other: their prints are in logs/.
+    let echo = plan.runs.len() == 1 && !context.globals.json;
+    let settings = Settings { jobs, echo, captures: Some(folder.path.join("pcap")), ..context.settings() };
     let cpu = usage::used().0;
-    let outcome = do_runs(context, &plan, &folder, &settings, &thresholds)?;
+    let mut warnings = Warnings::default();
+    let outcome = do_runs(context, &plan, &folder, &settings, &thresholds, &mut warnings)?;
     let cpu_s = usage::used().0 - cpu;
-    finish(context, &plan, &folder, &thresholds, outcome, (begin, jobs, cpu_s))
+    finish(context, &plan, &folder, &thresholds, outcome, &mut warnings, (begin, jobs, cpu_s))
 }
 
 fn dry_run(context: &Context, plan: &Plan, folder: &Folder) -> u8 {
@@ -99,6 +104,7 @@ fn do_runs(
     folder: &Folder,
     settings: &Settings,
     thresholds: &[Threshold],
+    warnings: &mut Warnings,
 ) -> Result<Outcome, LabError> {
     let term = &context.term;
     let mut display = Display::new(plan, &context.globals, *term);
@@ -108,6 +114,7 @@ fn do_runs(
         match progress {
             Progress::Failed(failure) => display.beside(|| failures.tell(plan, failure, term)),
             Progress::Finished(run, result) => {
+                display.beside(|| warnings.tell(result, term));
                 let head = Part { run: run.clone(), result: without_tables(result) };
                 let named = |threshold: &&Threshold| tidewire_lab::matches(&run.point, &threshold.only);
                 thresholds.iter().filter(named).try_for_each(|threshold| threshold.check_names(&head))?;
@@ -120,9 +127,9 @@ fn do_runs(
             Progress::Status(status) => {
                 if !told_found && status.found > 0 {
                     let line = format!(
-                        "{} of {} runs found, {} to go",
+                        "{} of {} found, {} to go",
                         status.found,
-                        status.total,
+                        counted(status.total, "run"),
                         status.total - status.found
                     );
                     display.beside(|| term.note(Tone::Plain, &line));
@@ -151,6 +158,7 @@ fn without_tables(result: &tidewire_script::RunResult) -> tidewire_script::RunRe
         record: result.record.clone(),
         tables: Vec::new(),
         checks: Vec::new(),
+        warnings: Vec::new(),
         log: Vec::new(),
         files: Vec::new(),
     }
@@ -163,6 +171,7 @@ fn finish(
     folder: &Folder,
     thresholds: &[Threshold],
     outcome: Outcome,
+    warnings: &mut Warnings,
     (begin, jobs, cpu_s): (SystemTime, usize, f64),
 ) -> Result<u8, LabError> {
     let term = &context.term;
@@ -190,6 +199,7 @@ fn finish(
     write_manifest(plan, folder, &results, &outcome, &context.circumstances(begin, jobs)).map_err(failed)?;
     folder.link_latest().map_err(failed)?;
     let results = results.of_plan(plan);
+    results.runs.iter().for_each(|part| warnings.tell(&part.result, term));
     let (judged, errors) = judge_all(thresholds, &results);
     wrong.extend(errors);
     let complete = outcome.stopped.is_none() && outcome.status.asked == 0;
@@ -268,10 +278,11 @@ fn say(
         return;
     }
     let wall = status.wall.as_secs_f64();
-    let runs = if status.finished == 1 { "1 run".to_owned() } else { format!("{} runs", status.finished) };
+    let runs = counted(status.finished, "run");
     let mut headline = format!("{}   {runs} in {}", plan.experiment.name, duration(wall));
     if status.finished == 0 {
-        headline = format!("{}   nothing to run, {} runs found", plan.experiment.name, status.found);
+        headline =
+            format!("{}   nothing to run, {} found", plan.experiment.name, counted(status.found, "run"));
     } else {
         headline.push_str(&format!("   {} packet hops", human_count(status.packet_hops as f64)));
         headline.push_str(&format!("   {} events/s", human_count(status.events as f64 / wall.max(1e-9))));
@@ -299,9 +310,15 @@ fn say(
     if let Some((part, _)) = failed.first() {
         let more = failed.len().saturating_sub(CHECKS_TOLD);
         if more > 0 {
-            plain(Tone::Plain, format!("        and {more} more failed checks, see status in runs.csv"));
+            let more = counted(more, "more failed check");
+            plain(Tone::Plain, format!("        and {more}, see status in runs.csv"));
         }
         plain(Tone::Faint, format!("        look closer: {} -v", plan.repeat(&part.run.point, part.run.rep)));
+    }
+    let checks: usize = results.runs.iter().map(|part| part.result.checks.len()).sum();
+    if checks > 0 {
+        let text = format!("  checks {}/{checks}", checks - failed.len());
+        plain(Tone::Faint, text);
     }
     plain(Tone::Plain, String::new());
     let series = has_rows(&folder.path.join("series.csv")).then_some("series.csv");
@@ -337,10 +354,13 @@ fn closing(context: &Context, outcome: &Outcome, judged: &Judged) {
     let (term, status) = (&context.term, &outcome.status);
     let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
     if lost > 0 {
-        term.say(&vec![(Tone::Bad, format!("  {lost} of {} thresholds failed", judged.len()))]);
+        term.say(&vec![(Tone::Bad, format!("  {lost} of {} failed", counted(judged.len(), "threshold")))]);
     }
     if status.failed > 0 {
-        term.say(&vec![(Tone::Bad, format!("  {} of {} runs failed", status.failed, status.total))]);
+        term.say(&vec![(
+            Tone::Bad,
+            format!("  {} of {} failed", status.failed, counted(status.total, "run")),
+        )]);
     }
     let done = status.found + status.finished;
     if status.asked > 0 && done < status.total {

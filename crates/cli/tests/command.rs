@@ -154,3 +154,12 @@ fn completions_are_printed_for_a_shell() {
     let output = tidewire(dir.path(), &["completions", "bash"]);
     assert!(text(&output.stdout).contains("_tidewire"));
 }
+
+#[test]
+fn the_reference_in_the_documentation_is_what_the_command_prints() {
+    let dir = tempfile::tempdir().unwrap();
+    let printed = text(&tidewire(dir.path(), &["doc", "--markdown"]).stdout);
+    let written = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference.md");
+    let written = fs::read_to_string(written).unwrap();
+    assert!(written == printed, "write it anew: tidewire doc --markdown > docs/reference.md");
+}

@@ -1,8 +1,10 @@
 //! Whole experiments from outside: files, exit codes, what is printed where.
 
+mod place;
+
+use place::{Place, text};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
 const SWEEP: &str = r#"
 local p = experiment {
@@ -16,43 +18,6 @@ net:link(a, b, { rate = "4Mbps", delay = "5ms", forward = { loss = p.loss } })
 local flow = p.proto == "tcp" and a:bulk { to = b } or a:cbr { to = b, rate = "3Mbps", size = 1000 }
 at_end(function() record { goodput_mbps = flow.goodput_mbps } end)
 "#;
-
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new(scripts: &[(&str, &str)]) -> Place {
-        let dir = tempfile::tempdir().unwrap();
-        scripts.iter().for_each(|(name, text)| fs::write(dir.path().join(name), text).unwrap());
-        Place(dir)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
-        command.args(line.split(' ').filter(|word| !word.is_empty())).current_dir(self.0.path());
-        command.env_remove("CLICOLOR_FORCE").env_remove("RUST_BACKTRACE");
-        command
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.command(line).output().expect("the command starts")
-    }
-
-    #[track_caller]
-    fn expect(&self, line: &str, code: i32) -> (String, String) {
-        let output = self.run(line);
-        let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert_eq!(output.status.code(), Some(code), "{line}\n{out}\n{err}");
-        (out, err)
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("UTF-8")
-}
 
 fn csv_files(folder: &Path) -> Vec<(String, String)> {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -131,7 +96,7 @@ fn a_threshold_or_check_that_fails_exits_with_1() {
     let (out, _) = place.expect("sweep strict.lua", 1);
     assert!(out.contains("FAIL  mean(goodput_mbps) > 9"), "{out}");
     assert!(out.contains("look closer: tidewire run strict.lua -p proto=tcp -p loss=0% --rep "), "{out}");
-    assert!(out.contains("1 of 1 thresholds failed"), "{out}");
+    assert!(out.contains("1 of 1 threshold failed"), "{out}");
     let (out, _) = place.expect("run check.lua", 1);
     assert!(out.contains("FAIL  one is not 2  check.lua:1"), "{out}");
 }
@@ -168,7 +133,11 @@ fn an_error_in_one_run_leaves_the_others_alone() {
     assert!(err.contains("5 more runs failed in the same way"), "{err}");
     assert!(out.contains("6 of 12 runs failed"), "{out}");
     let runs = fs::read_to_string(place.path("results/lossy/latest/runs.csv")).unwrap();
-    assert_eq!((runs.matches(",ok,").count(), runs.matches(",failed,attempt").count()), (6, 6), "{runs}");
+    assert_eq!(
+        (runs.matches(",ok,").count(), runs.matches(",failed,lossy.lua:11: attempt").count()),
+        (6, 6),
+        "{runs}"
+    );
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub fn summary_lines(results: &Results, width: usize) -> Vec<Line> {
     if single {
         lines.extend(single_point(results, &metrics));
     } else {
-        lines.extend(pivot(results, &metrics, width));
+        lines.extend(if metrics.is_empty() { Vec::new() } else { pivot(results, &metrics, width) });
     }
     if !lines.is_empty() {
         let counts: Vec<usize> = results.points().iter().map(|point| results.at(point).count()).collect();
@@ -51,9 +51,14 @@ pub fn summary_lines(results: &Results, width: usize) -> Vec<Line> {
             _ => vec![(Tone::Faint, format!("  (mean, 95 % confidence interval of {runs} runs)"))],
         });
     }
-    let hidden = results.metrics.len().saturating_sub(metrics.len());
+    let points = results.points();
+    let numeric = |metric: &&String| points.iter().any(|point| results.summary(point, metric).n() > 0);
+    let hidden = results.metrics.iter().filter(numeric).count().saturating_sub(metrics.len());
     if hidden > 0 {
-        lines.push(vec![(Tone::Faint, format!("  and {hidden} more metrics in summary.csv"))]);
+        lines.push(vec![(
+            Tone::Faint,
+            format!("  and {hidden} more {} in summary.csv", if hidden == 1 { "metric" } else { "metrics" }),
+        )]);
     }
     lines
 }
@@ -131,7 +136,11 @@ pub fn verdict_lines(plan: &Plan, judged: &[(Threshold, Vec<Verdict>)]) -> Vec<L
             }
         }
         if failed.len() > POINTS {
-            let text = format!("        and {} more points, see expect.json", failed.len() - POINTS);
+            let text = format!(
+                "        and {} more {}, see expect.json",
+                failed.len() - POINTS,
+                if failed.len() == POINTS + 1 { "point" } else { "points" }
+            );
             extra.push((said, vec![(Tone::Bad, text)]));
         }
     }

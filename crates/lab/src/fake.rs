@@ -146,6 +146,7 @@ pub fn result(request: &RunRequest) -> RunResult {
             ("delay_ms".into(), Value::Float(20.0 + loss)),
         ],
         tables: vec![("flows".into(), flows), ("series".into(), series)],
+        warnings: Vec::new(),
         checks: vec![Check { passed: true, text: "it holds".into(), place: None }],
         log: vec!["hello".into()],
         files: Vec::new(),

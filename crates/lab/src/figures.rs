@@ -71,19 +71,15 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
     let unit = frame.units.get(y).map(String::as_str);
     let y_axis =
         y_axis(y, unit, rows.iter().filter_map(|row| row[y_at].number_or_truth()), log('y') == Some(true));
-    let quantity = capital(&quantity_of(y));
+    let quantity = capital(&words(&quantity_of(y)));
     let mut figure = Figure {
-        title: if cdf {
-            quantity.clone()
-        } else {
-            format!("{quantity} against {}", x_name.replace('_', " "))
-        },
+        title: if cdf { quantity.clone() } else { format!("{quantity} against {}", words(&x_name)) },
         subtitle: frame.name.clone(),
         caption: caption(spec, &kind, frame, &rows, x_at, y_at, &[color, facet, x_at]),
         panels: facets.iter().map(panel).collect(),
         x: x.map_or_else(|| y_axis.clone(), |x| x.axis),
         y: y_axis,
-        legend_title: spec.color.clone().unwrap_or_default().replace('_', " "),
+        legend_title: words(&spec.color.clone().unwrap_or_default()),
         ..Figure::default()
     };
     if cdf {
@@ -107,7 +103,7 @@ fn across(
     categories: bool,
 ) -> Across {
     let values = distinct(rows.iter().map(|row| &row[at]));
-    let label = capital(&name.replace('_', " "));
+    let label = capital(&words(name));
     if !one_kind(&values) || categories {
         let axis = Axis::ordinal(label, values.iter().map(Value::to_string));
         return Across { values, axis, scale: None };
@@ -129,7 +125,10 @@ fn across(
         Some(Kind::Packets) => (1.0, format!("{label} (packets)"), Format::Auto),
         None => (
             1.0,
-            label_of(name, frame.units.get(name).map(String::as_str).or_else(|| unit_of(name))),
+            capital(&words(&label_of(
+                name,
+                frame.units.get(name).map(String::as_str).or_else(|| unit_of(name)),
+            ))),
             Format::Auto,
         ),
     };
@@ -152,8 +151,7 @@ fn looks_geometric(ascending: &[f64]) -> bool {
 fn y_axis(name: &str, unit: Option<&str>, values: impl Iterator<Item = f64>, log: bool) -> Axis {
     let all = Summary::of(values);
     let (min, max) = (all.min().unwrap_or(0.0), all.max().unwrap_or(0.0));
-    let mut axis = Axis::linear(label_of(name, unit));
-    axis.label = capital(&axis.label);
+    let mut axis = Axis::linear(capital(&words(&label_of(name, unit))));
     if log {
         axis.scale = Scale::Log10;
     } else if min >= 0.0 && min <= 0.5 * max {
@@ -222,6 +220,25 @@ fn caption(
         text.push_str(&format!(" Pooled over {}.", pooled.join(", ")));
     }
     text
+}
+
+/// Words that are written in capitals.
+const ACRONYMS: [&str; 18] = [
+    "ack", "aqm", "arp", "bdp", "cpu", "dns", "ecn", "fct", "http", "ip", "mss", "mtu", "rto", "rtt", "tcp",
+    "tls", "ttl", "udp",
+];
+
+/// A name of a script as words: `rtt_min` is `RTT min`; what is not lower case is the author's own and stays.
+pub(crate) fn words(name: &str) -> String {
+    let spaced = name.replace('_', " ");
+    let word = |word: &str| match word {
+        "cc" => "congestion control".to_owned(),
+        "srtt" => "smoothed RTT".to_owned(),
+        "rtts" => "RTTs".to_owned(),
+        word if ACRONYMS.contains(&word) => word.to_uppercase(),
+        word => word.to_owned(),
+    };
+    spaced.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) fn capital(text: &str) -> String {
@@ -300,6 +317,14 @@ mod tests {
         assert_eq!(figure.panels.len(), 5);
         assert_eq!(figure.panels[1].title, "loss = 0.1%");
         assert!(matches!(&figure.panels[0].curves[0].marks, Marks::Bars(bars) if bars.len() == 2));
+    }
+
+    #[test]
+    fn acronyms_are_written_in_capitals_and_words_begin_with_one_only_in_front() {
+        assert_eq!(capital(&words("rtt_min")), "RTT min");
+        assert_eq!(capital(&words("delay p95 (ms)")), "Delay p95 (ms)");
+        assert_eq!(words("cc"), "congestion control");
+        assert_eq!(capital(&words("goodput (Mbit/s)")), "Goodput (Mbit/s)");
     }
 
     #[test]

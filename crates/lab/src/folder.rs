@@ -5,7 +5,7 @@ use crate::error::LabError;
 use crate::part::{Part, encode};
 use crate::plan::{Plan, PlannedRun};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -85,6 +85,13 @@ impl Folder {
         let mut heads = self.heads();
         heads.retain(|_, part| !matches!(part.result.ended, Ended::Failed | Ended::Cut));
         heads
+    }
+
+    /// The runs that failed when they were last tried.
+    pub fn failed(&self) -> BTreeSet<String> {
+        let mut heads = self.heads();
+        heads.retain(|_, part| part.result.ended == Ended::Failed);
+        heads.into_keys().collect()
     }
 
     fn part_files(&self) -> Vec<PathBuf> {

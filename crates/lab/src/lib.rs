@@ -68,4 +68,4 @@ pub use plan::{Plan, PlannedRun, Wanted, quoted, run_seed};
 pub use plots::{check_plot_metrics, check_plots, draw, replot};
 pub use results::{Results, matches, recorded};
 pub use runner::{Overrides, Runner, ScriptRunner};
-pub use sweep::{Failure, Interrupt, Judge, Outcome, Progress, Settings, Status, sweep};
+pub use sweep::{Failure, Interrupt, Judge, Outcome, Progress, Settings, Status, failed_run, sweep};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 use tidewire_metrics::{Table, Value};
-use tidewire_script::{Check, Ended, Fault, Place, Point, RunResult, ScriptError};
+use tidewire_script::{Check, Ended, Fault, Place, Point, RunResult, ScriptError, Warning};
 use tidewire_units::Span;
 
 /// Raised whenever the meaning of a field changes: older parts are then run again.
@@ -52,6 +52,8 @@ struct Head {
     packet_hops: u64,
     record: Vec<(String, Value)>,
     checks: Vec<(bool, String, StoredPlace)>,
+    #[serde(default)]
+    warnings: Vec<(String, StoredPlace)>,
     log: Vec<String>,
     files: Vec<(PathBuf, String)>,
     tables: Vec<TableHead>,
@@ -96,6 +98,7 @@ pub fn encode(run: &PlannedRun, result: &RunResult) -> String {
         packet_hops: result.packet_hops,
         record: result.record.clone(),
         checks: result.checks.iter().map(|c| (c.passed, c.text.clone(), place(&c.place))).collect(),
+        warnings: result.warnings.iter().map(|w| (w.text.clone(), place(&w.place))).collect(),
         log: result.log.clone(),
         files: result.files.clone(),
         tables: result.tables.iter().map(table_head).collect(),
@@ -163,6 +166,7 @@ fn decode_head(line: &str) -> Result<(Part, Vec<usize>), NotAPart> {
             .into_iter()
             .map(|(passed, text, at)| Check { passed, text, place: place(at) })
             .collect(),
+        warnings: head.warnings.into_iter().map(|(text, at)| Warning { text, place: place(at) }).collect(),
         log: head.log,
         files: head.files,
     };
@@ -232,6 +236,10 @@ mod tests {
             record: vec![("x".into(), Value::Float(1e300)), ("ok".into(), true.into())],
             tables: vec![("flows".into(), table), ("empty".into(), Table::new(["z"]))],
             checks: vec![Check { passed: false, text: "é".into(), place: None }],
+            warnings: vec![Warning {
+                text: "x_ms is infinite".into(),
+                place: Some(Place { file: "x.lua".into(), line: 2 }),
+            }],
             log: vec!["a".into(), String::new()],
             files: vec![("lib/m.lua".into(), "abc".into())],
         };

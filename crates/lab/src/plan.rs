@@ -1,8 +1,8 @@
 //! From a script and a command line to the list of runs.
 
-use crate::error::{LabError, suggestion};
+use crate::error::{LabError, did_you_mean, suggestion};
 use crate::filter::{Filter, read_value};
-use crate::params::{Params, point_id, run_id, same};
+use crate::params::{Params, measure, point_id, run_id, same};
 use crate::runner::{Overrides, Runner};
 use std::collections::BTreeSet;
 use tidewire_metrics::Value;
@@ -56,6 +56,8 @@ pub struct Plan {
     pub runs: Vec<PlannedRun>,
     /// Options of the command line that a single run must repeat, such as `--seed 7`.
     pub repeat_options: String,
+    /// What of the command line is probably not meant so.
+    pub warnings: Vec<String>,
 }
 
 impl Plan {
@@ -95,7 +97,8 @@ impl Plan {
             }));
         }
         let until = wanted.until;
-        Ok(Plan { script: script.clone(), declared, experiment, until, runs, repeat_options })
+        let warnings = strange_values(&overrides, &declared);
+        Ok(Plan { script: script.clone(), declared, experiment, until, runs, repeat_options, warnings })
     }
 
     /// The parameters of the plan and of further points.
@@ -209,6 +212,43 @@ fn read_overrides(params: &[String], declared: &Experiment) -> Result<Overrides,
         }
     }
     Ok(overrides)
+}
+
+/// Values of the command line that are of another kind than all of the script's own: probably mistyped.
+fn strange_values(overrides: &Overrides, declared: &Experiment) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, values) in overrides {
+        let Some((_, known)) = declared.params.iter().find(|(known, _)| known == name) else { continue };
+        let kind = |text: &str| measure(text).map(|(kind, _)| kind);
+        let texts: Vec<&str> = known
+            .iter()
+            .filter_map(|value| match value {
+                Value::Text(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        for value in values.iter().filter(|value| !known.iter().any(|own| same(own, value))) {
+            // Another "0.3%" beside "1%" is a further point of the grid; another word beside "tcp" is hardly one.
+            let fits = match value {
+                Value::Text(text) if text.parse::<f64>().is_ok() => true,
+                Value::Text(text) => kind(text).is_some_and(|own| texts.iter().any(|t| kind(t) == Some(own))),
+                _ => true,
+            };
+            if !fits {
+                let text = value.to_string();
+                let meant = match did_you_mean(&text, texts.iter().copied()) {
+                    Some(meant) => format!("; did you mean '{meant}'?"),
+                    None => String::new(),
+                };
+                let all: Vec<String> = known.iter().map(Value::to_string).collect();
+                notes.push(format!(
+                    "-p {name}={text}: the script's values of '{name}' are {}{meant}",
+                    all.join(", ")
+                ));
+            }
+        }
+    }
+    notes
 }
 
 /// A value of the same type as the script's values, where it can be.

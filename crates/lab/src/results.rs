@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use tidewire_metrics::{Histogram, Summary, Table, Value, unit_of};
-use tidewire_script::{Ended, Experiment, Point};
+use tidewire_script::{Ended, Experiment, Place, Point, RunResult};
 
 /// What runs recorded.
 #[derive(Debug)]
@@ -116,18 +116,7 @@ impl Results {
             ];
             row.extend(self.params.cells(&run.point));
             row.extend(self.metrics.iter().map(|metric| value_of(&result.record, metric)));
-            let error = result
-                .error
-                .as_ref()
-                .map(|error| error.message.lines().next().unwrap_or_default().to_owned());
-            let failed_check = result.checks.iter().any(|check| !check.passed);
-            let status = if error.is_some() {
-                "failed"
-            } else if failed_check {
-                "check_failed"
-            } else {
-                "ok"
-            };
+            let (status, error) = status_of(result);
             row.push(ended_word(result.ended).into());
             row.push(Value::Float(result.sim.as_secs_f64()));
             row.push(status.into());
@@ -170,6 +159,24 @@ impl Results {
         let plotted = self.experiment.plots.iter().filter_map(|plot| plot.x.as_deref());
         let plotted = plotted.filter_map(|x| self.params.get(x)).find(fits);
         plotted.or_else(|| self.params.list.iter().rev().filter(fits).max_by_key(|param| param.values.len()))
+    }
+}
+
+/// `status` and `error` of a run: what went wrong first, with its line.
+fn status_of(result: &RunResult) -> (&'static str, Option<String>) {
+    let placed = |text: &str, place: &Option<Place>| match place {
+        Some(place) if !text.starts_with(&format!("{}:{}", place.file, place.line)) => {
+            format!("{}:{}: {text}", place.file, place.line)
+        }
+        _ => text.to_owned(),
+    };
+    if let Some(error) = &result.error {
+        let first = error.message.lines().next().unwrap_or_default();
+        return ("failed", Some(placed(first, &error.place)));
+    }
+    match result.checks.iter().find(|check| !check.passed) {
+        Some(check) => ("check_failed", Some(placed(&check.text, &check.place))),
+        None => ("ok", None),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::captures::Captures;
 use tidewire_metrics::Value;
-use tidewire_script::{Experiment, Point, RunRequest, RunResult, Script, ScriptError};
+use tidewire_script::{Experiment, Point, RunRequest, RunResult, Script, ScriptError, Warning};
 
 /// Values of parameters that replace the script's own.
 pub type Overrides = Vec<(String, Vec<Value>)>;
@@ -28,6 +28,16 @@ pub trait Runner: Sync {
         experiment: &Experiment,
         point: &Point,
     ) -> Result<tidewire_topology::Plan, ScriptError>;
+
+    /// As `network`, with what looks wrong in the script. A run that would never end is an error.
+    fn inspect(
+        &self,
+        script: &Script,
+        experiment: &Experiment,
+        point: &Point,
+    ) -> Result<(tidewire_topology::Plan, Vec<Warning>), ScriptError> {
+        self.network(script, experiment, point).map(|network| (network, Vec::new()))
+    }
 }
 
 /// Runs Lua scripts.
@@ -58,5 +68,14 @@ impl Runner for ScriptRunner {
         point: &Point,
     ) -> Result<tidewire_topology::Plan, ScriptError> {
         tidewire_script::build(script, experiment, point)
+    }
+
+    fn inspect(
+        &self,
+        script: &Script,
+        experiment: &Experiment,
+        point: &Point,
+    ) -> Result<(tidewire_topology::Plan, Vec<Warning>), ScriptError> {
+        tidewire_script::inspect(script, experiment, point)
     }
 }

@@ -173,7 +173,9 @@ pub fn sweep(
     let matches = |run: &PlannedRun| found.get(&run.id).is_some_and(|part| part.run.seed == run.seed);
     // All points once before any of them a second time: an early stop leaves something to see of each.
     let mut todo: Vec<usize> = (0..plan.runs.len()).filter(|at| !matches(&plan.runs[*at])).collect();
-    todo.sort_by_key(|at| plan.runs[*at].rep);
+    // What failed before comes last: it may fail again, or hang.
+    let failed = folder.map(Folder::failed).unwrap_or_default();
+    todo.sort_by_key(|at| (failed.contains(&plan.runs[*at].id), plan.runs[*at].rep));
     let total = plan.runs.len();
     let status = Status { total, found: total - todo.len(), ..Status::default() };
     let jobs = settings.jobs.clamp(1, todo.len().max(1));
@@ -305,16 +307,23 @@ fn name_units(result: &mut RunResult, experiment: &Experiment) {
 }
 
 fn internal_failure(message: &str) -> RunResult {
+    failed_run(ScriptError { fault: Fault::Script, place: None, message: message.to_owned() })
+}
+
+/// The result of a run that measured nothing.
+pub fn failed_run(error: ScriptError) -> RunResult {
+    let message = error.message.clone();
     RunResult {
         ended: Ended::Failed,
-        error: Some(ScriptError { fault: Fault::Script, place: None, message: message.to_owned() }),
+        error: Some(error),
         sim: tidewire_units::Span::ZERO,
         events: 0,
         packet_hops: 0,
         record: Vec::new(),
         tables: Vec::new(),
         checks: Vec::new(),
-        log: vec![message.to_owned()],
+        warnings: Vec::new(),
+        log: vec![message],
         files: Vec::new(),
     }
 }

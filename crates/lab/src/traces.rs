@@ -1,7 +1,7 @@
 //! Figures over time: one metric of `series.csv`, a curve per object or parameter, a panel per remaining point.
 
 use crate::error::LabError;
-use crate::figures::{Named, capital};
+use crate::figures::{Named, capital, words};
 use crate::frame::{Frame, distinct};
 use crate::params::{same, value_of};
 use std::path::Path;
@@ -75,7 +75,7 @@ pub fn trace_of(
     let unit_at = frame.table.columns.iter().position(|column| column == "unit");
     let unit =
         unit_at.and_then(|at| rows.first().map(|row| row[at].to_string())).filter(|unit| !unit.is_empty());
-    let mut y_axis = Axis::linear(capital(&label_of(&metric, unit.as_deref())));
+    let mut y_axis = Axis::linear(capital(&words(&label_of(&metric, unit.as_deref()))));
     if rows.iter().filter_map(|row| row[y].number()).all(|value| value >= 0.0) {
         y_axis.range.low = Some(0.0);
     }
@@ -84,7 +84,7 @@ pub fn trace_of(
     }
     let more = if left_out > 0 { format!(" {left_out} more points not shown.") } else { String::new() };
     let figure = Figure {
-        title: format!("{} over time", capital(&quantity_of(&metric))),
+        title: format!("{} over time", capital(&words(&quantity_of(&metric)))),
         subtitle: name.to_owned(),
         caption: format!("Replication {rep}.{more}"),
         panels: titles.iter().map(panel).collect(),

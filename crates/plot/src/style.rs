@@ -1,5 +1,5 @@
 //! Colours, dashes, markers and hatches. Colours are those of Okabe and Ito without yellow, which vanishes
-//! on white. Colour, dash and marker repeat after different counts, so that curves differ in grey too.
+//! on white, with a wine red of Tol and a grey. Colour, dash and marker repeat after different counts, so that curves differ in grey too.
 
 use std::fmt::Write;
 
@@ -15,7 +15,8 @@ pub(crate) const GRID: &str = "#e3e3e3";
 /// Paper.
 pub(crate) const PAPER: &str = "#ffffff";
 
-const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
+const COLORS: [&str; 9] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#882255", "#8c8c8c"];
 
 const DASHES: [&[f64]; 5] = [&[], &[4.0, 2.0], &[1.2, 1.6], &[6.0, 1.8, 1.2, 1.8], &[8.0, 2.0]];
 

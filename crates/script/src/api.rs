@@ -173,6 +173,15 @@ pub struct Check {
     pub place: Option<Place>,
 }
 
+/// Something that is probably not what the script's author meant; the run goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Warning {
+    /// One sentence, or more on further, indented lines.
+    pub text: String,
+    /// Where it stands.
+    pub place: Option<Place>,
+}
+
 /// What a run measured. Also filled, as far as it goes, when the run failed.
 #[derive(Clone, Debug)]
 pub struct RunResult {
@@ -193,6 +202,8 @@ pub struct RunResult {
     pub tables: Vec<(String, Table)>,
     /// Checks.
     pub checks: Vec<Check>,
+    /// What is probably not meant so, each once.
+    pub warnings: Vec<Warning>,
     /// What the script printed and what was logged, one line each.
     pub log: Vec<String>,
     /// Files read besides the script: path and contents' SHA-256 in hex.

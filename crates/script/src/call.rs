@@ -151,7 +151,25 @@ impl Call {
 
 /// Reads the arguments of a call. Mistakes carry the place of the call.
 pub(crate) fn check(lua: &Lua, sim: &Shared, func: &'static Func, args: MultiValue) -> mlua::Result<Call> {
-    read(lua, sim, func, args).map_err(|mistake| placed(lua, mistake).into())
+    read(lua, sim, func, args).map_err(|mistake| placed(lua, with_a_dot(lua, sim, func, mistake)).into())
+}
+
+/// Where the source line calls the method with a dot, that is the mistake: the first argument has become the receiver.
+fn with_a_dot(lua: &Lua, sim: &Shared, func: &'static Func, mistake: Mistake) -> Mistake {
+    let short = func.short();
+    let Some(line) = here(lua).and_then(|place| sim.sources.line(&place)) else { return mistake };
+    let Some(at) = func.name.contains(':').then(|| line.find(&format!(".{short}"))).flatten() else {
+        return mistake;
+    };
+    let after = line[at + 1 + short.len()..].trim_start().chars().next();
+    let is_name = |c: &char| c.is_alphanumeric() || *c == '_';
+    let owner: String = line[..at].chars().rev().take_while(is_name).collect();
+    let owner: String = owner.chars().rev().collect();
+    if owner.is_empty() || !after.is_some_and(|c| "({\"'".contains(c)) {
+        return mistake;
+    }
+    Mistake::new(format!("{owner}.{short}(...) is called with a dot; write {owner}:{short}(...)"))
+        .at_word(short)
 }
 
 /// The same mistake with the place of the running call.

@@ -3,7 +3,7 @@
 use crate::call::{Call, check, placed};
 use crate::mistake::{Mistake, did_you_mean};
 use crate::sched::Record;
-use crate::sim::Shared;
+use crate::sim::{Shared, here};
 use crate::spec::Func;
 use crate::values::parse_peer;
 use mlua::{
@@ -139,7 +139,11 @@ impl<'a> Registry<'a> {
             let call = check(lua, &sim, func, args)?;
             let run = || body(lua, &sim, call);
             let result = if func.owner() == "net" { sim.unwatched(run) } else { run() };
-            result.and_then(|values| values.into_lua_multi(lua)).map_err(|error| located(lua, error))
+            let values = result.and_then(|values| values.into_lua_multi(lua));
+            if let Ok(values) = &values {
+                sim.note_refusal(lua, func.short(), values);
+            }
+            values.map_err(|error| located(lua, error))
         })?;
         self.put(func, function)
     }
@@ -355,28 +359,42 @@ pub(crate) fn peer_handle(lua: &Lua, sim: &Shared, ip: Ipv4Addr, port: u16) -> m
     Ok(fresh)
 }
 
-/// The address of a peer, with its port, or `port`. `None` for a name that no host has.
+/// The address of a peer, with its port, or `port`; the error that scripts get for a name that no host has, or for a node
+/// without an address.
 pub(crate) fn resolve(
+    lua: &Lua,
     sim: &Shared,
     peer: &crate::values::Peer,
     port: Option<u16>,
-) -> mlua::Result<Option<(Ipv4Addr, Option<u16>)>> {
+) -> mlua::Result<Result<(Ipv4Addr, Option<u16>), &'static str>> {
     use crate::values::Peer;
+    // As on Linux, the unspecified address as a destination is this host.
+    let usable = |ip: Ipv4Addr| if ip.is_unspecified() { Ipv4Addr::LOCALHOST } else { ip };
     Ok(match peer {
-        Peer::Address(ip, own) => Some((*ip, port.or(*own))),
+        Peer::Address(ip, own) => Ok((usable(*ip), port.or(*own))),
         Peer::Unknown(name) => match parse_peer(sim, name) {
-            Peer::Address(ip, own) => Some((ip, port.or(own))),
-            _ => None,
+            Peer::Address(ip, own) => Ok((usable(ip), port.or(own))),
+            _ => Err("no such host"),
         },
         Peer::Node(node) => {
             let world = sim.world()?;
-            let address = world.plan().address_of(*node);
             let name = &world.plan().node(*node).name;
-            let ip = address.ok_or_else(|| {
-                Mistake::new(format!("'{name}' has no address: it has no link, or is a switch"))
-                    .note("join it to the network with net:link() or net:lan()")
-            })?;
-            Some((ip, port))
+            match (world.plan().address_of(*node), world.plan().node(*node).spec.kind()) {
+                (Some(ip), _) => Ok((ip, port)),
+                (None, NodeKind::Switch) => {
+                    return Err(Mistake::new(format!("'{name}' is a switch: it has no address"))
+                        .at_word(name)
+                        .into());
+                }
+                (None, _) => {
+                    let text = format!(
+                        "nothing can reach '{name}': it has no link (the answer is nil, \"unreachable\")\n  \
+                         join it to the network with net:link() or net:lan()"
+                    );
+                    sim.out.borrow_mut().warn(text, here(lua));
+                    Err("unreachable")
+                }
+            }
         }
     })
 }

@@ -39,5 +39,5 @@ mod state;
 mod values;
 
 pub use api::*;
-pub use run::{OpenCapture, build, load, plan, run, run_capturing};
-pub use state::watchdog::{Stuck, on_stuck};
+pub use run::{OpenCapture, build, inspect, load, plan, run, run_capturing};
+pub use state::watchdog::{Stuck, StuckRun, on_stuck};

@@ -97,6 +97,13 @@ impl Sources {
         self.0.borrow()[i].0.clone()
     }
 
+    /// The line at a place, if its text is known.
+    pub fn line(&self, place: &Place) -> Option<String> {
+        let all = self.0.borrow();
+        let (_, text) = all.iter().find(|(chunk, _)| *chunk == place.file)?;
+        text.lines().nth(place.line.checked_sub(1)? as usize).map(str::to_owned)
+    }
+
     /// A line, without its indentation; with `word`, the first line from there on (within the statement) that holds it.
     fn quote(&self, place: &Place, word: Option<&str>) -> Option<(u32, String)> {
         let all = self.0.borrow();
@@ -130,9 +137,6 @@ fn nesting(line: &str) -> i32 {
 /// Where a word (or any text that is not a word) stands in a line.
 fn find_word(line: &str, word: &str) -> Option<usize> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    if word.is_empty() {
-        return None;
-    }
     if word.is_empty() {
         return None;
     }

@@ -1,6 +1,6 @@
 //! What a run measures and says: columns, tables, checks, the log.
 
-use crate::{Check, Place};
+use crate::{Check, Place, Warning};
 use std::collections::BTreeMap;
 use tidewire_metrics::{Histogram, Table, Value};
 use tidewire_units::Instant;
@@ -12,6 +12,7 @@ pub(crate) struct Output {
     pub echo: bool,
     pub log: Vec<String>,
     pub checks: Vec<Check>,
+    pub warnings: Vec<Warning>,
     record: Vec<(String, Value)>,
     /// Histograms, counters and gauges become columns at the end; by order of first appearance.
     pub histograms: Vec<(String, Histogram)>,
@@ -102,6 +103,14 @@ impl Output {
     /// A check of the script.
     pub fn check(&mut self, passed: bool, text: String, place: Option<Place>) {
         self.checks.push(Check { passed, text, place });
+    }
+
+    /// Something that is probably not meant so; each sentence is said once.
+    pub fn warn(&mut self, text: impl Into<String>, place: Option<Place>) {
+        let text = text.into();
+        if !self.warnings.iter().any(|known| known.text == text) {
+            self.warnings.push(Warning { text, place });
+        }
     }
 
     /// Nothing of Lua is kept here.

@@ -4,9 +4,11 @@ use crate::mistake::{Mistake, did_you_mean, mistake_of, render};
 use crate::output::Output;
 use crate::sched;
 use crate::sim::{Ending, Mode, Shared, Sim, here};
-use crate::state::watchdog::Watch;
+use crate::state::watchdog::{Watch, Who};
 use crate::state::{Draw, LuaState, Natives, furnish};
-use crate::{Ended, Experiment, Fault, Point, RunRequest, RunResult, Script, ScriptError, bind, classes};
+use crate::{
+    Ended, Experiment, Fault, Point, RunRequest, RunResult, Script, ScriptError, Warning, bind, classes,
+};
 use mlua::{Lua, MultiValue, Value};
 use std::path::Path;
 use std::rc::Rc;
@@ -87,6 +89,31 @@ pub fn plan(script: &Script, overrides: &[(String, Vec<metrics::Value>)]) -> Res
 /// # Errors
 /// Mistakes of the script up to the point where time would start.
 pub fn build(script: &Script, experiment: &Experiment, point: &Point) -> Result<Plan, ScriptError> {
+    built(script, experiment, point).map(|(plan, _)| plan)
+}
+
+/// As [`build`]; with what looks wrong up to the point where time would start.
+///
+/// # Errors
+/// Also a run that would never end.
+pub fn inspect(
+    script: &Script,
+    experiment: &Experiment,
+    point: &Point,
+) -> Result<(Plan, Vec<Warning>), ScriptError> {
+    let (plan, run) = built(script, experiment, point)?;
+    let over = run.sim.ending.borrow().is_none() && run.sim.sched.borrow().is_over();
+    if over
+        && experiment.duration.is_none()
+        && let Some(place) = &*run.sim.endless.borrow()
+    {
+        return Err(run.endless(place.clone()));
+    }
+    let warnings = std::mem::take(&mut run.sim.out.borrow_mut().warnings);
+    Ok((plan, warnings))
+}
+
+fn built(script: &Script, experiment: &Experiment, point: &Point) -> Result<(Plan, Run), ScriptError> {
     let settings = Settings { seed: experiment.seed, ..Settings::default() };
     let run = Run::new(Mode::Build, script, point.clone(), experiment.clone(), settings)?;
     run.start()?;
@@ -95,7 +122,10 @@ pub fn build(script: &Script, experiment: &Experiment, point: &Point) -> Result<
         plan.assign_addresses()
             .map_err(|error| render(&Mistake::new(error.to_string()), &run.sim.sources, None))?;
     }
-    Ok(plan)
+    match run.sim.duplicate_address(&plan) {
+        Some(mistake) => Err(render(&mistake, &run.sim.sources, None)),
+        None => Ok((plan, run)),
+    }
 }
 
 /// Makes the file of a capture, by its name.
@@ -114,6 +144,7 @@ pub fn run_capturing(
     open: Box<OpenCapture>,
 ) -> RunResult {
     let settings = Settings {
+        rep: request.rep,
         seed: request.seed,
         warmup: experiment.warmup,
         memory: request.memory,
@@ -141,6 +172,7 @@ fn failed(error: ScriptError) -> RunResult {
         record: Vec::new(),
         tables: Vec::new(),
         checks: Vec::new(),
+        warnings: Vec::new(),
         log: Vec::new(),
         files: Vec::new(),
     }
@@ -166,6 +198,7 @@ fn undeclared(script: &Script) -> Experiment {
 }
 
 struct Settings {
+    rep: u32,
     seed: u64,
     warmup: Span,
     memory: u64,
@@ -177,6 +210,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            rep: 0,
             seed: 1,
             warmup: Span::ZERO,
             memory: PLAN_MEMORY,
@@ -224,8 +258,8 @@ impl Run {
             Output::new(settings.echo),
         ));
         sim.sources.add(&chunk_name(script), &script.text);
-        let what = format!("the script {}", script.shown);
-        let _ = sim.watch.set(Watch::new(settings.timeout_s, what));
+        let who = Who { script: script.shown.clone(), point: sim.point.clone(), rep: settings.rep };
+        let _ = sim.watch.set(Watch::new(settings.timeout_s, who));
         let memory = settings.memory;
         let prepare = || -> mlua::Result<LuaState> {
             let state = LuaState::new(memory)?;
@@ -318,6 +352,12 @@ impl Run {
             (ended, error) = (Ended::Failed, Some(render(&mistake, &sim.sources, None)));
         }
         let mut out = sim.out.borrow_mut();
+        if ended == Ended::Finished
+            && let Some(place) = sim.sched.borrow().never_ticked()
+        {
+            let text = "this every() never ran: it does not keep the run alive, and nothing else did\n  write experiment{ duration = \"30s\" } at the top, or sleep(...) at the end";
+            out.warn(text, place);
+        }
         let skipped = sim.sched.borrow().skipped();
         let now = world.now();
         if skipped > 0 {
@@ -354,6 +394,7 @@ impl Run {
             record: out.columns(),
             tables,
             checks: std::mem::take(&mut out.checks),
+            warnings: std::mem::take(&mut out.warnings),
             log: std::mem::take(&mut out.log),
             files: sim.files.list(),
         }

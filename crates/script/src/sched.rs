@@ -58,6 +58,7 @@ struct Timer {
     next: Instant,
     busy: Option<Rc<Record>>,
     skipped: u64,
+    ticked: bool,
     what: &'static str,
     place: Option<Place>,
 }
@@ -97,6 +98,14 @@ impl Sched {
     /// Ticks of `every` that were skipped because the last one had not ended.
     pub fn skipped(&self) -> u64 {
         self.timers.values().map(|timer| timer.skipped).sum()
+    }
+
+    /// Where an `every` stands that was never called, if there is one.
+    pub fn never_ticked(&self) -> Option<Option<Place>> {
+        self.timers
+            .values()
+            .find(|timer| timer.every.is_some() && !timer.ticked)
+            .map(|timer| timer.place.clone())
     }
 
     /// The host that the running process belongs to.
@@ -269,7 +278,7 @@ pub(crate) fn block_on(lua: &Lua, sim: &Shared, mut op: Box<dyn Op>) -> mlua::Re
         return Err(Mistake::new("nothing can wait here").into());
     };
     if let Some(values) = op.poll(lua, sim, me)? {
-        note_refusal(lua, sim, &*op, &values);
+        sim.note_refusal(lua, op.describe(sim).0.trim_end_matches("()"), &values);
         return Ok(values);
     }
     if sim.mode == Mode::Build {
@@ -291,20 +300,13 @@ pub(crate) fn again(lua: &Lua, sim: &Shared) -> mlua::Result<MultiValue> {
     };
     let mut op = op.expect("who waits has an operation");
     if let Some(values) = op.poll(lua, sim, me)? {
-        note_refusal(lua, sim, &*op, &values);
+        sim.note_refusal(lua, op.describe(sim).0.trim_end_matches("()"), &values);
         return Ok(values);
     }
     if let Some(process) = sim.sched.borrow_mut().processes.get_mut(&me.0) {
         process.op = Some(op);
     }
     sim.prelude().token.clone().into_lua_multi(lua)
-}
-
-/// Remembers that an operation gave nil and a reason: what follows may trip over the nil.
-fn note_refusal(lua: &Lua, sim: &Shared, op: &dyn Op, values: &MultiValue) {
-    if let (Some(Value::Nil), Some(Value::String(why))) = (values.front(), values.get(1)) {
-        *sim.refused.borrow_mut() = Some((op.describe(sim).0, why.to_string_lossy(), crate::sim::here(lua)));
-    }
 }
 
 /// Calls `callback` at `at`, and again every so often.
@@ -317,7 +319,7 @@ pub(crate) fn schedule(
     what: &'static str,
 ) -> mlua::Result<u64> {
     let place = crate::sim::here(lua);
-    let timer = Timer { callback, every, next: at, busy: None, skipped: 0, what, place };
+    let timer = Timer { callback, every, next: at, busy: None, skipped: 0, ticked: false, what, place };
     let mut world = sim.world()?;
     let id = sim.sched.borrow_mut().add_timer(timer);
     world.schedule(at, id, every.is_some());
@@ -330,6 +332,7 @@ pub(crate) fn control(lua: &Lua, sim: &Shared, token: u64) -> Result<(), Failure
         let mut sched = sim.sched.borrow_mut();
         let Some(timer) = sched.timers.get_mut(&token) else { return Ok(()) };
         let busy = timer.busy.as_ref().is_some_and(|record| record.is_alive());
+        timer.ticked = true;
         if let Some(every) = timer.every {
             timer.next += every;
             timer.skipped += u64::from(busy);

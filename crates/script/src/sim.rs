@@ -8,13 +8,13 @@ use crate::state::raw::current_frame;
 use crate::state::watchdog::Watch;
 use crate::state::{Files, Prelude};
 use crate::{Experiment, Place, Point};
-use mlua::{AnyUserData, Lua, Table};
+use mlua::{AnyUserData, Lua, Table, Value};
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::Plan;
-use tidewire_units::{NodeId, Purpose, Span, Stream};
+use tidewire_units::{IfaceId, NodeId, Purpose, Span, Stream};
 use tidewire_world::World;
 
 /// Why the chunk is executed.
@@ -62,6 +62,8 @@ pub(crate) struct Sim {
     /// The first print or random draw before `experiment{}`.
     before: RefCell<Option<(&'static str, Option<Place>)>>,
     streams: RefCell<BTreeMap<String, Stream>>,
+    /// Where each node was made, by node id.
+    pub places: RefCell<Vec<Option<Place>>>,
     /// TCP options of hosts that the world does not know yet.
     pub host_tcp: RefCell<Vec<(NodeId, TcpConfig)>>,
     /// Values of parameters that replace the script's own, in a plan.
@@ -123,6 +125,7 @@ impl Sim {
             declared: Cell::new(false),
             before: RefCell::new(None),
             streams: RefCell::default(),
+            places: RefCell::default(),
             host_tcp: RefCell::default(),
             overrides: RefCell::default(),
             refused: RefCell::new(None),
@@ -193,9 +196,30 @@ impl Sim {
         if self.grown.replace(false) {
             let result = self.unwatched(|| world.sync(&self.plan.borrow()));
             result.map_err(|error| Mistake::new(error.to_string()))?;
+            if let Some(mistake) = self.duplicate_address(world.plan()) {
+                return Err(mistake.into());
+            }
             self.host_tcp.take().into_iter().for_each(|(node, config)| world.set_tcp(node, config));
         }
         Ok(world)
+    }
+
+    /// The complaint about two interfaces with one address, if there are such.
+    pub fn duplicate_address(&self, plan: &Plan) -> Option<Mistake> {
+        let mut all: Vec<_> = plan
+            .ifaces()
+            .iter()
+            .enumerate()
+            .filter_map(|(i, iface)| Some((iface.address?.ip, plan.node_of(IfaceId::from_index(i)))))
+            .collect();
+        all.sort_unstable();
+        let twice = all.windows(2).find(|pair| pair[0].0 == pair[1].0)?;
+        let (ip, [a, b]) = (twice[0].0, [twice[0].1, twice[1].1].map(|id| &plan.node(id).name));
+        let mut mistake = Mistake::new(format!("'{a}' and '{b}' both have the address {ip}"))
+            .at_word(ip.to_string())
+            .note("give one of them another ip, or none: addresses are assigned by themselves");
+        mistake.place = self.places.borrow().get(twice[1].1.index()).cloned().flatten();
+        Some(mistake)
     }
 
     /// Does something long that is not the script's fault.
@@ -215,6 +239,13 @@ impl Sim {
         }
         let fresh = self.world.borrow().streams().stream(Purpose::Script, stream);
         draw(streams.entry(stream.to_owned()).or_insert(fresh))
+    }
+
+    /// Remembers that a function gave nil and a reason: what follows may trip over the nil.
+    pub fn note_refusal(&self, lua: &Lua, what: &str, values: &mlua::MultiValue) {
+        if let (Some(Value::Nil), Some(Value::String(why))) = (values.front(), values.get(1)) {
+            *self.refused.borrow_mut() = Some((format!("{what}()"), why.to_string_lossy(), here(lua)));
+        }
     }
 
     /// Lets go of every Lua value, so that the state can be closed.

@@ -152,17 +152,32 @@ fn quantity(error: &tidewire_units::QuantityError, text: &str) -> Mistake {
 }
 
 pub(crate) fn time(value: &Value, name: &str, context: &str) -> Result<Span, Mistake> {
+    let too_long = |shown: &str| {
+        Mistake::new(format!("{context} is {shown}: the simulated clock ends after 213 days (5124 h)"))
+            .at_word(shown)
+    };
     if let Value::String(text) = value {
         let text = text.to_string_lossy();
-        return parse_span(&text).map_err(|error| quantity(&error, &text));
+        let span = parse_span(&text).map_err(|error| quantity(&error, &text))?;
+        return if span == Span::MAX { Err(too_long(&text)) } else { Ok(span) };
     }
     let seconds = number(value).ok_or_else(|| not_a(Kind::Time, value, name, context))?;
-    if seconds.is_nan() || seconds < -1e-12 {
+    if seconds.is_nan() {
+        return Err(
+            Mistake::new(format!("{context} is not a number (0/0 or the like), so no time")).at_word(name)
+        );
+    }
+    if seconds < -1e-12 {
         return Err(
             Mistake::new(format!("{context} is {seconds} s: a time cannot be negative")).at_word(name)
         );
     }
-    Ok(Span::from_secs_f64(seconds))
+    let span = Span::from_secs_f64(seconds);
+    // No limit is a sensible timeout.
+    if span == Span::MAX && name != "timeout" {
+        return Err(too_long(if seconds.is_infinite() { "infinite" } else { "too long" }));
+    }
+    Ok(span)
 }
 
 fn rate(value: &Value, name: &str, context: &str) -> Result<Rate, Mistake> {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{column, declared, good, printed, result_of, script};
+use common::{column, declared, good, lines, printed, result_of, script};
 use tidewire_script::{Ended, Fault};
 
 const PAIR: &str = "local a, b = net:host 'a', net:host 'b'
@@ -383,4 +383,77 @@ fn draws_have_the_distributions_that_they_are_named_after() {
         near(mean(function() return random.zipf(3, 1) == 3 and 1 or 0 end), 2 / 11, 0.012)
         print 'ok'";
     assert_eq!(printed(code), ["ok"]);
+}
+
+/// What a script prints after two linked hosts, and its warnings.
+fn with_warnings(code: &str) -> (Vec<String>, Vec<String>) {
+    let text =
+        format!("local a, b = net:host 'a', net:host 'b'; net:link(a, b, {{ delay = '5ms' }})\n{code}");
+    let result = good(result_of(&script(&text)));
+    (lines(&result), result.warnings.iter().map(|warning| warning.text.clone()).collect())
+}
+
+#[test]
+fn a_host_without_a_link_is_unreachable_and_there_is_a_warning() {
+    let (printed, warnings) = with_warnings(
+        "local c = net:host 'c'\nprint(a:ping(c)) print(a:connect(c, 80)) print(a:udp():sendto('x', c, 9))",
+    );
+    assert_eq!(printed, ["nil\tunreachable"; 3]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("nothing can reach 'c': it has no link"), "{warnings:?}");
+}
+
+#[test]
+fn what_does_not_fit_the_way_is_too_big() {
+    let (printed, _) = with_warnings(
+        "print(a:ping(b, { size = 1473 })) print(type(a:ping(b, { size = 1472 }))) print(a:udp():sendto(('x'):rep(1473), b, 9))",
+    );
+    assert_eq!(printed, ["nil\ttoo big", "number", "nil\ttoo big"]);
+}
+
+#[test]
+fn addresses_of_many_answer_no_ping_and_the_unspecified_one_is_this_host() {
+    let (printed, _) = with_warnings(
+        "for _, ip in ipairs { '255.255.255.255', '224.0.0.1', '10.0.0.255' } do print(a:ping(ip)) end\n\
+         print(a:ping '0.0.0.0' < 1e-3, a:connect('0.0.0.0', 9))",
+    );
+    assert_eq!(printed, ["nil\tunreachable", "nil\tunreachable", "nil\tunreachable", "true\tnil\trefused"]);
+}
+
+#[test]
+fn a_flow_that_is_stopped_before_it_starts_has_ended_and_sends_nothing() {
+    let (printed, _) = with_warnings(
+        "local f = a:cbr { to = b, rate = '1Mbps', start = '2s' }\nprint(f.state) f:stop() print(f.state)\n\
+         sleep '3s' print(f.state, f.bytes_delivered)",
+    );
+    assert_eq!(printed, ["waiting", "ended", "ended\t0"]);
+}
+
+#[test]
+fn figures_that_cannot_be_summarised_are_told() {
+    let (_, warnings) =
+        with_warnings("record { x_ms = 0/0, y_ms = 1/0, z_ms = 'text', note = 'text', n_ms = 1 }");
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    for (warning, says) in
+        warnings.iter().zip(["x_ms is not a number", "y_ms is infinite", "z_ms is the text"])
+    {
+        assert!(warning.contains(says), "{warning}");
+    }
+}
+
+#[test]
+fn an_every_that_nothing_keeps_alive_is_told() {
+    let (printed, warnings) = with_warnings("every('1s', function() print 'tick' end)");
+    assert_eq!((printed.len(), warnings.len()), (0, 1));
+    assert!(warnings[0].contains("this every() never ran"), "{warnings:?}");
+    let (printed, warnings) = with_warnings("every('1s', function() print 'tick' end)\nsleep '2.5s'");
+    assert_eq!((printed.len(), warnings.len()), (2, 0));
+}
+
+#[test]
+fn a_timeout_may_be_infinite() {
+    let (printed, _) = with_warnings(
+        "local u = b:udp(9)\na:udp():sendto('x', b, 9)\nprint((u:recvfrom { timeout = math.huge }))",
+    );
+    assert_eq!(printed, ["x"]);
 }

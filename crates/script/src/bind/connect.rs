@@ -54,7 +54,10 @@ impl Op for Connect {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let failed = |why: &str| (Value::Nil, why).into_lua_multi(lua).map(Some);
         if !self.begun {
-            let Some((ip, port)) = resolve(sim, &self.to, self.port)? else { return failed("no such host") };
+            let (ip, port) = match resolve(lua, sim, &self.to, self.port)? {
+                Ok(found) => found,
+                Err(why) => return failed(why),
+            };
             let port = port.ok_or_else(|| {
                 Mistake::new("connect() needs a port: connect(host, 80)").at_word("connect")
             })?;

@@ -1,7 +1,7 @@
 //! `experiment{}`: what is declared in a plan, and the parameters in a run.
 
 use super::grid::{grid, parameter};
-use crate::call::{Call, options, placed};
+use crate::call::{Call, Opts, options, placed};
 use crate::classes::Registry;
 use crate::mistake::{Mistake, did_you_mean};
 use crate::sim::{Ending, Mode, Shared, here};
@@ -247,6 +247,32 @@ fn restriction(sim: &Shared, table: Option<Table>, declared: &Experiment) -> mlu
     Ok(only)
 }
 
+/// That a plot's names are parameters where they must be; `x` may also be a metric, but not nearly a parameter.
+fn names_of_plot(opts: &Opts, declared: &Experiment) -> Result<(), Mistake> {
+    let params = || declared.params.iter().map(|(known, _)| known.as_str());
+    let more: &[&str] = if opts.text("series").is_some() { &["object", "rep"] } else { &["rep"] };
+    for name in ["facet", "color", "x"] {
+        let Some(text) = opts.text(name) else { continue };
+        if params().chain(more.iter().copied()).any(|known| known == text) {
+            continue;
+        }
+        let near = params().filter(|known| known.len() > 2);
+        let meant = did_you_mean(text, near);
+        if name == "x" && (meant.is_empty() || metrics::unit_of(text).is_some()) {
+            continue;
+        }
+        let known: Vec<&str> = params().collect();
+        let mistake =
+            Mistake::new(format!("plot: {name} = \"{text}\" names no parameter{meant}")).at_word(text);
+        return Err(if known.is_empty() {
+            mistake
+        } else {
+            mistake.note(format!("parameters: {}", known.join(" ")))
+        });
+    }
+    Ok(())
+}
+
 fn plots(lua: &Lua, sim: &Shared, plot: &Table, declared: &Experiment) -> mlua::Result<Vec<PlotSpec>> {
     let tables: Vec<Table> = match plot.raw_len() {
         0 => vec![plot.clone()],
@@ -266,17 +292,7 @@ fn plots(lua: &Lua, sim: &Shared, plot: &Table, declared: &Experiment) -> mlua::
             Some(Val::Table(table)) => restriction(sim, Some(table.clone()), declared)?,
             _ => Point::new(),
         };
-        let known = || declared.params.iter().map(|(known, _)| known.as_str());
-        for name in ["facet"] {
-            if let Some(text) = opts.text(name)
-                && !known().any(|known| known == text)
-            {
-                let meant = did_you_mean(text, known());
-                return Err(Mistake::new(format!("{name} = \"{text}\" names no parameter{meant}"))
-                    .at_word(text)
-                    .into());
-            }
-        }
+        names_of_plot(&opts, declared)?;
         let spec = PlotSpec {
             x: own("x"),
             y,

@@ -316,9 +316,9 @@ fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let flow = world.flow(this.id);
         Ok(match (flow.started, flow.ended) {
             (_, Some(_)) => "ended",
+            (_, None) if !world.is_alive(this.process) => "ended",
             (None, None) => "waiting",
-            (Some(_), None) if world.is_alive(this.process) => "running",
-            (Some(_), None) => "ended",
+            (Some(_), None) => "running",
         })
     })?;
     registry.shows("flow", |sim, this| {

@@ -42,9 +42,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::ADDRESS, |lua, sim, mut call| {
         let Some(Val::Peer(peer)) = call.take(0) else { unreachable!() };
         let port = call.int(1).map(|port| port as u16);
-        let found = resolve(sim, &peer, port)?;
-        let Some((ip, port)) = found else {
-            return (Value::Nil, "no such host").into_lua_multi(lua);
+        let (ip, port) = match resolve(lua, sim, &peer, port)? {
+            Ok(found) => found,
+            Err(why) => return (Value::Nil, why).into_lua_multi(lua),
         };
         let port = port.ok_or_else(|| Mistake::new("address(host, port) needs a port").at_word("address"))?;
         peer_handle(lua, sim, ip, port)?.into_lua_multi(lua)

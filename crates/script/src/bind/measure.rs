@@ -121,6 +121,9 @@ fn record(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
         }
     };
     let cells = named_cells(lua, &columns)?;
+    if let Some(name) = &name {
+        table_name(name)?;
+    }
     let mut out = sim.out.borrow_mut();
     match name {
         Some(name) => {
@@ -137,9 +140,48 @@ fn record(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
                         .note("choose another name")
                         .into());
                 }
+                if let Some(text) = odd_figure(&name, &value) {
+                    out.warn(text, here(lua));
+                }
                 out.record(name, value);
             }
         }
+    }
+    Ok(())
+}
+
+/// What is odd about a figure that the experiment is to summarise.
+fn odd_figure(name: &str, value: &metrics::Value) -> Option<String> {
+    match value {
+        metrics::Value::Float(x) if x.is_nan() => {
+            Some(format!("{name} is not a number (0/0 or the like): its cell in runs.csv stays empty"))
+        }
+        metrics::Value::Float(x) if x.is_infinite() => {
+            Some(format!("{name} is infinite: it counts in no mean and no plot"))
+        }
+        metrics::Value::Text(text) if metrics::unit_of(name).is_some() => {
+            Some(format!("{name} is the text \"{text}\", not a number: it counts in no mean and no plot"))
+        }
+        _ => None,
+    }
+}
+
+/// Tables of every run; a script's own cannot have their names.
+const OWN_TABLES: [&str; 9] =
+    ["runs", "summary", "flows", "links", "ledger", "series", "events", "histograms", "manifest"];
+
+/// That a table's name can be a file's.
+fn table_name(name: &str) -> Result<(), Mistake> {
+    let plain = |c: char| c.is_alphanumeric() || "_-. ".contains(c);
+    if name.is_empty() || name.starts_with(['.', ' ']) || !name.chars().all(plain) {
+        return Err(Mistake::new(format!("'{name}' cannot be the name of a table: it becomes a file's"))
+            .at_word(name)
+            .note("letters, digits, '_' and '-' make good names"));
+    }
+    if OWN_TABLES.contains(&name) {
+        return Err(Mistake::new(format!("'{name}' is a table of the results themselves"))
+            .at_word(name)
+            .note("choose another name"));
     }
     Ok(())
 }
@@ -274,6 +316,7 @@ fn tables(registry: &Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::CSV, |lua, sim, call| {
         sim.touch()?;
         let name = call.text(0).unwrap_or_default().to_owned();
+        table_name(&name)?;
         let Some(Val::Table(columns)) = call.arg(1) else {
             unreachable!("the table of functions says a table")
         };

@@ -4,7 +4,7 @@ use crate::call::Opts;
 use crate::classes::{Registry, link_handle, node_handle};
 use crate::link_values::Queue;
 use crate::mistake::Mistake;
-use crate::sim::{Mode, Shared};
+use crate::sim::{Mode, Shared, here};
 use crate::spec::net as spec;
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table, Value};
@@ -19,7 +19,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_HOST, |lua, sim, call| {
         let name = call.text(0).unwrap_or_default().to_owned();
         let host = host_spec(call.opts())?;
-        let node = add_node(sim, "net:host()", &name, NodeSpec::Host(host))?;
+        let node = add_node(lua, sim, "net:host()", &name, NodeSpec::Host(host))?;
         set_host_tcp(sim, node, call.opts())?;
         node_handle(lua, sim, node)
     })?;
@@ -28,7 +28,8 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let host = host_spec(call.opts())?;
         let list = lua.create_table()?;
         for i in 1..=call.int(1).unwrap_or(0) {
-            let node = add_node(sim, "net:hosts()", &format!("{prefix}{i}"), NodeSpec::Host(host.clone()))?;
+            let node =
+                add_node(lua, sim, "net:hosts()", &format!("{prefix}{i}"), NodeSpec::Host(host.clone()))?;
             set_host_tcp(sim, node, call.opts())?;
             list.raw_push(node_handle(lua, sim, node)?)?;
         }
@@ -43,7 +44,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             switch.table_size = size as u32;
         }
         let name = call.text(0).unwrap_or_default();
-        node_handle(lua, sim, add_node(sim, "net:switch()", name, NodeSpec::Switch(switch))?)
+        node_handle(lua, sim, add_node(lua, sim, "net:switch()", name, NodeSpec::Switch(switch))?)
     })?;
     registry.add(&spec::NET_ROUTER, |lua, sim, call| {
         let ecmp = match call.opts().text("ecmp") {
@@ -52,7 +53,11 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             _ => Ecmp::Flow,
         };
         let name = call.text(0).unwrap_or_default();
-        node_handle(lua, sim, add_node(sim, "net:router()", name, NodeSpec::Router(RouterSpec { ecmp }))?)
+        node_handle(
+            lua,
+            sim,
+            add_node(lua, sim, "net:router()", name, NodeSpec::Router(RouterSpec { ecmp }))?,
+        )
     })?;
     registry.add(&spec::NET_LINK, |lua, sim, call| {
         let (Some(Val::Node(a)), Some(Val::Node(b))) = (call.arg(0), call.arg(1)) else { unreachable!() };
@@ -161,8 +166,12 @@ pub(super) fn mistake(error: PlanError) -> Mistake {
     }
 }
 
-fn add_node(sim: &Shared, what: &str, name: &str, node: NodeSpec) -> mlua::Result<NodeId> {
-    Ok(sim.plan_mut(what)?.add(name, node).map_err(mistake)?)
+fn add_node(lua: &Lua, sim: &Shared, what: &str, name: &str, node: NodeSpec) -> mlua::Result<NodeId> {
+    let id = sim.plan_mut(what)?.add(name, node).map_err(mistake)?;
+    let mut places = sim.places.borrow_mut();
+    places.resize(id.index() + 1, None);
+    places[id.index()] = here(lua);
+    Ok(id)
 }
 
 /// A list of nodes.

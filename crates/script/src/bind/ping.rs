@@ -59,11 +59,26 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
 
 /// Turns a peer into an address; the results to return when that fails.
 fn target(lua: &Lua, sim: &Shared, peer: &Peer) -> mlua::Result<Result<Ipv4Addr, MultiValue>> {
-    match resolve(sim, peer, None)? {
-        Some((ip, _)) => Ok(Ok(ip)),
-        None => Ok(Err((Value::Nil, "no such host").into_lua_multi(lua)?)),
+    let refused = |why: &str| Ok(Err((Value::Nil, why).into_lua_multi(lua)?));
+    match resolve(lua, sim, peer, None)? {
+        // Nobody answers those: Linux, too, ignores echo requests to many.
+        Ok((ip, _)) if ip.is_broadcast() || ip.is_multicast() || is_broadcast_of_subnet(sim, ip) => {
+            refused("unreachable")
+        }
+        Ok((ip, _)) => Ok(Ok(ip)),
+        Err(why) => refused(why),
     }
 }
+
+/// Whether an address stands for every host of some subnet.
+fn is_broadcast_of_subnet(sim: &Sim, ip: Ipv4Addr) -> bool {
+    let Ok(world) = sim.world() else { return false };
+    let mut networks = world.plan().networks().iter().filter_map(|network| network.prefix);
+    networks.any(|prefix| prefix.length() < 31 && prefix.contains(ip) && prefix.broadcast() == ip)
+}
+
+/// Bytes of the IP and ICMP headers.
+const HEADERS: u32 = 28;
 
 struct Ping {
     node: NodeId,
@@ -146,6 +161,12 @@ impl Op for Ping {
             if self.sent_at == Instant::ZERO && self.seq == 0 || self.pause.is_none() && self.is_between() {
                 self.seq += 1;
                 self.sent_at = now;
+                let way = world.ip_node(self.node).and_then(|node| node.stack.source_for(to));
+                if way.is_some_and(|(_, mtu)| self.size + HEADERS > u32::from(mtu)) {
+                    self.last_error = "too big";
+                    self.next(now, None);
+                    continue;
+                }
                 if !world.send_echo(self.node, to, id, self.seq, self.size, self.ttl) {
                     self.last_error = "unreachable";
                     self.next(now, None);

@@ -111,8 +111,18 @@ fn suggest(lua: &Lua, random: &Table) -> mlua::Result<()> {
         let key = key.to_string().unwrap_or_default();
         let mut known: Vec<&str> = FUNCTIONS.iter().map(|(func, _)| func.short()).collect();
         known.push("stream");
-        let meant = did_you_mean(&key, known.iter().copied());
-        let mistake = Mistake::new(format!("random has no function '{key}'{meant}")).at_word(key);
+        let mistake = match key.as_str() {
+            "seed" | "randomseed" => {
+                let message = format!("random.{key}: every run has its own seed, from the experiment's");
+                Mistake::new(message)
+                    .note("write experiment{ seed = 5 } at the top, or --seed 5 on the command line")
+            }
+            _ => {
+                let meant = did_you_mean(&key, known.iter().copied());
+                Mistake::new(format!("random has no function '{key}'{meant}"))
+            }
+        };
+        let mistake = mistake.at_word(key);
         Err(placed(lua, mistake.note(format!("there is: {}", known.join(" ")))).into())
     })?;
     let meta = lua.create_table()?;

@@ -16,7 +16,15 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.put(&spec::NOW, now)?;
     registry.add(&spec::SLEEP, |lua, sim, call| {
         sim.touch()?;
-        let until = sim.world.borrow().now() + span(call.arg(0));
+        let now = sim.world.borrow().now();
+        let until = now + span(call.arg(0));
+        if until == Instant::MAX {
+            return Err(Mistake::new(format!(
+                "sleep() at t = {now} would end after 213 days, where the simulated clock ends"
+            ))
+            .at_word("sleep")
+            .into());
+        }
         block_on(lua, sim, Box::new(Sleep { until, waited: false }))
     })?;
     timers(registry)?;

@@ -39,8 +39,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::UDP_SENDTO, |lua, sim, mut call| {
         let Some(Val::Peer(peer)) = call.take(1) else { unreachable!("the table of functions says a peer") };
         let port = call.int(2).map(|port| port as u16);
-        let Some((ip, port)) = resolve(sim, &peer, port)? else {
-            return (Value::Nil, "no such host").into_lua_multi(lua);
+        let (ip, port) = match resolve(lua, sim, &peer, port)? {
+            Ok(found) => found,
+            Err(why) => return (Value::Nil, why).into_lua_multi(lua),
         };
         let port = port.ok_or_else(|| {
             Mistake::new("sendto() needs a port: sendto(data, host, port)").at_word("sendto")
@@ -51,8 +52,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::UDP_CONNECT, |lua, sim, mut call| {
         let Some(Val::Peer(peer)) = call.take(0) else { unreachable!("the table of functions says a peer") };
         let port = call.int(1).map(|port| port as u16);
-        let Some((ip, port)) = resolve(sim, &peer, port)? else {
-            return (Value::Nil, "no such host").into_lua_multi(lua);
+        let (ip, port) = match resolve(lua, sim, &peer, port)? {
+            Ok(found) => found,
+            Err(why) => return (Value::Nil, why).into_lua_multi(lua),
         };
         let port = port
             .ok_or_else(|| Mistake::new("connect() needs a port: connect(host, port)").at_word("connect"))?;

@@ -98,7 +98,12 @@ pub(crate) const PLOT_OPTS: &[Opt] = &[
         .or(&["colour"]),
     Opt::new("facet", Kind::Text, "none", "parameter that gives one panel each"),
     Opt::new("log", Kind::Choice(&["x", "y", "xy"]), "none", "which axes are logarithmic"),
-    Opt::new("kind", Kind::Choice(&["line", "cdf", "box", "bar"]), "\"line\"", "what is drawn"),
+    Opt::new(
+        "kind",
+        Kind::Choice(&["line", "dots", "step", "bar", "box", "cdf"]),
+        "\"line\"",
+        "what is drawn",
+    ),
     Opt::new("where", Kind::Table, "all", "only rows with these values"),
 ];
 

@@ -4,7 +4,7 @@ use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua};
 use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
 /// A function on a coroutine's stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +121,47 @@ pub(super) fn stop_running() {
             }
         }
     });
+}
+
+/// Where the innermost coroutine of a stuck thread is: chunk name and line, filled in by a signal handler.
+static STUCK_LINE: AtomicI32 = AtomicI32::new(0);
+static STUCK_CHUNK: [AtomicU8; 128] = [const { AtomicU8::new(0) }; 128];
+
+/// Notes where the innermost running coroutine is. For a signal handler on a thread that is stuck inside a C function called by a
+/// script: the stack of calls does not change meanwhile, and nothing here allocates.
+pub(super) fn note_where() {
+    RUNNING.with(|running| {
+        let depth = running.depth.load(Ordering::Acquire).min(DEEPEST);
+        let Some(state) = depth.checked_sub(1).map(|top| running.states[top].load(Ordering::Relaxed)) else {
+            return;
+        };
+        // SAFETY: entered states are alive until they leave; the rest as in `frames_of`.
+        unsafe {
+            let mut ar = std::mem::zeroed::<ffi::lua_Debug>();
+            let mut level = 0;
+            while ffi::lua_getstack(state, level, &mut ar) != 0 {
+                level += 1;
+                ffi::lua_getinfo(state, c"Sl".as_ptr(), &mut ar);
+                let source = CStr::from_ptr(ar.source).to_bytes();
+                if let Some(chunk) = source.strip_prefix(b"@") {
+                    let end = chunk.len().min(STUCK_CHUNK.len() - 1);
+                    for (cell, byte) in STUCK_CHUNK.iter().zip(chunk[..end].iter().chain([&0])) {
+                        cell.store(*byte, Ordering::Relaxed);
+                    }
+                    STUCK_LINE.store(ar.currentline, Ordering::Release);
+                    return;
+                }
+            }
+        }
+    });
+}
+
+/// What the last call of [`note_where`] found.
+pub(super) fn stuck_at() -> Option<Frame> {
+    let line = u32::try_from(STUCK_LINE.load(Ordering::Acquire)).ok().filter(|line| *line > 0)?;
+    let bytes: Vec<u8> =
+        STUCK_CHUNK.iter().map(|cell| cell.load(Ordering::Relaxed)).take_while(|byte| *byte != 0).collect();
+    Some(Frame { chunk: String::from_utf8_lossy(&bytes).into_owned(), line, name: None })
 }
 
 /// The text of the error that the watchdog raises.

@@ -5,6 +5,7 @@
 //! C function for another while cannot be ended so; then the whole program is told.
 
 use super::raw;
+use crate::{Fault, Place, Point, ScriptError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
@@ -26,11 +27,33 @@ struct Watched {
     limit_s: f64,
     fired: AtomicBool,
     gone: AtomicBool,
-    what: String,
+    who: Who,
 }
 
-/// What is done with a script that cannot be ended; it is given the message.
-pub type Stuck = dyn Fn(&str) + Send + Sync;
+/// Which run a watched thread does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Who {
+    /// The script, as messages call it.
+    pub script: String,
+    /// The parameters; none while a script is planned.
+    pub point: Point,
+    /// The replication; 0 while a script is planned.
+    pub rep: u32,
+}
+
+/// A run that cannot be ended.
+#[derive(Clone, Debug)]
+pub struct StuckRun {
+    /// Its parameters.
+    pub point: Point,
+    /// Its replication; 0 when it was only being planned.
+    pub rep: u32,
+    /// What to say, with the line.
+    pub error: ScriptError,
+}
+
+/// What is done about a run that cannot be ended.
+pub type Stuck = dyn Fn(&StuckRun) + Send + Sync;
 
 static STUCK: OnceLock<Box<Stuck>> = OnceLock::new();
 static ALL: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
@@ -49,8 +72,8 @@ pub fn on_stuck(action: Box<Stuck>) {
 }
 
 impl Watch {
-    /// Watches this thread: a step may take `limit_s` seconds of its CPU time. `what` names the run in messages.
-    pub fn new(limit_s: f64, what: String) -> Watch {
+    /// Watches this thread: a step may take `limit_s` seconds of its CPU time.
+    pub fn new(limit_s: f64, who: Who) -> Watch {
         static START: Once = Once::new();
         START.call_once(|| {
             install_handler();
@@ -64,7 +87,7 @@ impl Watch {
             limit_s,
             fired: AtomicBool::new(false),
             gone: AtomicBool::new(false),
-            what,
+            who,
         });
         let seen = Seen { watched: watched.clone(), step: u64::MAX, since_cpu_s: 0.0 };
         ALL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(seen);
@@ -113,23 +136,45 @@ fn look_forever() {
         let mut stuck = None;
         for seen in ALL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter_mut() {
             if look(seen) {
-                stuck = Some(seen.watched.what.clone());
+                signal(&seen.watched, Purpose::Where);
+                stuck = Some(seen.watched.who.clone());
             }
         }
-        if let Some(what) = stuck {
-            let message = format!(
-                "{what} is stuck in a library function that cannot be interrupted (a huge string operation or a pattern that backtracks)"
-            );
+        if let Some(who) = stuck {
+            // The signal's handler needs a moment.
+            std::thread::sleep(LOOKS / 5);
+            let run = stuck_run(who);
             match STUCK.get() {
-                Some(action) => action(&message),
+                Some(action) => action(&run),
                 None => {
-                    eprintln!("error: {message}");
+                    eprintln!("error: {}", run.error);
                     std::process::exit(4);
                 }
             }
         }
     }
 }
+
+fn stuck_run(who: Who) -> StuckRun {
+    let place = raw::stuck_at().map(|frame| Place { file: frame.chunk, line: frame.line });
+    let line = place.as_ref().map_or_else(String::new, |place| format!("\n  {}:{}", place.file, place.line));
+    let message = format!(
+        "{} is stuck in a library function that cannot be interrupted (a pattern that backtracks, a huge string){line}",
+        who.script
+    );
+    StuckRun { point: who.point, rep: who.rep, error: ScriptError { fault: Fault::Limit, place, message } }
+}
+
+/// What a worker is asked to do by a signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Stop at the next instruction of the script.
+    Stop,
+    /// Say where the script is.
+    Where,
+}
+
+static WHERE: AtomicBool = AtomicBool::new(false);
 
 /// Looks at one worker; true when even the hook did not help.
 fn look(seen: &mut Seen) -> bool {
@@ -145,7 +190,7 @@ fn look(seen: &mut Seen) -> bool {
         return false;
     }
     if !seen.watched.fired.swap(true, Ordering::Relaxed) {
-        signal(&seen.watched);
+        signal(&seen.watched, Purpose::Stop);
     }
     used >= seen.watched.limit_s + GRACE_S
 }
@@ -175,7 +220,11 @@ fn cpu_time(_: &Watched) -> Option<f64> {
 #[cfg(unix)]
 fn install_handler() {
     extern "C" fn handle(_: libc::c_int) {
-        raw::stop_running();
+        if WHERE.load(Ordering::Acquire) {
+            raw::note_where();
+        } else {
+            raw::stop_running();
+        }
     }
     // SAFETY: the handler only touches atomics and `lua_sethook`. SIGURG is ignored by default, so that a stray one does no harm.
     unsafe {
@@ -188,7 +237,8 @@ fn install_handler() {
 }
 
 #[cfg(unix)]
-fn signal(watched: &Watched) {
+fn signal(watched: &Watched, purpose: Purpose) {
+    WHERE.store(purpose == Purpose::Where, Ordering::Release);
     // SAFETY: the thread is alive, as above.
     unsafe {
         libc::pthread_kill(watched.thread, libc::SIGURG);
@@ -199,4 +249,4 @@ fn signal(watched: &Watched) {
 fn install_handler() {}
 
 #[cfg(not(unix))]
-fn signal(_: &Watched) {}
+fn signal(_: &Watched, _: Purpose) {}
