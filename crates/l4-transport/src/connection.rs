@@ -292,7 +292,7 @@ impl Connection {
             return;
         }
         if self.state == State::SynSent {
-            self.finish(None);
+            self.finish(Some(TcpError::Reset));
             return;
         }
         self.flags.fin_queued = true;

@@ -14,6 +14,8 @@ const DEFAULT_MSS: u16 = 536;
 const MIN_SEND_MSS: u32 = 48;
 /// Bytes of a timestamps option, padded.
 pub(crate) const TIMESTAMP_BYTES: u32 = 12;
+/// After an answer to something that was never sent.
+const SYN_AGAIN_US: Us = 8_000;
 /// The largest shift of RFC 7323 section 2.3.
 const MAX_SHIFT: u8 = 14;
 
@@ -65,7 +67,7 @@ impl Connection {
     fn open_receive_window(&mut self, mss: u32) {
         let config = &self.config;
         let size = config.rcvbuf.unwrap_or(config.rcvbuf_init).min(u64::from(u32::MAX / 2)) as u32;
-        let max = config.rcvbuf.unwrap_or(config.rcvbuf_max);
+        let max = if config.rcvbuf.is_some() { 0 } else { config.rcvbuf_max };
         // Whether the peer offered scaling is known by the time a SYN-ACK is made.
         let scaling = config.window_scale && (self.flags.active || self.out.peer_scales);
         let (window, shift) = initial_window(size, max, mss, scaling);
@@ -204,9 +206,11 @@ impl Connection {
         if flags.ack() {
             let bad_ack = segment.ack.at_or_before(self.tx.snd_una) || segment.ack.after(self.tx.snd_nxt);
             if bad_ack || !self.plausible_echo(segment) {
-                if !flags.rst() {
-                    self.refuse(segment);
+                if bad_ack && self.tx.retransmits == 0 && !self.config.is_rfc() {
+                    // What answers something older may be in the way of the SYN: it is resent at once.
+                    self.arm(Pending::Retransmit, SYN_AGAIN_US);
                 }
+                self.refuse(segment);
                 return;
             }
         }
@@ -245,7 +249,7 @@ impl Connection {
     }
 
     /// The echoed timestamp lies between the first SYN and now (RFC 7323 section 3.2).
-    fn plausible_echo(&self, segment: &TcpSegment) -> bool {
+    pub(crate) fn plausible_echo(&self, segment: &TcpSegment) -> bool {
         let Some(stamps) = segment.options.timestamps.filter(|_| self.config.timestamps) else {
             return true;
         };

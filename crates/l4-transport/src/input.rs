@@ -8,6 +8,8 @@ use tidewire_wire::{Ecn, Seq, TcpFlags, TcpSegment};
 
 /// A timestamp this old does not reject segments any more (RFC 7323 section 5.5).
 const PAWS_WINDOW_US: Us = 24 * 86_400 * 1_000_000;
+/// As long as a timestamp may reject a reset.
+const PAWS_RESET_US: Us = 60_000_000;
 /// Disorder of timestamps that is still taken for a delayed acknowledgment.
 const PAWS_SLOP: i32 = 1;
 
@@ -73,7 +75,13 @@ impl Connection {
             self.on_plain_data(segment, ecn);
             return;
         }
-        if self.state == State::SynReceived && self.on_syn_received(segment) {
+        if self.state == State::SynReceived && !self.flags.active && self.on_syn_received(segment) {
+            return;
+        }
+        if self.state == State::FinWait2 && self.flags.orphan && self.on_orphaned_fin_wait(segment) {
+            return;
+        }
+        if !segment.flags.intersects(TcpFlags::ACK | TcpFlags::RST | TcpFlags::SYN) {
             return;
         }
         if let Verdict::Discard = self.validate(segment) {
@@ -131,50 +139,89 @@ impl Connection {
             }
         }
         let past_end = segment.seq_end() - u32::from(segment.flags.fin());
-        if (self.flags.orphan || self.flags.read_shut)
-            && matches!(self.state, State::FinWait1 | State::FinWait2)
-            && !segment.payload.is_empty()
-            && past_end.after(self.rx.rcv_nxt)
-        {
+        let deaf = match self.state {
+            State::FinWait1 | State::FinWait2 => self.flags.orphan || self.flags.read_shut,
+            State::CloseWait | State::Closing | State::LastAck => segment.seq.before(self.rx.rcv_nxt),
+            _ => false,
+        };
+        if deaf && segment.seq_len() > 0 && past_end.after(self.rx.rcv_nxt) {
             self.refuse(segment);
-            self.finish(Some(if self.flags.orphan { TcpError::Aborted } else { TcpError::Reset }));
+            let error = self.reset_error();
+            self.finish(Some(if self.flags.orphan { TcpError::Aborted } else { error }));
             return false;
         }
         true
     }
 
-    /// SYN_RECEIVED only: the SYN again, or an acknowledgment of something never sent. Returns whether that was all.
+    /// SYN_RECEIVED after a listener's SYN: anything but the acknowledgment of the handshake. Returns whether that was all.
     fn on_syn_received(&mut self, segment: &TcpSegment) -> bool {
         let flags = segment.flags;
-        if flags.syn() && !flags.ack() && !flags.rst() && segment.seq == self.rx.irs {
-            if !self.flags.active || !self.rate_limited_oow() {
+        let old = self.paws_rejects(segment, false);
+        if segment.seq == self.rx.irs && flags.syn() && !flags.ack() && !flags.rst() && !old {
+            if !self.rate_limited(segment) {
                 self.disarm();
                 self.out.syn = true;
             }
             return true;
         }
-        if self.flags.active {
-            return false;
-        }
-        if flags.ack() && !flags.rst() && segment.ack != self.tx.snd_nxt {
+        if flags.ack() && segment.ack != self.tx.snd_nxt {
             self.refuse(segment);
             return true;
         }
-        if (flags.syn() || flags.rst()) && self.in_window(segment) {
+        if old || !self.plausible_echo(segment) || !self.in_plain_window(segment) {
+            if !flags.rst() && !self.rate_limited(segment) {
+                self.out.ack = true;
+            }
+            return true;
+        }
+        if flags.rst() || flags.syn() {
             self.refuse(segment);
             self.finish(Some(TcpError::Reset));
+            return true;
+        }
+        !flags.ack()
+    }
+
+    /// FIN_WAIT_2 without an application: little is remembered of the connection, and little is expected.
+    fn on_orphaned_fin_wait(&mut self, segment: &TcpSegment) -> bool {
+        let flags = segment.flags;
+        if self.paws_rejects(segment, flags.rst()) || !self.in_plain_window(segment) {
+            self.out.ack = !self.rate_limited(segment);
+            return true;
+        }
+        if flags.rst() {
+            self.finish(None);
+            return true;
+        }
+        let end = segment.seq_end();
+        let fresh_syn = flags.syn() && segment.seq.at_or_after(self.rx.rcv_nxt);
+        if !fresh_syn && (!flags.ack() || !end.after(self.rx.rcv_nxt) || segment.seq_len() == 0) {
+            return true;
+        }
+        if fresh_syn || !flags.fin() || end != self.rx.rcv_nxt + 1 {
+            self.refuse(segment);
+            self.finish(None);
             return true;
         }
         false
     }
 
+    /// RFC 9293's own test of a sequence number, for connections of which little is remembered.
+    fn in_plain_window(&self, segment: &TcpSegment) -> bool {
+        let (start, end) = (self.rx.rcv_nxt, segment.seq_end());
+        let right = start + self.rx.receive_window();
+        segment.seq == start
+            || (end.after(start) && segment.seq.before(right))
+            || (segment.seq == right && segment.seq == end)
+    }
+
     /// Timestamps, sequence number, RST and SYN, in this order.
     fn validate(&mut self, segment: &TcpSegment) -> Verdict {
         let flags = segment.flags;
-        if self.paws_rejects(segment) && !flags.rst() {
+        if !flags.rst() && self.paws_rejects(segment, false) && !self.is_disordered_ack(segment) {
             if flags.syn() {
                 self.challenge_ack();
-            } else if !self.rate_limited(segment) {
+            } else if !self.is_old_ack(segment) && !self.rate_limited(segment) {
                 self.duplicate_ack(segment);
             }
             return Verdict::Discard;
@@ -227,8 +274,9 @@ impl Connection {
         if segment.seq_end().before(self.rx.rcv_wup) || segment.seq.after(right) {
             return false;
         }
-        // Data beyond the window is taken only while the application keeps up.
-        !segment.seq_end().after(right) || self.rx.readable == 0
+        // Data beyond the window is taken only while the application keeps up, a FIN beyond it always.
+        let end = segment.seq_end() - u32::from(segment.flags.fin());
+        !end.after(right) || self.rx.readable == 0
     }
 
     /// A reset just below the FIN that was received, as some stacks send it.
@@ -237,41 +285,49 @@ impl Connection {
     }
 
     fn on_reset(&mut self) {
-        let error = match self.state {
-            State::SynReceived if self.flags.active => TcpError::Refused,
-            State::CloseWait => TcpError::BrokenPipe,
-            _ => TcpError::Reset,
-        };
+        let error = self.reset_error();
         self.finish(Some(error));
     }
 
-    /// RFC 7323 section 5.3: an old timestamp marks an old segment, but not a reordered acknowledgment.
-    fn paws_rejects(&self, segment: &TcpSegment) -> bool {
+    fn reset_error(&self) -> TcpError {
+        match self.state {
+            State::SynReceived if self.flags.active && self.config.is_rfc() => TcpError::Refused,
+            State::CloseWait => TcpError::BrokenPipe,
+            _ => TcpError::Reset,
+        }
+    }
+
+    /// RFC 7323 section 5.3: an old timestamp marks an old segment. Of a reset it is believed for a minute only.
+    fn paws_rejects(&self, segment: &TcpSegment, reset: bool) -> bool {
         let Some(stamps) = segment.options.timestamps.filter(|_| self.flags.timestamps) else {
             return false;
         };
         let behind = self.rx.ts_recent.wrapping_sub(stamps.value) as i32;
-        if behind <= 0 || self.rx.ts_recent_us == 0 {
-            return false;
-        }
-        if behind <= PAWS_SLOP && segment.payload.is_empty() {
-            return false;
-        }
-        if self.tx.us_since(self.rx.ts_recent_us) >= PAWS_WINDOW_US {
-            return false;
-        }
-        !self.is_disordered_ack(segment, behind)
+        let remembered = self.state != State::TimeWait && self.state != State::SynReceived;
+        let slop = if remembered { PAWS_SLOP } else { 0 };
+        let window = if reset { PAWS_RESET_US } else { PAWS_WINDOW_US };
+        behind > slop && self.rx.ts_recent != 0 && self.tx.us_since(self.rx.ts_recent_us) < window
+    }
+
+    /// A pure acknowledgment of an earlier state: common, and not worth an answer.
+    fn is_old_ack(&self, segment: &TcpSegment) -> bool {
+        segment.flags.ack() && segment.seq_len() == 0 && segment.seq.before(self.rx.rcv_nxt)
     }
 
     /// A pure duplicate of the current acknowledgment, from before a retransmission.
-    fn is_disordered_ack(&self, segment: &TcpSegment, behind: i32) -> bool {
-        let pure = segment.flags.ack() && segment.payload.is_empty() && !segment.flags.syn();
+    fn is_disordered_ack(&self, segment: &TcpSegment) -> bool {
         let window = u32::from(segment.window) << self.snd_wscale;
-        pure && segment.seq == self.rx.rcv_nxt
+        let updates = segment.seq.after(self.tx.snd_wl1)
+            || (segment.seq == self.tx.snd_wl1 && (window > self.tx.snd_wnd || window == 0));
+        let stamp = segment.options.timestamps.map_or(0, |stamps| stamps.value);
+        let behind = i64::from(self.rx.ts_recent.wrapping_sub(stamp) as i32);
+        // Clocks of peers tick at most 1200 times per second.
+        segment.flags.ack()
             && segment.seq_len() == 0
+            && segment.seq == self.rx.rcv_nxt
             && segment.ack == self.tx.snd_una
-            && window == self.tx.snd_wnd
-            && i64::from(behind) * 1_000 <= i64::from(self.tx.rtt.rto_us)
+            && !updates
+            && behind * 1_000_000 <= i64::from(self.tx.rtt.rto_us) * 1_200
     }
 
     /// RFC 5961 section 7: unless it carries data, a bad segment is answered at most twice per second.
@@ -293,13 +349,9 @@ impl Connection {
 
     /// An acknowledgment in answer to what may be an attack (RFC 5961).
     pub(crate) fn challenge_ack(&mut self) {
-        let now = self.tx.now_us.max(1);
-        let limit = self.config.invalid_ratelimit.as_us();
-        if self.rx.last_challenge_us != 0 && now - self.rx.last_challenge_us < limit {
-            return;
+        if !self.rate_limited_oow() {
+            self.out.ack = true;
         }
-        self.rx.last_challenge_us = now;
-        self.out.ack = true;
     }
 
     /// An acknowledgment at once, with a duplicate SACK for data that had arrived before (RFC 2883).
@@ -331,35 +383,37 @@ impl Connection {
 
     /// A segment in TIME_WAIT (RFC 9293 section 3.10.7.4, RFC 1337 not enforced).
     fn on_time_wait(&mut self, segment: &TcpSegment) {
-        let old = self.paws_rejects(segment);
-        let in_window = segment.seq_end().after(self.rx.rcv_nxt - 1)
-            && segment.seq.at_or_before(self.rx.rcv_nxt + self.rx.receive_window());
-        if segment.flags.rst() {
-            if !old && segment.seq == self.rx.rcv_nxt {
+        let flags = segment.flags;
+        let old = self.paws_rejects(segment, flags.rst());
+        if !old && segment.seq == self.rx.rcv_nxt && (segment.seq_len() == 0 || flags.rst()) {
+            if flags.rst() {
                 self.finish(None);
+            } else {
+                self.update_ts_recent(segment);
+                self.timers.keep = self.deadline(self.config.time_wait.as_us());
             }
             return;
         }
-        if !old && in_window && segment.seq == self.rx.rcv_nxt && segment.seq_len() == 0 {
-            // A plain acknowledgment of our FIN, or of nothing new: the wait starts again, as in Linux.
-            self.timers.keep = self.deadline(self.config.time_wait.as_us());
+        if flags.rst() {
             return;
         }
-        if segment.flags.fin() || segment.seq_len() == 0 {
+        if old || flags.ack() {
             self.timers.keep = self.deadline(self.config.time_wait.as_us());
         }
-        if segment.flags.ack() || segment.seq_len() > 0 {
-            self.out.ack = !self.rate_limited(segment);
-        }
+        self.out.ack = !self.rate_limited(segment);
     }
 
     /// True when this connection is in TIME_WAIT and `syn` may open a new one in its place (RFC 6191).
     pub fn yields_to(&self, syn: &TcpSegment) -> bool {
-        let fresh = match syn.options.timestamps.filter(|_| self.flags.timestamps) {
-            Some(stamps) => self.rx.ts_recent.wrapping_sub(stamps.value) as i32 <= 0,
-            None => syn.seq.after(self.rx.rcv_nxt),
-        };
-        self.state == State::TimeWait && syn.flags.0 & 0x17 == TcpFlags::SYN.0 && fresh
+        let newer = syn
+            .options
+            .timestamps
+            .filter(|_| self.flags.timestamps)
+            .is_some_and(|stamps| (self.rx.ts_recent.wrapping_sub(stamps.value) as i32) < 0);
+        self.state == State::TimeWait
+            && syn.flags.0 & 0x16 == TcpFlags::SYN.0
+            && !self.paws_rejects(syn, false)
+            && (syn.seq.after(self.rx.rcv_nxt) || newer)
     }
 
     pub(crate) fn enter_time_wait(&mut self) {

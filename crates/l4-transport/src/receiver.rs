@@ -55,7 +55,6 @@ pub(crate) struct Receiver {
     pub ato_us: u32,
     pub last_recv_us: Us,
     pub last_oow_us: Us,
-    pub last_challenge_us: Us,
 
     pub ts_recent: u32,
     pub ts_recent_us: Us,
@@ -108,7 +107,6 @@ impl Receiver {
             ato_us: 0,
             last_recv_us: now_us,
             last_oow_us: 0,
-            last_challenge_us: 0,
             ts_recent: 0,
             ts_recent_us: 0,
             ts_offset,
