@@ -223,13 +223,13 @@ fn receive(host: &mut Host, fd: i32, max: i64, flags: i64) -> Result<Return, Uns
         return Ok(Return::Value(taken as i64));
     }
     let (eof, state) = (connection.eof(), connection.state());
-    if eof && state != State::Closed {
+    if eof {
         return Ok(Return::Value(0));
     }
     if let Some(errno) = take_error(host, conn) {
         return Ok(Return::Error(errno));
     }
-    if eof || state == State::Closed || host.sockets[&fd].read_shutdown {
+    if state == State::Closed || host.sockets[&fd].read_shutdown {
         return Ok(Return::Value(0));
     }
     Ok(if nonblocking { Return::Error("EAGAIN") } else { Return::Blocks })
@@ -358,7 +358,7 @@ fn ioctl(host: &mut Host, fd: i32, spec: &CallSpec) -> Result<Return, Unsupporte
     let connection = &host.conns[conn].connection;
     let actual = match request.as_str() {
         "SIOCINQ" | "FIONREAD" => connection.readable() as u64,
-        "SIOCOUTQ" | "TIOCOUTQ" => connection.unsent() + connection.unacked() + host.conns[conn].backlog,
+        "SIOCOUTQ" | "TIOCOUTQ" => connection.outstanding() + host.conns[conn].backlog,
         "SIOCOUTQNSD" => connection.unsent() + host.conns[conn].backlog,
         _ => return Err(format!("ioctl {request}")),
     };

@@ -88,7 +88,7 @@ impl Socket {
         config.sndbuf = self.sndbuf.map(|size| (2 * u64::from(size)).max(4608)).or(config.sndbuf);
         config.rcvbuf = self.rcvbuf.map(|size| (2 * u64::from(size)).max(2304)).or(config.rcvbuf);
         if let Some(retries) = self.syn_retries {
-            (config.syn_retries, config.syn_linear_timeouts) = (retries, 0);
+            config.syn_retries = retries;
         }
         config.fin_timeout = self.fin_timeout.unwrap_or(config.fin_timeout);
         Arc::new(config)

@@ -247,7 +247,8 @@ impl Connection {
         match self.rtx.front() {
             Some(head) if head.is(SACKED) => state.flags |= SACK_RENEGING,
             Some(_) => {}
-            None => self.busy.switch(self.tx.now_us, 0),
+            None if self.buf.unsent() == 0 => self.busy.switch(self.tx.now_us, 0),
+            None => {}
         }
         self.measure_rtt(acked, prior_una, prior_sacked, first_ackt, last_ackt, tsecr, state);
         if state.flags & DATA_ACKED != 0 {

@@ -118,6 +118,14 @@ impl Busy {
         self.since_us = now_us;
     }
 
+    /// Something is queued.
+    #[inline]
+    pub fn begin(&mut self, now_us: Us) {
+        if self.kind == 0 {
+            self.switch(now_us, 1);
+        }
+    }
+
     /// Busy, window-limited and buffer-limited time up to now.
     pub fn totals(&self, now_us: Us) -> (u64, u64, u64) {
         let us = now_us - self.since_us.min(now_us);
@@ -239,6 +247,7 @@ impl Connection {
         if self.state.is_synchronized() {
             self.tx.mark_app_limited(self.buf.unsent());
             self.check_idle_restart();
+            self.busy.begin(self.tx.now_us);
         }
         self.out.push = true;
     }
@@ -437,6 +446,12 @@ impl Connection {
     /// Bytes sent and not yet acknowledged.
     pub fn unacked(&self) -> u64 {
         self.buf.unacked()
+    }
+
+    /// Sequence space written and not yet acknowledged: bytes, and the FIN once it is queued.
+    pub fn outstanding(&self) -> u64 {
+        let fin = self.flags.fin_queued && !self.flags.fin_acked;
+        self.buf.unsent().saturating_add(self.buf.unacked()).saturating_add(u64::from(fin))
     }
 
     /// Congestion window in bytes.

@@ -165,7 +165,9 @@ impl Connection {
     pub(crate) fn syn_sent(&mut self) {
         if self.timers.pending == Pending::None {
             let backoff = if self.state == State::SynReceived { self.tx.backoff } else { 0 };
-            self.arm(Pending::Retransmit, Us::from(self.tx.rtt.rto_us) << backoff);
+            let rto = Us::from(self.tx.rtt.rto_us) << backoff;
+            let rto = if self.tx.retransmits > 0 { self.clamp_to_user_timeout(rto) } else { rto };
+            self.arm(Pending::Retransmit, rto);
         }
         if self.tx.retrans_stamp == 0 {
             self.out.since_us = self.tx.now_us;

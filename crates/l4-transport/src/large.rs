@@ -22,7 +22,7 @@ impl Connection {
     pub(crate) fn begin_chunk(&mut self, push: Push) -> Option<(u32, bool)> {
         let (tx, mss) = (&self.tx, self.tx.mss);
         if (tx.snd_nxt + mss).after(tx.wnd_end()) {
-            self.busy.switch(tx.now_us, if tx.packets_out > 0 { 2 } else { 0 });
+            self.busy.switch(tx.now_us, 2);
             return None;
         }
         let room = tx.cwnd - tx.in_flight();

@@ -115,8 +115,10 @@ impl Connection {
         if let Some(search) = self.search() {
             search.probe = Some((size + options, seq, end));
         }
+        // It stands for two packets, and is no short segment.
+        let short = self.tx.snd_sml;
         let transmit = self.send_new(size, false);
-        // It stands for two packets.
+        self.tx.snd_sml = short;
         self.tx.cwnd -= 1;
         Probe::Sent(Box::new(transmit))
     }

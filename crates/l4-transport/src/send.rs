@@ -259,7 +259,7 @@ impl Connection {
         }
         let fin = self.fin_unsent() && u64::from(len) == unsent;
         if (self.tx.snd_nxt + len + u32::from(fin && len == 0)).after(self.tx.wnd_end()) {
-            self.busy.switch(self.tx.now_us, if self.tx.packets_out > 0 { 2 } else { 0 });
+            self.busy.switch(self.tx.now_us, 2);
             return None;
         }
         let fin = fin && (len == 0 || (self.tx.snd_nxt + len + 1).at_or_before(self.tx.wnd_end()));
