@@ -9,6 +9,9 @@ fn main() -> ExitCode {
     if let Some(dir) = args.next_if(|arg| arg.starts_with("--trace=")) {
         command.trace = Some(dir["--trace=".len()..].into());
     }
+    if let Some(names) = args.next_if(|arg| arg.starts_with("--check=")) {
+        command.set_checks(&names["--check=".len()..]).unwrap_or_else(|error| eprintln!("{error}"));
+    }
     command.paths = args.map(Into::into).collect();
     match execute(&command, &mut std::io::stdout().lock()) {
         Ok(code) => code.into(),

@@ -74,6 +74,13 @@ fn every_script_from_the_rfcs_says_where_it_comes_from() {
 }
 
 #[test]
+fn the_psh_flag_is_everywhere_as_the_scripts_have_it() {
+    for report in run_all("kernel-traces").iter().chain(&run_all("rfc")) {
+        assert_eq!(report.psh.matched, report.psh.of, "{}", report.name);
+    }
+}
+
+#[test]
 fn the_same_script_gives_the_same_report() {
     assert_eq!(run_all("kernel-traces"), run_all("kernel-traces"));
 }

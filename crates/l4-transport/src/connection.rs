@@ -86,6 +86,8 @@ pub(crate) struct Flags {
     pub cork: bool,
     /// The host's own queue refuses everything.
     pub local_drop: bool,
+    /// What was written last is not the end of a message.
+    pub unpushed: bool,
 }
 
 /// Time with data outstanding, and the part of it limited by the peer's window.
@@ -196,6 +198,7 @@ impl Connection {
             return 0;
         }
         self.before_queueing();
+        self.flags.unpushed = false;
         if taken == payload.len() {
             self.buf.push(payload);
         } else {
@@ -209,6 +212,7 @@ impl Connection {
     pub fn send_more(&mut self, now: Instant, payload: Payload) -> usize {
         let taken = self.send(now, payload);
         self.out.more = true;
+        self.flags.unpushed = true;
         taken
     }
 

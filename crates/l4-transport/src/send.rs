@@ -189,7 +189,11 @@ impl Connection {
             self.enter_cwr();
             return None;
         }
-        Some(self.send_new(len, fin))
+        let mut transmit = self.send_new(len, fin);
+        if push == Push::Wakeup {
+            transmit.segment.flags |= TcpFlags::PSH;
+        }
+        Some(transmit)
     }
 
     /// What is rarely asked for: probes of the path MTU.
@@ -218,6 +222,11 @@ impl Connection {
         sent.in_flight = self.tx.in_flight() + 1;
         sent.push = len > 0 && self.is_pushed(len);
         let mut segment = self.data_segment(&sent);
+        if self.out.chunk_pushes && self.out.chunk == 0 {
+            // The end of a large segment is pushed, but not again when it is resent.
+            self.out.chunk_pushes = false;
+            segment.flags |= TcpFlags::PSH;
+        }
         let ecn = self.mark_new_data(&mut segment);
         let first = self.tx.packets_out == 0;
         self.rtx.push(sent);
@@ -307,13 +316,11 @@ impl Connection {
         segment
     }
 
-    /// The end of what is queued, of a large segment, or of a source's block.
+    /// The end of what is queued or of a source's block.
     #[inline]
     fn is_pushed(&mut self, len: u32) -> bool {
         let by_source = self.source_pushes(len);
-        by_source
-            || (self.buf.unsent() == u64::from(len) && !self.out.more)
-            || (self.out.chunk_pushes && self.out.chunk == 0)
+        by_source || (self.buf.unsent() == u64::from(len) && !self.flags.unpushed)
     }
 
     /// A synthetic source writes blocks, and a sender pushes at least once in half the largest window that the peer has offered.
