@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn damage_by_packet_does_not_look_at_the_length() {
         let mut damage = Damage::Packets(Probability::new(0.25).unwrap(), stream());
-        let hit = (0..40_000).filter(|i| damage.draw(if i % 2 == 0 { 40 } else { 1500 }, Framing::Ip)).count();
+        let hit =
+            (0..40_000).filter(|i| damage.draw(if i % 2 == 0 { 40 } else { 1500 }, Framing::Ip)).count();
         assert!((hit as f64 / 40_000.0 - 0.25).abs() < 0.01);
     }
 }

@@ -36,6 +36,11 @@ impl Impairments {
         jitter.is_none() && damage.is_none() && duplicate.is_none() && reorder.is_none()
     }
 
+    /// Packets that keep their order arrive no earlier than this.
+    pub fn keep_behind(&mut self, last: Instant) {
+        self.last = self.last.max(last);
+    }
+
     /// The way of a packet of `len` bytes whose last bit leaves at `sent`, over a link of `delay`.
     pub fn travel(&mut self, sent: Instant, delay: Span, len: u16, framing: Framing) -> Journey {
         let is_damaged = self.damage.as_mut().is_some_and(|damage| damage.draw(len, framing));

@@ -61,7 +61,9 @@ impl Jitter {
     fn deviate(&mut self) -> f64 {
         let fresh = self.normal();
         let deviate = match self.last {
-            Some(last) => self.correlation * last + (1.0 - self.correlation * self.correlation).sqrt() * fresh,
+            Some(last) => {
+                self.correlation * last + (1.0 - self.correlation * self.correlation).sqrt() * fresh
+            }
             None => fresh,
         };
         self.last = Some(deviate);

@@ -32,5 +32,5 @@ pub use impair::{Impairments, Journey};
 pub use jitter::{Jitter, JitterShape};
 pub use loss::{GilbertElliott, Loss, PacketClass};
 pub use occupancy::Occupancy;
-pub use port::{Offer, Port, PortStats, QueueLimit};
+pub use port::{Moved, Offer, Port, PortStats, QueueLimit};
 pub use trace::{DeliveryTrace, OPPORTUNITY_BYTES};

@@ -256,7 +256,8 @@ mod tests {
         let mean = all.iter().filter(|lost| **lost).count() as f64 / all.len() as f64;
         assert!((channel.mean_loss() - 0.01 / 0.26).abs() < 1e-12);
         assert!((mean - channel.mean_loss()).abs() < 0.002, "{mean}");
-        let bursts: Vec<usize> = all.chunk_by(|a, b| a == b).filter(|run| run[0]).map(<[bool]>::len).collect();
+        let bursts: Vec<usize> =
+            all.chunk_by(|a, b| a == b).filter(|run| run[0]).map(<[bool]>::len).collect();
         let length = bursts.iter().sum::<usize>() as f64 / bursts.len() as f64;
         assert!((length - 4.0).abs() < 0.15, "{length}");
     }

@@ -44,6 +44,13 @@ impl Occupancy {
         self.bytes -= bytes;
     }
 
+    /// The queue holds so many bytes from `now` on.
+    pub fn set(&mut self, now: Instant, bytes: u64) {
+        self.advance(now);
+        self.bytes = bytes;
+        self.max = self.max.max(bytes);
+    }
+
     /// Forgets what was before `now`; what waits stays.
     pub fn restart(&mut self, now: Instant) {
         *self =

@@ -40,10 +40,23 @@ pub struct PortStats {
     pub lost: u64,
     /// Packets that found the queue full.
     pub queue_full: u64,
+    /// Packets dropped by active queue management.
+    pub aqm: u64,
+    /// Packets that noise damaged.
+    pub damaged: u64,
     /// Packets offered while the link was down, or on it when it went down.
     pub link_down: u64,
     /// Time spent transmitting, framing included.
     pub busy: Span,
+}
+
+/// A packet that had not begun to be sent when its port changed: when it would have arrived, and when it arrives now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moved {
+    /// Before.
+    pub from: Instant,
+    /// Now.
+    pub to: Instant,
 }
 
 /// One direction of a link.
@@ -114,6 +127,62 @@ impl Port {
             return Offer::Lost;
         }
         Offer::Arrives(self.busy_until + self.delay)
+    }
+
+    /// Whether the packet that is offered now will be lost on the link. [`Port::offer`] asks by itself.
+    pub fn draw_loss(&mut self, class: PacketClass) -> bool {
+        !self.loss.is_never() && self.loss.draw(class)
+    }
+
+    /// When the last packet that was given to the transmitter has left it.
+    pub fn busy_until(&self) -> Instant {
+        self.busy_until
+    }
+
+    /// Sends a packet of `len` bytes that a queue discipline has let go: the transmitter is free. Says when its last bit leaves.
+    pub fn send(&mut self, now: Instant, len: u16, lost: bool) -> Instant {
+        debug_assert!(self.busy_until <= now, "one packet at a time");
+        let tx = self.rate.time_for(self.framing.wire_bytes(len));
+        self.busy_until = now + tx;
+        self.count_sent(len, tx, lost);
+        self.busy_until
+    }
+
+    /// Counts a packet that a delivery trace has let through.
+    pub fn count_sent(&mut self, len: u16, busy: Span, lost: bool) {
+        self.stats.tx_packets += 1;
+        self.stats.tx_bytes += u64::from(len);
+        self.stats.busy += busy;
+        self.stats.lost += u64::from(lost);
+    }
+
+    /// The counters, for what happens outside the port: in a queue discipline, by noise.
+    pub fn stats_mut(&mut self) -> &mut PortStats {
+        &mut self.stats
+    }
+
+    /// A queue discipline in front of the port holds so many bytes now.
+    pub fn set_backlog(&mut self, now: Instant, bytes: u64) {
+        self.occupancy.set(now, bytes);
+    }
+
+    /// Changes rate and delay. What has begun to be sent is not touched; what waits is sent at the new rate, and where it will arrive
+    /// then is returned, in order.
+    pub fn change(&mut self, now: Instant, rate: Rate, delay: Span) -> Vec<Moved> {
+        self.drain(now);
+        let mut free = self.waiting.front().map_or(self.busy_until, |(start, _)| *start);
+        let mut moved = Vec::with_capacity(self.waiting.len());
+        for (start, len) in &mut self.waiting {
+            let bytes = self.framing.wire_bytes(*len);
+            let (old, new) = (self.rate.time_for(bytes), rate.time_for(bytes));
+            moved.push(Moved { from: *start + old + self.delay, to: free + new + delay });
+            self.stats.busy = self.stats.busy.saturating_sub(old) + new;
+            *start = free;
+            free += new;
+        }
+        self.busy_until = free;
+        (self.rate, self.delay) = (rate, delay);
+        moved
     }
 
     /// Packets and bytes waiting at `now`; the one being transmitted is not counted.
@@ -275,6 +344,19 @@ mod tests {
         assert_eq!(port.stats().link_down, 3);
         port.set_up(at_us(200), true, 0);
         assert_eq!(port.offer(at_us(200), 1500, DATA), Offer::Arrives(at_us(11_400)));
+    }
+
+    #[test]
+    fn a_change_of_rate_spares_the_packet_on_the_wire_and_moves_those_behind_it() {
+        let mut port = port(QueueLimit::Packets(10), Loss::default());
+        for _ in 0..3 {
+            port.offer(Instant::ZERO, 1500, DATA);
+        }
+        let moved = port.change(at_us(600), Rate::from_mbps(20), Span::from_ms(5));
+        let to = |from, to| Moved { from: at_us(from), to: at_us(to) };
+        assert_eq!(moved, [to(12_400, 1200 + 600 + 5000), to(13_600, 1200 + 1200 + 5000)]);
+        assert_eq!(port.offer(at_us(700), 1500, DATA), Offer::Arrives(at_us(1200 + 1800 + 5000)));
+        assert_eq!(port.utilization(Instant::ZERO, at_us(3000)), 1.0);
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl DeliveryTrace {
         DeliveryTrace::new(times).ok_or((lines, "a trace needs a time after 0 ms".to_owned()))
     }
 
+    /// The opportunities, in milliseconds.
+    pub fn times_ms(&self) -> Arc<[u64]> {
+        self.times_ms.clone()
+    }
+
     /// The mean rate in bit/s.
     pub fn mean_bps(&self) -> f64 {
         let period_ms = self.times_ms[self.times_ms.len() - 1] as f64;
@@ -116,7 +121,10 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named() {
-        assert_eq!(DeliveryTrace::parse("1\nx\n").unwrap_err(), (2, "'x' is not a time in milliseconds".into()));
+        assert_eq!(
+            DeliveryTrace::parse("1\nx\n").unwrap_err(),
+            (2, "'x' is not a time in milliseconds".into())
+        );
         assert_eq!(DeliveryTrace::parse("5\n4\n").unwrap_err().0, 2);
         assert!(DeliveryTrace::parse("").is_err() && DeliveryTrace::parse("0\n0\n").is_err());
     }

@@ -13,6 +13,7 @@
 
 mod mac_table;
 mod neighbors;
+pub mod qdisc;
 
 pub use mac_table::MacTable;
 pub use neighbors::{ArpConfig, GivenUp, Neighbors, Resolved};

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use tidewire_l4_transport::{Accepted, Datagram, UdpSocket, Unreachable};
 use tidewire_units::{Instant, Refusal, SocketId};
-use tidewire_wire::{Cause, Content, Ecn, Endpoint, Hot, IcmpMessage, Payload, Protocol, UdpHeader};
+use tidewire_wire::{Birth, Cause, Content, Ecn, Endpoint, Hot, IcmpMessage, Payload, Protocol, UdpHeader};
 
 /// Most payload that fits in one IP packet.
 const MAX_PAYLOAD: usize = 65_507;
@@ -186,7 +186,10 @@ impl Sockets {
             let flow = udp.flow_of(packet.flow_hash);
             if flow != NO_FLOW {
                 let bytes = u32::from(packet.len) - 28;
-                cx.out.progress.push(Progress::Datagram { flow, bytes, sent_at });
+                cx.out.progress.push(match cx.packets.body(&packet).birth {
+                    Birth::Duplicate => Progress::Twin { flow },
+                    _ => Progress::Datagram { flow, bytes, sent_at },
+                });
             }
             cx.end(packet, Cause::Delivered);
             return None;

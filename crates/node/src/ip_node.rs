@@ -44,7 +44,9 @@ impl IpNode {
     #[inline]
     pub fn handle_frame(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         if packet.is_corrupted() {
-            return cx.end(packet, Cause::Corrupted);
+            // A frame check finds any damage; where there is none, the checksums of the headers do.
+            let framed = self.stack.ifaces.get(port as usize).is_some_and(|iface| iface.framed);
+            return cx.end(packet, if framed { Cause::Corrupted } else { Cause::Checksum });
         }
         if let Some(iface) = self.stack.ifaces.get(port as usize)
             && iface.framed

@@ -50,6 +50,11 @@ pub enum Progress {
         /// When it was sent.
         sent_at: Instant,
     },
+    /// A second copy of a datagram, made by a link, reached the receiver.
+    Twin {
+        /// The flow.
+        flow: u32,
+    },
     /// The sender's connection has ended, or everything was acknowledged.
     Ended {
         /// The flow.

@@ -31,6 +31,7 @@ mod failures;
 mod link_values;
 mod mistake;
 mod output;
+mod queue_values;
 mod run;
 mod sched;
 mod sim;

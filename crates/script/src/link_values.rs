@@ -1,39 +1,33 @@
-//! Values that only links have: loss models and queue limits.
+//! Values that only links have: which packets are lost, and what else happens to them.
 
 use crate::mistake::{Mistake, did_you_mean};
 use crate::spec::Kind;
-use crate::values::{choice, not_a, probability, time, whole};
-use mlua::{Lua, Table, Value};
-use tidewire_topology::{LossModel, LossSpec, Match};
-use tidewire_units::{Bytes, Probability, Span, parse_count, parse_size};
-
-/// A queue limit before the rate and the round-trip time are known.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Queue {
-    /// So many packets.
-    Packets(u32),
-    /// So many bytes.
-    Bytes(Bytes),
-    /// A multiple of the bandwidth-delay product, with the round-trip time if it was given.
-    Bdp(f64, Option<Span>),
-}
+use crate::values::{choice, not_a, probability, text, time, whole};
+use mlua::Value;
+use tidewire_topology::{CorruptSpec, JitterShape, JitterSpec, LossModel, LossSpec, Match};
+use tidewire_units::{Probability, Span};
 
 /// `"1%"`, `{ every = 100 }`, `{ seq = {5, 9} }`, `{ "1%" }`, each with `match`.
-pub(crate) fn loss(lua: &Lua, value: &Value, name: &str, context: &str) -> Result<LossSpec, Mistake> {
+pub(crate) fn loss(value: &Value, name: &str, context: &str) -> Result<LossSpec, Mistake> {
     let Value::Table(table) = value else {
         let p = probability(value, name, context)?;
         return Ok(LossSpec { model: bernoulli(p), among: Match::Any });
     };
     let mut spec = LossSpec::default();
+    let (mut is_gilbert, mut chain) = (false, [None; 4]);
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
-        let key = match &key {
-            Value::Integer(1) => "1".to_owned(),
-            Value::String(key) => key.to_string_lossy(),
-            _ => "?".to_owned(),
-        };
+        let key = key_of(&key);
         match &*key {
+            "1" if text(&value).as_deref() == Some("gilbert") => is_gilbert = true,
             "1" | "p" | "rate" => spec.model = bernoulli(probability(&value, name, context)?),
+            "good_to_bad" | "bad_to_good" | "loss_good" | "loss_bad" => {
+                let context = format!("option '{key}' of {name}");
+                let p = probability(&value, &key, &context)?;
+                let at =
+                    ["good_to_bad", "bad_to_good", "loss_good", "loss_bad"].iter().position(|x| **x == *key);
+                chain[at.unwrap_or(0)] = Some(p);
+            }
             "every" => {
                 let n = whole(&value).filter(|n| *n >= 1);
                 spec.model = LossModel::Every(
@@ -66,76 +60,139 @@ pub(crate) fn loss(lua: &Lua, value: &Value, name: &str, context: &str) -> Resul
                 };
             }
             other => {
-                let meant = did_you_mean(other, ["every", "seq", "match"]);
+                let meant = did_you_mean(
+                    other,
+                    ["every", "seq", "match", "good_to_bad", "bad_to_good", "loss_good", "loss_bad"],
+                );
                 return Err(Mistake::new(format!("unknown option '{other}' of {name}{meant}"))
                     .at_word(other)
                     .note(
-                        "write \"1%\", { every = 100 }, { seq = {5, 9} } or { \"1%\", match = \"data\" }",
+                        "write \"1%\", { every = 100 }, { seq = {5, 9} }, { \"1%\", match = \"data\" } or { \"gilbert\", good_to_bad = \"1%\", bad_to_good = \"30%\" }",
                     ));
             }
         }
     }
-    let _ = lua;
+    if is_gilbert || chain.iter().any(Option::is_some) {
+        spec.model = gilbert(chain)?;
+    }
     Ok(spec)
+}
+
+fn gilbert(
+    [good_to_bad, bad_to_good, loss_good, loss_bad]: [Option<Probability>; 4],
+) -> Result<LossModel, Mistake> {
+    let example = "write { \"gilbert\", good_to_bad = \"1%\", bad_to_good = \"30%\", loss_bad = \"100%\" }";
+    let (Some(good_to_bad), Some(bad_to_good)) = (good_to_bad, bad_to_good) else {
+        return Err(Mistake::new("losses in bursts need good_to_bad and bad_to_good")
+            .at_word("gilbert")
+            .note(example));
+    };
+    let loss_good = loss_good.unwrap_or(Probability::ZERO);
+    let loss_bad = loss_bad.unwrap_or(Probability::ONE);
+    Ok(LossModel::Gilbert { good_to_bad, bad_to_good, loss_good, loss_bad })
+}
+
+/// `"2ms"`, `{ "normal", "2ms", correlation = "25%", keep_order = true }`.
+pub(crate) fn jitter(value: &Value, name: &str, context: &str) -> Result<JitterSpec, Mistake> {
+    let plain = |shape| JitterSpec { shape, correlation: 0.0, keep_order: true };
+    let Value::Table(table) = value else {
+        return Ok(plain(JitterShape::Uniform(time(value, name, context)?)));
+    };
+    let mut spec = plain(JitterShape::Uniform(Span::ZERO));
+    let (mut shape, mut size, mut exponent) = ("uniform".to_owned(), None, 3.0);
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
+        match &*key_of(&key) {
+            "1" if parses_as_time(&value) => size = Some(time(&value, name, context)?),
+            "1" => shape = choice(&value, &["uniform", "normal", "pareto"], name, context)?,
+            "2" => size = Some(time(&value, name, context)?),
+            "correlation" => {
+                spec.correlation =
+                    probability(&value, "correlation", "option 'correlation' of jitter")?.get();
+                if spec.correlation >= 1.0 {
+                    return Err(Mistake::new("correlation must be below 100%").at_word("correlation"));
+                }
+            }
+            "keep_order" => {
+                spec.keep_order = value.as_boolean().ok_or_else(|| {
+                    not_a(Kind::Bool, &value, "keep_order", "option 'keep_order' of jitter")
+                })?;
+            }
+            "exponent" => {
+                exponent =
+                    crate::values::number(&value).filter(|x| *x > 1.0 && x.is_finite()).ok_or_else(|| {
+                        Mistake::new("the exponent of a Pareto distribution must be above 1")
+                            .at_word("exponent")
+                    })?;
+            }
+            other => {
+                let known = ["correlation", "keep_order", "exponent"];
+                return Err(unknown(other, name, &known)
+                    .note("as in jitter = { \"normal\", \"2ms\", correlation = \"25%\" }"));
+            }
+        }
+    }
+    let size = size.ok_or_else(|| {
+        Mistake::new("jitter needs a time, as in jitter = { \"normal\", \"2ms\" }").at_word(name)
+    })?;
+    spec.shape = match &*shape {
+        "normal" => JitterShape::Normal(size),
+        "pareto" => JitterShape::Pareto(size, exponent),
+        _ => JitterShape::Uniform(size),
+    };
+    Ok(spec)
+}
+
+/// `"0.01%"`, `{ ber = 1e-7 }`, `{ seq = {3, 7} }`, `{3, 7}`.
+pub(crate) fn corrupt(value: &Value, name: &str, context: &str) -> Result<CorruptSpec, Mistake> {
+    let Value::Table(table) = value else {
+        let p = probability(value, name, context)?;
+        return Ok(if p.is_zero() { CorruptSpec::None } else { CorruptSpec::Packets(p) });
+    };
+    if let Ok(ratio @ (Value::Number(_) | Value::Integer(_) | Value::String(_))) =
+        table.raw_get::<Value>("ber")
+    {
+        let ratio = crate::values::number(&ratio).filter(|x| (0.0..=1.0).contains(x)).ok_or_else(|| {
+            Mistake::new("a bit error ratio lies between 0 and 1, as in { ber = 1e-7 }").at_word("ber")
+        })?;
+        return Ok(CorruptSpec::Bits(ratio));
+    }
+    let list = match table.raw_get::<Value>("seq") {
+        Ok(Value::Table(list)) => list,
+        _ => table.clone(),
+    };
+    let ordinals: Result<Vec<u64>, _> = list.sequence_values::<u64>().collect();
+    match ordinals {
+        Ok(ordinals) if !ordinals.is_empty() && !ordinals.contains(&0) => Ok(CorruptSpec::Listed(ordinals)),
+        _ => Err(Mistake::new(format!(
+            "{name} is a probability (\"0.01%\"), {{ ber = 1e-7 }} or packets counted from 1 ({{3, 7}})"
+        ))
+        .at_word(name)),
+    }
+}
+
+/// The text or position of an option in a table.
+pub(crate) fn key_of(key: &Value) -> String {
+    match key {
+        Value::Integer(i) => i.to_string(),
+        Value::String(key) => key.to_string_lossy(),
+        _ => "?".to_owned(),
+    }
+}
+
+pub(crate) fn unknown(option: &str, of: &str, known: &[&str]) -> Mistake {
+    let meant = did_you_mean(option, known.iter().copied());
+    Mistake::new(format!("unknown option '{option}' of {of}{meant}")).at_word(option)
+}
+
+fn parses_as_time(value: &Value) -> bool {
+    match value {
+        Value::String(text) => tidewire_units::parse_span(&text.to_string_lossy()).is_ok(),
+        Value::Integer(_) | Value::Number(_) => true,
+        _ => false,
+    }
 }
 
 fn bernoulli(p: Probability) -> LossModel {
     if p.is_zero() { LossModel::None } else { LossModel::Bernoulli(p) }
-}
-
-/// `"100pkt"`, `"64KiB"`, `"1bdp"`, a number of packets, `{ "droptail", limit =, rtt = }`.
-pub(crate) fn queue(lua: &Lua, value: &Value, name: &str, context: &str) -> Result<Queue, Mistake> {
-    match value {
-        Value::String(text) => {
-            let text = text.to_string_lossy();
-            if text == "droptail" {
-                return Ok(Queue::Packets(1000));
-            }
-            if let Some(packets) = parse_count(&text, "pkt").or_else(|| parse_count(&text, "packets")) {
-                return Ok(Queue::Packets(packets.round() as u32));
-            }
-            if let Some(factor) = parse_count(&text, "bdp") {
-                return Ok(Queue::Bdp(factor, None));
-            }
-            match parse_size(&text) {
-                Ok(bytes) => Ok(Queue::Bytes(bytes)),
-                Err(_) => Err(Mistake::new(format!(
-                    "'{text}' is not a queue limit: expected packets (\"100pkt\"), a size (\"64KiB\") or a bandwidth-delay product (\"1bdp\")"
-                ))
-                .at_word(text)),
-            }
-        }
-        Value::Table(table) => queue_table(lua, table, name, context),
-        other => match whole(other) {
-            Some(n @ 0..=4_000_000_000) => Ok(Queue::Packets(n as u32)),
-            _ => Err(not_a(Kind::Queue, other, name, context)),
-        },
-    }
-}
-
-fn queue_table(lua: &Lua, table: &Table, name: &str, context: &str) -> Result<Queue, Mistake> {
-    let (mut limit, mut rtt) = (Queue::Packets(1000), None);
-    for pair in table.pairs::<Value, Value>() {
-        let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
-        let key = match &key {
-            Value::Integer(1) => "1".to_owned(),
-            Value::String(key) => key.to_string_lossy(),
-            _ => "?".to_owned(),
-        };
-        match &*key {
-            "1" => drop(choice(&value, &["droptail"], name, context)?),
-            "limit" => limit = queue(lua, &value, "limit", context)?,
-            "rtt" => rtt = Some(time(&value, "rtt", "option 'rtt' of queue")?),
-            other => {
-                let meant = did_you_mean(other, ["limit", "rtt"]);
-                return Err(Mistake::new(format!("unknown option '{other}' of {name}{meant}"))
-                    .at_word(other)
-                    .note("options: limit rtt, as in queue = { \"droptail\", limit = \"1bdp\", rtt = \"40ms\" }"));
-            }
-        }
-    }
-    if let (Queue::Bdp(_, known), Some(rtt)) = (&mut limit, rtt) {
-        *known = Some(rtt);
-    }
-    Ok(limit)
 }

@@ -2,13 +2,15 @@
 
 use crate::call::{Opts, options, type_name};
 use crate::classes::{node_of, peer_of};
-use crate::link_values::{Queue, loss, queue};
+use crate::link_values::{corrupt, jitter, loss};
 use crate::mistake::{Mistake, did_you_mean};
+use crate::queue_values::{Queue, queue};
 use crate::sim::Shared;
 use crate::spec::Kind;
 use mlua::{Function, Lua, Table, Value};
 use std::net::Ipv4Addr;
-use tidewire_topology::{AddressMode, IfaceAddr, LossSpec, NodeKind, Processing};
+use std::sync::Arc;
+use tidewire_topology::{AddressMode, CorruptSpec, IfaceAddr, JitterSpec, LossSpec, NodeKind, Processing};
 use tidewire_units::{
     Bytes, NodeId, Probability, Rate, Span, parse_probability, parse_rate, parse_size, parse_span,
 };
@@ -32,6 +34,10 @@ pub(crate) enum Val {
     Table(Table),
     Loss(LossSpec),
     Queue(Queue),
+    Jitter(JitterSpec),
+    Corrupt(CorruptSpec),
+    /// Delivery times, in milliseconds.
+    Trace(Arc<[u64]>),
     Processing(Processing),
     InterfaceAddress(AddressMode),
     Data(bytes::Bytes),
@@ -113,8 +119,11 @@ pub(crate) fn convert(
             Value::Boolean(false) => Val::Text("false".to_owned()),
             other => Val::Text(choice(other, names, name, context)?),
         },
-        Kind::Loss => Val::Loss(loss(lua, value, name, context)?),
-        Kind::Queue => Val::Queue(queue(lua, value, name, context)?),
+        Kind::Loss => Val::Loss(loss(value, name, context)?),
+        Kind::Queue => Val::Queue(queue(value, name, context)?),
+        Kind::Jitter => Val::Jitter(jitter(value, name, context)?),
+        Kind::Corrupt => Val::Corrupt(corrupt(value, name, context)?),
+        Kind::Trace => Val::Trace(trace(sim, &text(value).ok_or_else(wrong)?)?),
         Kind::Processing => Val::Processing(processing(value, name, context)?),
         Kind::InterfaceAddress => {
             let text = text(value).ok_or_else(wrong)?;
@@ -180,7 +189,7 @@ pub(crate) fn time(value: &Value, name: &str, context: &str) -> Result<Span, Mis
     Ok(span)
 }
 
-fn rate(value: &Value, name: &str, context: &str) -> Result<Rate, Mistake> {
+pub(crate) fn rate(value: &Value, name: &str, context: &str) -> Result<Rate, Mistake> {
     if let Value::String(text) = value {
         let text = text.to_string_lossy();
         return parse_rate(&text).map_err(|error| quantity(&error, &text));
@@ -198,7 +207,7 @@ fn rate(value: &Value, name: &str, context: &str) -> Result<Rate, Mistake> {
     Ok(Rate::from_bits_per_s(bits.round() as u64).unwrap_or(Rate::INFINITE))
 }
 
-fn size(value: &Value, name: &str, context: &str) -> Result<Bytes, Mistake> {
+pub(crate) fn size(value: &Value, name: &str, context: &str) -> Result<Bytes, Mistake> {
     if let Value::String(text) = value {
         let text = text.to_string_lossy();
         return parse_size(&text).map_err(|error| quantity(&error, &text));
@@ -242,6 +251,18 @@ pub(crate) fn choice(value: &Value, names: &[&str], name: &str, context: &str) -
         names.join("\", \"")
     ))
     .at_word(text))
+}
+
+/// A packet-delivery trace, from a file below the script's folder.
+fn trace(sim: &Shared, file: &str) -> Result<Arc<[u64]>, Mistake> {
+    let bytes =
+        sim.files.read(file).map_err(|why| Mistake::new(why).at_word(file).fault(crate::Fault::Io))?;
+    let trace = tidewire_world::DeliveryTrace::parse(&String::from_utf8_lossy(&bytes));
+    trace.map(|trace| trace.times_ms()).map_err(|(line, why)| {
+        Mistake::new(format!("{file}:{line}: {why}"))
+            .at_word(file)
+            .note("a trace has one time in milliseconds to a line, ascending: when one packet of 1500 bytes may pass")
+    })
 }
 
 fn processing(value: &Value, name: &str, context: &str) -> Result<Processing, Mistake> {
@@ -344,7 +365,7 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
     }
 }
 
-fn text(value: &Value) -> Option<String> {
+pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.to_string_lossy()),
         Value::Integer(n) => Some(n.to_string()),

@@ -124,6 +124,9 @@ enum LossDocument {
         every: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seq: Option<Vec<u64>>,
+        /// Bursts: good to bad, bad to good, loss when good, loss when bad.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gilbert: Option<[f64; 4]>,
         #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
         among: Option<String>,
     },

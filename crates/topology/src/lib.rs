@@ -49,6 +49,7 @@ pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, send
 pub use prefix::{IfaceAddr, Prefix};
 pub use routes::{NextHop, Routes, routes};
 pub use spec::{
-    AddressMode, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel, LossSpec, Match, NodeKind,
+    AddressMode, CeThreshold, CorruptSpec, DirectionSpec, DisciplineKind, DisciplineSpec, Ecmp, Framing,
+    HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match, NodeKind,
     NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SwitchSpec,
 };

@@ -283,6 +283,12 @@ impl Plan {
         if dir.is_forward() { &spec.forward } else { &spec.backward }
     }
 
+    /// The options of what an interface sends, to change what does not change routes.
+    pub fn direction_mut(&mut self, dir: DirId) -> &mut DirectionSpec {
+        let spec = &mut self.links[dir.link().index()].spec;
+        if dir.is_forward() { &mut spec.forward } else { &mut spec.backward }
+    }
+
     /// A node's first address; `None` before [`Plan::assign_addresses`], and for switches.
     pub fn address_of(&self, node: NodeId) -> Option<Ipv4Addr> {
         self.node(node).ifaces.iter().find_map(|&iface| self.iface(iface).address).map(|address| address.ip)

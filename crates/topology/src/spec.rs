@@ -114,8 +114,122 @@ pub struct DirectionSpec {
     pub loss: LossSpec,
     /// How much may wait to be sent; the packet being sent is not counted.
     pub queue: QueueSpec,
+    /// Who among those that wait is sent, marked or dropped; `None` for first in, first out and drop-tail.
+    pub discipline: Option<Box<DisciplineSpec>>,
+    /// What else happens to packets on their way; `None` for nothing, as on most links.
+    pub impairments: Option<Box<ImpairmentSpec>>,
+    /// Times in milliseconds at which one packet may be delivered, ascending, repeated for ever; used instead of the rate.
+    pub trace: Option<std::sync::Arc<[u64]>>,
     /// What routing pays for sending this way, at least 1.
     pub cost: u32,
+}
+
+/// A queue discipline. What is not given takes the value that the discipline's specification or Linux gives it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DisciplineSpec {
+    /// Which one.
+    pub kind: DisciplineKind,
+    /// Mark packets that allow it instead of dropping them.
+    pub ecn: bool,
+    /// CoDel and PIE: how long packets may wait.
+    pub target: Option<Span>,
+    /// CoDel: for how long before anything is dropped. PIE: time between updates.
+    pub interval: Option<Span>,
+    /// RED: lower and upper threshold of the mean queue, in packets.
+    pub thresholds: Option<(f64, f64)>,
+    /// RED: the probability of dropping at the upper threshold.
+    pub max_p: Option<Probability>,
+    /// FQ-CoDel and DRR: bytes that a flow may send in a round.
+    pub quantum: Option<u32>,
+    /// FQ-CoDel: how many flows are told apart.
+    pub flows: Option<u32>,
+    /// Mark everything above this, whatever the discipline does.
+    pub ce_threshold: Option<CeThreshold>,
+    /// DRR: weights of the classes. Strict priority: as many bands.
+    pub classes: Vec<u32>,
+    /// Token bucket: rate and burst.
+    pub bucket: Option<(Rate, Bytes)>,
+    /// Token bucket: drop what exceeds the rate instead of holding it back.
+    pub police: bool,
+}
+
+/// The queue disciplines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DisciplineKind {
+    /// First in, first out.
+    DropTail,
+    /// Random early detection (Floyd and Jacobson 1993).
+    Red,
+    /// RFC 8289.
+    Codel,
+    /// RFC 8290.
+    FqCodel,
+    /// RFC 8033.
+    Pie,
+    /// Deficit round robin (Shreedhar and Varghese 1995).
+    Drr,
+    /// Strict priority.
+    Prio,
+    /// Token bucket.
+    Tbf,
+}
+
+/// Where step marking begins (RFC 8257 section 3.1).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum CeThreshold {
+    /// So many packets waiting.
+    Packets(u32),
+    /// So long a wait.
+    Time(Span),
+}
+
+/// What may happen to a packet on its way, besides loss.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ImpairmentSpec {
+    /// Variation of the delay.
+    pub jitter: Option<JitterSpec>,
+    /// Noise.
+    pub corrupt: CorruptSpec,
+    /// How many packets arrive twice.
+    pub duplicate: Probability,
+    /// How many packets skip the delay, and so overtake others.
+    pub reorder: Probability,
+}
+
+/// Variation of a link's delay.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct JitterSpec {
+    /// Its distribution.
+    pub shape: JitterShape,
+    /// Correlation of successive packets, from 0 to below 1.
+    pub correlation: f64,
+    /// No packet overtakes another.
+    pub keep_order: bool,
+}
+
+/// How the delay varies.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum JitterShape {
+    /// Up to so much is added.
+    Uniform(Span),
+    /// Normal around the delay, with this standard deviation.
+    Normal(Span),
+    /// Pareto: this is added on average, with this exponent (above 1).
+    Pareto(Span, f64),
+}
+
+/// Which frames noise damages.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum CorruptSpec {
+    /// None.
+    #[default]
+    None,
+    /// Each with this probability.
+    Packets(Probability),
+    /// Each bit with this probability.
+    Bits(f64),
+    /// Those with these ordinals, counted from 1 as they are sent.
+    Listed(Vec<u64>),
 }
 
 /// Which packets are lost.
@@ -139,6 +253,17 @@ pub enum LossModel {
     Every(u64),
     /// Exactly those with these ordinals, counted from 1 as packets arrive at the port.
     Listed(Vec<u64>),
+    /// In bursts (Gilbert and Elliott).
+    Gilbert {
+        /// Probability of leaving the good state, before each packet.
+        good_to_bad: Probability,
+        /// Probability of leaving the bad state.
+        bad_to_good: Probability,
+        /// Loss in the good state.
+        loss_good: Probability,
+        /// Loss in the bad state.
+        loss_bad: Probability,
+    },
 }
 
 /// A kind of packet that a loss model is restricted to.
@@ -244,6 +369,9 @@ impl Default for DirectionSpec {
             delay: Span::ZERO,
             loss: LossSpec::default(),
             queue: QueueSpec::Packets(1000),
+            discipline: None,
+            impairments: None,
+            trace: None,
             cost: 1,
         }
     }

@@ -1,18 +1,23 @@
 //! Nodes and links from a plan: the arrays, the ports, addresses and routes.
 
+use crate::special::{Scheduler, Special};
 use crate::{Direction, Wake, World, fifo};
 use std::collections::VecDeque;
 use std::fmt;
 use tidewire_engine::{Class, Key};
-use tidewire_l1_physical::{Framing, Loss, PacketClass, Port, QueueLimit};
+use tidewire_l1_physical::{
+    BitErrors, Damage, DeliveryTrace, Framing, GilbertElliott, Impairments, Jitter, JitterShape, Loss,
+    PacketClass, Port, QueueLimit,
+};
 use tidewire_l2_datalink::ArpConfig;
+use tidewire_l2_datalink::qdisc::{Discipline, DisciplineSpec};
 use tidewire_l3_network::{Fib, NextHop, Prefix};
 use tidewire_node::{Ecmp, IpNode, IpStack, LOOPBACK, Switch};
 use tidewire_topology::{
     self as topology, DirectionSpec, LinkSpec, LossModel, Match, NodeSpec, Plan, PlanError,
 };
 use tidewire_units::{
-    DirId, IfaceId, Instant, LinkId, NodeId, Purpose, Rate, Span, Stream, Streams, stable_hash,
+    DirId, IfaceId, Instant, LinkId, NodeId, Probability, Purpose, Rate, Span, Stream, Streams, stable_hash,
 };
 use tidewire_wire::{Hot, MacKey};
 
@@ -87,7 +92,7 @@ impl World {
             if self.directions[dir.index()].port.is_up() == up {
                 continue;
             }
-            let lost = if up { 0 } else { self.flush_direction(dir) };
+            let lost = if up { 0 } else { self.flush_direction(dir) + self.flush_scheduler(dir.index()) };
             self.directions[dir.index()].port.set_up(self.now, up, lost);
         }
         for end in self.plan.link(link).ends {
@@ -172,6 +177,7 @@ impl World {
             to_port: LOOPBACK,
             to_mac: None,
             observed: false,
+            special: None,
         });
         self.ledger.resize(self.directions.len(), self.nodes.len());
         self.loopbacks.insert(host, dir);
@@ -202,6 +208,9 @@ impl World {
         let in_line =
             self.processing.values().flat_map(|processing| processing.line.iter().map(|(_, hot)| hot));
         let ifaces = self.hosts.iter().flat_map(|host| &host.stack.ifaces);
+        let specials =
+            self.directions.iter().filter_map(|direction| direction.special.as_ref()?.scheduler.as_ref());
+        let on_links = on_links.chain(specials.flat_map(|scheduler| scheduler.waiting()));
         on_links.chain(in_line).chain(ifaces.flat_map(|iface| iface.neighbors.waiting()))
     }
 
@@ -273,8 +282,9 @@ impl World {
             let (to, to_port) = ports[1 - side];
             let framed = framing_of(link.spec.framing).has_mac();
             let to_mac = framed.then(|| MacKey::of(topology::receiver_of(dir)));
+            let special = special_of(plan.direction(dir), self.streams, &name);
             let stream = fifo::Fifo::new();
-            self.directions.push(Direction { port, stream, to, to_port, to_mac, observed: false });
+            self.directions.push(Direction { port, stream, to, to_port, to_mac, observed: false, special });
             match ports[side].0 {
                 NodeRef::Ip(host) => {
                     self.hosts[host as usize].stack.add_iface(IfaceId(dir.0), framed, link.spec.mtu);
@@ -345,6 +355,12 @@ fn loss_of(spec: &topology::LossSpec, streams: Streams, name: &str) -> Loss {
         }
         LossModel::Every(n) => Loss::every(*n),
         LossModel::Listed(ordinals) => Loss::listed(ordinals.clone()),
+        LossModel::Gilbert { good_to_bad, bad_to_good, loss_good, loss_bad } => {
+            let (good_to_bad, bad_to_good) = (*good_to_bad, *bad_to_good);
+            let (loss_good, loss_bad) = (*loss_good, *loss_bad);
+            let channel = GilbertElliott { good_to_bad, bad_to_good, loss_good, loss_bad, is_bad: false };
+            Loss::gilbert(channel, streams.stream(Purpose::Loss, name))
+        }
     };
     match spec.among {
         Match::Any => loss,
@@ -360,3 +376,50 @@ fn loss_of(spec: &topology::LossSpec, streams: Streams, name: &str) -> Loss {
 /// Fast, but not infinitely so: a program that talks to itself must not stop the clock.
 const LOOPBACK_RATE: Rate = Rate::from_mbps(10_000);
 const LOOPBACK_DELAY: Span = Span::from_us(10);
+
+/// What a direction needs besides its port; `None` for what most are.
+fn special_of(spec: &DirectionSpec, streams: Streams, name: &str) -> Option<Box<Special>> {
+    let impairments = spec.impairments.as_ref().map(|spec| impairments_of(spec, streams, name));
+    let trace = spec.trace.as_ref().and_then(|times| DeliveryTrace::new(times.to_vec()));
+    let scheduler = (spec.discipline.is_some() || trace.is_some()).then(|| {
+        let discipline = Discipline::new(&discipline_of(spec), streams.stream(Purpose::Queue, name));
+        Scheduler::new(discipline, trace)
+    });
+    let impairments = impairments.unwrap_or_default();
+    let is_plain = impairments.is_none() && scheduler.is_none();
+    (!is_plain).then(|| Box::new(Special { impairments, scheduler }))
+}
+
+pub(crate) fn impairments_of(spec: &topology::ImpairmentSpec, streams: Streams, name: &str) -> Impairments {
+    let jitter = spec.jitter.map(|jitter| {
+        let shape = match jitter.shape {
+            topology::JitterShape::Uniform(most) => JitterShape::Uniform(most),
+            topology::JitterShape::Normal(sd) => JitterShape::Normal(sd),
+            topology::JitterShape::Pareto(mean, exponent) => JitterShape::Pareto(mean, exponent),
+        };
+        Jitter::new(shape, jitter.correlation, jitter.keep_order, streams.stream(Purpose::Jitter, name))
+    });
+    let noise = || streams.stream(Purpose::Corruption, name);
+    let damage = match &spec.corrupt {
+        topology::CorruptSpec::None => None,
+        topology::CorruptSpec::Packets(p) => Some(Damage::Packets(*p, noise())),
+        topology::CorruptSpec::Bits(ratio) => Some(Damage::Bits(BitErrors::new(*ratio, noise()))),
+        topology::CorruptSpec::Listed(ordinals) => Some(Damage::listed(ordinals.clone())),
+    };
+    let chance = |p: Probability, purpose| (!p.is_zero()).then(|| (p, streams.stream(purpose, name)));
+    let mut impairments = Impairments::default();
+    impairments.jitter = jitter;
+    impairments.damage = damage;
+    impairments.duplicate = chance(spec.duplicate, Purpose::Duplication);
+    impairments.reorder = chance(spec.reorder, Purpose::Reorder);
+    impairments
+}
+
+/// The queue discipline that a plan asks for, with the limit of the direction's queue.
+fn discipline_of(spec: &DirectionSpec) -> DisciplineSpec {
+    let limit = match spec.queue_limit() {
+        topology::QueueLimit::Packets(n) => n as usize,
+        topology::QueueLimit::Bytes(bytes) => (bytes.0 / 1500) as usize,
+    };
+    DisciplineSpec::DropTail { limit }
+}

@@ -86,7 +86,7 @@ impl World {
             }
             Class::Port => {
                 self.now = key.time();
-                self.finish_processing(key.source() as u32);
+                self.on_port(key.source(), key);
             }
             Class::Sampler => {
                 self.now = key.time();
@@ -198,6 +198,9 @@ impl World {
         } else {
             PacketClass(u8::from(packet.is_ip()))
         };
+        if direction.special.is_some() {
+            return self.transmit_specially(dir, packet, class);
+        }
         let offer = direction.port.offer(self.now, packet.len, class);
         if direction.observed {
             self.captures.note_offer(self.now, dir, &packet, &self.packets, offer);

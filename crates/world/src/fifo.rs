@@ -64,6 +64,39 @@ impl Fifo {
         self.tail = packet.body;
     }
 
+    /// Adds a packet in the order of arrival, behind those that arrive at the same time; says whether it is the first now.
+    pub fn insert(&mut self, places: &mut Places, packet: Hot) -> bool {
+        let is_last = self.is_empty() || places.items[self.tail as usize].hot.time <= packet.time;
+        if is_last {
+            let is_first = self.is_empty();
+            self.push(places, packet);
+            return is_first;
+        }
+        if packet.body as usize >= places.items.len() {
+            places.grow(packet.body as usize);
+        }
+        let (mut before, mut at) = (NONE, self.head);
+        while places.items[at as usize].hot.time <= packet.time {
+            (before, at) = (at, places.items[at as usize].next);
+        }
+        places.items[packet.body as usize] = Item { hot: packet, next: at };
+        if before == NONE {
+            self.head = packet.body;
+        } else {
+            places.items[before as usize].next = packet.body;
+        }
+        before == NONE
+    }
+
+    /// Lets every packet be changed, first to last; their order stays.
+    pub fn for_each_mut(&mut self, places: &mut Places, mut change: impl FnMut(&mut Hot)) {
+        let mut at = self.head;
+        while let Some(item) = places.items.get_mut(at as usize) {
+            change(&mut item.hot);
+            at = item.next;
+        }
+    }
+
     /// Takes the first packet, and says when the next one is due; `None` without packets.
     #[inline]
     pub fn pop(&mut self, places: &Places) -> Option<(Hot, Option<Instant>)> {
@@ -128,6 +161,13 @@ mod tests {
                 packets.release(b.pop(&places).unwrap().0);
             }
         }
+        for (i, time) in [5, 9, 7, 7, 1, 9, 0].into_iter().enumerate() {
+            let is_first = a.insert(&mut places, packet(&mut packets, time));
+            assert_eq!(is_first, matches!(i, 0 | 4 | 6), "{time}");
+        }
+        let sorted: Vec<u64> =
+            std::iter::from_fn(|| a.pop(&places)).map(|(hot, _)| hot.time.as_ps()).collect();
+        assert_eq!(sorted, [0, 1, 5, 7, 7, 9, 9]);
         assert!(a.is_empty() && b.is_empty() && a.pop(&places).is_none());
         assert!(places.items.len() <= 64, "places are reused");
     }

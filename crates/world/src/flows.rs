@@ -77,6 +77,8 @@ pub struct Flow {
     pub packets_sent: u64,
     /// Datagrams received, in all.
     pub packets_received: u64,
+    /// Second copies of datagrams, made by links; they count nowhere else.
+    pub packets_doubled: u64,
     /// Bytes first sent in the measured time.
     pub offered_measured: u64,
     /// Bytes first sent in the measured time that have arrived.
@@ -122,6 +124,7 @@ impl Flow {
             received: 0,
             packets_sent: 0,
             packets_received: 0,
+            packets_doubled: 0,
             offered_measured: 0,
             delivered_measured: 0,
             received_measured: 0,
@@ -230,6 +233,7 @@ impl Flows {
                     flow.note_jitter(now - sent_at);
                 }
             }
+            Progress::Twin { flow } => self.all[flow as usize].packets_doubled += 1,
             Progress::Ended { flow } => drop(self.all[flow as usize].ended.get_or_insert(now)),
         }
     }

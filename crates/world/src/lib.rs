@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `dispatch.rs` | the run loop, and the whole trip of a packet |
 //! | `fifo.rs` | [`fifo::Fifo`], the sorted stream of packets on a link |
+//! | `special.rs` | links with queue disciplines, recorded capacity, impairments |
 //! | `build.rs` | nodes and links from a plan, addresses and routes |
 //! | `processes.rs` | programs: starting, waiting, waking |
 //! | `sockets.rs` | the socket calls of scripts and native programs |
@@ -30,6 +31,7 @@ mod ledger;
 mod processes;
 mod results;
 mod sockets;
+mod special;
 mod watch;
 
 pub use build::BuildError;
@@ -37,6 +39,7 @@ pub use capture::CapturePoint;
 pub use flows::{Flow, FlowId, FlowSpec, Transport};
 pub use ledger::{Entry, Ledger, Place};
 pub use processes::ProcessId;
+pub use tidewire_l1_physical::DeliveryTrace;
 pub use watch::{Sample, Watched};
 
 use build::NodeRef;
@@ -48,12 +51,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tidewire_engine::Agenda;
 use tidewire_l1_physical::Port;
+use tidewire_l2_datalink::qdisc::Queued;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::Resume;
 use tidewire_node::{IpNode, Outbox, Switch};
 use tidewire_topology::Plan;
 use tidewire_units::{Instant, NodeId, Span, Streams};
-use tidewire_wire::{Hot, MacKey, Packets};
+use tidewire_wire::{Cause, Hot, MacKey, Packets};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -118,6 +122,8 @@ pub(crate) struct Direction {
     pub to_mac: Option<MacKey>,
     /// Something looks at every packet here: a capture.
     pub observed: bool,
+    /// What it does besides sending in order at a constant rate.
+    pub special: Option<Box<special::Special>>,
 }
 
 impl Direction {
@@ -143,6 +149,8 @@ pub struct World {
     pub(crate) agenda: Agenda,
     pub(crate) packets: Packets,
     pub(crate) places: Places,
+    /// What a queue discipline has dropped, until it is entered in the books.
+    pub(crate) dropped: Vec<(Queued, Cause)>,
     pub(crate) directions: Vec<Direction>,
     /// What each node is, by node id.
     pub(crate) nodes: Vec<NodeRef>,
@@ -181,6 +189,7 @@ impl World {
             agenda: Agenda::with_ties(options.tie_seed),
             packets: Packets::new(),
             places: Places::default(),
+            dropped: Vec::new(),
             directions: Vec::new(),
             nodes: Vec::new(),
             hosts: Vec::new(),

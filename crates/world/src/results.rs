@@ -61,11 +61,18 @@ impl World {
             let (mean, p95) = (occupancy.mean(now), occupancy.quantile(now, 0.95));
             let mut row: Vec<Value> =
                 vec![name.into(), arrow.into(), stats.tx_bytes.into(), stats.tx_packets.into()];
-            row.extend([stats.queue_full, 0, stats.lost, 0, stats.link_down].map(Value::from));
+            row.extend(
+                [stats.queue_full, stats.aqm, stats.lost, stats.damaged, stats.link_down].map(Value::from),
+            );
             row.extend([utilization, mean, p95].map(|x| Value::from(rounded(x))));
             table.push(row);
         }
         table
+    }
+
+    /// The books: how many packets ended where, and how.
+    pub fn ledger(&self) -> &crate::Ledger {
+        &self.ledger
     }
 
     /// How every packet was born and how it ended, and where; packets still under way end as `in_flight`.

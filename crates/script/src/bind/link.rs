@@ -8,7 +8,7 @@ use crate::sim::Shared;
 use crate::spec::link as spec;
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table};
-use tidewire_units::{DirId, LinkId};
+use tidewire_units::{DirId, LinkId, Span};
 use tidewire_world::{CapturePoint, Watched};
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
@@ -20,6 +20,8 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             .into_iter()
             .try_for_each(|dir| set(sim, dir, call.opts()))
     })?;
+    registry.add(&spec::FLAP_LINK, |lua, sim, call| flap(lua, sim, &call))?;
+    registry.add(&spec::SCHEDULE_LINK, |lua, sim, call| schedule(lua, sim, &call))?;
     registry.add(&spec::DIR_SET, |_, sim, call| set(sim, this_dir(&call)?, call.opts()))?;
     registry.add(&spec::DROP_NEXT, |_, sim, call| {
         let link = this_link(&call)?;
@@ -129,8 +131,70 @@ fn this_dir(call: &Call) -> mlua::Result<DirId> {
     this(call, |direction: &Direction| direction.0)
 }
 
-fn set_up(sim: &Shared, call: &Call, up: bool) -> mlua::Result<()> {
+fn flap(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
     let link = this_link(call)?;
+    let up = call.opts().span("enabled").unwrap_or(Span::from_secs(8));
+    let down = call.opts().span("disabled").unwrap_or(Span::from_secs(2));
+    if up.is_zero() || down.is_zero() {
+        return Err(Mistake::new("a link that flaps is up for some time and down for some time")
+            .at_word("flap")
+            .note("write link:flap { enabled = \"8s\", disabled = \"2s\" }")
+            .into());
+    }
+    sim.touch()?;
+    let now = sim.world.borrow().now();
+    for (at, is_up) in [(now + up, false), (now + up + down, true)] {
+        let shared = sim.clone();
+        let change = lua.create_function(move |_, ()| set_link_up(&shared, link, is_up))?;
+        super::time::timer(lua, sim, at, Some(up + down), Some(change), "link:flap")?;
+    }
+    Ok(())
+}
+
+fn schedule(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
+    let link = this_link(call)?;
+    let Some(Val::Table(rows)) = call.arg(0) else { unreachable!() };
+    sim.touch()?;
+    let now = sim.world.borrow().now();
+    let example = "write link:schedule { {\"20s\", rate = \"20Mbps\"}, {\"40s\", loss = \"2%\"} }";
+    for row in rows.sequence_values::<mlua::Value>() {
+        let mlua::Value::Table(row) = row? else {
+            return Err(Mistake::new("each change is a table: when, and what")
+                .at_word("schedule")
+                .note(example)
+                .into());
+        };
+        let at = crate::values::time(&row.raw_get(1)?, "schedule", "the time of a change")?;
+        let at = tidewire_units::Instant::ZERO + at;
+        if at < now {
+            return Err(Mistake::new(format!("a change at {at} is in the past: it is t = {now}"))
+                .at_word("schedule")
+                .into());
+        }
+        let changes = lua.create_table()?;
+        for pair in row.pairs::<mlua::Value, mlua::Value>() {
+            let (key, value) = pair?;
+            if key != mlua::Value::Integer(1) {
+                changes.raw_set(key, value)?;
+            }
+        }
+        let opts = crate::call::options(lua, sim, "link:schedule", spec::SETTINGS, &changes)?;
+        let shared = sim.clone();
+        let change = lua.create_function(move |_, ()| {
+            [DirId::forward(link), DirId::backward(link)]
+                .into_iter()
+                .try_for_each(|dir| set(&shared, dir, &opts))
+        })?;
+        super::time::timer(lua, sim, at, None, Some(change), "link:schedule")?;
+    }
+    Ok(())
+}
+
+fn set_up(sim: &Shared, call: &Call, up: bool) -> mlua::Result<()> {
+    set_link_up(sim, this_link(call)?, up)
+}
+
+fn set_link_up(sim: &Shared, link: LinkId, up: bool) -> mlua::Result<()> {
     let mut world = sim.world()?;
     if world.is_link_up(link) != up {
         world.set_link_up(link, up);
@@ -142,8 +206,20 @@ fn set_up(sim: &Shared, call: &Call, up: bool) -> mlua::Result<()> {
 }
 
 fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
+    let mut world = sim.world()?;
     if let Some(Val::Loss(loss)) = opts.get("loss") {
-        sim.world()?.set_loss(dir, loss);
+        world.set_loss(dir, loss);
+    }
+    let (rate, delay) = (opts.rate("rate"), opts.span("delay"));
+    if rate.is_some() || delay.is_some() {
+        world.set_rate_and_delay(dir, rate, delay);
+    }
+    if ["jitter", "corrupt", "duplicate", "reorder"].iter().any(|name| opts.get(name).is_some()) {
+        let mut direction = sim.plan.borrow().direction(dir).clone();
+        super::net::apply_impairments(opts, &mut direction);
+        let spec = direction.impairments.clone().unwrap_or_default();
+        sim.plan.borrow_mut().direction_mut(dir).impairments = direction.impairments;
+        world.set_impairments(dir, &spec);
     }
     Ok(())
 }
@@ -180,7 +256,9 @@ fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     table.raw_set("tx_packets", stats.tx_packets)?;
     let drops = lua.create_table()?;
     drops.raw_set("queue", stats.queue_full)?;
+    drops.raw_set("aqm", stats.aqm)?;
     drops.raw_set("loss", stats.lost)?;
+    drops.raw_set("corrupted", stats.damaged)?;
     drops.raw_set("link_down", stats.link_down)?;
     table.raw_set("drops", drops)?;
     table.raw_set("utilization_pct", 100.0 * port.utilization(since, now))?;

@@ -2,18 +2,18 @@
 
 use crate::call::Opts;
 use crate::classes::{Registry, link_handle, node_handle};
-use crate::link_values::Queue;
 use crate::mistake::Mistake;
+use crate::queue_values::{Limit, Queue};
 use crate::sim::{Mode, Shared, here};
 use crate::spec::net as spec;
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table, Value};
 use tidewire_l4_transport::{TcpConfig, congestion::CcKind};
 use tidewire_topology::{
-    DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, NodeSpec, PlanError, Prefix, QueueSpec, RouterSpec,
-    SwitchSpec,
+    DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec, JitterShape, LinkSpec, NodeSpec,
+    PlanError, Prefix, QueueSpec, RouterSpec, SwitchSpec,
 };
-use tidewire_units::NodeId;
+use tidewire_units::{NodeId, Span};
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_HOST, |lua, sim, call| {
@@ -244,23 +244,56 @@ fn apply_direction(opts: &Opts, direction: &mut DirectionSpec) -> Result<(), Mis
         direction.loss = loss.clone();
     }
     if let Some(Val::Queue(queue)) = opts.get("queue") {
-        direction.queue = match *queue {
-            Queue::Packets(packets) => QueueSpec::Packets(packets),
-            Queue::Bytes(bytes) => QueueSpec::Bytes(bytes),
-            Queue::Bdp(factor, Some(rtt)) => QueueSpec::Bdp { factor, rtt },
-            Queue::Bdp(factor, None) => {
-                return Err(Mistake::new(format!(
-                    "queue = \"{factor}bdp\" needs the round-trip time of the product"
-                ))
-                .at_word("queue")
-                .note(format!("write queue = {{ \"droptail\", limit = \"{factor}bdp\", rtt = \"40ms\" }}")));
-            }
-        };
+        apply_queue(queue, direction)?;
     }
+    if let Some(Val::Trace(times)) = opts.get("trace") {
+        direction.trace = Some(times.clone());
+    }
+    apply_impairments(opts, direction);
     if let Some(cost) = opts.int("cost") {
         direction.cost = cost as u32;
     }
     Ok(())
+}
+
+fn apply_queue(queue: &Queue, direction: &mut DirectionSpec) -> Result<(), Mistake> {
+    direction.discipline = queue.discipline.clone().map(Box::new);
+    // Each discipline has a limit of its own.
+    direction.queue = match queue.limit {
+        None => match queue.discipline.as_ref().map(|discipline| discipline.kind) {
+            Some(DisciplineKind::FqCodel) => QueueSpec::Packets(10_240),
+            _ => QueueSpec::Packets(1000),
+        },
+        Some(Limit::Packets(packets)) => QueueSpec::Packets(packets),
+        Some(Limit::Bytes(bytes)) => QueueSpec::Bytes(bytes),
+        Some(Limit::Bdp(factor, Some(rtt))) => QueueSpec::Bdp { factor, rtt },
+        Some(Limit::Bdp(factor, None)) => {
+            return Err(Mistake::new(format!(
+                "queue = \"{factor}bdp\" needs the round-trip time of the product"
+            ))
+            .at_word("queue")
+            .note(format!("write queue = {{ \"droptail\", limit = \"{factor}bdp\", rtt = \"40ms\" }}")));
+        }
+    };
+    Ok(())
+}
+
+/// Changes what the options name, and leaves the rest; used for `link:set` as well.
+pub(super) fn apply_impairments(opts: &Opts, direction: &mut DirectionSpec) {
+    let mut spec = direction.impairments.take().map_or_else(ImpairmentSpec::default, |spec| *spec);
+    if let Some(Val::Jitter(jitter)) = opts.get("jitter") {
+        spec.jitter = Some(*jitter).filter(|jitter| jitter.shape != JitterShape::Uniform(Span::ZERO));
+    }
+    if let Some(Val::Corrupt(corrupt)) = opts.get("corrupt") {
+        spec.corrupt = corrupt.clone();
+    }
+    if let Some(Val::Probability(p)) = opts.get("duplicate") {
+        spec.duplicate = *p;
+    }
+    if let Some(Val::Probability(p)) = opts.get("reorder") {
+        spec.reorder = *p;
+    }
+    direction.impairments = (spec != ImpairmentSpec::default()).then(|| Box::new(spec));
 }
 
 /// `10Mbps 20ms`, with the loss if there is any.

@@ -151,7 +151,7 @@ fn timers(registry: &Registry<'_>) -> mlua::Result<()> {
     })
 }
 
-fn timer(
+pub(super) fn timer(
     lua: &Lua,
     sim: &Shared,
     at: Instant,

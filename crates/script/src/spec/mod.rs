@@ -59,8 +59,14 @@ pub enum Kind {
     ChoiceOrFalse(&'static [&'static str]),
     /// A loss model.
     Loss,
-    /// A queue limit.
+    /// A queue limit, or a queue discipline.
     Queue,
+    /// Variation of a delay.
+    Jitter,
+    /// Damage by noise.
+    Corrupt,
+    /// A file of packet-delivery times.
+    Trace,
     /// A time, or `{"uniform", low, high}`.
     Processing,
     /// An interface address: `"10.0.0.5/24"` or `"none"`.
@@ -144,7 +150,10 @@ impl Kind {
             Kind::Choice(names) => format!("one of \"{}\"", names.join("\", \"")),
             Kind::ChoiceOrFalse(names) => format!("one of \"{}\", or false", names.join("\", \"")),
             Kind::Loss => "a probability, such as \"1%\", or { every = n } or { seq = {5, 9} }".to_owned(),
-            Kind::Queue => "a queue limit, such as \"100pkt\", \"64KiB\" or \"1bdp\"".to_owned(),
+            Kind::Queue => "a queue limit, such as \"100pkt\", \"64KiB\" or \"1bdp\", or a discipline, such as { \"codel\", target = \"5ms\" }".to_owned(),
+            Kind::Jitter => "a time, such as \"2ms\", or { \"normal\", \"2ms\", correlation = \"25%\" }".to_owned(),
+            Kind::Corrupt => "a probability, such as \"0.01%\", or { ber = 1e-7 } or packets counted from 1, such as {3, 7}".to_owned(),
+            Kind::Trace => "a file below the script's folder with one delivery time in milliseconds to a line".to_owned(),
             Kind::Processing => "a time, such as \"50us\", or {\"uniform\", \"0us\", \"100us\"}".to_owned(),
             Kind::InterfaceAddress => "an address such as \"10.0.0.5/24\", or \"none\"".to_owned(),
             Kind::Data => "a text (the bytes to send)".to_owned(),
@@ -162,6 +171,8 @@ impl Kind {
                 | Kind::Table
                 | Kind::Loss
                 | Kind::Queue
+                | Kind::Jitter
+                | Kind::Corrupt
                 | Kind::Processing
                 | Kind::Options(_)
                 | Kind::Texts

@@ -206,6 +206,17 @@ impl LossDocument {
             LossDocument::Model { p: None, every: None, seq: Some(list), .. } => {
                 LossModel::Listed(list.clone())
             }
+            LossDocument::Model { p: None, every: None, seq: None, gilbert: Some(four), .. } => {
+                let [Some(good_to_bad), Some(bad_to_good), Some(loss_good), Some(loss_bad)] =
+                    four.map(tidewire_units::Probability::new)
+                else {
+                    return Err(
+                        "gilbert = [good_to_bad, bad_to_good, loss_good, loss_bad] are four probabilities"
+                            .to_owned(),
+                    );
+                };
+                LossModel::Gilbert { good_to_bad, bad_to_good, loss_good, loss_bad }
+            }
             LossDocument::Model { .. } => {
                 return Err("loss is one of p = \"1%\", every = 100 (at least 1) and seq = [5, 9]".to_owned());
             }

@@ -63,6 +63,9 @@ pub(crate) fn loss(direction: &DirectionSpec) -> String {
         LossModel::None => return "none".to_owned(),
         LossModel::Bernoulli(p) => p.to_string(),
         LossModel::Every(n) => format!("every {n}"),
+        LossModel::Gilbert { good_to_bad, bad_to_good, .. } => {
+            format!("bursts ({good_to_bad} in, {bad_to_good} out)")
+        }
         LossModel::Listed(ordinals) if ordinals.len() > 5 => format!("{} listed", ordinals.len()),
         LossModel::Listed(ordinals) => {
             let all: Vec<String> = ordinals.iter().map(|n| format!("#{n}")).collect();
