@@ -40,6 +40,10 @@ pub(crate) fn run(host: &mut Host, spec: &CallSpec, progress: &mut u64) -> Resul
     if !host.sockets.contains_key(&fd) {
         return Ok(Return::Error("EBADF"));
     }
+    let moves_data = matches!(spec.name.as_str(), "read" | "recv" | "recvfrom" | "write" | "send" | "sendto");
+    if moves_data && is_bad_pointer(arg(1)) && number(arg(2))? > 0 {
+        return bad_pointer(host, fd, spec);
+    }
     match spec.name.as_str() {
         "bind" => Ok(Return::Value(0)),
         "listen" => listen(host, fd, arg(1)),
@@ -65,6 +69,22 @@ pub(crate) fn run(host: &mut Host, spec: &CallSpec, progress: &mut u64) -> Resul
     }
 }
 
+/// A buffer that is written as a number is nowhere.
+fn is_bad_pointer(arg: &Arg) -> bool {
+    matches!(arg, Arg::Int(_)) || matches!(arg, Arg::Name(name) if name == "NULL")
+}
+
+/// The address is looked at when there is something to copy.
+fn bad_pointer(host: &Host, fd: i32, spec: &CallSpec) -> Result<Return, Unsupported> {
+    let Some(conn) = connected(host, fd) else {
+        return Err(format!("call `{}` with a bad address", spec.name));
+    };
+    let connection = &host.conns[conn].connection;
+    let reads = matches!(spec.name.as_str(), "read" | "recv" | "recvfrom");
+    let ready = if reads { connection.readable() > 0 } else { connection.state().can_send() };
+    if ready { Ok(Return::Error("EFAULT")) } else { Err(format!("call `{}` with a bad address", spec.name)) }
+}
+
 fn socket(host: &mut Host, spec: &CallSpec) -> Result<Return, Unsupported> {
     let [_, kind, protocol] = spec.args.as_slice() else { return Err("arguments of `socket`".to_owned()) };
     let stream = constant("SOCK_STREAM").unwrap_or(1);
@@ -88,6 +108,9 @@ fn fresh_fd(host: &Host, spec: &CallSpec) -> i32 {
 
 /// Total length of `[{..., 1000}, {..., 400}]`.
 fn vector(arg: &Arg) -> Result<i64, Unsupported> {
+    if matches!(arg, Arg::Name(name) if name == "NULL") {
+        return Ok(0);
+    }
     let Arg::List(parts) = arg else { return Err(format!("vector `{}`", shown(arg))) };
     parts.iter().try_fold(0i64, |sum, part| match part {
         Arg::Struct(fields) if fields.len() == 2 => Ok(sum.saturating_add(number(&fields[1].1)?)),
@@ -257,6 +280,9 @@ fn transmit(
             Some(errno) if state == State::Closed => Return::Error(errno),
             _ => Return::Error("EPIPE"),
         });
+    }
+    if *progress > 0 && !host.conns[conn].connection.is_writable() {
+        return Ok(Return::Blocks);
     }
     let payload = Payload::Zeros((len - *progress) as u32);
     let connection = &mut host.conns[conn].connection;

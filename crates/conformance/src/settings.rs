@@ -29,6 +29,7 @@ impl Settings {
         };
         config.ack_compression = profile == Profile::Linux;
         config.offload = profile == Profile::Linux;
+        config.sndbuf_overhead = profile == Profile::Linux;
         if profile == Profile::Linux {
             // What a script expects was seen on a kernel, whose timers are late by up to an eighth.
             config.timer_slack = TimerSlack::Wheel;

@@ -79,7 +79,8 @@ pub(crate) fn set(
             }
             return Ok(Return::Value(0));
         }
-        "IP_TOS" | "IPV6_TCLASS" => socket.tos = number.clamp(0, 255) as u8,
+        // The two bits of ECN are not the application's.
+        "IP_TOS" | "IPV6_TCLASS" => socket.tos = number.clamp(0, 255) as u8 & 0xFC,
         "IP_MTU_DISCOVER" | "IPV6_MTU_DISCOVER" => socket.mtu_discover = number,
         _ => return Err(unknown()),
     }

@@ -137,6 +137,8 @@ pub struct TcpConfig {
     pub slow_start_after_idle: bool,
     /// Send buffer in bytes; `None`: grows with the window up to `sndbuf_max`.
     pub sndbuf: Option<u64>,
+    /// The send buffer counts the bookkeeping of what is queued as well, and takes data in large pieces (Linux).
+    pub sndbuf_overhead: bool,
     /// Initial send buffer when it grows by itself.
     pub sndbuf_init: u64,
     /// Ceiling of the send buffer when it grows by itself.
@@ -213,6 +215,7 @@ impl TcpConfig {
             retries: 15,
             slow_start_after_idle: true,
             sndbuf: None,
+            sndbuf_overhead: false,
             sndbuf_init: 16_384,
             sndbuf_max: 4 << 20,
             rcvbuf: None,

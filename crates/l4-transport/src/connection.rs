@@ -13,6 +13,9 @@ use std::sync::Arc;
 use tidewire_units::{Instant, Span};
 use tidewire_wire::{Ecn, Endpoint, Payload, Seq, TcpSegment};
 
+/// What a buffer of the write queue costs besides its data.
+const PIECE_BYTES: u64 = 1_280;
+
 /// A segment to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transmit {
@@ -193,11 +196,19 @@ impl Connection {
         if !self.state.can_send() || self.flags.fin_queued || self.buf.unsent() == u64::MAX {
             return 0;
         }
-        let taken = payload.len().min(self.send_space());
+        let taken = if self.config.sndbuf_overhead {
+            self.room_for(payload.len())
+        } else {
+            payload.len().min(self.send_space())
+        };
         if taken == 0 {
             return 0;
         }
         self.before_queueing();
+        if self.config.sndbuf_overhead {
+            let (tail, piece) = (self.tail_bytes() + taken as u64, u64::from(self.largest()));
+            self.out.tail = if tail <= piece { tail } else { (tail - 1) % piece + 1 } as u32;
+        }
         self.flags.unpushed = false;
         if taken == payload.len() {
             self.buf.push(payload);
@@ -391,20 +402,55 @@ impl Connection {
         if !self.state.can_send() || self.flags.fin_queued {
             return 0;
         }
+        if self.config.sndbuf_overhead {
+            return self.room_for(1 << 30);
+        }
         self.send_buffer().saturating_sub(self.buf.queued()) as usize
+    }
+
+    /// Bytes and bookkeeping of what is queued: one buffer per piece of the write queue, or per large segment in flight.
+    fn send_charge(&self, more: u64) -> u64 {
+        let pieces = (self.buf.unsent() + more).div_ceil(u64::from(self.largest()));
+        let flying = u64::from(self.tx.packets_out).div_ceil(2);
+        self.buf.queued() + more + PIECE_BYTES * (pieces + flying)
+    }
+
+    /// Bytes in the last piece of the write queue.
+    fn tail_bytes(&self) -> u64 {
+        u64::from(self.out.tail).min(self.buf.unsent())
+    }
+
+    /// How many of `len` bytes the send buffer takes: a piece is begun while there is room, and then filled.
+    fn room_for(&self, len: usize) -> usize {
+        let (limit, piece) = (self.send_buffer(), u64::from(self.largest()));
+        let tail = self.tail_bytes();
+        let mut taken = if tail > 0 { piece.saturating_sub(tail) } else { 0 };
+        while taken < len as u64 && self.send_charge(taken) < limit {
+            taken += piece;
+        }
+        (taken as usize).min(len)
     }
 
     /// The send buffer in bytes of data: two windows when it grows by itself.
     fn send_buffer(&self) -> u64 {
         self.config.sndbuf.unwrap_or_else(|| {
             let segments = self.tx.cwnd.max(10).max(self.tx.reordering + 1);
-            let want = 2 * u64::from(segments) * u64::from(self.tx.mss);
+            let each = if self.config.sndbuf_overhead {
+                (self.tx.mss + 640).next_power_of_two() + 256
+            } else {
+                self.tx.mss
+            };
+            let want = 2 * u64::from(segments) * u64::from(each);
             want.max(self.config.sndbuf_init).min(self.config.sndbuf_max)
         })
     }
 
     /// A writer that waits for room should be woken: a third of the send buffer is free.
     pub fn is_writable(&self) -> bool {
+        if self.config.sndbuf_overhead {
+            let charge = self.send_charge(0);
+            return self.state.can_send() && self.send_buffer() >= charge + charge / 2;
+        }
         let space = self.send_space() as u64;
         space > 0 && space >= self.buf.queued() / 2
     }

@@ -308,6 +308,7 @@ impl Connection {
         self.tx.cwnd_stamp_us = self.tx.now_us;
         self.tx.lsnd_us = self.tx.now_us;
         self.out.since_us = 0;
+        self.rx.last_oow_us = 0;
         if let Some(source) = &mut self.out.source {
             // A source attached before now writes as an application does that has waited for the connection.
             source.max_window = self.tx.max_window;

@@ -424,6 +424,7 @@ impl Connection {
         self.timers = crate::timers::Timers::default();
         self.out = crate::output::Output { ack: self.out.ack, reset, now_ns, ..Default::default() };
         self.timers.keep = self.deadline(self.config.time_wait.as_us());
+        self.rx.last_oow_us = 0;
         self.busy.switch(self.tx.now_us, 0);
     }
 

@@ -61,7 +61,7 @@ impl Connection {
     }
 
     /// The bytes that one piece of the write queue holds: no more than half of the peer's largest window.
-    fn largest(&self) -> u32 {
+    pub(crate) fn largest(&self) -> u32 {
         let half = if self.tx.max_window > 536 { self.tx.max_window >> 1 } else { self.tx.max_window };
         let most = if half > 0 { MOST_BYTES.min(half) } else { MOST_BYTES };
         (most - most % self.tx.mss).max(self.tx.mss)

@@ -58,6 +58,8 @@ pub(crate) struct Output {
     /// Bytes that go with the segment just sent, and whether the last of them is pushed.
     pub chunk: u32,
     pub chunk_pushes: bool,
+    /// Bytes in the last piece of the write queue, when it was written to.
+    pub tail: u32,
     /// The last attempt waited for more room.
     pub deferred: bool,
     /// What the path takes.
@@ -92,6 +94,7 @@ impl Default for Output {
             burst: 0,
             chunk: 0,
             chunk_pushes: false,
+            tail: 0,
             deferred: false,
             path_mss: u16::MAX,
             tsecr: 0,
