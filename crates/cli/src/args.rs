@@ -198,7 +198,7 @@ pub struct PlotArgs {
     #[arg(long, value_parser = ["x", "y", "xy", "none"])]
     pub log: Option<String>,
     /// How it is drawn
-    #[arg(long, value_parser = ["line", "dots", "bar", "box", "cdf", "step"])]
+    #[arg(long, value_parser = ["line", "dots", "scatter", "bar", "box", "cdf", "step"])]
     pub kind: Option<String>,
     /// Only rows with this value
     #[arg(long = "where", value_name = "NAME=VALUE")]

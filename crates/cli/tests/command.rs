@@ -37,7 +37,7 @@ fn wrong_usage_exits_with_2_and_says_what_was_meant() {
         (&["run", "x.lua", "--rep", "0"], "'0'"),
         (&["sweep", "x.lua", "-j", "0"], "'0'"),
         (&["sweep", "x.lua", "--resume", "--fresh"], "cannot be used with"),
-        (&["plot", "--kind", "pie"], "line, dots, bar, box, cdf, step"),
+        (&["plot", "--kind", "pie"], "line, dots, scatter, bar, box, cdf, step"),
     ];
     for (args, message) in cases {
         expect(&tidewire(dir.path(), args), 2, message);

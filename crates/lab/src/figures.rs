@@ -73,7 +73,11 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
         y_axis(y, unit, rows.iter().filter_map(|row| row[y_at].number_or_truth()), log('y') == Some(true));
     let quantity = capital(&words(&quantity_of(y)));
     let mut figure = Figure {
-        title: if cdf { quantity.clone() } else { format!("{quantity} against {}", words(&x_name)) },
+        title: if cdf {
+            quantity.clone()
+        } else {
+            format!("{quantity} against {}", words(&quantity_of(&x_name)))
+        },
         subtitle: frame.name.clone(),
         caption: caption(spec, &kind, frame, &rows, x_at, y_at, &[color, facet, x_at]),
         panels: facets.iter().map(panel).collect(),
@@ -180,6 +184,13 @@ fn marks(kind: &str, rows: &[&Row], x_at: Option<usize>, y_at: usize, across: Op
         ),
         "bar" => Marks::Bars(means()),
         "dots" => Marks::Dots(means()),
+        "scatter" => {
+            let mark = |row: &&Row| {
+                let (x, y) = (across.place(&row[x_at])?, row[y_at].number_or_truth()?);
+                Some(Mark::with_interval(x, y, f64::NAN, f64::NAN))
+            };
+            Marks::Dots(rows.iter().filter_map(mark).collect())
+        }
         _ => Marks::Line(means()),
     }
 }
@@ -202,6 +213,7 @@ fn caption(
     let n = if least == most { format!("{most}") } else { format!("{least} to {most}") };
     let what = match kind {
         "cdf" => format!("Empirical distribution of {n} runs"),
+        "scatter" => "One mark for each row".to_owned(),
         _ if most <= 1 => "One run of each point".to_owned(),
         "box" => format!("Quartiles of {n} runs; whiskers: last value within 1.5 interquartile ranges"),
         "bar" | "dots" => format!("Mean of {n} runs; bars: 95 % confidence interval"),
@@ -233,6 +245,8 @@ pub(crate) fn words(name: &str) -> String {
     let spaced = name.replace('_', " ");
     let word = |word: &str| match word {
         "cc" => "congestion control".to_owned(),
+        "cwnd" => "congestion window".to_owned(),
+        "ssthresh" => "slow-start threshold".to_owned(),
         "srtt" => "smoothed RTT".to_owned(),
         "rtts" => "RTTs".to_owned(),
         word if ACRONYMS.contains(&word) => word.to_uppercase(),

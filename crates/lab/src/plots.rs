@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tidewire_script::{Experiment, PlotSpec};
 
-const KINDS: [&str; 6] = ["line", "dots", "bar", "box", "cdf", "step"];
+const KINDS: [&str; 7] = ["line", "dots", "scatter", "bar", "box", "cdf", "step"];
 
 /// That the plots of an experiment name parameters that exist. Errors: with a suggestion.
 pub fn check_plots(declared: &Experiment) -> Result<(), LabError> {

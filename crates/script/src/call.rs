@@ -151,8 +151,14 @@ impl Call {
 
 /// Reads the arguments of a call. Mistakes carry the place of the call.
 pub(crate) fn check(lua: &Lua, sim: &Shared, func: &'static Func, args: MultiValue) -> mlua::Result<Call> {
+    if !COMPUTES.contains(&func.owner()) && !COMPUTES.contains(&func.name) {
+        sim.outside_of_controller(func.name).map_err(|mistake| placed(lua, mistake))?;
+    }
     read(lua, sim, func, args).map_err(|mistake| placed(lua, with_a_dot(lua, sim, func, mistake)).into())
 }
+
+/// What can be called where the network cannot be used.
+const COMPUTES: [&str; 4] = ["random", "seconds", "bytes", "bits_per_s"];
 
 /// Where the source line calls the method with a dot, that is the mistake: the first argument has become the receiver.
 fn with_a_dot(lua: &Lua, sim: &Shared, func: &'static Func, mistake: Mistake) -> Mistake {

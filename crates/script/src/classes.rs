@@ -45,6 +45,7 @@ macro_rules! classes {
 }
 
 pub(crate) use crate::bind::flow::FlowHandle;
+use crate::bind::ladder::Recording;
 pub(crate) use crate::bind::measure::{CsvTable, Numbered};
 pub(crate) use crate::bind::sync::{Bell, Line, Units};
 pub(crate) use crate::bind::tcp::TcpHandle;
@@ -75,6 +76,8 @@ classes! {
     UdpHandle { external }, "udp", "UDP sockets have";
     /// A flow.
     FlowHandle { external }, "flow", "flows have";
+    /// What two hosts say to each other.
+    Ladder(pub Recording), "ladder", "ladders have";
     /// A histogram, by its name.
     Histogram(pub HistogramOf), "histogram", "histograms have";
     /// A time series.
@@ -189,6 +192,7 @@ impl<'a> Registry<'a> {
     ) -> mlua::Result<()> {
         let sim = self.sim.clone();
         let getter = self.lua.create_function(move |lua, this: AnyUserData| {
+            sim.outside_of_controller(name).map_err(|mistake| placed(lua, mistake))?;
             get(lua, &sim, this).map_err(|error| located(lua, error))
         })?;
         if class == "host" {
@@ -204,7 +208,12 @@ impl<'a> Registry<'a> {
         show: impl Fn(&Shared, &AnyUserData) -> mlua::Result<String> + 'static,
     ) -> mlua::Result<()> {
         let sim = self.sim.clone();
-        let function = self.lua.create_function(move |_, this: AnyUserData| show(&sim, &this))?;
+        let function = self.lua.create_function(move |_, this: AnyUserData| {
+            if sim.controller.borrow().is_some() {
+                return Ok(class.to_owned());
+            }
+            show(&sim, &this)
+        })?;
         self.shown.insert(class, function);
         Ok(())
     }

@@ -264,6 +264,7 @@ impl Run {
         let prepare = || -> mlua::Result<LuaState> {
             let state = LuaState::new(memory)?;
             let lua = state.lua();
+            let _ = sim.lua.set(lua.weak());
             let prelude = furnish(lua, &natives(lua, &sim)?, &draws(&sim))?;
             let _ = sim.prelude.set(prelude);
             bind::install(lua, &sim)?;
@@ -301,6 +302,7 @@ impl Run {
             until: until.map_or(Instant::MAX, |until| Instant::ZERO + until),
             events: request.max_events.unwrap_or(u64::MAX),
             stop: Arc::clone(&request.stop),
+            halt: Arc::clone(&sim.halt),
         };
         let located = |error: mlua::Error| self.error_of(&error, &[], None);
         if sim.is_touched() {
@@ -323,7 +325,10 @@ impl Run {
                 Pause::TimeUp => return Ok(Ended::Duration),
                 Pause::Idle if sim.sched.borrow().main_is_alive() => return Err(self.deadlock()),
                 Pause::Idle => return Ok(Ended::Finished),
-                Pause::Stopped => return Ok(Ended::Cut),
+                Pause::Stopped => {
+                    let failure = sim.cc_failure.borrow_mut().take();
+                    return self.outcome(failure.map_or(Ok(()), Err)).map(|()| Ended::Cut);
+                }
                 Pause::EventLimit => return Err(self.event_limit(limit.events)),
             }
         }
@@ -402,6 +407,8 @@ impl Run {
 
     fn at_end(&self) -> Result<(), ScriptError> {
         let (lua, sim) = (self.state.lua(), &self.sim);
+        let failure = sim.cc_failure.borrow_mut().take();
+        self.outcome(failure.map_or(Ok(()), Err))?;
         sim.sched.borrow_mut().over = true;
         let functions = std::mem::take(&mut sim.handles.borrow_mut().at_end);
         for (function, _) in functions {
@@ -436,7 +443,7 @@ fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Natives> {
     let shared = sim.clone();
     let print = lua.create_function(move |lua, text: mlua::LuaString| {
         if shared.mode == Mode::Run {
-            let now = shared.world.borrow().now();
+            let now = shared.now();
             shared.out.borrow_mut().print(now, &text.to_string_lossy());
         }
         shared.note_before("print", lua);

@@ -148,6 +148,12 @@ impl Record {
         }
         let host =
             self.host.map_or_else(String::new, |host| format!(" of {}", sim.plan.borrow().node(host).name));
+        if let Some(control) = self.name.strip_prefix(CONTROL) {
+            let place = self.started.as_ref();
+            let declared =
+                place.map_or_else(String::new, |at| format!(", declared at {}:{}", at.file, at.line));
+            return format!("in the congestion control '{control}'{declared}");
+        }
         let started = self
             .started
             .as_ref()
@@ -173,8 +179,11 @@ pub(crate) fn run_alone(lua: &Lua, sim: &Shared, body: Function) -> Result<(), F
     }
 }
 
-/// A record of a process that could not be made.
-fn nobody(name: &str, started: Option<Place>) -> Rc<Record> {
+/// How the name of a record begins that stands for a congestion control.
+pub(crate) const CONTROL: &str = "congestion control ";
+
+/// A record of something that is no process and fails.
+pub(crate) fn nobody(name: &str, started: Option<Place>) -> Rc<Record> {
     Rc::new(Record {
         id: ProcessId(u32::MAX),
         name: name.to_owned(),

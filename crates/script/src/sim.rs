@@ -1,21 +1,27 @@
 //! One run of a script: everything that its Lua functions act on.
 
+use crate::bind::congestion::{Controls, Vars};
 use crate::bind::host::Cores;
 use crate::mistake::{Mistake, Sources, Unwind};
 use crate::output::Output;
-use crate::sched::Sched;
+use crate::sched::{Failure, Sched};
 use crate::state::raw::current_frame;
 use crate::state::watchdog::Watch;
 use crate::state::{Files, Prelude};
 use crate::{Experiment, Place, Point};
-use mlua::{AnyUserData, Lua, Table, Value};
+use mlua::{AnyUserData, Lua, Table, Value, WeakLua};
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::Plan;
-use tidewire_units::{IfaceId, NodeId, Purpose, Span, Stream};
+use tidewire_units::{IfaceId, Instant, NodeId, Purpose, Span, Stream, Streams};
 use tidewire_world::World;
+
+/// Numbers the runs of the process.
+static NUMBER: AtomicU64 = AtomicU64::new(1);
 
 /// Why the chunk is executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,6 +86,17 @@ pub(crate) struct Sim {
     pub flow_names: RefCell<BTreeMap<String, u32>>,
     /// Processor cores that are in use, by node id.
     pub cores: RefCell<BTreeMap<u32, Cores>>,
+    /// Tells this run from others of its thread.
+    pub number: u64,
+    /// What a congestion control of the script sees, while one of its functions runs: the world cannot be used then.
+    pub controller: RefCell<Option<Vars>>,
+    /// The error of a congestion control.
+    pub cc_failure: RefCell<Option<Failure>>,
+    /// The state, for code that the world calls.
+    pub lua: OnceCell<WeakLua>,
+    /// Stops the world.
+    pub halt: Arc<AtomicBool>,
+    streams_of: Streams,
     pub handles: RefCell<Handles>,
 }
 
@@ -94,6 +111,8 @@ pub(crate) struct Handles {
     pub data: BTreeMap<u32, Table>,
     /// One value for each address and port, so that they work as keys of tables.
     pub peers: BTreeMap<(u32, u16), AnyUserData>,
+    /// Congestion controls of the script.
+    pub controls: Controls,
     /// Functions for the end of the run.
     pub at_end: Vec<(mlua::Function, Option<Place>)>,
 }
@@ -107,6 +126,7 @@ impl Sim {
         world: World,
         out: Output,
     ) -> Sim {
+        let streams_of = world.streams();
         Sim {
             mode,
             point,
@@ -134,6 +154,12 @@ impl Sim {
             jitter: Cell::new(Span::ZERO),
             flow_names: RefCell::default(),
             cores: RefCell::default(),
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            controller: RefCell::new(None),
+            cc_failure: RefCell::new(None),
+            lua: OnceCell::new(),
+            halt: Arc::default(),
+            streams_of,
             handles: RefCell::default(),
         }
     }
@@ -145,6 +171,24 @@ impl Sim {
         }
         self.touched.set(true);
         Ok(())
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Instant {
+        match &*self.controller.borrow() {
+            Some(vars) => vars.now,
+            None => self.world.borrow().now(),
+        }
+    }
+
+    /// Refuses what needs the network while a congestion control computes.
+    pub fn outside_of_controller(&self, what: &str) -> Result<(), Mistake> {
+        if self.controller.borrow().is_none() {
+            return Ok(());
+        }
+        Err(Mistake::new(format!("{what} cannot be used inside a congestion control: it only computes"))
+            .at_word(what.rsplit([':', '.']).next().unwrap_or(what))
+            .note("c has the sender's variables; a field of c can be watched: flow:watch(\"mine.field\")"))
     }
 
     /// Whether anything was built.
@@ -237,7 +281,7 @@ impl Sim {
         if let Some(found) = streams.get_mut(stream) {
             return draw(found);
         }
-        let fresh = self.world.borrow().streams().stream(Purpose::Script, stream);
+        let fresh = self.streams_of.stream(Purpose::Script, stream);
         draw(streams.entry(stream.to_owned()).or_insert(fresh))
     }
 
@@ -250,7 +294,9 @@ impl Sim {
 
     /// Lets go of every Lua value, so that the state can be closed.
     pub fn release(&self) {
-        *self.handles.borrow_mut() = Handles::default();
+        let handles = std::mem::take(&mut *self.handles.borrow_mut());
+        drop(handles);
+        *self.cc_failure.borrow_mut() = None;
         self.sched.borrow_mut().release();
         self.out.borrow_mut().release();
     }

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{column, good, lines, result_of, run_at, shipped};
+use std::path::Path;
 use tidewire_metrics::Value;
 use tidewire_script::{Ended, plan};
 
@@ -108,14 +109,59 @@ fn peers_that_were_introduced_talk_the_short_way() {
     assert!((direct - 26.1).abs() < 0.1, "{direct}");
 }
 
+/// Every script below `scripts/`, as its path from there.
+fn all_scripts() -> Vec<String> {
+    fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("{prefix}{}", path.file_name().unwrap().to_string_lossy());
+            if path.is_dir() {
+                walk(&path, &format!("{name}/"), found);
+            } else if name.ends_with(".lua") {
+                found.push(name);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts"), "", &mut found);
+    found.sort();
+    found
+}
+
 #[test]
 fn every_script_builds_a_network_at_each_of_its_points() {
-    for name in ["hello", "tcp_vs_udp", "dumbbell", "go_back_n", "client_server", "p2p", "hybrid"] {
-        let script = shipped(&format!("scripts/{name}.lua"));
+    for name in all_scripts() {
+        let script = shipped(&format!("scripts/{name}"));
         let experiment = plan(&script, &[]).unwrap();
         for point in &experiment.points {
             let network = tidewire_script::build(&script, &experiment, point).unwrap();
             assert!(!network.links().is_empty() && network.is_numbered(), "{name}");
         }
+    }
+}
+
+#[test]
+fn every_script_runs_to_its_end_and_its_checks_hold() {
+    for name in all_scripts() {
+        let result = result_of(&shipped(&format!("scripts/{name}")));
+        assert!(result.error.is_none(), "{name}: {:?}", result.error);
+        assert!(result.warnings.is_empty(), "{name}: {:?}", result.warnings);
+        result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
+    }
+}
+
+#[test]
+fn every_script_says_what_to_look_at_and_is_in_the_index() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts");
+    let index = std::fs::read_to_string(root.join("README.md")).unwrap();
+    for name in all_scripts() {
+        assert!(index.contains(&format!("]({name})")), "scripts/README.md does not name {name}");
+        let text = std::fs::read_to_string(root.join(&name)).unwrap();
+        let head: String = text.lines().take_while(|line| line.starts_with("--")).collect();
+        assert!(head.contains(&format!("scripts/{name}")), "{name} says how to run it");
+        assert!(head.contains("Look at"), "{name} says what to look at");
+    }
+    for named in index.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        assert!(!named.ends_with(".lua") || root.join(named).exists(), "scripts/README.md names {named}");
     }
 }

@@ -38,7 +38,7 @@ impl World {
                 if self.events > limit.events {
                     return Pause::EventLimit;
                 }
-                if limit.stop.load(Ordering::Relaxed) {
+                if limit.stop.load(Ordering::Relaxed) || limit.halt.load(Ordering::Relaxed) {
                     return Pause::Stopped;
                 }
                 look = (self.events + LOOK_EVERY).min(limit.events.saturating_add(1));

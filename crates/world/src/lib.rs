@@ -104,11 +104,13 @@ pub struct Limit {
     pub events: u64,
     /// Looked at now and then.
     pub stop: Arc<AtomicBool>,
+    /// As `stop`, for what fails inside the world: a congestion control that cannot go on.
+    pub halt: Arc<AtomicBool>,
 }
 
 impl Default for Limit {
     fn default() -> Self {
-        Limit { until: Instant::MAX, events: u64::MAX, stop: Arc::default() }
+        Limit { until: Instant::MAX, events: u64::MAX, stop: Arc::default(), halt: Arc::default() }
     }
 }
 

@@ -111,7 +111,7 @@ impl World {
             table.push(vec![
                 at.into(),
                 object.into(),
-                sample.metric.into(),
+                (&*sample.metric).into(),
                 sample.value.into(),
                 in_warmup.into(),
             ]);

@@ -1,6 +1,7 @@
 //! Time series: figures of flows and links, looked at in regular intervals.
 
 use crate::{FlowId, World};
+use std::sync::Arc;
 use tidewire_engine::{Class, Key};
 use tidewire_node::SocketView;
 use tidewire_units::{DirId, Instant, Span};
@@ -38,21 +39,21 @@ impl Watched {
 }
 
 /// One value of a time series.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Sample {
     /// When.
     pub at: Instant,
     /// Of what.
     pub of: Watched,
     /// Which metric.
-    pub metric: &'static str,
+    pub metric: Arc<str>,
     /// The value.
     pub value: f64,
 }
 
 struct Watch {
     of: Watched,
-    metrics: Vec<&'static str>,
+    metrics: Vec<Arc<str>>,
     every: Span,
     /// Cumulative figures at the last look, for rates.
     last: Totals,
@@ -72,13 +73,18 @@ pub(crate) struct Watches {
 }
 
 impl World {
-    /// Watches metrics of something every so often, from now on. Unknown metrics are refused with their position.
+    /// Watches metrics of something every so often, from now on. Unknown metrics are refused with their position. A flow's may also be
+    /// variables of its congestion control, such as `cubic.w_max`; those that it does not have give no samples.
     ///
     /// # Errors
     /// The position of a metric that the thing does not have.
     pub fn watch(&mut self, of: Watched, metrics: &[&str], every: Span) -> Result<(), usize> {
         let known = of.metrics();
-        let find = |(i, name): (usize, &&str)| known.iter().find(|metric| *metric == name).copied().ok_or(i);
+        let is_flow = matches!(of, Watched::Flow(_));
+        let find = |(i, name): (usize, &&str)| {
+            let fits = known.contains(name) || is_flow && name.contains('.');
+            if fits { Ok(Arc::from(*name)) } else { Err(i) }
+        };
         let metrics = metrics.iter().enumerate().map(find).collect::<Result<Vec<_>, _>>()?;
         let every = if every.is_zero() { Span::from_ms(100) } else { every };
         let last = self.totals(of);
@@ -104,7 +110,7 @@ impl World {
         let (of, every, last, metrics) = (watch.of, watch.every, watch.last, watch.metrics.clone());
         let at = self.now;
         for metric in metrics {
-            if let Some(value) = self.measure(of, metric, &last, every) {
+            if let Some(value) = self.measure(of, &metric, &last, every) {
                 self.watches.samples.push(Sample { at, of, metric, value });
             }
         }
@@ -164,6 +170,7 @@ impl World {
                     "inflight_bytes" => Some(conn.inflight_bytes() as f64),
                     "delivery_rate_mbps" => Some(conn.delivery_rate() as f64 * 8e-6),
                     "pacing_rate_mbps" => conn.pacing_rate().map(|bytes| bytes as f64 * 8e-6),
+                    variable if variable.contains('.') => conn.cc_state(variable),
                     "retransmits_count" => Some(conn.info(now).total_retrans as f64),
                     _ => None,
                 }

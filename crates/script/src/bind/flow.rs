@@ -1,5 +1,6 @@
 //! Native applications and the flows that they send.
 
+use super::info::info;
 use super::link::watch;
 use super::tcp::own_config;
 use crate::call::Call;
@@ -11,6 +12,7 @@ use crate::spec::host as spec;
 use crate::values::{Peer, Val};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
 use tidewire_l7_application::{Bulk, Cbr, OnOff, Pattern, Process};
+use tidewire_node::SocketView;
 use tidewire_units::{Bytes, Instant, Interest, NodeId, Purpose, Rate, Refusal, Span};
 use tidewire_wire::Endpoint;
 use tidewire_world::{FlowId, FlowSpec, ProcessId, Transport, Watched, World};
@@ -190,7 +192,7 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
         let name = flow_name(sim, &call, src, dst, "bulk");
         let (start, stop) = times(sim, &call, &name)?;
         let mut world = sim.world()?;
-        let tcp = own_config(&world.tcp_config(src), opts)?;
+        let tcp = own_config(sim, &world.tcp_config(src), opts)?;
         let cc = tcp.as_ref().map(|tcp| tcp.cc.name().to_owned());
         let spec = FlowSpec { name, transport: Transport::Tcp, cc, src, dst, dport: 0, tcp };
         let id = match declare(&mut world, spec, port) {
@@ -306,6 +308,16 @@ fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
             lua.create_userdata(Histogram(HistogramOf::Flow(id, name)))
         })?;
     }
+    registry.field("flow", "info", |lua, sim, this| {
+        let id = this.borrow::<FlowHandle>()?.id;
+        let world = sim.world()?;
+        let flow = world.flow(id);
+        let view = flow.socket.and_then(|socket| world.view(flow.spec.src, socket));
+        match view {
+            Some(SocketView::Tcp(_, _, conn)) => info(lua, conn, world.now()).map(Some),
+            _ => Ok(None),
+        }
+    })?;
     registry.field("flow", "name", |_, sim, this| {
         let id = this.borrow::<FlowHandle>()?.id;
         Ok(sim.world()?.flow(id).spec.name.clone())

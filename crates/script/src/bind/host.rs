@@ -9,6 +9,7 @@ use crate::values::Val;
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Value};
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
+use tidewire_node::SocketView;
 use tidewire_topology::NodeSpec;
 use tidewire_units::{Instant, NodeId, Span};
 use tidewire_wire::MacAddr;
@@ -24,6 +25,10 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             table.raw_set(ip.to_string(), mac.mac().to_string())?;
         }
         Ok(table)
+    })?;
+    registry.add(&spec::SOCKETS, |lua, sim, call| {
+        let node = this_node(&call)?;
+        sockets(lua, sim, node)
     })?;
     registry.add(&spec::SPAWN, |lua, sim, mut call| {
         let node = this_node(&call)?;
@@ -61,6 +66,36 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let peer = this.borrow::<crate::classes::Endpoint>()?;
         Ok(format!("{}:{}", peer.0, peer.1))
     })
+}
+
+/// As `ss` lists them.
+fn sockets(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<mlua::Table> {
+    let world = sim.world()?;
+    let list = lua.create_table()?;
+    let mut text = Vec::new();
+    let all = world.sockets(node).into_iter().flat_map(|sockets| sockets.ids());
+    for view in all.filter_map(|id| world.view(node, id)) {
+        let (proto, state, port, peer) = match view {
+            SocketView::Unbound(port) => ("tcp", "CLOSED", port, None),
+            SocketView::Listener(port, _) => ("tcp", "LISTEN", port, None),
+            SocketView::Tcp(local, remote, conn) => ("tcp", conn.state().name(), local.port, Some(remote)),
+            SocketView::Udp(port, peer, _) => ("udp", "", port, peer),
+            SocketView::Echo => continue,
+        };
+        let row = lua.create_table()?;
+        row.raw_set("proto", proto)?;
+        row.raw_set("state", state)?;
+        row.raw_set("port", port)?;
+        row.raw_set("peer", peer.map(|peer| peer.to_string()))?;
+        let peer = peer.map_or_else(|| "*".to_owned(), |peer| peer.to_string());
+        text.push(format!("{proto}  {state:<12} *:{port:<6} {peer}"));
+        list.raw_push(row)?;
+    }
+    let text = text.join("\n");
+    let meta = lua.create_table()?;
+    meta.raw_set("__tostring", lua.create_function(move |_, _: Value| Ok(text.clone()))?)?;
+    list.set_metatable(Some(meta))?;
+    Ok(list)
 }
 
 /// The node that has an address.

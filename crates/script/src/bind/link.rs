@@ -229,6 +229,10 @@ pub(super) fn watch(sim: &Shared, call: &Call, things: &[Watched]) -> mlua::Resu
     let Some(Val::Texts(names)) = call.arg(0) else { unreachable!() };
     let every = call.opts().span("every").unwrap_or(tidewire_units::Span::from_ms(100));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let dotted = names.iter().filter(|name| name.contains('.'));
+    if things.iter().all(|thing| matches!(thing, Watched::Flow(_))) {
+        dotted.copied().try_for_each(|name| variable(sim, name))?;
+    }
     let mut world = sim.world()?;
     for thing in things {
         world.watch(*thing, &names, every).map_err(|at| {
@@ -239,11 +243,76 @@ pub(super) fn watch(sim: &Shared, call: &Call, things: &[Watched]) -> mlua::Resu
                 did_you_mean(names[at], known.iter().copied())
             ))
             .at_word(names[at])
-            .note(format!("there is: {}", known.join(" ")))
+            .note(match thing {
+                Watched::Flow(_) => format!(
+                    "there is: {}, and variables of the congestion control: cubic.w_max, bbr.mode ...",
+                    known.join(" ")
+                ),
+                Watched::Direction(_) => format!("there is: {}", known.join(" ")),
+            })
         })?;
     }
     Ok(())
 }
+
+/// That a name such as `cubic.w_max` is one of a congestion control.
+fn variable(sim: &Shared, name: &str) -> Result<(), Mistake> {
+    let (cc, variable) = name.split_once('.').unwrap_or((name, ""));
+    if super::congestion::is_declared(sim, cc) && !variable.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<String> = VARIABLES
+        .iter()
+        .flat_map(|(cc, variables)| variables.iter().map(move |variable| format!("{cc}.{variable}")))
+        .collect();
+    if all.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    let meant = did_you_mean(name, all.iter().map(String::as_str));
+    let mistake = Mistake::new(format!("unknown metric '{name}'{meant}")).at_word(name);
+    let own: Vec<&str> =
+        all.iter().map(String::as_str).filter(|known| known.split('.').next() == Some(cc)).collect();
+    Err(match own.is_empty() {
+        true => mistake.note(format!("controls with variables: {}", VARIABLES.map(|(cc, _)| cc).join(" "))),
+        false => mistake.note(format!("there is: {}", own.join(" "))),
+    })
+}
+
+/// The variables of the built-in congestion controls that can be watched; times in s, windows in packets, `bw` in packets/s.
+const VARIABLES: [(&str, &[&str]); 14] = [
+    ("cubic", &["w_max", "k", "w_est", "cnt", "delay_min"]),
+    (
+        "bbr",
+        &["mode", "bw", "min_rtt", "pacing_gain", "cwnd_gain", "round_count", "full_bw_reached", "policed"],
+    ),
+    (
+        "bbr3",
+        &[
+            "mode",
+            "bw",
+            "max_bw",
+            "min_rtt",
+            "pacing_gain",
+            "cwnd_gain",
+            "round_count",
+            "full_bw_count",
+            "full_bw_reached",
+            "inflight_longterm",
+            "inflight_shortterm",
+        ],
+    ),
+    ("dctcp", &["alpha"]),
+    ("vegas", &["diff", "base_rtt", "min_rtt"]),
+    ("westwood", &["bw", "rtt_min"]),
+    ("hybla", &["rho", "min_rtt"]),
+    ("illinois", &["alpha", "beta", "base_rtt", "max_rtt"]),
+    ("htcp", &["alpha", "beta", "min_rtt", "max_rtt", "rate_max"]),
+    ("highspeed", &["a", "b"]),
+    ("bic", &["w_max", "cnt"]),
+    ("veno", &["diff", "base_rtt", "min_rtt"]),
+    ("yeah", &["queue", "fast", "reno_count"]),
+    ("ledbat", &["queueing_delay", "base_delay", "target"]),
+];
 
 fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     let mut world = sim.world()?;

@@ -8,7 +8,9 @@
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
 //! | `ping.rs` | `host:ping`, `host:traceroute` |
 //! | `tcp.rs`, `connect.rs`, `stream.rs` | TCP sockets: opening and closing, connecting and accepting, reading and writing |
+//! | `congestion.rs`, `info.rs` | congestion controls in Lua; what a connection tells of itself |
 //! | `udp.rs` | UDP sockets |
+//! | `ladder.rs` | `ladder(a, b)` |
 //! | `flow.rs` | native applications and their flows |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
@@ -16,11 +18,14 @@
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
 //! | `experiment.rs`, `grid.rs` | `experiment{}`, and its points |
 
+pub(crate) mod congestion;
 mod connect;
 pub(crate) mod experiment;
 pub(crate) mod flow;
 mod grid;
 pub(crate) mod host;
+mod info;
+pub(crate) mod ladder;
 mod link;
 pub(crate) mod measure;
 mod net;
@@ -47,8 +52,10 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     ping::install(&mut registry)?;
     tcp::install(&mut registry)?;
     stream::install(&mut registry)?;
+    congestion::install(&mut registry)?;
     udp::install(&mut registry)?;
     flow::install(&mut registry)?;
+    ladder::install(&mut registry)?;
     time::install(&mut registry)?;
     sync::install(&mut registry)?;
     random::install(&mut registry)?;

@@ -8,7 +8,7 @@ use crate::sim::{Mode, Shared, here};
 use crate::spec::net as spec;
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table, Value};
-use tidewire_l4_transport::{TcpConfig, congestion::CcKind};
+use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::{
     DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec, JitterShape, LinkSpec, NodeSpec,
     PlanError, Prefix, QueueSpec, RouterSpec, SwitchSpec,
@@ -207,7 +207,7 @@ pub(super) fn host_spec(opts: &Opts) -> Result<HostSpec, Mistake> {
 /// TCP options of a host, from its option `tcp`.
 pub(super) fn set_host_tcp(sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Result<()> {
     if opts.get("tcp").is_some() {
-        let config = tcp_config(&opts.nested("tcp"), &TcpConfig::linux())?;
+        let config = tcp_config(sim, &opts.nested("tcp"), &TcpConfig::linux())?;
         if sim.mode != Mode::Plan {
             sim.host_tcp.borrow_mut().push((node, config));
         }
@@ -304,7 +304,7 @@ pub(super) fn link_summary(link: &LinkSpec) -> String {
 }
 
 /// TCP settings: `base`, changed by options.
-pub(super) fn tcp_config(opts: &Opts, base: &TcpConfig) -> Result<TcpConfig, Mistake> {
+pub(super) fn tcp_config(sim: &Shared, opts: &Opts, base: &TcpConfig) -> Result<TcpConfig, Mistake> {
     use tidewire_l4_transport::EcnMode;
     let mut tcp = match opts.text("profile") {
         Some("rfc") => TcpConfig::rfc(),
@@ -312,14 +312,7 @@ pub(super) fn tcp_config(opts: &Opts, base: &TcpConfig) -> Result<TcpConfig, Mis
         None => base.clone(),
     };
     if let Some(name) = opts.text("cc") {
-        tcp.cc = CcKind::from_name(name).ok_or_else(|| {
-            let known = CcKind::ALL.iter().map(CcKind::name);
-            let meant = crate::mistake::did_you_mean(name, known.clone());
-            let list: Vec<&str> = known.collect();
-            Mistake::new(format!("unknown congestion control '{name}'{meant}"))
-                .at_word(name)
-                .note(format!("there is: {}", list.join(" ")))
-        })?;
+        tcp.cc = super::congestion::kind_of(sim, name)?;
     }
     macro_rules! flags { ($($name:ident)*) => { $(if let Some(flag) = opts.flag(stringify!($name)) { tcp.$name = flag; })* } }
     flags!(sack timestamps window_scale delayed_ack pacing hystart rack tlp frto nodelay slow_start_after_idle);

@@ -1,6 +1,7 @@
 //! TCP sockets: opening, listening, connecting, closing, and what can be seen of them.
 
 use super::connect::{Accept, connect};
+use super::info::info;
 use super::net::tcp_config;
 use crate::call::{Call, Opts};
 use crate::classes::{Registry, peer_handle, this_node, wrong_this};
@@ -10,12 +11,12 @@ use crate::sim::Shared;
 use crate::spec::{host as spec, socket};
 use crate::values::{Val, whole};
 use bytes::BytesMut;
-use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
+use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_node::SocketView;
-use tidewire_units::{Instant, NodeId, Refusal, SocketId, Span};
+use tidewire_units::{NodeId, Refusal, SocketId, Span};
 use tidewire_wire::Endpoint;
 
 /// A TCP socket, as scripts hold it.
@@ -206,14 +207,18 @@ pub(super) fn this(call: &Call) -> mlua::Result<UserDataRef<TcpHandle>> {
 
 fn open(lua: &Lua, sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Result<AnyUserData> {
     let mut world = sim.world()?;
-    let config = own_config(&world.tcp_config(node), opts)?;
+    let config = own_config(sim, &world.tcp_config(node), opts)?;
     let id = world.tcp(node, config);
     lua.create_userdata(TcpHandle::new(node, id))
 }
 
 /// The settings of a socket: the host's, changed by options; `None` when nothing is changed.
-pub(super) fn own_config(base: &TcpConfig, opts: &Opts) -> Result<Option<Arc<TcpConfig>>, Mistake> {
-    let config = tcp_config(opts, base)?;
+pub(super) fn own_config(
+    sim: &Shared,
+    base: &TcpConfig,
+    opts: &Opts,
+) -> Result<Option<Arc<TcpConfig>>, Mistake> {
+    let config = tcp_config(sim, opts, base)?;
     Ok(Some(Arc::new(config)))
 }
 
@@ -250,7 +255,7 @@ fn listen_on(lua: &Lua, sim: &Shared, node: NodeId, call: &Call) -> mlua::Result
     let port = call.int(0).unwrap_or(0) as u16;
     let backlog = call.opts().int("backlog").unwrap_or(128) as usize;
     let mut world = sim.world()?;
-    let config = own_config(&world.tcp_config(node), call.opts())?;
+    let config = own_config(sim, &world.tcp_config(node), call.opts())?;
     let id = world.tcp(node, config);
     let result = world.bind(node, id, port).and_then(|_| world.listen(node, id, backlog));
     match result {
@@ -278,40 +283,4 @@ fn endpoint(
         _ => None,
     };
     found.map(|end| peer_handle(lua, sim, end.addr, end.port)).transpose()
-}
-
-/// What `s.info` shows; times in seconds.
-fn info(lua: &Lua, conn: &tidewire_l4_transport::Connection, now: Instant) -> mlua::Result<Table> {
-    let info = conn.info(now);
-    let table = lua.create_table()?;
-    table.raw_set("state", info.state.name())?;
-    table.raw_set("ca_state", info.ca_state.name())?;
-    table.raw_set("cwnd_bytes", conn.cwnd_bytes())?;
-    table.raw_set("cwnd_packets", info.snd_cwnd)?;
-    table.raw_set("ssthresh_bytes", conn.ssthresh_bytes())?;
-    table.raw_set("mss", info.snd_mss)?;
-    for (name, span) in
-        [("rtt", info.rtt), ("rttvar", info.rttvar), ("rto", info.rto), ("min_rtt", info.min_rtt)]
-    {
-        table.raw_set(name, span.as_secs_f64())?;
-    }
-    for (name, count) in [
-        ("retransmits", u64::from(info.total_retrans)),
-        ("rtos", u64::from(info.total_rto)),
-        ("bytes_acked", info.bytes_acked),
-        ("bytes_received", info.bytes_received),
-        ("bytes_sent", info.bytes_sent),
-        ("bytes_retrans", info.bytes_retrans),
-        ("segs_out", info.segs_out),
-        ("segs_in", info.segs_in),
-        ("delivered", u64::from(info.delivered)),
-        ("unacked_packets", u64::from(info.unacked)),
-        ("lost_packets", u64::from(info.lost)),
-        ("notsent_bytes", info.notsent_bytes),
-        ("snd_wnd", u64::from(info.snd_wnd)),
-        ("rcv_wnd", u64::from(info.rcv_wnd)),
-    ] {
-        table.raw_set(name, count)?;
-    }
-    Ok(table)
 }

@@ -118,6 +118,18 @@ pub(crate) static FLOW_STOP: Func = func("flow:stop", "Ends the flow now.");
 pub(crate) static FLOW_WATCH: Func = func("flow:watch", "Time series of the flow in series.csv.")
     .with(&[need("metrics", Kind::Texts)])
     .opts(&[&[Opt::new("every", Kind::Time, "100ms", "how often")]]);
+pub(crate) static LADDER: Func = func(
+    "ladder",
+    "Records what two hosts send to each other from now on; printing it shows two lines of time with an arrow for each packet.",
+)
+.with(&[need("a", Kind::Host), need("b", Kind::Host)])
+.gives("ladder");
+pub(crate) static LADDER_ROWS: Func =
+    func("ladder:rows", "The packets so far, in the order in which they were sent.")
+        .gives("list of { from, to, sent, received, lost, proto, length, flags, seq, ack, window, text }");
+pub(crate) static SOCKETS: Func =
+    func("host:sockets", "The host's sockets, those of connections included that nobody has accepted yet.")
+        .gives("list of { proto, state, port, peer }, printable");
 pub(crate) static ADDRESS: Func = func("address", "An address, as recvfrom gives it and sendto takes it.")
     .with(&[need("host", Kind::Peer), may("port", Kind::Port)])
     .gives("peer");
@@ -141,5 +153,8 @@ pub(crate) const ALL: &[&Func] = &[
     &FLOW_WAIT,
     &FLOW_STOP,
     &FLOW_WATCH,
+    &LADDER,
+    &LADDER_ROWS,
+    &SOCKETS,
     &ADDRESS,
 ];

@@ -100,7 +100,7 @@ pub(crate) const PLOT_OPTS: &[Opt] = &[
     Opt::new("log", Kind::Choice(&["x", "y", "xy"]), "none", "which axes are logarithmic"),
     Opt::new(
         "kind",
-        Kind::Choice(&["line", "dots", "step", "bar", "box", "cdf"]),
+        Kind::Choice(&["line", "dots", "scatter", "step", "bar", "box", "cdf"]),
         "\"line\"",
         "what is drawn",
     ),

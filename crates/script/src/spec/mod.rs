@@ -7,9 +7,11 @@
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
+//! | `congestion.rs` | congestion controls of a script's own |
 //! | `time.rs` | time, processes, chance, units |
 //! | `measure.rs` | measurement and `experiment{}` |
 
+pub(crate) mod congestion;
 pub(crate) mod host;
 pub(crate) mod link;
 pub(crate) mod measure;
@@ -261,7 +263,7 @@ pub(crate) const TIMEOUT: &[Opt] = &[Opt::new("timeout", Kind::Time, "for ever",
 
 /// Every function there is, by topic.
 pub fn all() -> Vec<&'static Func> {
-    [net::ALL, link::ALL, host::ALL, socket::ALL, time::ALL, measure::ALL].concat()
+    [net::ALL, link::ALL, host::ALL, socket::ALL, congestion::ALL, time::ALL, measure::ALL].concat()
 }
 
 #[cfg(test)]

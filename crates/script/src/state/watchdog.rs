@@ -115,6 +115,17 @@ impl Watch {
         result
     }
 
+    /// A step of the script inside native code, unless it is part of another step.
+    pub fn within<T>(&self, step: impl FnOnce() -> T) -> T {
+        if !self.watched.step.load(Ordering::Relaxed).is_multiple_of(2) {
+            return step();
+        }
+        self.begin();
+        let result = step();
+        self.end();
+        result
+    }
+
     /// Whether the script was ended.
     pub fn has_fired(&self) -> bool {
         self.watched.fired.load(Ordering::Relaxed)
