@@ -65,6 +65,7 @@ impl Connection {
             return self.old_ack(segment, prior_una);
         }
         if ack.after(self.tx.snd_nxt) {
+            crate::Discards::count(&mut self.discards.ack);
             self.challenge_ack();
             return false;
         }
@@ -132,6 +133,7 @@ impl Connection {
     fn old_ack(&mut self, segment: &TcpSegment, prior_una: Seq) -> bool {
         let reach = u64::from(self.tx.max_window).min(self.tx.bytes_acked) as u32;
         if segment.ack.before(prior_una - reach) {
+            crate::Discards::count(&mut self.discards.ack);
             self.challenge_ack();
             return false;
         }

@@ -51,6 +51,7 @@ pub struct Connection {
     pub(crate) segs_out: u64,
     pub(crate) busy: Busy,
     pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) discards: crate::Discards,
 }
 
 /// What few connections have.
@@ -172,6 +173,7 @@ impl Connection {
             segs_out: 0,
             busy: Busy::default(),
             rare: None,
+            discards: crate::Discards::default(),
             config,
             local,
             remote,

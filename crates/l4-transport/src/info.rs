@@ -34,6 +34,30 @@ impl CaState {
     }
 }
 
+/// Segments that were dropped unprocessed, by cause; each count stops at 65,535.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Discards {
+    /// No ACK where there has to be one.
+    pub flags: u16,
+    /// An old timestamp (RFC 7323 section 5.3).
+    pub timestamp: u16,
+    /// Outside the receive window.
+    pub sequence: u16,
+    /// An acknowledgment of what was never sent, or of long ago (RFC 5961 section 5).
+    pub ack: u16,
+    /// A reset in the window, but not where it has to be (RFC 5961 section 3).
+    pub reset: u16,
+    /// A SYN on a connection (RFC 5961 section 4).
+    pub syn: u16,
+}
+
+impl Discards {
+    /// Counts one.
+    pub(crate) fn count(counter: &mut u16) {
+        *counter = counter.saturating_add(1);
+    }
+}
+
 /// A snapshot of a connection. Packet counts are segments, as Linux counts them.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TcpInfo {
@@ -149,6 +173,8 @@ pub struct TcpInfo {
     pub dsack_dups: u32,
     /// Out-of-order segments received.
     pub rcv_ooopack: u32,
+    /// Segments dropped unprocessed, by cause.
+    pub discards: Discards,
 }
 
 impl TcpInfo {
@@ -221,6 +247,7 @@ impl Connection {
             rcv_wnd: rx.rcv_wnd,
             dsack_dups: tx.dsack_dups,
             rcv_ooopack: rx.ooo_segs,
+            discards: self.discards,
         }
     }
 }

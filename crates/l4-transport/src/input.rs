@@ -2,7 +2,7 @@
 
 use crate::ack::WIN_UPDATE;
 use crate::clock::Us;
-use crate::{Connection, Event, State, TcpError, Unreachable};
+use crate::{Connection, Discards, Event, State, TcpError, Unreachable};
 use tidewire_units::Instant;
 use tidewire_wire::{Ecn, Seq, TcpFlags, TcpSegment};
 
@@ -82,6 +82,7 @@ impl Connection {
             return;
         }
         if !segment.flags.intersects(TcpFlags::ACK | TcpFlags::RST | TcpFlags::SYN) {
+            Discards::count(&mut self.discards.flags);
             return;
         }
         if let Verdict::Discard = self.validate(segment) {
@@ -219,6 +220,7 @@ impl Connection {
     fn validate(&mut self, segment: &TcpSegment) -> Verdict {
         let flags = segment.flags;
         if !flags.rst() && self.paws_rejects(segment, false) && !self.is_disordered_ack(segment) {
+            Discards::count(&mut self.discards.timestamp);
             if flags.syn() {
                 self.challenge_ack();
             } else if !self.is_old_ack(segment) && !self.rate_limited(segment) {
@@ -227,6 +229,7 @@ impl Connection {
             return Verdict::Discard;
         }
         if !self.in_window(segment) {
+            Discards::count(&mut self.discards.sequence);
             if flags.rst() {
                 if self.resets_after_fin(segment.seq) {
                     self.on_reset();
@@ -251,6 +254,7 @@ impl Connection {
             {
                 self.on_reset();
             } else {
+                Discards::count(&mut self.discards.reset);
                 self.challenge_ack();
             }
             return Verdict::Discard;
@@ -261,6 +265,7 @@ impl Connection {
                 && segment.seq + 1 == self.rx.rcv_nxt
                 && segment.ack == self.tx.snd_nxt;
             if !crossed {
+                Discards::count(&mut self.discards.syn);
                 self.challenge_ack();
                 return Verdict::Discard;
             }

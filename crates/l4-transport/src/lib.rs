@@ -62,7 +62,7 @@ pub use config::{EcnMode, Keepalive, MtuProbing, Profile, TcpConfig, TimerSlack}
 pub use congestion::{CcKind, Sender};
 pub use connection::{Connection, Transmit};
 pub use error::{TcpError, Unreachable};
-pub use info::{CaState, TcpInfo};
+pub use info::{CaState, Discards, TcpInfo};
 pub use reset::reset_for;
 pub use state::{Event, State, TRANSITIONS};
 pub use udp::{Accepted, Datagram, UdpSocket};

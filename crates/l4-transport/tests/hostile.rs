@@ -2,7 +2,7 @@
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use tidewire_l4_transport::{CcKind, Connection, EcnMode, State, TcpConfig, Unreachable};
+use tidewire_l4_transport::{CcKind, Connection, EcnMode, MtuProbing, State, TcpConfig, Unreachable};
 use tidewire_units::{Instant, Span};
 use tidewire_wire::{Ecn, Endpoint, Payload, Seq, TcpFlags, TcpOptions, TcpSegment, Timestamps};
 
@@ -26,6 +26,8 @@ enum Step {
     Shutdown,
     Unreachable(u16),
     Cork(bool),
+    Refuse(bool),
+    More(u32),
 }
 
 fn near() -> impl Strategy<Value = i64> {
@@ -52,6 +54,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0u64..3_000).prop_map(Step::Sleep),
         1 => (40u16..1500).prop_map(Step::Unreachable),
         1 => any::<bool>().prop_map(Step::Cork),
+        1 => any::<bool>().prop_map(Step::Refuse),
+        2 => (1u32..20_000).prop_map(Step::More),
         1 => prop_oneof![Just(Step::Shutdown), Just(Step::Close)],
     ]
 }
@@ -187,6 +191,10 @@ impl Victim {
                 self.end.handle_unreachable(self.now, Unreachable::FragmentationNeeded(*mtu))
             }
             Step::Cork(on) => self.end.set_cork(self.now, *on),
+            Step::Refuse(on) => self.end.set_local_drop(*on),
+            Step::More(len) => {
+                self.end.send_more(self.now, Payload::Zeros(*len));
+            }
         }
         self.flush();
         let info = self.end.info(self.now);
@@ -207,7 +215,9 @@ proptest! {
             sack: switches[0],
             timestamps: switches[1],
             rack: switches[2],
-            offload: switches[3],
+            offload: switches[3] || switches[2],
+            sndbuf_overhead: switches[0],
+            mtu_probing: [MtuProbing::Off, MtuProbing::Always][usize::from(switches[1])],
             ecn: EcnMode::On,
             ..if switches[3] { TcpConfig::rfc() } else { TcpConfig::linux() }
         };
@@ -216,6 +226,7 @@ proptest! {
             victim.apply(step);
         }
         // Whatever happened: left alone, the connection comes to rest.
+        victim.end.set_local_drop(false);
         victim.end.close(victim.now);
         victim.flush();
         for _ in 0..400 {

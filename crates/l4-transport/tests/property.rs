@@ -1,4 +1,4 @@
-//! Two endpoints under random loss, duplication, reordering and pauses: what arrives is what was sent, and everything ends.
+//! Two endpoints under random loss, corruption, duplication, reordering and pauses: what arrives is what was sent, and everything ends.
 mod common;
 use common::{A, B, Link};
 use proptest::prelude::*;
@@ -23,6 +23,8 @@ fn pattern(from: usize, len: usize) -> Vec<u8> {
 struct Case {
     seed: u64,
     loss: u64,
+    twice: u64,
+    corrupt: u64,
     disorder_ms: u64,
     bytes: usize,
     chunk: usize,
@@ -43,10 +45,22 @@ fn case() -> impl Strategy<Value = Case> {
     let booleans = prop::array::uniform6(any::<bool>());
     let isn = prop::array::uniform2(prop_oneof![any::<u32>(), (u32::MAX - 40_000)..=u32::MAX]);
     let sizes = (1usize..120_000, 1usize..9_000, prop::option::of(2_000u64..40_000), 0u64..40);
-    (any::<u64>(), 0u64..30, 0u64..40, sizes, isn, booleans, 0usize..CcKind::ALL.len(), 0u64..6_000).prop_map(
-        |(seed, loss, disorder_ms, (bytes, chunk, rcvbuf, reader_ms), isn, flags, cc, heals_ms)| Case {
+    let harm = (0u64..30, 0u64..20, 0u64..10);
+    (any::<u64>(), harm, 0u64..40, sizes, isn, booleans, 0usize..CcKind::ALL.len(), 0u64..6_000).prop_map(
+        |(
+            seed,
+            (loss, twice, corrupt),
+            disorder_ms,
+            (bytes, chunk, rcvbuf, reader_ms),
+            isn,
+            flags,
+            cc,
+            heals_ms,
+        )| Case {
             seed,
             loss,
+            twice,
+            corrupt,
             disorder_ms,
             bytes,
             chunk,
@@ -79,7 +93,8 @@ fn run(case: &Case) {
     });
     link.isn = case.isn;
     link.queue = 30;
-    let (mut state, loss, disorder) = (case.seed, case.loss, case.disorder_ms);
+    // A corrupted segment fails its checksum and is gone.
+    let (mut state, loss, disorder) = (case.seed, case.loss + case.corrupt, case.disorder_ms);
     let heals = Instant::ZERO + Span::from_ms(case.heals_ms);
     link.fate = Box::new(move |record| {
         let z = draw(&mut state);
@@ -89,6 +104,9 @@ fn run(case: &Case) {
         let late = if (z >> 20).is_multiple_of(10) { disorder } else { 0 };
         (z % 100 >= loss).then_some(Span::from_ms(late))
     });
+    let (mut other, twice) = (!case.seed, case.twice);
+    link.copies =
+        Box::new(move |record| if record.at < heals && draw(&mut other) % 100 < twice { 2 } else { 1 });
     link.connect();
     let (mut sent, mut got, mut closed) = (0, Vec::new(), false);
     let step = Span::from_ms(case.reader_ms.max(1));

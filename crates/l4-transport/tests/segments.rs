@@ -627,3 +627,17 @@ fn an_idle_connection_is_small() {
     println!("an idle connection takes {bytes} bytes");
     assert!(bytes <= 1100, "{bytes}");
 }
+
+#[test]
+fn what_is_dropped_is_counted_by_cause() {
+    let mut peer = Peer::established(plain());
+    peer.put("F", 1, 0, 0, 1000);
+    peer.put(".", 10_000_000, 1, 10, 1000);
+    peer.put(".", 1, 500, 0, 1000);
+    peer.put("R", 100, 0, 0, 1000);
+    peer.put("S", 100, 0, 0, 1000);
+    let discards = peer.end.info(peer.now).discards;
+    let counts = [discards.flags, discards.sequence, discards.ack, discards.reset, discards.syn];
+    assert_eq!((counts, discards.timestamp), ([1; 5], 0));
+    assert_eq!(peer.end.state(), State::Established);
+}

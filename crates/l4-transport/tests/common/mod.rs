@@ -45,6 +45,8 @@ pub struct Link {
     pub trace: Vec<Record>,
     /// Says for each segment whether it is lost (`None`) or how much later than usual it arrives.
     pub fate: Fate,
+    /// Says how often a segment that is not lost arrives.
+    pub copies: Box<dyn FnMut(&Record) -> u32>,
     pub rate: Rate,
     pub delay: Span,
     pub queue: usize,
@@ -72,6 +74,7 @@ impl Link {
             configs: [config.clone(), config],
             trace: Vec::new(),
             fate: Box::new(|_| Some(Span::ZERO)),
+            copies: Box::new(|_| 1),
             rate: Rate::from_mbps(10),
             delay: Span::from_ms(25),
             queue: 200,
@@ -149,10 +152,12 @@ impl Link {
             if let Some(extra) = fate {
                 record.dropped = false;
                 let arrival = self.busy[from] + self.delay + extra;
-                self.serial += 1;
                 let marked = ecn != Ecn::NotCapable && waiting > self.mark_above;
                 let ecn = if marked { Ecn::Congestion } else { ecn };
-                self.flying.insert((arrival, self.serial), (1 - from, record.segment.clone(), ecn));
+                for _ in 0..(self.copies)(&record) {
+                    self.serial += 1;
+                    self.flying.insert((arrival, self.serial), (1 - from, record.segment.clone(), ecn));
+                }
             }
         }
         if self.tracing {
