@@ -47,8 +47,8 @@ pub struct Connection {
     pub(crate) snd_wscale: u8,
     /// The MSS that the peer announced.
     pub(crate) peer_mss: u16,
-    pub(crate) segs_in: u64,
-    pub(crate) segs_out: u64,
+    pub(crate) segs_in: u32,
+    pub(crate) segs_out: u32,
     pub(crate) busy: Busy,
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) discards: crate::Discards,

@@ -140,8 +140,11 @@ impl Connection {
         } else if (config.ecn == EcnMode::On || self.cc.needs_ecn()) && self.tx.retransmits < 1 {
             flags |= TcpFlags::ECE | TcpFlags::CWR;
         }
-        let stamps = if answer { self.flags.timestamps } else { config.timestamps };
-        let scaling = if answer { self.out.peer_scales } else { config.window_scale };
+        // Where both sides opened at once the answer is the SYN again, with all that it offers.
+        let negotiated = answer && !self.flags.active;
+        let stamps = if negotiated { self.flags.timestamps } else { config.timestamps };
+        let scaling = if negotiated { self.out.peer_scales } else { config.window_scale };
+        let sack = if negotiated { self.tx.sack_enabled } else { config.sack };
         let echo = if answer { self.rx.ts_recent } else { 0 };
         TcpSegment {
             src_port: self.local.port,
@@ -153,7 +156,7 @@ impl Connection {
             options: TcpOptions {
                 mss: Some(config.announced_mss()),
                 window_scale: scaling.then_some(self.rx.wscale),
-                sack_permitted: if answer { self.tx.sack_enabled } else { config.sack },
+                sack_permitted: sack,
                 timestamps: stamps.then(|| Timestamps { value: self.timestamp(), echo }),
                 ..TcpOptions::default()
             },
@@ -229,9 +232,6 @@ impl Connection {
         if !flags.ack() {
             // Both sides opened at once: the SYN is answered, and the answer to ours will acknowledge it.
             self.transition(Event::Syn);
-            if !self.out.peer_scales {
-                self.rx.wscale = 0;
-            }
             self.tx.backoff = 0;
             self.out.syn = true;
             self.disarm();

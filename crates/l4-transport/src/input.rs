@@ -23,7 +23,7 @@ impl Connection {
     /// A segment has arrived with this ECN field in its IP header.
     pub fn handle_segment(&mut self, now: Instant, segment: &TcpSegment, ecn: Ecn) {
         self.set_now(now);
-        self.segs_in += 1;
+        self.segs_in = self.segs_in.wrapping_add(1);
         match self.state {
             State::Closed => {}
             State::SynSent => self.on_syn_sent(segment),
@@ -65,7 +65,7 @@ impl Connection {
         self.out.keep_probes = 0;
         self.tx.last_ack_us = self.tx.now_us;
         self.rx.dsack = None;
-        self.rx.data_segs_in += 1;
+        self.rx.data_segs_in = self.rx.data_segs_in.wrapping_add(1);
         self.take_in_order(segment, ecn, 0);
         self.ack_if_needed();
     }

@@ -3,11 +3,11 @@
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Sample {
-    at: u64,
+    at: u32,
     value: u32,
 }
 
-/// A windowed filter.
+/// A windowed filter over times or rounds below 2^32.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MinMax {
     best: [Sample; 3],
@@ -15,7 +15,7 @@ pub(crate) struct MinMax {
 
 impl MinMax {
     pub fn new(at: u64, value: u32) -> MinMax {
-        MinMax { best: [Sample { at, value }; 3] }
+        MinMax { best: [Sample { at: at as u32, value }; 3] }
     }
 
     /// The best value of the window.
@@ -33,10 +33,10 @@ impl MinMax {
     /// A sample of a minimum filter.
     #[inline]
     pub fn running_min(&mut self, window: u64, at: u64, value: u32) -> u32 {
-        if value <= self.best[0].value || at.saturating_sub(self.best[2].at) > window {
+        if value <= self.best[0].value || u64::from((at as u32).saturating_sub(self.best[2].at)) > window {
             return self.reset(at, value);
         }
-        let sample = Sample { at, value };
+        let sample = Sample { at: at as u32, value };
         if value <= self.best[1].value {
             self.best[2] = sample;
             self.best[1] = sample;
@@ -49,10 +49,10 @@ impl MinMax {
     /// A sample of a maximum filter.
     #[inline]
     pub fn running_max(&mut self, window: u64, at: u64, value: u32) -> u32 {
-        if value >= self.best[0].value || at.saturating_sub(self.best[2].at) > window {
+        if value >= self.best[0].value || u64::from((at as u32).saturating_sub(self.best[2].at)) > window {
             return self.reset(at, value);
         }
-        let sample = Sample { at, value };
+        let sample = Sample { at: at as u32, value };
         if value >= self.best[1].value {
             self.best[2] = sample;
             self.best[1] = sample;
@@ -64,12 +64,12 @@ impl MinMax {
 
     /// The best has left the window, or the window's parts have become stale.
     fn age(&mut self, window: u64, sample: Sample) -> u32 {
-        let dt = sample.at.saturating_sub(self.best[0].at);
+        let dt = u64::from(sample.at.saturating_sub(self.best[0].at));
         if dt > window {
             self.best[0] = self.best[1];
             self.best[1] = self.best[2];
             self.best[2] = sample;
-            if sample.at.saturating_sub(self.best[0].at) > window {
+            if u64::from(sample.at.saturating_sub(self.best[0].at)) > window {
                 self.best[0] = self.best[1];
                 self.best[1] = self.best[2];
                 self.best[2] = sample;

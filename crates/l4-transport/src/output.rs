@@ -154,14 +154,14 @@ impl Connection {
 
     /// Counts a segment that is neither data nor subject to congestion control.
     fn plain(&mut self, segment: TcpSegment) -> Transmit {
-        self.segs_out += 1;
+        self.segs_out = self.segs_out.wrapping_add(1);
         let ecn = if self.cc.needs_ecn() && self.flags.ecn { Ecn::Ect0 } else { Ecn::NotCapable };
         Transmit { segment, ecn, is_retransmit: false }
     }
 
     fn poll_control(&mut self) -> Option<Transmit> {
         if let Some(segment) = self.out.reset.take() {
-            self.segs_out += 1;
+            self.segs_out = self.segs_out.wrapping_add(1);
             return Some(Transmit { segment: *segment, ecn: Ecn::NotCapable, is_retransmit: false });
         }
         if let Some(segment) = self.out.early_ack.take() {
@@ -173,7 +173,7 @@ impl Connection {
             self.out.syn_again = false;
             let segment = self.syn_segment();
             self.syn_sent();
-            self.segs_out += 1;
+            self.segs_out = self.segs_out.wrapping_add(1);
             return Some(Transmit { segment, ecn: Ecn::NotCapable, is_retransmit });
         }
         if self.out.probe && self.may_transmit() {

@@ -21,7 +21,7 @@ impl Connection {
         if !self.state.can_receive() && end.after(self.rx.rcv_nxt) {
             return;
         }
-        self.rx.data_segs_in += u64::from(!segment.payload.is_empty());
+        self.rx.data_segs_in = self.rx.data_segs_in.wrapping_add(u32::from(!segment.payload.is_empty()));
         let window = self.rx.receive_window();
         if seq == self.rx.rcv_nxt {
             if window == 0 && !segment.payload.is_empty() {
@@ -347,7 +347,10 @@ impl Connection {
         }
         rx.compressed_acks += 1;
         if self.timers.compress == Us::MAX {
-            let rtt = Us::from(rx.rtt_us8 >> 3);
+            let mut rtt = Us::from(rx.rtt_us8 >> 3);
+            if self.tx.rtt.srtt_us8 > 0 {
+                rtt = rtt.min(Us::from(self.tx.srtt_us()));
+            }
             self.timers.compress = self.tx.now_us + (rtt / 20).min(1_000);
         }
     }

@@ -79,7 +79,7 @@ pub(crate) struct Receiver {
     pub space: u32,
 
     pub bytes_received: u64,
-    pub data_segs_in: u64,
+    pub data_segs_in: u32,
     pub ooo_segs: u32,
 }
 

@@ -42,7 +42,10 @@ impl Connection {
         for (slot, (start, end, _)) in cache.iter_mut().zip(blocks.iter()) {
             *slot = (*start, *end);
         }
-        self.tx.sack_cache = cache;
+        match &mut self.tx.sack_cache {
+            Some(old) => **old = cache,
+            None => self.tx.sack_cache = Some(Box::new(cache)),
+        }
         if self.tx.ca_state != CaState::Loss || self.tx.undo_marker.is_some() {
             self.check_reordering(state.reord);
         }
@@ -51,8 +54,8 @@ impl Connection {
     /// The parts of a block that no block of the previous acknowledgment covered.
     fn tag_new_parts(&mut self, start: Seq, end: Seq, state: &mut AckState) {
         let mut from = start;
-        for i in 0..4 {
-            let (left, right) = self.tx.sack_cache[i];
+        let cache = self.tx.sack_cache.as_deref().copied().unwrap_or_default();
+        for (left, right) in cache {
             if left == right || right.at_or_before(from) {
                 continue;
             }

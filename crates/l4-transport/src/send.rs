@@ -367,11 +367,11 @@ impl Connection {
     /// A segment with data has left.
     #[inline]
     fn data_left(&mut self, len: u32) {
-        self.segs_out += 1;
+        self.segs_out = self.segs_out.wrapping_add(1);
         self.pace(len);
         self.tx.lsnd_us = self.tx.now_us;
         self.tx.bytes_sent += u64::from(len);
-        self.tx.data_segs_out += 1;
+        self.tx.data_segs_out = self.tx.data_segs_out.wrapping_add(1);
         self.ack_left();
     }
 }

@@ -80,7 +80,8 @@ pub struct Sender {
     pub(crate) dsack_dups: u32,
     pub(crate) highest_sack: Seq,
     pub(crate) retransmit_hint: u32,
-    pub(crate) sack_cache: [(Seq, Seq); 4],
+    /// Blocks of the previous acknowledgment.
+    pub(crate) sack_cache: Option<Box<[(Seq, Seq); 4]>>,
     pub(crate) rack: Rack,
     pub(crate) tlp_high_seq: Option<Seq>,
     pub(crate) tlp_retrans: bool,
@@ -115,7 +116,7 @@ pub struct Sender {
     pub(crate) last_ack_us: Us,
     pub(crate) total_retrans: u32,
     pub(crate) total_rto: u32,
-    pub(crate) data_segs_out: u64,
+    pub(crate) data_segs_out: u32,
     pub(crate) bytes_acked: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_retrans: u64,
@@ -162,7 +163,7 @@ impl Sender {
             dsack_dups: 0,
             highest_sack: isn,
             retransmit_hint: NIL,
-            sack_cache: [(Seq(0), Seq(0)); 4],
+            sack_cache: None,
             rack: Rack {
                 mstamp: 0,
                 serial: 0,
