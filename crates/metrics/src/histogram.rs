@@ -397,7 +397,7 @@ mod tests {
             let mut samples: Vec<f64> = exponents.iter().map(|e| libm::exp2(*e)).collect();
             let h = of(&samples);
             samples.sort_by(f64::total_cmp);
-            let exact = quantile_of_sorted(&samples, q).unwrap();
+            let exact = crate::quantile_of_sorted(&samples, q).unwrap();
             let estimate = h.quantile(q).unwrap();
             prop_assert!((estimate - exact).abs() <= 0.004 * exact, "{estimate} for {exact}");
         }
