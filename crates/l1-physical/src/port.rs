@@ -42,6 +42,8 @@ pub struct PortStats {
     pub queue_full: u64,
     /// Packets dropped by active queue management.
     pub aqm: u64,
+    /// Packets marked as having met congestion instead of being dropped.
+    pub marked: u64,
     /// Packets that noise damaged.
     pub damaged: u64,
     /// Packets offered while the link was down, or on it when it went down.

@@ -125,6 +125,8 @@ pub struct TcpConfig {
     pub keepalive: Option<Keepalive>,
     /// Give up after this time without an answer (RFC 5482).
     pub user_timeout: Option<Span>,
+    /// Differentiated services code point of every packet (RFC 2474).
+    pub dscp: u8,
     /// Retransmissions of a SYN.
     pub syn_retries: u32,
     /// The first retransmissions of a SYN that come at a constant interval.
@@ -209,6 +211,7 @@ impl TcpConfig {
             nodelay: false,
             keepalive: None,
             user_timeout: None,
+            dscp: 0,
             syn_retries: 6,
             syn_linear_timeouts: 4,
             synack_retries: 5,

@@ -134,7 +134,10 @@ impl Threshold {
         Err(self.no_metric(known))
     }
 
-    fn no_metric(&self, known: Vec<&str>) -> LabError {
+    fn no_metric(&self, mut known: Vec<&str>) -> LabError {
+        // The histograms of all points come under the same names.
+        let mut seen = std::collections::BTreeSet::new();
+        known.retain(|name| seen.insert(*name));
         let hint = suggestion(&self.metric, "metrics", known);
         LabError::script(format!("threshold '{}' names no metric{hint}", self.condition), self.place.clone())
     }

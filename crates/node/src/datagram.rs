@@ -23,6 +23,8 @@ pub(crate) struct UdpSock {
     flows: FxHashMap<u32, u32>,
     /// The flow that the latest datagram belonged to, and its hash.
     latest_flow: (u32, u32),
+    /// Differentiated services code point of what is sent.
+    dscp: u8,
     /// The hash towards the peer, kept because a flow sends many datagrams.
     path: Option<(Endpoint, Ipv4Addr, u32, u16)>,
     queue: UdpSocket,
@@ -90,6 +92,7 @@ impl Sockets {
             is_sink: false,
             flows: FxHashMap::default(),
             latest_flow: (0, NO_FLOW),
+            dscp: 0,
             path: None,
             queue: UdpSocket::new(UdpSocket::DEFAULT_RCVBUF),
             error: None,
@@ -116,6 +119,13 @@ impl Sockets {
         udp.find_path(peer, stack).map(drop)
     }
 
+    /// What the IP header of a UDP socket's datagrams asks for (RFC 2474); nothing happens to other sockets.
+    pub fn set_dscp(&mut self, id: SocketId, dscp: u8) {
+        if let Ok(udp) = self.udp_mut(id) {
+            udp.dscp = dscp;
+        }
+    }
+
     /// Sends a datagram, to the socket's peer without `to`.
     pub fn send_to(
         &mut self,
@@ -136,7 +146,8 @@ impl Sockets {
             cx.out.progress.push(Progress::DatagramSent { flow, bytes });
         }
         let ports = UdpHeader { src_port: udp.port, dst_port: to.port };
-        let header = stack.header(src, to.addr, Ecn::NotCapable);
+        let mut header = stack.header(src, to.addr, Ecn::NotCapable);
+        header.dscp = udp.dscp;
         let packet = cx.packets.insert_udp(&header, ports, payload, hash, cx.now);
         if stack.output(packet, cx) { Ok(()) } else { Err(Refusal::Unreachable) }
     }

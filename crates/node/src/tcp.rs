@@ -33,6 +33,8 @@ pub(crate) struct TcpSock {
     pub local: Endpoint,
     pub remote: Endpoint,
     pub flow_hash: u32,
+    /// Differentiated services code point of what is sent.
+    pub dscp: u8,
     /// The measured flow, or [`NO_FLOW`].
     pub flow: u32,
     /// The flow arrives here, rather than being sent from here.
@@ -309,7 +311,8 @@ impl Sockets {
         let Some(Some(socket)) = self.slots.get_mut(id as usize) else { return };
         let Socket { waiters, kind: Kind::Tcp(tcp) } = &mut **socket else { return };
         while let Some(transmit) = tcp.conn.poll_transmit(cx.now) {
-            let header = stack.header(tcp.local.addr, tcp.remote.addr, transmit.ecn);
+            let mut header = stack.header(tcp.local.addr, tcp.remote.addr, transmit.ecn);
+            header.dscp = tcp.dscp;
             let mut packet = cx.packets.insert_tcp(&header, transmit.segment, tcp.flow_hash, cx.now);
             if transmit.is_retransmit {
                 packet.set_retransmission();
@@ -430,6 +433,7 @@ impl Sockets {
         listener: Option<u32>,
     ) -> u32 {
         let kind = Kind::Tcp(TcpSock {
+            dscp: conn.config().dscp,
             conn,
             local,
             remote,

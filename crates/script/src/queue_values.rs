@@ -78,7 +78,7 @@ fn kind_of(word: &str) -> Option<DisciplineKind> {
 fn plain(kind: DisciplineKind) -> DisciplineSpec {
     DisciplineSpec {
         kind,
-        ecn: false,
+        ecn: None,
         target: None,
         interval: None,
         thresholds: None,
@@ -148,7 +148,7 @@ fn queue_table(table: &Table, name: &str, context: &str) -> Result<Queue, Mistak
             }
             "limit" => size_limit = Some(limit(&value, "limit", context)?),
             "rtt" => rtt = Some(time(&value, "rtt", &of)?),
-            "ecn" => spec.ecn = flag()?,
+            "ecn" => spec.ecn = Some(flag()?),
             "target" => spec.target = Some(time(&value, &key, &of)?),
             "interval" => spec.interval = Some(time(&value, &key, &of)?),
             "min" => min = Some(threshold(&value, &key, &of)?),

@@ -98,6 +98,7 @@ pub(crate) fn convert(
             }
             Val::Int(n)
         }
+        Kind::Dscp => Val::Int(dscp(value).ok_or_else(wrong)?),
         Kind::Number => Val::Number(number(value).filter(|x| !x.is_nan()).ok_or_else(wrong)?),
         Kind::Text => Val::Text(text(value).ok_or_else(wrong)?),
         Kind::Time => Val::Span(time(value, name, context)?),
@@ -380,5 +381,22 @@ fn texts(value: &Value) -> Option<Vec<String>> {
             list.sequence_values::<Value>().map(|item| text(&item.ok()?)).collect::<Option<Vec<_>>>()
         }
         other => Some(vec![text(other)?]),
+    }
+}
+
+/// A number from 0 to 63, or a name of RFC 2474 (CS), RFC 2597 (AF), RFC 3246 (EF), RFC 5865 (VA) or RFC 8622 (LE).
+fn dscp(value: &Value) -> Option<i64> {
+    let Value::String(name) = value else { return whole(value).filter(|n| (0..=63).contains(n)) };
+    let name = name.to_string_lossy().to_ascii_uppercase();
+    let digits = |prefix: &str| name.strip_prefix(prefix)?.parse::<i64>().ok();
+    match (&*name, digits("CS"), digits("AF")) {
+        ("EF", ..) => Some(46),
+        ("VA", ..) => Some(44),
+        ("LE", ..) => Some(1),
+        (_, Some(class @ 0..=7), _) => Some(8 * class),
+        (_, _, Some(n)) if (1..=4).contains(&(n / 10)) && (1..=3).contains(&(n % 10)) => {
+            Some(8 * (n / 10) + 2 * (n % 10))
+        }
+        _ => None,
     }
 }

@@ -77,3 +77,59 @@ fn a_schedule_is_checked_when_it_is_made() {
         assert!(error.to_string().contains(says), "{rows}: {error}");
     }
 }
+
+#[test]
+fn a_queue_discipline_is_a_word_or_a_table_and_classes_come_from_dscp() {
+    let text = |queue: &str| {
+        format!(
+            "
+local a, b = net:host 'a', net:host 'b'
+local link = net:link(a, b, {{ rate = '10Mbps', delay = '10ms', framing = 'ip', forward = {{ queue = {queue} }} }})
+local flood = a:cbr {{ to = b, rate = '30Mbps', size = 1222, stop = '5s' }}
+local voice = a:cbr {{ to = b, rate = '80kbps', size = 172, stop = '5s', dscp = 'EF' }}
+sleep '5s'
+local stats = link:forward().stats
+record {{ voice_ms = voice.delay:p95_ms(), lost = voice.packets_lost, aqm = stats.drops.aqm, full = stats.drops.queue, marked = stats.marked }}
+"
+        )
+    };
+    for queue in ["'fq_codel'", "{ 'prio', bands = 2 }", "{ 'drr', classes = { 3, 1 } }", "'drr'"] {
+        let result = good(result_of(&script(&text(queue))));
+        // The packet that is being sent and, in turns, what the others have saved up: two at most, 1 ms each.
+        assert!(column(&result, "voice_ms") < 10.2 + 3.1, "{queue}: {}", column(&result, "voice_ms"));
+        assert_eq!(column(&result, "lost"), 0.0, "{queue}");
+    }
+    for queue in ["'codel'", "'pie'", "{ 'red', min = '5pkt', max = '15pkt', limit = '100pkt' }"] {
+        let result = good(result_of(&script(&text(queue))));
+        assert!(column(&result, "aqm") > 100.0 && column(&result, "marked") == 0.0, "{queue}");
+    }
+    let policed = good(result_of(&script(&text("{ 'tbf', rate = '2Mbps', burst = '5kB', police = true }"))));
+    assert!(column(&policed, "aqm") > 12_000.0);
+}
+
+#[test]
+fn classes_of_service_have_the_names_of_their_rfcs() {
+    let seen = |dscp: &str| {
+        let text = format!(
+            "
+local a, b = net:host 'a', net:host 'b'
+net:link(a, b, {{ rate = '1Mbps', framing = 'ip', queue = {{ 'prio', bands = 8 }} }})
+a:cbr {{ to = b, rate = '3Mbps', size = 972, stop = '100ms', dscp = 'CS3' }}
+local flow = a:cbr {{ to = b, rate = '10kbps', size = 972, count = 1, start = '50ms', stop = '100ms', dscp = {dscp} }}
+sleep '1s'
+record {{ wait = flow.delay:max() }}
+"
+        );
+        measured(&text, "wait") < 0.02
+    };
+    for before in ["'EF'", "'AF41'", "'CS4'", "46", "'va'", "63"] {
+        assert!(seen(before), "{before}");
+    }
+    for after in ["'LE'", "'AF21'", "'CS0'", "0"] {
+        assert!(!seen(after), "{after}");
+    }
+    let error = error_of(
+        "local a, b = net:host 'a', net:host 'b'\nnet:link(a, b)\na:cbr { to = b, rate = '1Mbps', count = 1, dscp = 'AF44' }",
+    );
+    assert!(error.to_string().contains("\"AF41\""), "{error}");
+}

@@ -130,7 +130,7 @@ pub struct DisciplineSpec {
     /// Which one.
     pub kind: DisciplineKind,
     /// Mark packets that allow it instead of dropping them.
-    pub ecn: bool,
+    pub ecn: Option<bool>,
     /// CoDel and PIE: how long packets may wait.
     pub target: Option<Span>,
     /// CoDel: for how long before anything is dropped. PIE: time between updates.

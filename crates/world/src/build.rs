@@ -1,5 +1,6 @@
 //! Nodes and links from a plan: the arrays, the ports, addresses and routes.
 
+use crate::discipline::discipline_of;
 use crate::special::{Scheduler, Special};
 use crate::{Direction, Wake, World, fifo};
 use std::collections::VecDeque;
@@ -10,7 +11,6 @@ use tidewire_l1_physical::{
     PacketClass, Port, QueueLimit,
 };
 use tidewire_l2_datalink::ArpConfig;
-use tidewire_l2_datalink::qdisc::{Discipline, DisciplineSpec};
 use tidewire_l3_network::{Fib, NextHop, Prefix};
 use tidewire_node::{Ecmp, IpNode, IpStack, LOOPBACK, Switch};
 use tidewire_topology::{
@@ -381,10 +381,8 @@ const LOOPBACK_DELAY: Span = Span::from_us(10);
 fn special_of(spec: &DirectionSpec, streams: Streams, name: &str) -> Option<Box<Special>> {
     let impairments = spec.impairments.as_ref().map(|spec| impairments_of(spec, streams, name));
     let trace = spec.trace.as_ref().and_then(|times| DeliveryTrace::new(times.to_vec()));
-    let scheduler = (spec.discipline.is_some() || trace.is_some()).then(|| {
-        let discipline = Discipline::new(&discipline_of(spec), streams.stream(Purpose::Queue, name));
-        Scheduler::new(discipline, trace)
-    });
+    let scheduler = (spec.discipline.is_some() || trace.is_some())
+        .then(|| Scheduler::new(&discipline_of(spec), streams.stream(Purpose::Queue, name), trace));
     let impairments = impairments.unwrap_or_default();
     let is_plain = impairments.is_none() && scheduler.is_none();
     (!is_plain).then(|| Box::new(Special { impairments, scheduler }))
@@ -413,13 +411,4 @@ pub(crate) fn impairments_of(spec: &topology::ImpairmentSpec, streams: Streams, 
     impairments.duplicate = chance(spec.duplicate, Purpose::Duplication);
     impairments.reorder = chance(spec.reorder, Purpose::Reorder);
     impairments
-}
-
-/// The queue discipline that a plan asks for, with the limit of the direction's queue.
-fn discipline_of(spec: &DirectionSpec) -> DisciplineSpec {
-    let limit = match spec.queue_limit() {
-        topology::QueueLimit::Packets(n) => n as usize,
-        topology::QueueLimit::Bytes(bytes) => (bytes.0 / 1500) as usize,
-    };
-    DisciplineSpec::DropTail { limit }
 }

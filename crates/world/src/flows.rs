@@ -57,6 +57,8 @@ pub struct FlowSpec {
 pub struct Flow {
     /// What it is.
     pub spec: FlowSpec,
+    /// Differentiated services code point of its datagrams.
+    pub(crate) dscp: u8,
     /// Where it arrives.
     pub(crate) sink: SocketId,
     /// The sending socket, once there is one.
@@ -114,6 +116,7 @@ impl Flow {
     fn new(spec: FlowSpec, sink: SocketId) -> Flow {
         Flow {
             spec,
+            dscp: 0,
             sink,
             socket: None,
             sport: 0,
@@ -318,9 +321,15 @@ impl World {
         flow.spec.tcp.clone()
     }
 
+    /// What the datagrams of a flow ask for (RFC 2474), to be set before it starts; a TCP flow has its own in `spec.tcp`.
+    pub fn set_flow_dscp(&mut self, flow: FlowId, dscp: u8) {
+        self.flows.all[flow.0 as usize].dscp = dscp;
+    }
+
     pub(crate) fn bind_flow(&mut self, id: FlowId, host: u32, socket: SocketId) {
         let (_, sockets) = self.hosts[host as usize].parts();
         let Some(hash) = sockets.measure(socket, id.0) else { return };
+        sockets.set_dscp(socket, self.flows.all[id.0 as usize].dscp);
         let sport = match sockets.view(socket) {
             Some(SocketView::Tcp(local, ..)) => local.port,
             Some(SocketView::Udp(port, ..)) => port,

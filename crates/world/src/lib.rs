@@ -24,6 +24,7 @@
 
 mod build;
 mod capture;
+mod discipline;
 mod dispatch;
 mod fifo;
 mod flows;

@@ -47,8 +47,11 @@ impl World {
         let mut columns: Vec<String> =
             ["link", "direction", "tx_bytes", "tx_packets"].into_iter().map(String::from).collect();
         columns.extend(causes.iter().map(|cause| format!("drops_{}", cause.label())));
-        columns
-            .extend(["utilization_pct", "queue_mean_bytes", "queue_p95_bytes"].into_iter().map(String::from));
+        columns.extend(
+            ["marked", "utilization_pct", "queue_mean_bytes", "queue_p95_bytes"]
+                .into_iter()
+                .map(String::from),
+        );
         let mut table = Table::new(columns);
         let (now, since) = (self.now, self.measured_since());
         for dir in (0..self.plan.links().len() * 2).map(DirId::from_index) {
@@ -62,7 +65,8 @@ impl World {
             let mut row: Vec<Value> =
                 vec![name.into(), arrow.into(), stats.tx_bytes.into(), stats.tx_packets.into()];
             row.extend(
-                [stats.queue_full, stats.aqm, stats.lost, stats.damaged, stats.link_down].map(Value::from),
+                [stats.queue_full, stats.aqm, stats.lost, stats.damaged, stats.link_down, stats.marked]
+                    .map(Value::from),
             );
             row.extend([utilization, mean, p95].map(|x| Value::from(rounded(x))));
             table.push(row);

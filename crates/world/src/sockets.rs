@@ -79,6 +79,11 @@ impl World {
         self.on_host(node, |_, sockets, _| sockets.udp(port))
     }
 
+    /// What the IP header of a UDP socket's datagrams asks for (RFC 2474).
+    pub fn set_dscp(&mut self, node: NodeId, socket: SocketId, dscp: u8) {
+        self.on_host(node, |_, sockets, _| sockets.set_dscp(socket, dscp));
+    }
+
     /// Gives a UDP socket a peer.
     pub fn udp_connect(&mut self, node: NodeId, socket: SocketId, peer: Endpoint) -> Result<(), Refusal> {
         self.on_host(node, |stack, sockets, _| sockets.udp_connect(socket, peer, stack))

@@ -4,11 +4,11 @@
 //! the discipline for the next packet when it becomes free. Impairments act when a packet's last bit has left.
 
 use crate::ledger::Place;
-use crate::{World, build};
+use crate::{World, build, discipline};
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{DeliveryTrace, Impairments, Moved, OPPORTUNITY_BYTES, Offer, PacketClass};
-use tidewire_l2_datalink::qdisc::{Dequeued, Discipline, Queued};
-use tidewire_units::{DirId, Instant, Rate, Span};
+use tidewire_l2_datalink::qdisc::{Dequeued, Discipline, DisciplineSpec, Queued};
+use tidewire_units::{DirId, Instant, Rate, Span, Stream};
 use tidewire_wire::{Birth, Cause, Hot};
 
 /// What a direction has besides its port.
@@ -22,6 +22,10 @@ pub(crate) struct Special {
 pub(crate) struct Scheduler {
     discipline: Discipline,
     trace: Option<Gate>,
+    /// How many classes the discipline tells apart.
+    classes: usize,
+    /// How many marks have been counted.
+    marked: u64,
     /// When the port's key in the agenda is due; keys for other times are stale.
     armed: Instant,
 }
@@ -36,12 +40,13 @@ struct Gate {
 /// The sources of port keys: directions come after hosts that process packets.
 const FIRST_DIRECTION: u64 = 1 << 32;
 /// A packet's tag in a queue discipline.
-const LOST: u32 = 1;
+const LOST: u8 = 1;
 
 impl Scheduler {
-    pub fn new(discipline: Discipline, trace: Option<DeliveryTrace>) -> Scheduler {
+    pub fn new(spec: &DisciplineSpec, rng: Stream, trace: Option<DeliveryTrace>) -> Scheduler {
+        let discipline = Discipline::new(spec, rng);
         let trace = trace.map(|trace| Gate { trace, current: None });
-        Scheduler { discipline, trace, armed: Instant::MAX }
+        Scheduler { discipline, trace, classes: discipline::classes(spec), marked: 0, armed: Instant::MAX }
     }
 
     /// The discipline.
@@ -72,7 +77,7 @@ impl World {
     pub(crate) fn transmit_specially(&mut self, dir: usize, packet: Hot, class: PacketClass) {
         let direction = &mut self.directions[dir];
         let special = direction.special.as_mut().expect("a special direction");
-        let Some(scheduler) = &mut special.scheduler else {
+        if special.scheduler.is_none() {
             let offer = direction.port.offer(self.now, packet.len, class);
             self.note_offer(dir, &packet, offer);
             return match offer {
@@ -84,15 +89,25 @@ impl World {
                 Offer::QueueFull => self.end_on_link(dir, packet, Cause::QueueFull),
                 Offer::LinkDown => self.end_on_link(dir, packet, Cause::LinkDown),
             };
-        };
+        }
         let lost = direction.port.draw_loss(class);
         if !direction.port.is_up() {
             direction.port.stats_mut().link_down += 1;
             self.note_offer(dir, &packet, Offer::LinkDown);
             return self.end_on_link(dir, packet, Cause::LinkDown);
         }
-        let item = Queued { packet, since: self.now, tag: if lost { LOST } else { 0 } };
-        scheduler.discipline.enqueue(self.now, item, &mut self.dropped);
+        // What may leave now has left: it is not in this packet's way.
+        self.pump(dir);
+        let (now, dscp) = (self.now, self.packets.body(&packet).dscp);
+        let mut dropped = std::mem::take(&mut self.dropped);
+        let scheduler = self.scheduler(dir);
+        let class = match scheduler.classes {
+            0 => 0,
+            classes => discipline::class_of(dscp, classes),
+        };
+        let item = Queued { packet, since: now, class, tag: if lost { LOST } else { 0 } };
+        scheduler.discipline.enqueue(now, item, &mut dropped);
+        self.dropped = dropped;
         self.note_offer(dir, &packet, Offer::Arrives(self.now));
         self.pump(dir);
     }
@@ -166,8 +181,12 @@ impl World {
             }
             self.end_on_link(dir, item.packet, cause);
         }
-        let bytes = self.scheduler(dir).backlog_bytes();
-        self.directions[dir].port.set_backlog(self.now, bytes);
+        let scheduler = self.scheduler(dir);
+        let (marked, bytes) = (scheduler.discipline.marked(), scheduler.backlog_bytes());
+        let newly = marked - std::mem::replace(&mut scheduler.marked, marked);
+        let port = &mut self.directions[dir].port;
+        port.stats_mut().marked += newly;
+        port.set_backlog(self.now, bytes);
     }
 
     fn send_item(&mut self, dir: usize, item: Queued) {

@@ -241,6 +241,7 @@ fn datagrams(
         Ok(id) => id,
         Err(why) => return super::tcp::refused(lua, why),
     };
+    world.set_flow_dscp(id, opts.int("dscp").unwrap_or(0) as u8);
     let to: Endpoint =
         world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;
     let way = world.ip_node(src).and_then(|node| node.stack.source_for(to.addr));

@@ -330,6 +330,7 @@ fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     drops.raw_set("corrupted", stats.damaged)?;
     drops.raw_set("link_down", stats.link_down)?;
     table.raw_set("drops", drops)?;
+    table.raw_set("marked", stats.marked)?;
     table.raw_set("utilization_pct", 100.0 * port.utilization(since, now))?;
     let occupancy = port.occupancy(now);
     table.raw_set("queue_mean_bytes", occupancy.mean(now))?;

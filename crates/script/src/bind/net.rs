@@ -333,6 +333,9 @@ pub(super) fn tcp_config(sim: &Shared, opts: &Opts, base: &TcpConfig) -> Result<
     if let Some(idle) = opts.span("keepalive") {
         tcp.keepalive = Some(tidewire_l4_transport::Keepalive { idle, ..Default::default() });
     }
+    if let Some(dscp) = opts.int("dscp") {
+        tcp.dscp = dscp as u8;
+    }
     if let Some(timeout) = opts.span("user_timeout") {
         tcp.user_timeout = Some(timeout);
     }

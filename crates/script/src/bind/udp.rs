@@ -30,6 +30,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let opened = sim.world()?.udp(node, port);
         match opened {
             Ok(id) => {
+                if let Some(dscp) = call.opts().int("dscp") {
+                    sim.world()?.set_dscp(node, id, dscp as u8);
+                }
                 let handle = UdpHandle { node, id, timeout: Cell::new(None), closed: Cell::new(false) };
                 lua.create_userdata(handle)?.into_lua_multi(lua)
             }

@@ -12,6 +12,7 @@ const TO: &[Opt] = &[
 const DATAGRAMS: &[Opt] = &[
     Opt::new("rate", Kind::Rate, "required", "payload rate"),
     Opt::new("count", COUNT, "no limit", "datagrams to send in all"),
+    Opt::new("dscp", Kind::Dscp, "0", "class of service asked of queues that tell classes apart"),
 ];
 const SIZE: &[Opt] = &[Opt::new("size", Kind::Size, "1000", "payload of each datagram")];
 
@@ -49,6 +50,7 @@ pub(crate) static SPAWN: Func = func("host:spawn", "Starts a process on the host
 pub(crate) static TCP_SOCKET: Func = func("host:tcp", "Opens a TCP socket.").opts(&[TCP]).gives("socket");
 pub(crate) static UDP_SOCKET: Func = func("host:udp", "Opens a UDP socket, on a free port unless given.")
     .with(&[may("port", Kind::Port)])
+    .opts(&[&[Opt::new("dscp", Kind::Dscp, "0", "class of service asked of queues that tell classes apart")]])
     .gives("socket; or nil, error");
 pub(crate) static LISTEN: Func = func("host:listen", "Opens a TCP socket that listens on a port.")
     .with(&[need("port", Kind::Port)])

@@ -28,6 +28,7 @@ pub(crate) const TCP: &[Opt] = &[
     Opt::new("nodelay", Kind::Bool, "false", "no waiting for full segments (Nagle off)"),
     Opt::new("keepalive", Kind::Time, "off", "idle time before the first probe"),
     Opt::new("user_timeout", Kind::Time, "off", "give up after so long without an answer"),
+    Opt::new("dscp", Kind::Dscp, "0", "class of service asked of queues that tell classes apart"),
     Opt::new("syn_retries", WHOLE, "6", "how often a SYN is sent again"),
     Opt::new("slow_start_after_idle", Kind::Bool, "true", "the window shrinks after an idle time"),
     Opt::new("sndbuf", Kind::Size, "grows up to 4MiB", "send buffer"),
