@@ -1,11 +1,12 @@
--- Row 27. A link that loses one packet in twenty, in both directions, and a file that arrives unharmed.
---   tidewire run scripts/tcp/error_control.lua
+-- Row 27. A link that loses one packet in twenty and damages one in a hundred, in both directions, and a file that arrives unharmed.
+--   tidewire run scripts/tcp/error_control.lua -p loss=5%
 -- Look at how losses were repaired: most by fast retransmit, told by selective acknowledgments, within a round trip; the last ones of a
--- burst by a tail loss probe; a few only by the retransmission timer.
+-- burst by a tail loss probe; a few only by the retransmission timer. What is damaged fails its check and counts as lost.
 local p = experiment { params = { loss = { "0%", "1%", "5%" } } }
 
 local sender, receiver = net:host "sender", net:host "receiver"
-local link = net:link(sender, receiver, { rate = "10Mbps", delay = "10ms", loss = p.loss })
+local link = net:link(sender, receiver, { rate = "10Mbps", delay = "10ms", loss = p.loss,
+                                          corrupt = p.loss == "0%" and 0 or "1%" })
 
 local letters = {}
 for i = 1, 200000 do letters[i] = string.char(random.int(0, 255)) end
@@ -28,9 +29,11 @@ while not received do sleep "10ms" end
 
 print("sent     ", #file, checksum(file))
 print("received ", #received, checksum(received))
-local lost = link:forward().stats.drops.loss
-print(("%d packets lost on the way there, %d retransmitted, %d timeouts, in %.2f s"):format(
-  lost, before.total_retrans, before.total_rto, now()))
+local drops = link:forward().stats.drops
+local lost, damaged = drops.loss, drops.corrupted
+print(("%d packets lost and %d damaged on the way there, %d retransmitted, %d timeouts, in %.2f s"):format(
+  lost, damaged, before.total_retrans, before.total_rto, now()))
 check(received == file, "every byte, once, in order")
 check(p.loss == "0%" or before.total_retrans > 0, "and losses were repaired")
-record { retransmits_count = before.total_retrans, rtos_count = before.total_rto, lost_count = lost, time_s = now() }
+record { retransmits_count = before.total_retrans, rtos_count = before.total_rto, lost_count = lost,
+         damaged_count = damaged, time_s = now() }

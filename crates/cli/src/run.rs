@@ -7,8 +7,8 @@ use crate::{Context, usage};
 use serde_json::json;
 use std::time::SystemTime;
 use tidewire_lab::{
-    Folder, LabError, Outcome, Plan, Progress, Results, Settings, Threshold, Tone, Wanted, check_plots,
-    merge, shown, sweep, write_manifest,
+    Folder, LabError, Outcome, Plan, Progress, Results, Settings, Threshold, Tone, Wanted,
+    check_plot_metrics, check_plots, matches, merge, shown, sweep, write_manifest,
 };
 use tidewire_metrics::{Align, TextTable, Value, human, human_count, unit_of};
 use tidewire_script::{Ended, RunResult};
@@ -29,7 +29,9 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
     };
     let plan = Plan::new(&context.runner, &script, &wanted)?;
     // A run judges no thresholds and draws no plots, but a mistake in them is better heard now than after a sweep.
-    plan.declared.expect.iter().try_for_each(|e| Threshold::parse(e, &plan.declared).map(drop))?;
+    let thresholds: Vec<Threshold> = (plan.declared.expect.iter())
+        .map(|e| Threshold::parse(e, &plan.declared))
+        .collect::<Result<_, _>>()?;
     check_plots(&plan.declared)?;
     plan.warnings.iter().for_each(|text| term.complain("warning:", text));
     crate::stuck::watch(context, &plan, None);
@@ -49,7 +51,16 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
     let mut judge = |progress: Progress<'_>| {
         match progress {
             Progress::Failed(failure) => failures.tell(&plan, failure, term),
-            Progress::Finished(_, result) => report::Warnings::default().tell(result, term),
+            Progress::Finished(run, result) => {
+                report::Warnings::default().tell(result, term);
+                let head = crate::sweep::head_of(run, result);
+                let here = thresholds.iter().filter(|threshold| matches(&run.point, &threshold.only));
+                let names = here.map(|threshold| threshold.check_names(&head));
+                for error in names.chain([check_plot_metrics(&plan.declared, &head)]).filter_map(Result::err)
+                {
+                    term.complain("warning:", &error.to_string());
+                }
+            }
             // There is nothing to wait for but this run.
             Progress::Status(status) if status.asked == 1 => drop(context.interrupt.ask()),
             _ => {}

@@ -10,12 +10,12 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tidewire_lab::{
-    Circumstances, Folder, LabError, Outcome, Part, Plan, Progress, Results, Settings, Threshold, Tone,
-    Verdict, Wanted, check_plot_metrics, check_plots, draw, expect_json, merge, summary_lines, verdict_lines,
-    why_new_folder, write_manifest, write_whole,
+    Circumstances, Folder, LabError, Outcome, Part, Plan, PlannedRun, Progress, Results, Settings, Threshold,
+    Tone, Verdict, Wanted, check_plot_metrics, check_plots, draw, expect_json, merge, summary_lines,
+    verdict_lines, why_new_folder, write_manifest, write_whole,
 };
 use tidewire_metrics::human_count;
-use tidewire_script::Check;
+use tidewire_script::{Check, RunResult};
 
 impl Context {
     /// The folder of all results.
@@ -115,7 +115,7 @@ fn do_runs(
             Progress::Failed(failure) => display.beside(|| failures.tell(plan, failure, term)),
             Progress::Finished(run, result) => {
                 display.beside(|| warnings.tell(result, term));
-                let head = Part { run: run.clone(), result: without_tables(result) };
+                let head = head_of(run, result);
                 let named = |threshold: &&Threshold| tidewire_lab::matches(&run.point, &threshold.only);
                 thresholds.iter().filter(named).try_for_each(|threshold| threshold.check_names(&head))?;
                 check_plot_metrics(&plan.declared, &head)?;
@@ -148,8 +148,8 @@ fn do_runs(
 }
 
 /// What thresholds and plots need to know of a run.
-fn without_tables(result: &tidewire_script::RunResult) -> tidewire_script::RunResult {
-    tidewire_script::RunResult {
+pub fn head_of(run: &PlannedRun, result: &RunResult) -> Part {
+    let result = RunResult {
         ended: result.ended,
         error: None,
         sim: result.sim,
@@ -161,7 +161,8 @@ fn without_tables(result: &tidewire_script::RunResult) -> tidewire_script::RunRe
         warnings: Vec::new(),
         log: Vec::new(),
         files: Vec::new(),
-    }
+    };
+    Part { run: run.clone(), result }
 }
 
 /// Merges, judges, draws, says.

@@ -145,6 +145,15 @@ fn a_plot_that_nearly_names_a_parameter_is_found_before_the_sweep() {
 }
 
 #[test]
+fn a_run_tells_of_thresholds_and_plots_that_nearly_name_what_it_recorded() {
+    let script = "experiment { expect = { 'mean(latncy_ms) < 5' }, plot = { kind = 'cdf', y = 'latency_m' } }\nnet:host 'a'\nrecord { latency_ms = 1 }";
+    let place = Place::new(&[("x.lua", script)]);
+    let (_, err) = place.expect("run x.lua", 0);
+    assert_eq!(err.matches("warning:").count(), 2, "{err}");
+    assert_eq!(err.matches("did you mean 'latency_ms'?").count(), 2, "{err}");
+}
+
+#[test]
 fn a_sweep_of_a_single_run_shows_what_it_prints_and_checks() {
     let place =
         Place::new(&[("x.lua", "net:host 'a'\nprint 'hello'\ncheck(true, 'one')\ncheck(false, 'two')")]);

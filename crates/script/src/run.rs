@@ -319,16 +319,15 @@ impl Run {
                 return Err(self.endless(place.clone()));
             }
             let pause = sim.world.borrow_mut().run(&limit);
+            let failure = sim.cc_failure.borrow_mut().take();
+            self.outcome(failure.map_or(Ok(()), Err))?;
             match pause {
                 Pause::Process(id, _) => self.outcome(sched::resume(sim, id))?,
                 Pause::Control(token) => self.outcome(sched::control(lua, sim, token))?,
                 Pause::TimeUp => return Ok(Ended::Duration),
                 Pause::Idle if sim.sched.borrow().main_is_alive() => return Err(self.deadlock()),
                 Pause::Idle => return Ok(Ended::Finished),
-                Pause::Stopped => {
-                    let failure = sim.cc_failure.borrow_mut().take();
-                    return self.outcome(failure.map_or(Ok(()), Err)).map(|()| Ended::Cut);
-                }
+                Pause::Stopped => return Ok(Ended::Cut),
                 Pause::EventLimit => return Err(self.event_limit(limit.events)),
             }
         }

@@ -129,9 +129,10 @@ fn row_26_a_slow_reader_slows_the_sender_down() {
 }
 
 #[test]
-fn row_27_what_is_lost_is_sent_again() {
+fn row_27_what_is_lost_or_damaged_is_sent_again() {
     let lossy = at("scripts/tcp/error_control.lua", &[("loss", text("5%"))]);
     assert!(column(&lossy, "lost_count") > 3.0 && column(&lossy, "retransmits_count") > 3.0);
+    assert!(column(&lossy, "damaged_count") >= 1.0);
     let shown = lines(&lossy);
     let last = |line: &str| line.rsplit('\t').next().unwrap().to_owned();
     assert_eq!(last(&shown[0]), last(&shown[1]), "the checksums");
@@ -141,13 +142,16 @@ fn row_27_what_is_lost_is_sent_again() {
 
 #[test]
 fn row_28_what_comes_twice_is_read_once() {
-    let result = run("scripts/tcp/duplicates.lua");
-    assert_eq!(column(&result, "lines_count"), 400.0);
-    assert!(column(&result, "duplicates_count") >= 12.0);
-    // D-SACK: the block ends where the acknowledgment stands.
-    let last = lines(&result).pop().unwrap();
-    let (ack, block) = last.split_once(", sack ").unwrap_or_else(|| panic!("no block in {last}"));
-    assert_eq!(ack.rsplit(' ').next(), block.rsplit(':').next(), "{last}");
+    for cause in ["network", "lost_ack"] {
+        let result = at("scripts/tcp/duplicates.lua", &[("cause", text(cause))]);
+        assert_eq!(column(&result, "lines_count"), 400.0);
+        assert!(column(&result, "duplicates_count") >= 8.0);
+        assert_eq!(column(&result, "datagrams_count") > 400.0, cause == "network");
+        // D-SACK: the block ends where the acknowledgment stands.
+        let last = lines(&result).pop().unwrap();
+        let (ack, block) = last.split_once(", sack ").unwrap_or_else(|| panic!("no block in {last}"));
+        assert_eq!(ack.rsplit(' ').next(), block.rsplit(':').next(), "{last}");
+    }
 }
 
 #[test]
@@ -189,6 +193,7 @@ fn row_30_udp_carries_and_does_nothing_else() {
         let tolerance = 8.0 * 4.0 * (p * (1.0 - p) / 19_000.0_f64).sqrt() + 0.001;
         assert!((goodput - 8.0 * (1.0 - p)).abs() < tolerance, "{loss}: {goodput}");
     }
+    assert!((5.0..14.0).contains(&column(&figures("udp", "0%").1, "late_pct")));
     // 29 bytes at 10 Mbit/s, and 20 ms; TCP asks first: 60, 60 and 53 bytes, and 60 ms.
     assert!((column(&figures("udp", "0%").1, "first_byte_ms") - 20.0232).abs() < 1e-9);
     assert!((column(&figures("tcp", "0%").1, "first_byte_ms") - 60.1384).abs() < 0.05);
