@@ -1,4 +1,4 @@
--- Row 27. A link that loses one packet in twenty and damages one in a hundred, in both directions, and a file that arrives unharmed.
+-- Row 27. A link that loses one packet in twenty and damages one in fifty, in both directions, and a file that arrives unharmed.
 --   tidewire run scripts/tcp/error_control.lua -p loss=5%
 -- Look at how losses were repaired: most by fast retransmit, told by selective acknowledgments, within a round trip; the last ones of a
 -- burst by a tail loss probe; a few only by the retransmission timer. What is damaged fails its check and counts as lost.
@@ -6,7 +6,7 @@ local p = experiment { params = { loss = { "0%", "1%", "5%" } } }
 
 local sender, receiver = net:host "sender", net:host "receiver"
 local link = net:link(sender, receiver, { rate = "10Mbps", delay = "10ms", loss = p.loss,
-                                          corrupt = p.loss == "0%" and 0 or "1%" })
+                                          corrupt = p.loss == "0%" and 0 or "2%" })
 
 local letters = {}
 for i = 1, 200000 do letters[i] = string.char(random.int(0, 255)) end

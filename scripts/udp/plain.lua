@@ -12,7 +12,7 @@ local p = experiment {
   plot     = { x = "loss", y = "goodput_mbps", color = "proto" },
 }
 local a, b = net:host "a", net:host "b"
-net:link(a, b, { rate = "10Mbps", delay = "20ms", framing = "ip", 
+net:link(a, b, { rate = "10Mbps", delay = "20ms", framing = "ip",
                  forward = { loss = { p.loss, match = "data" }, reorder = "1%" } })
 
 -- Numbered datagrams, to see whether they overtake each other.
