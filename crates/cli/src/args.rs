@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::reproduce::ReproduceArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tidewire_units::{Span, parse_size, parse_span};
@@ -73,7 +74,7 @@ pub enum Command {
     Clean(CleanArgs),
     /// Run TCP test scripts (*.pkt) against the TCP of simulated hosts
     Conformance(ConformanceArgs),
-    /// Play recordings of a real kernel again and compare
+    /// Compare with recordings of a real kernel, and with formulas and published tables
     Reproduce(ReproduceArgs),
     /// The reference of functions and options: doc net:link, doc host, doc search loss
     Doc(DocArgs),
@@ -276,30 +277,6 @@ pub struct ConformanceArgs {
     /// Scripts, and folders that hold some
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub struct ReproduceArgs {
-    /// What to compare
-    #[arg(value_enum, value_name = "NAME")]
-    pub what: Recording,
-    /// The recording: a CSV file for kernel, a folder of packet traces for traces
-    #[arg(long, value_name = "PATH")]
-    pub reference: PathBuf,
-    /// Write the comparison as CSV
-    #[arg(long, value_name = "FILE")]
-    pub csv: Option<PathBuf>,
-    /// Threads [default: one for each core]
-    #[arg(short, long, value_name = "N")]
-    pub jobs: Option<usize>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Recording {
-    /// Figures of whole transfers: goodput.csv, fairness.csv, udp.csv
-    Kernel,
-    /// Packet traces, transmission by transmission
-    Traces,
 }
 
 fn span(text: &str) -> Result<Span, String> {

@@ -14,7 +14,8 @@
 //! | `network.rs` | `check`, `topo` |
 //! | `others.rs` | `plot`, `clean`, `completions` |
 //! | `doc.rs` | `doc` |
-//! | `validate.rs` | `conformance`, `reproduce` |
+//! | `validate.rs` | `conformance` |
+//! | `reproduce.rs` | `reproduce` |
 //! | `stuck.rs` | runs that hang |
 //! | `report.rs` | JSON summaries, failed runs |
 //! | `progress.rs` | the bar |
@@ -29,6 +30,7 @@ mod network;
 mod others;
 mod progress;
 mod report;
+mod reproduce;
 mod run;
 mod stuck;
 mod sweep;
@@ -84,7 +86,7 @@ fn main() -> ExitCode {
         Command::Topo(args) => network::topo(&context, args),
         Command::Clean(args) => others::clean(&context, args),
         Command::Conformance(args) => validate::conformance(&context, args),
-        Command::Reproduce(args) => validate::reproduce(&context, args),
+        Command::Reproduce(args) => reproduce::reproduce(&context, args),
         Command::Doc(args) => doc::doc(&context, args),
         Command::Completions { shell } => others::completions(*shell),
     };

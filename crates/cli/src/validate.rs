@@ -1,12 +1,10 @@
-//! `tidewire conformance` and `tidewire reproduce`: what others specified or recorded, against what this TCP does.
+//! `tidewire conformance`: what TCP test scripts say, against what this TCP does.
 
 use crate::Context;
-use crate::args::{ConformanceArgs, Recording, ReproduceArgs};
+use crate::args::ConformanceArgs;
 use std::io;
 use tidewire_conformance::{Checks, Command, Options, Profile};
 use tidewire_lab::LabError;
-use tidewire_reproduce::kernel::{KernelOptions, kernel};
-use tidewire_reproduce::trace::{TraceOptions, traces};
 
 /// A file that cannot be read or written.
 const BROKEN: u8 = 5;
@@ -21,17 +19,6 @@ pub fn conformance(context: &Context, args: &ConformanceArgs) -> Result<u8, LabE
     command.set_checks(&args.check).map_err(LabError::Usage)?;
     let done = tidewire_conformance::execute(&command, &mut io::stdout().lock());
     Ok(done.unwrap_or_else(|error| complain(context, &error.to_string())))
-}
-
-/// Compares with recordings of a kernel.
-pub fn reproduce(context: &Context, args: &ReproduceArgs) -> Result<u8, LabError> {
-    let mut out = io::stdout().lock();
-    let (reference, csv, jobs) = (args.reference.clone(), args.csv.clone(), args.jobs.unwrap_or(0));
-    let done = match args.what {
-        Recording::Kernel => kernel(&KernelOptions { reference, csv, jobs }, &mut out).map(drop),
-        Recording::Traces => traces(&TraceOptions { reference, csv, jobs }, &mut out).map(drop),
-    };
-    Ok(done.map_or_else(|error| complain(context, &error.to_string()), |()| 0))
 }
 
 fn complain(context: &Context, message: &str) -> u8 {

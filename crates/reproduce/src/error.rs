@@ -16,10 +16,16 @@ pub enum ReproduceError {
     BadCell(u64, String, String),
     /// The text is no CSV.
     Csv(String),
-    /// A packet trace that cannot be understood: its name and why.
-    BadTrace(String, String),
+    /// A packet trace that cannot be understood: its name, the line and why.
+    BadTrace(String, u64, String),
+    /// Something is wrong with a file.
+    In(PathBuf, Box<ReproduceError>),
     /// There is nothing in the folder.
     Empty(PathBuf),
+    /// There are no recordings in the folder.
+    NoRecordings(PathBuf),
+    /// No row of the theory is called so; those that there are, one in a line.
+    NoSuchRow(String, Vec<String>),
 }
 
 impl fmt::Display for ReproduceError {
@@ -36,7 +42,23 @@ impl fmt::Display for ReproduceError {
                 write!(f, "line {line}, column '{column}': '{text}' is not a value of this column")
             }
             ReproduceError::Csv(why) => f.write_str(why),
-            ReproduceError::BadTrace(name, why) => write!(f, "{name}: {why}"),
+            ReproduceError::BadTrace(name, line, why) => write!(f, "{name}.csv:{line}: {why}"),
+            ReproduceError::In(path, error) => match &**error {
+                ReproduceError::BadCell(line, column, text) => write!(
+                    f,
+                    "{}:{line}: column '{column}': '{text}' is not a value of this column",
+                    path.display()
+                ),
+                error => write!(f, "{}: {error}", path.display()),
+            },
+            ReproduceError::NoSuchRow(name, known) => {
+                write!(f, "no row is called '{name}'; there are\n{}", known.join("\n"))
+            }
+            ReproduceError::NoRecordings(path) => write!(
+                f,
+                "{}: neither goodput.csv, fairness.csv, udp.csv nor a folder traces here",
+                path.display()
+            ),
             ReproduceError::Empty(path) => write!(f, "{}: no packet traces (*.csv) here", path.display()),
         }
     }

@@ -11,6 +11,7 @@
 //! | `trace/` | packets of a recorded kernel, transmission by transmission |
 //! | `theory/` | closed forms and published tables |
 //! | `validity.rs` | all verdicts as one page |
+//! | `recordings.rs` | recordings that come with the program |
 //! | `network.rs` | two hosts and a link |
 //! | `parallel.rs` | independent runs on all cores, in order |
 //! | `files.rs` | the only place that reads and writes files |
@@ -23,6 +24,8 @@ mod files;
 pub mod kernel;
 mod network;
 mod parallel;
+mod recordings;
+pub mod scratch;
 pub mod theory;
 pub mod trace;
 pub mod validity;

@@ -1,9 +1,9 @@
 //! All verdicts as one page, so that a paper can cite it.
 
-use crate::kernel::{KernelOptions, KernelReport, Reference, compare};
+use crate::kernel::{self, KernelReport, compare};
 use crate::theory::{self, TheoryReport};
 use crate::trace::{TraceReport, compare_all};
-use crate::{ReproduceError, read_folder, read_text};
+use crate::{ReproduceError, recordings};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use tidewire_metrics::{Table, Value};
 /// What `reproduce --all` is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct ValidityOptions {
-    /// Recordings: a folder with `goodput.csv`, `fairness.csv`, `udp.csv` and `traces/`; what is missing is left out.
+    /// Recordings: a folder with `goodput.csv`, `fairness.csv`, `udp.csv` and `traces/`, of which what is missing is left out; none for those
+    /// that come with the program.
     pub reference: Option<PathBuf>,
     /// Where the page goes: `docs/validity.md`.
     pub page: PathBuf,
@@ -42,23 +43,32 @@ pub struct Validity {
 pub fn all(options: &ValidityOptions, out: &mut dyn Write) -> Result<Validity, ReproduceError> {
     writeln!(out, "theory")?;
     let theory = theory::run_all(options.quick, options.jobs, None);
-    let (mut kernel, mut traces) = (Vec::new(), None);
-    for name in ["goodput", "fairness", "udp"] {
-        let file = options.reference.as_ref().map(|folder| folder.join(format!("{name}.csv")));
-        let Some(reference) = file.filter(|file| file.is_file()) else { continue };
-        writeln!(out, "{}", reference.display())?;
-        let options = KernelOptions { reference, csv: None, jobs: options.jobs };
-        kernel.push((
-            name.to_owned(),
-            compare(&Reference::parse(&read_text(&options.reference)?)?, options.jobs),
-        ));
+    let (mut references, mut files) = (Vec::new(), Vec::new());
+    match &options.reference {
+        None => (references, files) = (kernel::texts(None)?, recordings::traces()),
+        Some(folder) => {
+            for name in ["goodput", "fairness", "udp"] {
+                let file = folder.join(name).with_extension("csv");
+                if file.is_file() {
+                    references.extend(kernel::texts(Some(&file))?);
+                }
+            }
+            if folder.join("traces").is_dir() {
+                files = crate::read_folder(&folder.join("traces"))?;
+            }
+            if references.is_empty() && files.is_empty() {
+                return Err(ReproduceError::NoRecordings(folder.clone()));
+            }
+        }
     }
-    if let Some(folder) =
-        options.reference.as_deref().map(|folder| folder.join("traces")).filter(|f| f.is_dir())
-    {
-        writeln!(out, "{}", folder.display())?;
-        traces = Some(compare_all(&read_folder(&folder)?, options.jobs)?);
+    let mut kernel = Vec::new();
+    for (name, reference) in references {
+        writeln!(out, "{name}")?;
+        let report = compare(&reference, options.jobs);
+        kernel.push((name, report));
     }
+    writeln!(out, "{} packet traces", files.len())?;
+    let traces = (!files.is_empty()).then(|| compare_all(&files, options.jobs));
     let validity = Validity { theory, kernel, traces };
     crate::write_text(Path::new(&options.page), &validity.markdown(&options.version))?;
     writeln!(out, "{}", options.page.display())?;

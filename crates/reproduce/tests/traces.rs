@@ -7,7 +7,7 @@ use tidewire_reproduce::trace::{Outcome, TraceOptions, compare_all, traces};
 fn transmissions_are_those_of_the_kernel() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/traces");
     let mut out = Vec::new();
-    let options = TraceOptions { reference: folder, ..TraceOptions::default() };
+    let options = TraceOptions { reference: Some(folder), ..TraceOptions::default() };
     let report = traces(&options, &mut out).unwrap();
     let out = String::from_utf8(out).unwrap();
     println!("{out}");
@@ -20,20 +20,28 @@ fn transmissions_are_those_of_the_kernel() {
             Outcome::Scored(score) if trace.name.starts_with("a4_") => assert!(score.matched >= 985),
             Outcome::Scored(score) => assert_eq!(score.matched, score.total, "{}", trace.name),
             Outcome::Listed(_) => assert!(["g_idle_restart", "h_zwp_25s"].contains(&trace.name.as_str())),
-            Outcome::Missing(..) => panic!("{}: missing", trace.name),
+            other => panic!("{}: {other:?}", trace.name),
         }
     }
 }
 
 #[test]
 fn a_trace_that_cannot_be_understood_is_named() {
-    let refused = |text: &str| compare_all(&[("x".into(), text.into())], 1).unwrap_err().to_string();
+    let refused = |text: &str| {
+        let report = compare_all(&[("x".into(), text.into())], 1);
+        report.unreadable().collect::<Vec<_>>().join("|")
+    };
     let rows = "t_ms,dir,proto,cport,flags,seq,ack,len\n0.0,>,tcp,1,S,0,0,0\n";
     assert_eq!(
         refused(&format!("# x link={{'rate': 1e6}} client={{}}\n{rows}")),
-        "x: no delay_us in the header"
+        "x.csv:1: no delay_us in the header"
     );
     let header = "# x link={'rate': 1e6, 'delay_us': 1, 'queue': 1, 'drop': 'Q5'} client={}";
-    assert_eq!(refused(&format!("{header}\n{rows}")), "x: unknown kind of packet 'Q'");
-    assert!(compare_all(&[("notes".into(), "a,b\n".into())], 1).unwrap().traces.is_empty());
+    assert_eq!(refused(&format!("{header}\n{rows}")), "x.csv:1: unknown kind of packet 'Q'");
+    assert!(compare_all(&[("notes".into(), "a,b\n".into())], 1).traces.is_empty());
+    let header = "# x link={'rate': 1e6, 'delay_us': 1, 'queue': 1} client={}\nt_ms,dir,proto,cport,flags,seq,ack,len\n";
+    assert_eq!(
+        refused(&format!("{header}0.0,>,tcp,1,S,0,0,0\n1.0,>,tcp,1,A,x,0,0\n")),
+        "x.csv:4: column 'seq': 'x' is no number"
+    );
 }

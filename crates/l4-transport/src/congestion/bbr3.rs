@@ -3,6 +3,8 @@
 //! Names follow the draft. Bandwidth is in segments per second, inflight in segments.
 
 mod model;
+#[cfg(test)]
+mod tests;
 
 use super::{CcEvent, CongestionControl, RateSample, Sender};
 use crate::minmax::MinMax;
@@ -50,6 +52,14 @@ enum AckPhase {
     ProbeStopping,
 }
 
+/// What a loss changed, to be taken back when it turns out not to have been one.
+struct Undo {
+    state: Option<Mode>,
+    bw_shortterm: f64,
+    inflight_shortterm: f64,
+    inflight_longterm: f64,
+}
+
 /// BBR's variables, by the draft's names.
 pub(crate) struct Bbr3 {
     mode: Mode,
@@ -90,8 +100,9 @@ pub(crate) struct Bbr3 {
     probe_rtt_done_us: u64,
     probe_rtt_round_done: bool,
     prior_cwnd: u32,
-    prev_state: CaState,
-    packet_conservation: bool,
+    prev_probe_too_high: bool,
+    prev_probe_precautionary: bool,
+    undo: Undo,
     idle_restart: bool,
     has_seen_rtt: bool,
     extra_acked: MinMax,
@@ -140,8 +151,9 @@ impl Bbr3 {
             probe_rtt_done_us: 0,
             probe_rtt_round_done: false,
             prior_cwnd: 0,
-            prev_state: CaState::Open,
-            packet_conservation: false,
+            prev_probe_too_high: false,
+            prev_probe_precautionary: false,
+            undo: Undo { state: None, bw_shortterm: 0.0, inflight_shortterm: 0.0, inflight_longterm: 0.0 },
             idle_restart: false,
             has_seen_rtt: false,
             extra_acked: MinMax::new(0, 0),
@@ -217,12 +229,27 @@ impl Bbr3 {
     }
 
     fn save_cwnd(&mut self, tcp: &Sender) {
-        let in_recovery = self.prev_state >= CaState::Recovery;
-        self.prior_cwnd = if !in_recovery && self.mode != Mode::ProbeRtt {
+        self.prior_cwnd = if tcp.ca_state < CaState::Recovery && self.mode != Mode::ProbeRtt {
             tcp.cwnd
         } else {
             self.prior_cwnd.max(tcp.cwnd)
         };
+    }
+
+    fn save_state_upon_loss(&mut self, tcp: &Sender) {
+        self.save_cwnd(tcp);
+        self.undo = Undo {
+            state: None,
+            bw_shortterm: self.bw_shortterm,
+            inflight_shortterm: self.inflight_shortterm,
+            inflight_longterm: self.inflight_longterm,
+        };
+    }
+
+    fn enter_startup(&mut self) {
+        self.mode = Mode::Startup;
+        self.pacing_gain = STARTUP_PACING_GAIN;
+        self.cwnd_gain = CWND_GAIN;
     }
 }
 
@@ -253,6 +280,7 @@ impl Bbr3 {
         self.reset_short_term();
         self.probe_up_rounds = 0;
         self.probe_up_acks = 0;
+        self.prev_probe_precautionary = false;
         self.ack_phase = AckPhase::Refilling;
         self.start_round(tcp);
         self.mode = Mode::Refill;
@@ -275,11 +303,26 @@ impl Bbr3 {
         tcp.now_us > self.cycle_us + self.probe_wait_us || self.rounds_since_probe >= rounds.max(1)
     }
 
+    fn is_time_to_go_down(&mut self, tcp: &Sender, rate: f64) -> bool {
+        // The last probe lost too much at this level: go near it, and stay only when that was well.
+        if self.prev_probe_too_high && f64::from(tcp.in_flight()) >= self.inflight_longterm {
+            self.prev_probe_precautionary = true;
+            return true;
+        }
+        if tcp.is_cwnd_limited && f64::from(tcp.cwnd) >= self.inflight_longterm {
+            self.reset_full_bw(rate);
+            return false;
+        }
+        self.full_bw_now
+    }
+
     fn update_phase(&mut self, tcp: &Sender, sample: &RateSample, rate: f64) {
         if !self.full_bw_reached {
             return;
         }
-        self.adapt_long_term(tcp, sample);
+        if self.adapt_long_term(tcp, sample) {
+            return;
+        }
         let in_flight = f64::from(tcp.in_flight());
         match self.mode {
             Mode::Down | Mode::Cruise if self.is_time_to_probe(tcp) => self.start_refill(tcp),
@@ -291,9 +334,8 @@ impl Bbr3 {
                 self.start_up(tcp, rate);
             }
             Mode::Up => {
-                if tcp.is_cwnd_limited && f64::from(tcp.cwnd) >= self.inflight_longterm {
-                    self.reset_full_bw(rate);
-                } else if self.full_bw_now {
+                if self.is_time_to_go_down(tcp, rate) {
+                    self.prev_probe_too_high = false;
                     self.start_down(tcp);
                 }
             }
@@ -333,15 +375,13 @@ impl Bbr3 {
         }
         let extra = f64::from(self.extra_acked.get());
         let max_inflight = self.quantize(tcp, self.bdp(tcp, self.bw(), self.cwnd_gain) + extra) as u32;
-        let mut cwnd = self.modulate_for_recovery(tcp, sample);
-        if !self.packet_conservation {
-            if self.full_bw_reached {
-                cwnd = (cwnd + acked).min(max_inflight);
-            } else if cwnd < max_inflight || tcp.delivered < u32::from(tcp.init_cwnd) {
-                cwnd += acked;
-            }
-            cwnd = cwnd.max(MIN_PIPE_CWND);
+        let mut cwnd = tcp.cwnd;
+        if self.full_bw_reached {
+            cwnd = (cwnd + acked).min(max_inflight);
+        } else if cwnd < max_inflight || tcp.delivered < u32::from(tcp.init_cwnd) {
+            cwnd += acked;
         }
+        cwnd = cwnd.max(MIN_PIPE_CWND);
         let mut cap = f64::INFINITY;
         if self.mode == Mode::ProbeRtt {
             cap = self.probe_rtt_cwnd(tcp).min(self.inflight_with_headroom());
@@ -352,22 +392,6 @@ impl Bbr3 {
         }
         cap = cap.min(self.inflight_shortterm).max(f64::from(MIN_PIPE_CWND));
         tcp.cwnd = f64::from(cwnd).min(cap) as u32;
-    }
-
-    fn modulate_for_recovery(&mut self, tcp: &Sender, sample: &RateSample) -> u32 {
-        let (before, state) = (self.prev_state, tcp.ca_state);
-        let conserving = tcp.in_flight() + sample.acked_sacked;
-        let mut cwnd = tcp.cwnd.saturating_sub(sample.losses).max(1);
-        if state == CaState::Recovery && before != CaState::Recovery {
-            self.packet_conservation = true;
-            self.start_round(tcp);
-            cwnd = conserving;
-        } else if before >= CaState::Recovery && state < CaState::Recovery {
-            cwnd = cwnd.max(self.prior_cwnd);
-            self.packet_conservation = false;
-        }
-        self.prev_state = state;
-        if self.packet_conservation { cwnd.max(conserving) } else { cwnd }
     }
 }
 
@@ -392,6 +416,7 @@ impl CongestionControl for Bbr3 {
         self.init_pacing_rate(tcp);
     }
 
+    /// Asked for when fast recovery or the repair after a timeout begins.
     fn ssthresh(&mut self, tcp: &mut Sender) -> u32 {
         self.save_cwnd(tcp);
         tcp.ssthresh
@@ -406,13 +431,14 @@ impl CongestionControl for Bbr3 {
     fn packet_lost(&mut self, tcp: &mut Sender, tx_in_flight: u32, lost: u32, app_limited: bool) {
         if !self.loss_in_round {
             self.loss_round_delivered = tcp.delivered;
+            self.save_state_upon_loss(tcp);
         }
         self.loss_in_round = true;
         if !self.probe_samples {
             return;
         }
-        let (inflight, lost) = (f64::from(tx_in_flight), f64::from(lost));
-        if lost > inflight * LOSS_THRESH {
+        if Bbr3::is_too_high(tcp, tx_in_flight, lost) {
+            let (inflight, lost) = (f64::from(tx_in_flight), f64::from(lost));
             // Where in the flight the threshold was crossed.
             let (before, lost_before) = (inflight - 1.0, lost - 1.0);
             let prefix = ((LOSS_THRESH * before - lost_before) / (1.0 - LOSS_THRESH)).max(0.0);
@@ -457,15 +483,28 @@ impl CongestionControl for Bbr3 {
     }
 
     fn set_state(&mut self, tcp: &mut Sender, state: CaState) {
-        if state == CaState::Loss {
-            self.save_cwnd(tcp);
-            self.prev_state = CaState::Loss;
+        if tcp.ca_state >= CaState::Recovery && state < CaState::Recovery {
+            tcp.cwnd = tcp.cwnd.max(self.prior_cwnd);
         }
     }
 
+    /// The loss was none: whatever it changed is taken back.
     fn undo_cwnd(&mut self, tcp: &mut Sender) -> u32 {
         self.loss_in_round = false;
-        self.reset_short_term();
+        self.reset_full_bw(0.0);
+        self.bw_shortterm = self.bw_shortterm.max(self.undo.bw_shortterm);
+        self.inflight_shortterm = self.inflight_shortterm.max(self.undo.inflight_shortterm);
+        self.inflight_longterm = self.inflight_longterm.max(self.undo.inflight_longterm);
+        match self.undo.state.take() {
+            Some(Mode::Startup) if self.mode != Mode::Startup => {
+                self.full_bw_reached = false;
+                if self.mode != Mode::ProbeRtt {
+                    self.enter_startup();
+                }
+            }
+            Some(Mode::Up) if !matches!(self.mode, Mode::Up | Mode::ProbeRtt) => self.start_refill(tcp),
+            _ => {}
+        }
         tcp.cwnd.max(self.prior_cwnd)
     }
 
@@ -480,6 +519,8 @@ impl CongestionControl for Bbr3 {
             "round_count" => Some(self.round_count as f64),
             "full_bw_count" => Some(f64::from(self.full_bw_count)),
             "full_bw_reached" => Some(f64::from(u8::from(self.full_bw_reached))),
+            "bw_shortterm" => Some(self.bw_shortterm),
+            "extra_acked" => Some(f64::from(self.extra_acked.get())),
             "inflight_longterm" => Some(self.inflight_longterm),
             "inflight_shortterm" => Some(self.inflight_shortterm),
             _ => None,

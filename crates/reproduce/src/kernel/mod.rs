@@ -10,16 +10,17 @@ pub use reference::{FairnessRow, GoodputRow, Reference, UdpKind, UdpRow};
 
 pub(crate) use replay::lost_ordinals;
 
+use crate::recordings::KERNEL;
 use crate::{ReproduceError, parallel};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tidewire_metrics::{Align, Summary, Table, TextTable, Value, csv_text};
 
 /// What `reproduce kernel` is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct KernelOptions {
-    /// A recording: `goodput.csv`, `fairness.csv`, `udp.csv`, or of the same columns.
-    pub reference: PathBuf,
+    /// A recording: `goodput.csv`, `fairness.csv`, `udp.csv`, or of the same columns; none for those that come with the program.
+    pub reference: Option<PathBuf>,
     /// Where the comparison goes, as CSV.
     pub csv: Option<PathBuf>,
     /// Threads; 0 for as many as there are cores.
@@ -52,18 +53,39 @@ pub struct KernelReport {
     pub limits: [f64; 3],
 }
 
-/// Compares with a recording, prints each row and the summary, and writes a CSV file if asked to.
+/// Compares with recordings, prints each row and the summary, and writes a CSV file if asked to: one for each recording, named after it,
+/// when there are several.
 ///
 /// # Errors
-/// The recording cannot be read or understood, or the results cannot be written.
-pub fn kernel(options: &KernelOptions, out: &mut dyn Write) -> Result<KernelReport, ReproduceError> {
-    let reference = Reference::parse(&crate::read_text(&options.reference)?)?;
-    let report = compare(&reference, options.jobs);
-    report.print(out)?;
-    if let Some(path) = &options.csv {
-        crate::write_text(path, &csv_text(&report.table))?;
+/// A recording cannot be read or understood, or the results cannot be written.
+pub fn kernel(options: &KernelOptions, out: &mut dyn Write) -> Result<Vec<KernelReport>, ReproduceError> {
+    let mut reports = Vec::new();
+    let texts = texts(options.reference.as_deref())?;
+    for (name, reference) in &texts {
+        if texts.len() > 1 {
+            writeln!(out, "{name}")?;
+        }
+        let report = compare(reference, options.jobs);
+        report.print(out)?;
+        if let Some(path) = &options.csv {
+            let own =
+                path.with_file_name(format!("{name}-{}", path.file_name().unwrap_or_default().display()));
+            let path = if texts.len() > 1 { &own } else { path };
+            crate::write_text(path, &csv_text(&report.table))?;
+        }
+        reports.push(report);
     }
-    Ok(report)
+    Ok(reports)
+}
+
+/// Recordings by name: the file that is named, or those that come with the program.
+pub(crate) fn texts(path: Option<&Path>) -> Result<Vec<(String, Reference)>, ReproduceError> {
+    let Some(path) = path else {
+        return KERNEL.iter().map(|(name, text)| Ok(((*name).to_owned(), Reference::parse(text)?))).collect();
+    };
+    let name = path.file_stem().unwrap_or_default().display().to_string();
+    let reference = Reference::parse(&crate::read_text(path)?);
+    Ok(vec![(name, reference.map_err(|error| ReproduceError::In(path.into(), error.into()))?)])
 }
 
 /// Compares with a recording, on so many threads (0: as many as there are cores).

@@ -22,7 +22,7 @@ pub struct TheoryOptions {
     pub csv: Option<PathBuf>,
     /// Threads; 0 for as many as there are cores.
     pub jobs: usize,
-    /// Only scenarios whose row number or name contains this.
+    /// Only scenarios of this row or whose name contains this; several are separated by commas.
     pub only: Option<String>,
 }
 
@@ -111,6 +111,15 @@ pub(crate) struct Scenario {
     pub run: fn(quick: bool) -> Vec<Check>,
 }
 
+impl Scenario {
+    /// By its row, a section of rows (`3.` for all of `3.1`...), or a part of its name.
+    fn is_meant_by(&self, only: &str) -> bool {
+        let section = self.row.split_once('.').is_some_and(|(section, _)| only == format!("{section}."));
+        !only.is_empty()
+            && (self.row == only || section || self.name.to_lowercase().contains(&only.to_lowercase()))
+    }
+}
+
 /// A scenario and what came of it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TheoryResult {
@@ -137,6 +146,10 @@ pub struct TheoryReport {
 /// The results cannot be written.
 pub fn theory(options: &TheoryOptions, out: &mut dyn Write) -> Result<TheoryReport, ReproduceError> {
     let report = run_all(options.quick, options.jobs, options.only.as_deref());
+    if report.results.is_empty() {
+        let known = scenarios().iter().map(|s| format!("  {:>4}  {}", s.row, s.name)).collect();
+        return Err(ReproduceError::NoSuchRow(options.only.clone().unwrap_or_default(), known));
+    }
     report.print(out)?;
     if let Some(path) = &options.csv {
         crate::write_text(path, &csv_text(&report.table()))?;
@@ -144,9 +157,10 @@ pub fn theory(options: &TheoryOptions, out: &mut dyn Write) -> Result<TheoryRepo
     Ok(report)
 }
 
-/// Runs the scenarios whose row or name contains `only`, on so many threads (0: as many as there are cores).
+/// Runs the scenarios that `only` means, on so many threads (0: as many as there are cores).
 pub fn run_all(quick: bool, jobs: usize, only: Option<&str>) -> TheoryReport {
-    let wanted = |s: &Scenario| only.is_none_or(|only| s.row == only || s.name.contains(only));
+    let wanted =
+        |s: &Scenario| only.is_none_or(|only| only.split(',').any(|only| s.is_meant_by(only.trim())));
     let scenarios: Vec<Scenario> = scenarios().into_iter().filter(wanted).collect();
     let results = parallel::map(&scenarios, jobs, |scenario| TheoryResult {
         row: scenario.row,

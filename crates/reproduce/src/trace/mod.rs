@@ -20,8 +20,8 @@ use tidewire_units::Span;
 /// What `reproduce traces` is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct TraceOptions {
-    /// A folder of packet traces, or one of them.
-    pub reference: PathBuf,
+    /// A folder of packet traces, or one of them; none for those that come with the program.
+    pub reference: Option<PathBuf>,
     /// Where the scores go, as CSV.
     pub csv: Option<PathBuf>,
     /// Threads; 0 for as many as there are cores.
@@ -37,6 +37,8 @@ pub enum Outcome {
     Listed(String),
     /// Its congestion control is not there: nothing of so many data transmissions is matched.
     Missing(String, usize),
+    /// It cannot be understood: file, line and why.
+    Unreadable(String),
 }
 
 /// A trace and what came of it.
@@ -62,10 +64,13 @@ pub struct TraceReport {
 /// # Errors
 /// The traces cannot be read or understood, or the results cannot be written.
 pub fn traces(options: &TraceOptions, out: &mut dyn Write) -> Result<TraceReport, ReproduceError> {
-    let files = crate::read_folder(&options.reference)?;
-    let report = compare_all(&files, options.jobs)?;
+    let files = match &options.reference {
+        Some(path) => crate::read_folder(path)?,
+        None => crate::recordings::traces(),
+    };
+    let report = compare_all(&files, options.jobs);
     if report.traces.is_empty() {
-        return Err(ReproduceError::Empty(options.reference.clone()));
+        return Err(ReproduceError::Empty(options.reference.clone().unwrap_or_default()));
     }
     report.print(out)?;
     if let Some(path) = &options.csv {
@@ -76,14 +81,17 @@ pub fn traces(options: &TraceOptions, out: &mut dyn Write) -> Result<TraceReport
 
 /// Compares traces given as name and text, on so many threads (0: as many as there are cores). Texts that do not begin with a
 /// scenario are no traces.
-///
-/// # Errors
-/// A header or a row that cannot be understood.
-pub fn compare_all(files: &[(String, String)], jobs: usize) -> Result<TraceReport, ReproduceError> {
+pub fn compare_all(files: &[(String, String)], jobs: usize) -> TraceReport {
     let files: Vec<_> =
         files.iter().filter(|(_, text)| text.starts_with('#') && text.contains("link=")).collect();
-    let traces = parallel::map(&files, jobs, |(name, text)| one(name, text));
-    Ok(TraceReport { traces: traces.into_iter().collect::<Result<_, _>>()? })
+    let result = |name: &String, text: &String| {
+        one(name, text).unwrap_or_else(|error| TraceResult {
+            name: name.clone(),
+            outcome: Outcome::Unreadable(error.to_string()),
+            unknown: Vec::new(),
+        })
+    };
+    TraceReport { traces: parallel::map(&files, jobs, |(name, text)| result(name, text)) }
 }
 
 fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
@@ -104,7 +112,7 @@ fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
             let data = kernel.iter().filter(|record| record.forward && record.len > 0).count();
             Outcome::Missing(format!("there is no congestion control '{cc}'"), data)
         }
-        Err(NoScenario::Bad(why)) => return Err(ReproduceError::BadTrace(name.to_owned(), why)),
+        Err(NoScenario::Bad(why)) => return Err(ReproduceError::BadTrace(name.to_owned(), 1, why)),
     };
     Ok(TraceResult { name: name.to_owned(), outcome, unknown })
 }
@@ -116,7 +124,7 @@ fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
 pub fn packets(name: &str, text: &str) -> Result<String, ReproduceError> {
     let kernel = record::read_trace(name, text)?;
     let scenario = Scenario::parse(text.lines().next().unwrap_or(""))
-        .map_err(|why| ReproduceError::BadTrace(name.to_owned(), format!("{why:?}")))?;
+        .map_err(|why| ReproduceError::BadTrace(name.to_owned(), 1, format!("{why:?}")))?;
     let last = kernel.last().map_or(0.0, |record| record.ms);
     let ours = scenario::play(&scenario, Span::from_secs_f64(last * 1.2e-3 + 2.0));
     let mut table = Table::new(["t_ms", "dir", "flags", "seq", "ack", "len"]);
@@ -145,6 +153,14 @@ impl TraceReport {
             _ => None,
         });
         counted.fold((0, 0), |sum, (matched, total)| (sum.0 + matched, sum.1 + total))
+    }
+
+    /// Traces that cannot be understood: file, line and why.
+    pub fn unreadable(&self) -> impl Iterator<Item = &str> {
+        self.traces.iter().filter_map(|trace| match &trace.outcome {
+            Outcome::Unreadable(why) => Some(why.as_str()),
+            _ => None,
+        })
     }
 
     /// Those of all traces that are the same also by number: our n-th is the kernel's n-th.
@@ -181,6 +197,11 @@ impl TraceReport {
                     row.extend([const { Value::Nothing }; 4]);
                     row.push(why.as_str().into());
                 }
+                Outcome::Unreadable(why) => {
+                    row.push("unreadable".into());
+                    row.extend([const { Value::Nothing }; 4]);
+                    row.push(why.as_str().into());
+                }
                 Outcome::Missing(why, total) => {
                     row.push("missing".into());
                     row.extend([*total as u64, 0, 0, 0].map(Value::from));
@@ -210,6 +231,7 @@ impl TraceReport {
                     table.row([name, score.judged.label().into(), sent, matched, place, share]);
                 }
                 Outcome::Listed(_) => drop(table.row([name, "not scored".into()])),
+                Outcome::Unreadable(_) => drop(table.row([name, "unreadable".into()])),
                 Outcome::Missing(_, total) => drop(table.row([
                     name,
                     "missing".into(),
@@ -228,7 +250,7 @@ impl TraceReport {
                 Outcome::Scored(Score { first_difference: Some(difference), .. }) => {
                     writeln!(out, "    {difference}")?
                 }
-                Outcome::Missing(why, _) => writeln!(out, "    {why}")?,
+                Outcome::Missing(why, _) | Outcome::Unreadable(why) => writeln!(out, "    {why}")?,
                 _ => {}
             }
             if !trace.unknown.is_empty() {

@@ -32,7 +32,8 @@ impl Record {
 
 /// The rows of a recorded trace.
 pub(crate) fn read_trace(name: &str, text: &str) -> Result<Vec<Record>, ReproduceError> {
-    let bad = |why: String| ReproduceError::BadTrace(name.to_owned(), why);
+    let at = |line: u64, why: String| ReproduceError::BadTrace(name.to_owned(), line, why);
+    let bad = |why: String| at(2, why);
     let mut reader =
         csv::ReaderBuilder::new().comment(Some(b'#')).flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
@@ -46,13 +47,17 @@ pub(crate) fn read_trace(name: &str, text: &str) -> Result<Vec<Record>, Reproduc
     let (seq, ack, len) = (column("seq")?, column("ack")?, column("len")?);
     let mut records = Vec::new();
     for row in reader.records() {
-        let row = row.map_err(|error| bad(error.to_string()))?;
+        let row =
+            row.map_err(|error| at(error.position().map_or(0, csv::Position::line), error.to_string()))?;
+        let line = row.position().map_or(0, csv::Position::line);
         let cell = |i: usize| row.get(i).unwrap_or("");
         if cell(proto) != "tcp" {
             continue;
         }
-        let number =
-            |i: usize| cell(i).parse::<f64>().map_err(|_| bad(format!("'{}' is no number", cell(i))));
+        let number = |i: usize| {
+            let number = cell(i).parse::<f64>().ok().filter(|x| x.is_finite());
+            number.ok_or_else(|| at(line, format!("column '{}': '{}' is no number", &header[i], cell(i))))
+        };
         let has = |flag: char| cell(flags).contains(flag);
         let len = number(len)? as u32;
         records.push(Record {

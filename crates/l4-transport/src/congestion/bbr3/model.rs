@@ -3,7 +3,7 @@
 use super::{
     AckPhase, BETA, Bbr3, CWND_GAIN, DRAIN_PACING_GAIN, EXTRA_ACKED_ROUNDS, LOSS_THRESH, MAX_DRAIN_ROUNDS,
     MIN_PIPE_CWND, MIN_RTT_WINDOW_US, Mode, PROBE_RTT_CWND_GAIN, PROBE_RTT_DURATION_US,
-    PROBE_RTT_INTERVAL_US, STARTUP_FULL_LOSS_COUNT, STARTUP_PACING_GAIN,
+    PROBE_RTT_INTERVAL_US, STARTUP_FULL_LOSS_COUNT,
 };
 use crate::CaState;
 use crate::congestion::{RateSample, Sender};
@@ -16,7 +16,6 @@ impl Bbr3 {
             self.start_round(tcp);
             self.round_count += 1;
             self.rounds_since_probe += 1;
-            self.packet_conservation = false;
         }
     }
 
@@ -74,8 +73,10 @@ impl Bbr3 {
             }
         }
         if self.mode == Mode::Startup && !self.full_bw_reached && self.loss_round_start {
-            let lossy = self.loss_events >= STARTUP_FULL_LOSS_COUNT && Bbr3::is_too_high(sample);
-            if lossy && tcp.ca_state == CaState::Recovery {
+            let high = Bbr3::is_too_high(tcp, sample.tx_in_flight, sample.lost);
+            let enough = self.loss_events >= STARTUP_FULL_LOSS_COUNT || !tcp.sack_enabled;
+            if high && enough && tcp.ca_state == CaState::Recovery {
+                self.undo.state = Some(Mode::Startup);
                 self.full_bw_reached = true;
                 self.inflight_longterm = self.bdp(tcp, self.max_bw(), 1.0).max(self.inflight_latest);
             }
@@ -94,21 +95,25 @@ impl Bbr3 {
         }
     }
 
-    pub(super) fn is_too_high(sample: &RateSample) -> bool {
-        f64::from(sample.lost) > f64::from(sample.tx_in_flight) * LOSS_THRESH
+    pub(super) fn is_too_high(tcp: &Sender, tx_in_flight: u32, lost: u32) -> bool {
+        f64::from(lost) > f64::from(tx_in_flight) * LOSS_THRESH || (lost > 0 && !tcp.sack_enabled)
     }
 
     pub(super) fn too_high(&mut self, tcp: &Sender, tx_in_flight: f64, app_limited: bool) {
+        self.prev_probe_too_high = true;
         self.probe_samples = false;
         if !app_limited {
-            self.inflight_longterm = tx_in_flight.max(self.target_inflight(tcp) * BETA);
+            // In whole segments, as the window is, or the window would never reach it.
+            self.inflight_longterm = libm::ceil(tx_in_flight.max(self.target_inflight(tcp) * BETA));
         }
         if self.mode == Mode::Up {
+            self.undo.state = Some(Mode::Up);
             self.start_down(tcp);
         }
     }
 
-    pub(super) fn adapt_long_term(&mut self, tcp: &Sender, sample: &RateSample) {
+    /// Returns whether another phase begins.
+    pub(super) fn adapt_long_term(&mut self, tcp: &Sender, sample: &RateSample) -> bool {
         if self.ack_phase == AckPhase::ProbeStarting && self.round_start {
             self.ack_phase = AckPhase::ProbeFeedback;
         }
@@ -118,20 +123,19 @@ impl Bbr3 {
             if self.is_probe_bw() && !sample.is_app_limited {
                 self.max_bw = [0.0, self.max_bw[0]];
             }
-        }
-        if Bbr3::is_too_high(sample) {
-            if self.probe_samples {
-                self.too_high(tcp, f64::from(sample.tx_in_flight), sample.is_app_limited);
+            if self.is_probe_bw() && self.prev_probe_precautionary && !self.prev_probe_too_high {
+                self.start_refill(tcp);
+                return true;
             }
-            return;
         }
-        if self.inflight_longterm.is_infinite() {
-            return;
+        let safe = !Bbr3::is_too_high(tcp, sample.tx_in_flight, sample.lost);
+        if safe && self.inflight_longterm.is_finite() {
+            self.inflight_longterm = self.inflight_longterm.max(f64::from(sample.tx_in_flight));
+            if self.mode == Mode::Up {
+                self.probe_upward(tcp, sample.acked_sacked);
+            }
         }
-        self.inflight_longterm = self.inflight_longterm.max(f64::from(sample.tx_in_flight));
-        if self.mode == Mode::Up {
-            self.probe_upward(tcp, sample.acked_sacked);
-        }
+        false
     }
 
     pub(super) fn probe_upward(&mut self, tcp: &Sender, acked: u32) {
@@ -214,9 +218,7 @@ impl Bbr3 {
             self.start_down(tcp);
             self.start_cruise();
         } else {
-            self.mode = Mode::Startup;
-            self.pacing_gain = STARTUP_PACING_GAIN;
-            self.cwnd_gain = CWND_GAIN;
+            self.enter_startup();
         }
     }
 }
