@@ -25,7 +25,6 @@ pub mod kernel;
 mod network;
 mod parallel;
 mod recordings;
-pub mod scratch;
 pub mod theory;
 pub mod trace;
 pub mod validity;

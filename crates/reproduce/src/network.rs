@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use tidewire_l4_transport::{CcKind, EcnMode, State, TcpConfig, TcpInfo, TimerSlack};
-use tidewire_l7_application::{Process, Resume, SocketApi, Wait};
+use tidewire_l7_application::{OnOff, Pattern, Process, Resume, SocketApi, Wait};
 use tidewire_node::SocketView;
 use tidewire_topology::{
     Framing, HostSpec, LinkSpec, LossModel, LossSpec, Match, NodeSpec, Plan, Processing, QueueSpec,
@@ -93,6 +93,27 @@ impl Network {
         self.world.add_flow(spec).expect("port 9 is a sink")
     }
 
+    /// Other traffic on the way back: so many full packets at once, every `every` (on average, when `random`), behind which acknowledgments
+    /// wait and then arrive together.
+    pub fn bunch_acks(&mut self, packets: u32, every: Span, random: bool) {
+        let spec = FlowSpec {
+            name: "bunches".to_owned(),
+            transport: Transport::Udp,
+            cc: None,
+            src: self.b,
+            dst: self.a,
+            dport: 10,
+            tcp: None,
+        };
+        let flow = self.world.add_flow(spec).expect("port 10 is a sink");
+        let to = self.world.flow_endpoint(flow).expect("A has an address");
+        let (rate, size) = (Rate::from_mbps(10_000), 1472);
+        let (start, stop) = (Instant::ZERO, Instant::MAX);
+        let pattern = Pattern { to, rate, size, start, stop, count: None, jitter: Span::ZERO };
+        let burst = Span::from_secs_f64((f64::from(packets) - 0.5) * 1472.0 * 8.0 / 1e10);
+        self.world.start_flow(flow, Box::new(OnOff::new(pattern, burst, every - burst, random)));
+    }
+
     pub fn run_until(&mut self, at: Instant) {
         self.world.run(&Limit { until: at, ..Limit::default() });
     }
@@ -114,6 +135,14 @@ impl Network {
     pub fn info(&self, flow: FlowId) -> Option<TcpInfo> {
         match self.world.view(self.a, self.world.flow(flow).socket?)? {
             SocketView::Tcp(_, _, conn) => Some(conn.info(self.world.now())),
+            _ => None,
+        }
+    }
+
+    /// A variable of the sender's congestion control, such as `vegas.diff`.
+    pub fn cc_state(&self, flow: FlowId, name: &str) -> Option<f64> {
+        match self.world.view(self.a, self.world.flow(flow).socket?)? {
+            SocketView::Tcp(_, _, conn) => conn.cc_state(name),
             _ => None,
         }
     }

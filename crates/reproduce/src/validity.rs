@@ -82,11 +82,11 @@ impl Validity {
             "# What the numbers are worth\n\nTidewire {version}. This page is written by `tidewire reproduce --all`.\n\n"
         );
         self.recordings(&mut page);
-        let (passed, failed, rest) = self.theory.counts();
         let _ = write!(
             page,
-            "## Formulas and published tables\n\n{passed} figures pass, {failed} fail, {rest} cannot be measured yet. A tolerance is never \
-             widened to let a figure pass; a note says why it fails, where that is understood.\n\n"
+            "## Formulas and published tables\n\n{}. A tolerance is never widened to let a figure pass; a note says why it fails, where \
+             that is understood, and names the setting in which the formula holds.\n\n",
+            self.theory.counts()
         );
         page.push_str(&markdown_table(&self.theory.table()));
         page.push_str(NOT_MODELLED);

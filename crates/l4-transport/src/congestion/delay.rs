@@ -64,6 +64,12 @@ impl Delays {
         u64::from(cwnd) * (rtt - base) / base
     }
 
+    /// Segments that wait in queues, with their parts: cwnd (rtt - base) / rtt.
+    pub fn queued_exactly(&self, cwnd: u32) -> f64 {
+        let (base, rtt) = (f64::from(self.base_us), f64::from(self.min_us));
+        f64::from(cwnd) * (rtt - base) / rtt
+    }
+
     /// Half segments that wait in queues, rounded up: 2 (cwnd - cwnd base / rtt).
     pub fn queued_halves(&self, cwnd: u32) -> u64 {
         let (base, rtt) = (u64::from(self.base_us), u64::from(self.min_us));

@@ -113,7 +113,7 @@ impl CongestionControl for Illinois {
     }
 
     fn ssthresh(&mut self, tcp: &mut Sender) -> u32 {
-        ((f64::from(tcp.cwnd) * (1.0 - self.beta)) as u32).max(2)
+        (tcp.cwnd - (f64::from(tcp.cwnd) * self.beta) as u32).max(2)
     }
 
     fn cong_avoid(&mut self, tcp: &mut Sender, acked: u32) {

@@ -8,6 +8,7 @@ mod bbr;
 mod bbr3;
 mod bic;
 mod cubic;
+mod cubic_rfc;
 mod dctcp;
 mod delay;
 mod highspeed;
@@ -35,6 +36,7 @@ use bbr::Bbr;
 use bbr3::Bbr3;
 use bic::Bic;
 use cubic::Cubic;
+use cubic_rfc::CubicRfc;
 use dctcp::Dctcp;
 use highspeed::HighSpeed;
 use htcp::Htcp;
@@ -146,6 +148,12 @@ impl CustomCc {
         make: impl Fn() -> Box<dyn CongestionControl> + Send + Sync + 'static,
     ) -> CustomCc {
         CustomCc { name: name.into(), make: Arc::new(make) }
+    }
+
+    /// CUBIC as RFC 9438 writes it, with another constant C, in segments per second cubed (section 5.1: 0.4), and with or without fast
+    /// convergence (section 4.7).
+    pub fn cubic(c: f64, fast_convergence: bool) -> CustomCc {
+        CustomCc::new("cubic", move || Box::new(CubicRfc::with(c, fast_convergence)))
     }
 }
 
@@ -279,6 +287,7 @@ impl Controller {
     pub fn new(config: &TcpConfig) -> Controller {
         let boxed: Box<dyn CongestionControl> = match &config.cc {
             CcKind::Reno => return Controller::Reno(Reno::new(config)),
+            CcKind::Cubic if config.is_rfc() => Box::new(CubicRfc::new(config)),
             CcKind::Cubic => return Controller::Cubic(Cubic::new(config)),
             CcKind::Bbr => Box::new(Bbr::new(config)),
             CcKind::Bbr3 => Box::new(Bbr3::new(config)),

@@ -1,16 +1,16 @@
 //! Vegas: keeps between alpha and beta segments in the queue (L. Brakmo, L. Peterson, "TCP Vegas", IEEE JSAC 13(8), 1995), in
-//! the variant of Linux.
+//! the variant of Linux, which counts whole segments: 4.9 are 4. The `rfc` profile counts as the paper does.
 
 use super::delay::Delays;
 use super::{CcEvent, CongestionControl, Sender, reno};
 use crate::{CaState, TcpConfig};
 
 /// Segments in the queue: fewer let the window grow.
-const ALPHA: u64 = 2;
+const ALPHA: f64 = 2.0;
 /// More let it shrink.
-const BETA: u64 = 4;
+const BETA: f64 = 4.0;
 /// More end slow start.
-const GAMMA: u64 = 1;
+const GAMMA: f64 = 1.0;
 
 /// Vegas' variables.
 pub(crate) struct Vegas {
@@ -18,17 +18,22 @@ pub(crate) struct Vegas {
     /// Not while losses are repaired.
     active: bool,
     /// Segments in the queue at the end of the last round.
-    diff: u64,
+    diff: f64,
+    whole: bool,
 }
 
 impl Vegas {
-    pub fn new(_config: &TcpConfig) -> Vegas {
-        Vegas { delays: Delays::new(), active: true, diff: 0 }
+    pub fn new(config: &TcpConfig) -> Vegas {
+        Vegas { delays: Delays::new(), active: true, diff: 0.0, whole: !config.is_rfc() }
     }
 
     /// Once per round trip, from the least RTT of the round.
     fn adjust(&mut self, tcp: &mut Sender, acked: u32) {
-        self.diff = self.delays.queued_by_rate(tcp.cwnd);
+        self.diff = if self.whole {
+            self.delays.queued_by_rate(tcp.cwnd) as f64
+        } else {
+            self.delays.queued_exactly(tcp.cwnd)
+        };
         if tcp.in_slow_start() {
             if self.diff > GAMMA {
                 let target =
@@ -99,7 +104,7 @@ impl CongestionControl for Vegas {
     }
 
     fn variable(&self, name: &str) -> Option<f64> {
-        if name == "diff" { Some(self.diff as f64) } else { self.delays.variable(name) }
+        if name == "diff" { Some(self.diff) } else { self.delays.variable(name) }
     }
 }
 
@@ -135,6 +140,20 @@ mod tests {
         assert_eq!(rounds(&mut vegas, &mut tcp, 150_000, 7), -7);
         assert!(vegas.variable("diff").unwrap() > 15.0);
         assert_eq!(vegas.variable("base_rtt"), Some(0.100_001));
+    }
+
+    #[test]
+    fn the_paper_counts_parts_of_segments_and_linux_does_not() {
+        for (config, growth) in [(TcpConfig::linux(), 0), (TcpConfig::rfc(), -1)] {
+            let (mut vegas, mut tcp) = (Vegas::new(&config), avoiding(47));
+            vegas.init(&mut tcp);
+            rounds(&mut vegas, &mut tcp, 51_200, 1);
+            tcp.cwnd = 47;
+            // 47 (56.4 - 51.2) / 51.2 = 4.8, and 4.3 as the paper's rates have it.
+            rounds(&mut vegas, &mut tcp, 56_400, 1);
+            tcp.cwnd = 47;
+            assert_eq!(rounds(&mut vegas, &mut tcp, 56_400, 1), growth, "{:?}", config.profile);
+        }
     }
 
     #[test]

@@ -97,30 +97,13 @@ fn two_rtts(quick: bool) -> Vec<Check> {
     let mean = |cc: CcKind, link, seeds: u64| {
         (1..=seeds).map(|seed| ratio(cc.clone(), link, seed, span)).sum::<f64>() / seeds as f64
     };
-    // Queues of 10 ms hardly change the round trips; one of 50 ms makes them alike. A fast link has few losses.
-    let reno = |queue| mean(CcKind::Reno, (20, queue), seeds);
-    let mut checks = vec![Check::new("reno, 20 Mbit/s, queue 16: goodput ratio", 4.0, UpTo(16.0), reno(16))];
+    // The ratio is 4 as long as the queue is short: 10 ms. "At low loss", CUBIC is not as Reno is: on a fast link.
+    let reno = mean(CcKind::Reno, (20, 16), seeds);
+    let mut checks = vec![Check::new("reno, 20 Mbit/s, queue 16: goodput ratio", 4.0, UpTo(16.0), reno)];
     if !quick {
-        checks.push(Check::new("reno, 20 Mbit/s, queue 83: goodput ratio", 4.0, UpTo(16.0), reno(83)));
-        let cubic = |link, seeds| mean(CcKind::Cubic, link, seeds);
-        checks.push(Check::new(
-            "cubic, 200 Mbit/s, queue 160: goodput ratio",
-            4.0,
-            AtMost,
-            cubic((200, 160), 2),
-        ));
-        checks.push(Check::new(
-            "cubic, 20 Mbit/s, queue 83: goodput ratio",
-            4.0,
-            AtMost,
-            cubic((20, 83), seeds),
-        ));
-        checks.push(Check::new(
-            "cubic, 20 Mbit/s, queue 16: goodput ratio",
-            4.0,
-            AtMost,
-            cubic((20, 16), seeds),
-        ));
+        let case = |mbps| format!("cubic, {mbps} Mbit/s, queue of 10 ms: goodput ratio");
+        checks.push(Check::new(case(200), 4.0, AtMost, mean(CcKind::Cubic, (200, 160), 2)));
+        checks.push(Check::new(case(20), 4.0, AtMost, mean(CcKind::Cubic, (20, 16), seeds)));
     }
     checks
 }
