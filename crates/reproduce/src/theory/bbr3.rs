@@ -2,7 +2,7 @@
 
 use super::Tolerance::{Absolute, AtLeast, AtMost, Relative, UpTo};
 use super::{Check, Scenario};
-use crate::network::{Network, Path, mbps};
+use crate::network::{Network, Path, mbps, rate_of_mbps};
 use tidewire_l4_transport::{CcKind, TcpConfig};
 use tidewire_topology::{LossModel, LossSpec, Match};
 use tidewire_units::{Instant, Probability, Rate, Span};
@@ -134,8 +134,8 @@ impl Bench {
     }
 
     fn set_rate(&mut self, mbps: f64) {
-        let rate = crate::network::rate_of_mbps(mbps).expect("not zero");
-        self.net.world.port_mut(self.net.forward).set_rate(rate);
+        let rate = rate_of_mbps(mbps).expect("not zero");
+        self.net.world.set_rate_and_delay(self.net.forward, Some(rate), None);
     }
 
     /// From now on the application writes so many bytes a second, once what it wrote before has been sent.

@@ -66,7 +66,8 @@ fn bbr_alone(quick: bool) -> Vec<Check> {
     let (_, slow_queue, _) = alone(&slow, &tcp, if quick { (5.0, 15.0) } else { recorded });
     // 10.22 packets in one recording, 10.48 in the other.
     let least = 0.245;
-    let mut checks = vec![Check::new("10 Mbit/s, 50 ms: mean queue, BDP", least, UpTo(0.40), slow_queue / 41.7)];
+    let mut checks =
+        vec![Check::new("10 Mbit/s, 50 ms: mean queue, BDP", least, UpTo(0.40), slow_queue / 41.7)];
     if !quick {
         // The recordings say how often their host stalled, and for how long: about 100 times in 60 s, 4.8 ms.
         let stalling = |seed| {
@@ -76,8 +77,15 @@ fn bbr_alone(quick: bool) -> Vec<Check> {
             alone_in(net, &path, &tcp, recorded).1 / 41.7
         };
         let runs: Vec<f64> = (1..=6).map(stalling).collect();
-        let case = |which| format!("10 Mbit/s, 50 ms, stalls of 4.8 ms every 0.59 s: {which} mean queue of six runs, BDP");
-        checks.push(Check::new(case("least"), least, AtMost, runs.iter().copied().fold(f64::INFINITY, f64::min)));
+        let case = |which| {
+            format!("10 Mbit/s, 50 ms, stalls of 4.8 ms every 0.59 s: {which} mean queue of six runs, BDP")
+        };
+        checks.push(Check::new(
+            case("least"),
+            least,
+            AtMost,
+            runs.iter().copied().fold(f64::INFINITY, f64::min),
+        ));
         checks.push(Check::new(case("largest"), least, UpTo(0.40), runs.iter().copied().fold(0.0, f64::max)));
     }
     checks.extend([
