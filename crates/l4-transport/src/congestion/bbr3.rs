@@ -334,7 +334,8 @@ impl Bbr3 {
                 self.start_up(tcp, rate);
             }
             Mode::Up => {
-                if self.is_time_to_go_down(tcp, rate) {
+                let is_done = self.is_time_to_go_down(tcp, rate);
+                if is_done {
                     self.prev_probe_too_high = false;
                     self.start_down(tcp);
                 }
