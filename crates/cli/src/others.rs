@@ -37,6 +37,7 @@ pub fn plot(context: &Context, args: &PlotArgs) -> Result<u8, LabError> {
         log: args.log.clone(),
         kind: args.kind.clone(),
         only,
+        place: None,
     });
     let needs_both = spec.as_ref().is_some_and(|s| {
         s.series.is_none() && (s.y.is_empty() || (s.x.is_none() && s.kind.as_deref() != Some("cdf")))

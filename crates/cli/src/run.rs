@@ -7,7 +7,7 @@ use crate::{Context, usage};
 use serde_json::json;
 use std::time::SystemTime;
 use tidewire_lab::{
-    Folder, LabError, Outcome, Plan, Progress, Results, Settings, Threshold, Tone, Wanted,
+    Folder, LabError, Names, Outcome, Plan, Progress, Results, Settings, Threshold, Tone, Wanted,
     check_plot_metrics, check_plots, matches, merge, shown, sweep, write_manifest,
 };
 use tidewire_metrics::{Align, TextTable, Value, human, human_count, unit_of};
@@ -55,8 +55,10 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
                 report::Warnings::default().tell(result, term);
                 let head = crate::sweep::head_of(run, result);
                 let here = thresholds.iter().filter(|threshold| matches(&run.point, &threshold.only));
-                let names = here.map(|threshold| threshold.check_names(&head));
-                for error in names.chain([check_plot_metrics(&plan.declared, &head)]).filter_map(Result::err)
+                let names = here.map(|threshold| threshold.check_names(&head, Names::All));
+                for error in names
+                    .chain([check_plot_metrics(&plan.declared, &head, Names::All)])
+                    .filter_map(Result::err)
                 {
                     term.complain("warning:", &error.to_string());
                 }

@@ -10,9 +10,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tidewire_lab::{
-    Circumstances, Folder, LabError, Outcome, Part, Plan, PlannedRun, Progress, Results, Settings, Threshold,
-    Tone, Verdict, Wanted, check_plot_metrics, check_plots, draw, expect_json, merge, summary_lines,
-    verdict_lines, why_new_folder, write_manifest, write_whole,
+    Circumstances, Folder, LabError, Names, Outcome, Part, Plan, PlannedRun, Progress, Results, Settings,
+    Threshold, Tone, Verdict, Wanted, check_plot_metrics, check_plots, draw, expect_json, merge,
+    summary_lines, verdict_lines, why_new_folder, write_manifest, write_whole,
 };
 use tidewire_metrics::human_count;
 use tidewire_script::{Check, RunResult};
@@ -117,8 +117,11 @@ fn do_runs(
                 display.beside(|| warnings.tell(result, term));
                 let head = head_of(run, result);
                 let named = |threshold: &&Threshold| tidewire_lab::matches(&run.point, &threshold.only);
-                thresholds.iter().filter(named).try_for_each(|threshold| threshold.check_names(&head))?;
-                check_plot_metrics(&plan.declared, &head)?;
+                thresholds
+                    .iter()
+                    .filter(named)
+                    .try_for_each(|threshold| threshold.check_names(&head, Names::Near))?;
+                check_plot_metrics(&plan.declared, &head, Names::Near)?;
                 if context.globals.verbose > 0 {
                     let line = format!("  {}  {} events", run.id, human_count(result.events as f64));
                     display.beside(|| term.note(Tone::Faint, &line));

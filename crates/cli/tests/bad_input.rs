@@ -87,9 +87,16 @@ fn a_deadlock() {
 
 #[test]
 fn a_port_in_use() {
-    let says: &[&str] = &["bad.lua:4", "bad.lua:3: listen() returned nil, \"in use\"", "assert(...)"];
+    let other = "\"in use\": another socket of this host has the port";
+    let says: &[&str] = &["bad.lua:4", "bad.lua:3: listen() returned nil, ", other, "assert(...)"];
     wrong("local s = b:listen(80)\nlocal t = b:listen(80)\nt:accept()", 3, says);
-    wrong("b:udp(80)\nassert(b:udp(80))", 3, &["in use", "bad.lua:3"]);
+    wrong("b:udp(80)\nassert(b:udp(80))", 3, &["udp() failed, ", other, "bad.lua:3"]);
+    wrong("b:serve(80, print)\nassert(b:serve(80, print))", 3, &["serve() failed, ", other, "bad.lua:3"]);
+    wrong(
+        "b:sink(80)\na:bulk { to = b, port = 80, size = 1000 }\nassert(b:listen(80))",
+        3,
+        &[other, "bad.lua:4"],
+    );
 }
 
 #[test]
@@ -151,6 +158,24 @@ fn a_run_tells_of_thresholds_and_plots_that_nearly_name_what_it_recorded() {
     let (_, err) = place.expect("run x.lua", 0);
     assert_eq!(err.matches("warning:").count(), 2, "{err}");
     assert_eq!(err.matches("did you mean 'latency_ms'?").count(), 2, "{err}");
+    assert_eq!(err.matches("x.lua:1").count(), 2, "{err}");
+}
+
+#[test]
+fn names_of_metrics_that_nobody_records_are_told_with_their_line() {
+    let script = "experiment {\n  params = { loss = { '0%', '1%' } },\n  expect = { 'mean(b_ms) < 5' },\n  \
+                  plot = {\n    { x = 'rtt', y = 'latency_ms' },\n    { x = 'loss_ratio', y = 'latency_ms' },\n  },\n}\n\
+                  net:host 'a'\nrecord { latency_ms = 1 }";
+    let place = Place::new(&[("x.lua", script)]);
+    let (_, err) = place.expect("run x.lua", 0);
+    assert_eq!(err.matches("warning:").count(), 2, "{err}");
+    assert!(err.contains("no metric 'rtt'\n  metrics: latency_ms loss\n  x.lua:5"), "{err}");
+    assert!(err.contains("'mean(b_ms) < 5' names no metric\n  metrics: latency_ms\n  x.lua:3"), "{err}");
+    // Another point could have recorded them: a sweep says so at its end.
+    let (_, err) = place.expect("sweep x.lua", 3);
+    assert!(err.contains("x.lua:3") && err.contains("x.lua:5"), "{err}");
+    assert_eq!(fs::read_to_string(place.path("results/x/latest/runs.csv")).unwrap().lines().count(), 3);
+    assert!(place.path("results/x/latest/plots/loss_ratio-latency_ms.svg").exists());
 }
 
 #[test]

@@ -40,6 +40,16 @@ impl LabError {
         LabError::Script(ScriptError { fault: Fault::Script, place, message })
     }
 
+    /// Says where, if it is a mistake in the script that has no place yet.
+    pub fn at(self, place: Option<&Place>) -> Self {
+        match (self, place) {
+            (LabError::Script(error), Some(place)) if error.place.is_none() => {
+                LabError::script(error.message, Some(place.clone()))
+            }
+            (error, _) => error,
+        }
+    }
+
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {

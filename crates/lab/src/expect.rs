@@ -4,6 +4,7 @@ use crate::error::{LabError, did_you_mean, suggestion};
 use crate::filter::Op;
 use crate::params::{point_id, shown};
 use crate::part::Part;
+use crate::plots::Names;
 use crate::results::{Results, matches, recorded};
 use serde::Serialize;
 use tidewire_metrics::{Histogram, Summary};
@@ -121,13 +122,13 @@ impl Threshold {
         Ok(points.map(|point| self.judge_point(results, point)).collect())
     }
 
-    /// That the first finished runs do not know this metric, but one with nearly the same name: a typing error.
-    pub fn check_names(&self, part: &Part) -> Result<(), LabError> {
+    /// That a finished run knows this metric. Errors: it does not.
+    pub fn check_names(&self, part: &Part, names: Names) -> Result<(), LabError> {
         let recorded: Vec<&str> = part.result.record.iter().map(|(name, _)| name.as_str()).collect();
         let histograms = recorded.iter().copied().filter_map(|name| name.strip_suffix("_p50")).collect();
         let known = [recorded, histograms].concat();
         if known.contains(&self.metric.as_str())
-            || did_you_mean(&self.metric, known.iter().copied()).is_none()
+            || (names == Names::Near && did_you_mean(&self.metric, known.iter().copied()).is_none())
         {
             return Ok(());
         }

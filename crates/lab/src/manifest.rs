@@ -124,6 +124,7 @@ fn plot_of(json: &Json) -> PlotSpec {
         log: text("log"),
         kind: text("kind"),
         only: only.filter_map(|(k, v)| Some((k.clone(), serde_json::from_value(v.clone()).ok()?))).collect(),
+        place: None,
     }
 }
 

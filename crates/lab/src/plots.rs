@@ -7,7 +7,7 @@ use crate::folder::{Folder, write_whole};
 use crate::frame::Frame;
 use crate::manifest::Manifest;
 use crate::part::Part;
-use crate::results::Results;
+use crate::results::{Results, matches};
 use crate::traces::trace_of;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,35 +26,56 @@ pub fn check_plots(declared: &Experiment) -> Result<(), LabError> {
                 let hint = suggestion(name, "parameters", known.iter().copied());
                 return Err(LabError::script(
                     format!("plot: {what} = \"{name}\" names no parameter{hint}"),
-                    None,
+                    spec.place.clone(),
                 ));
             }
         }
         if let Some(kind) = spec.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
             let hint = suggestion(kind, "kinds", KINDS);
-            return Err(LabError::script(format!("plot: unknown kind \"{kind}\"{hint}"), None));
+            return Err(LabError::script(format!("plot: unknown kind \"{kind}\"{hint}"), spec.place.clone()));
         }
         if spec.series.is_none()
             && (spec.y.is_empty() || (spec.x.is_none() && spec.kind.as_deref() != Some("cdf")))
         {
             let message = "plot: needs x and y, or series\n  write for example plot = { x = \"loss\", y = \"goodput_mbps\" }";
-            return Err(LabError::script(message, None));
+            return Err(LabError::script(message, spec.place.clone()));
         }
-        check_only(&spec.only, declared, "plot", &None)?;
+        check_only(&spec.only, declared, "plot", &spec.place)?;
     }
     Ok(())
 }
 
-/// That a finished run knows the metrics of the plots, or at least nothing that they nearly name.
-pub fn check_plot_metrics(declared: &Experiment, part: &Part) -> Result<(), LabError> {
-    let known: Vec<&str> = part.result.record.iter().map(|(name, _)| name.as_str()).collect();
+/// Which unknown names of metrics are mistakes: one run of many need not record what another one does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Names {
+    /// Those that are nearly a known one.
+    Near,
+    /// All.
+    All,
+}
+
+/// Columns of runs.csv that no script records.
+const OWN_COLUMNS: [&str; 6] = ["rep", "seed", "point", "ended", "sim_s", "status"];
+
+/// That a finished run knows the metrics of the plots. Errors: the first that it does not.
+pub fn check_plot_metrics(declared: &Experiment, part: &Part, names: Names) -> Result<(), LabError> {
+    let recorded = part.result.record.iter().map(|(name, _)| name.as_str());
     let params = declared.params.iter().map(|(name, _)| name.as_str());
-    let all: Vec<&str> = known.iter().copied().chain(params).collect();
-    for name in declared.plots.iter().flat_map(|spec| spec.y.iter().chain(spec.x.iter())) {
-        if !all.contains(&name.as_str())
-            && let Some(meant) = crate::error::did_you_mean(name, all.iter().copied())
-        {
-            return Err(LabError::script(format!("plot: no metric '{name}'; did you mean '{meant}'?"), None));
+    let all: Vec<&str> = recorded.chain(params).collect();
+    let is_twin = |name: &str| {
+        name.rsplit_once('_').is_some_and(|(stem, _)| declared.params.iter().any(|(param, _)| param == stem))
+    };
+    let specs =
+        declared.plots.iter().filter(|spec| spec.series.is_none() && matches(&part.run.point, &spec.only));
+    for (spec, name) in
+        specs.flat_map(|spec| spec.y.iter().chain(&spec.x).map(move |name| (spec, name.as_str())))
+    {
+        if all.contains(&name) || OWN_COLUMNS.contains(&name) || is_twin(name) {
+            continue;
+        }
+        if names == Names::All || crate::error::did_you_mean(name, all.iter().copied()).is_some() {
+            let hint = suggestion(name, "metrics", all);
+            return Err(LabError::script(format!("plot: no metric '{name}'{hint}"), spec.place.clone()));
         }
     }
     Ok(())
@@ -82,7 +103,7 @@ fn figures(specs: &[PlotSpec], frame: &Frame, folder: &Path) -> (Vec<Named>, Vec
         };
         match made {
             Ok(made) => figures.extend(made),
-            Err(error) => errors.push(error),
+            Err(error) => errors.push(error.at(spec.place.as_ref())),
         }
     }
     (figures, errors)

@@ -278,9 +278,13 @@ fn an_unknown_metric_is_found_after_the_first_run_or_at_the_end() {
         Threshold::parse(&expectation, &done.plan.declared).unwrap()
     };
     let first = &results.runs[0];
-    let early = threshold("godput_mbps").check_names(first).unwrap_err().to_string();
+    let early = threshold("godput_mbps").check_names(first, Names::Near).unwrap_err().to_string();
     assert_eq!(early, "threshold 'mean(godput_mbps) > 1' names no metric; did you mean 'goodput_mbps'?");
-    assert!(threshold("other_figure").check_names(first).is_ok(), "it may come at another point");
+    assert!(
+        threshold("other_figure").check_names(first, Names::Near).is_ok(),
+        "it may come at another point"
+    );
+    assert!(threshold("other_figure").check_names(first, Names::All).is_err());
     let late = threshold("other_figure").judge(&results).unwrap_err().to_string();
     assert!(late.ends_with("names no metric\n  metrics: goodput_mbps delay_ms"), "{late}");
 }
@@ -348,7 +352,8 @@ fn plots_that_name_nothing_known_are_refused_before_and_after() {
     fake.experiment.as_mut().unwrap().plots[0].y = vec!["godput_mbps".into()];
     let dir = tempfile::tempdir().unwrap();
     let (done, results) = results_of(dir.path(), &fake);
-    let early = check_plot_metrics(&done.plan.declared, &results.runs[0]).unwrap_err().to_string();
+    let early =
+        check_plot_metrics(&done.plan.declared, &results.runs[0], Names::Near).unwrap_err().to_string();
     assert_eq!(early, "plot: no metric 'godput_mbps'; did you mean 'goodput_mbps'?");
     let (files, errors) = draw(&results, &done.folder).unwrap();
     assert_eq!((files.len(), errors.len()), (1, 1), "the other plot is drawn all the same");

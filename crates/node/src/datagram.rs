@@ -277,6 +277,7 @@ impl Sockets {
         {
             udp.error = match outcome {
                 EchoOutcome::Unreachable(3) => Some(Refusal::Refused),
+                EchoOutcome::Unreachable(4) => Some(Refusal::TooBig),
                 EchoOutcome::Unreachable(_) => Some(Refusal::Unreachable),
                 _ => return,
             };

@@ -91,6 +91,8 @@ pub struct PlotSpec {
     pub kind: Option<String>,
     /// Only rows with these values.
     pub only: Point,
+    /// Where it stands in the script.
+    pub place: Option<Place>,
 }
 
 /// What `experiment{}` declares.

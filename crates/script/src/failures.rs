@@ -26,14 +26,18 @@ impl Run {
         if let Some(limit) = (mistake.fault == Fault::Limit).then_some(self.memory) {
             mistake.message = format!("{}: a run may use {}", mistake.message, tidewire_units::Bytes(limit));
         }
-        if mistake.message.starts_with("attempt to")
-            && mistake.message.contains("a nil value")
-            && let Some((what, why, Some(at))) = &*self.sim.refused.borrow()
-        {
-            mistake = mistake.note(format!(
-                "{}:{}: {what} returned nil, \"{why}\"; wrap it in assert(...) to stop there",
-                at.file, at.line
-            ));
+        if let Some((what, why, at)) = &*self.sim.refused.borrow() {
+            let because = meaning(why).map(|meaning| format!(": {meaning}")).unwrap_or_default();
+            if mistake.message == *why {
+                mistake.message = format!("{what} failed, \"{why}\"{because}");
+            } else if mistake.message.starts_with("attempt to")
+                && mistake.message.contains("a nil value")
+                && let Some(at) = at
+            {
+                mistake = mistake
+                    .note(format!("{}:{}: {what} returned nil, \"{why}\"{because}", at.file, at.line))
+                    .note("wrap that call in assert(...) to stop there");
+            }
         }
         let culprit = Culprit { who: who.unwrap_or_default(), frames: frames.to_vec() };
         render(&mistake, &self.sim.sources, Some(&culprit))
@@ -94,4 +98,18 @@ impl Run {
                 .fault(Fault::Limit);
         render(&mistake, &self.sim.sources, None)
     }
+}
+
+/// What the words that functions of sockets return with nil stand for.
+fn meaning(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "in use" => "another socket of this host has the port; close that one first, or take another port",
+        "unreachable" => "there is no way to that host: a link is missing or down",
+        "refused" => "nobody listens on that port of that host",
+        "timeout" => "nobody answered in time",
+        "reset" => "the other side ended the connection at once",
+        "closed" => "the connection has ended, or there never was one",
+        "too big" => "larger than a packet can be on the way there",
+        _ => return None,
+    })
 }

@@ -104,6 +104,11 @@ impl Sources {
         text.lines().nth(place.line.checked_sub(1)? as usize).map(str::to_owned)
     }
 
+    /// The line of the statement at a place that holds this text.
+    pub fn find(&self, place: &Place, text: &str) -> Option<u32> {
+        self.quote(place, Some(text)).map(|(line, _)| line)
+    }
+
     /// A line, without its indentation; with `word`, the first line from there on (within the statement) that holds it.
     fn quote(&self, place: &Place, word: Option<&str>) -> Option<(u32, String)> {
         let all = self.0.borrow();

@@ -307,6 +307,15 @@ impl Sim {
     }
 }
 
+impl Sim {
+    /// Where in the statement that runs now a text stands; else the statement's first line.
+    pub fn place_of(&self, lua: &Lua, text: &str) -> Option<Place> {
+        let place = here(lua)?;
+        let line = self.sources.find(&place, text).unwrap_or(place.line);
+        Some(Place { line, ..place })
+    }
+}
+
 /// Where the script is now.
 pub(crate) fn here(lua: &Lua) -> Option<Place> {
     current_frame(lua).map(|frame| Place { file: frame.chunk, line: frame.line })

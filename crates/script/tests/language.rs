@@ -457,3 +457,16 @@ fn a_timeout_may_be_infinite() {
     );
     assert_eq!(printed, ["x"]);
 }
+
+#[test]
+fn datagrams_too_big_for_a_link_on_the_way_are_told() {
+    let code = "local r, c = net:router 'r', net:host 'c'\nnet:link(b, r) net:link(r, c, { mtu = 576 })\n\
+                b:cbr { to = c, rate = '1Mbps', size = 1000, stop = '1s' }\nb:cbr { to = c, rate = '1Mbps', size = 548, stop = '1s' }\n\
+                print(b:ping(c, { size = 1000 }))\nlocal s = b:udp()\ns:connect(c, 9)\nprint(s:send(('x'):rep(1000)))\nprint(s:recv())";
+    let (printed, warnings) = with_warnings(code);
+    assert_eq!(printed, ["nil\ttoo big", "1000", "nil\ttoo big"]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains(
+        "datagrams of 1000 bytes do not fit the link 'r-c' on the way: its MTU of 576 lets 548 bytes pass"
+    ));
+}

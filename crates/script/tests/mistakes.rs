@@ -202,6 +202,16 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         4,
         &["exp.lua:3: udp() returned nil, \"in use\"", "assert(...)"],
     ),
+    (
+        "b:udp(80)\nassert(b:udp(80))",
+        3,
+        &["udp() failed, \"in use\": another socket of this host has the port"],
+    ),
+    (
+        "assert(a:connect(b, 80))",
+        2,
+        &["connect() failed, \"refused\": nobody listens on that port of that host"],
+    ),
     // Applications.
     ("a:bulk { too = b }", 2, &["unknown option 'too' of host:bulk; did you mean 'to'?"]),
     ("a:bulk {}", 2, &["host:bulk needs the option 'to'", "to is a host"]),

@@ -4,7 +4,7 @@ use super::grid::{grid, parameter};
 use crate::call::{Call, Opts, options, placed};
 use crate::classes::Registry;
 use crate::mistake::{Mistake, did_you_mean};
-use crate::sim::{Ending, Mode, Shared, here};
+use crate::sim::{Ending, Mode, Shared};
 use crate::spec::measure as spec;
 use crate::values::Val;
 use crate::{Expectation, Experiment, PlotSpec, Point};
@@ -202,7 +202,7 @@ fn expectations(
             }
             _ => return Err(wrong().into()),
         };
-        let place = here(lua);
+        let place = sim.place_of(lua, &condition);
         all.push(Expectation { condition, only, place });
     }
     if all.is_empty() {
@@ -302,6 +302,7 @@ fn plots(lua: &Lua, sim: &Shared, plot: &Table, declared: &Experiment) -> mlua::
             log: own("log"),
             kind: own("kind"),
             only,
+            place: sim.place_of(lua, opts.text("x").or(opts.text("series")).unwrap_or("plot")),
         };
         if spec.series.is_none() && spec.y.is_empty() {
             return Err(Mistake::new("a plot needs y, the metric to show, or series")

@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::classes::{Histogram, HistogramOf, Registry, this_node, wrong_this};
 use crate::mistake::Mistake;
 use crate::sched::{Op, block_on};
-use crate::sim::{Shared, Sim};
+use crate::sim::{Shared, Sim, here};
 use crate::spec::host as spec;
 use crate::values::{Peer, Val};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
@@ -217,6 +217,23 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
 /// Bytes of the IP and UDP headers.
 const HEADERS: u64 = 28;
 
+/// The narrowest link of the way that packets of this size do not fit through, and its MTU.
+fn narrow(world: &World, src: NodeId, dst: NodeId, size: u64) -> Option<(String, u16)> {
+    let plan = world.plan();
+    let narrow = |mtu: u16| u64::from(mtu) < size;
+    // Most networks have no such link: then there is no way to look for.
+    if !plan.links().iter().any(|link| narrow(link.spec.mtu)) {
+        return None;
+    }
+    let way = plan.path(src, dst, &|link| world.is_link_up(link))?;
+    let hops = way.windows(2).filter_map(|hop| {
+        let joins = |ends: [NodeId; 2]| ends == [hop[0], hop[1]] || ends == [hop[1], hop[0]];
+        plan.links().iter().filter(|link| joins(link.ends)).max_by_key(|link| link.spec.mtu)
+    });
+    let link = hops.min_by_key(|link| link.spec.mtu).filter(|link| narrow(link.spec.mtu))?;
+    Some((link.name.clone(), link.spec.mtu))
+}
+
 fn datagrams(
     lua: &Lua,
     sim: &Shared,
@@ -252,6 +269,13 @@ fn datagrams(
         ))
         .at_word("size")
         .into());
+    }
+    if let Some((link, mtu)) = narrow(&world, src, dst, size + HEADERS) {
+        let most = u64::from(mtu) - HEADERS;
+        let text = format!(
+            "datagrams of {size} bytes do not fit the link '{link}' on the way: its MTU of {mtu} lets {most} bytes pass, and nothing is fragmented"
+        );
+        sim.out.borrow_mut().warn(text, here(lua));
     }
     let count = opts.int("count").map(|count| count as u64);
     let pattern = Pattern { to, rate, size: size as u32, start, stop, count, jitter: Span::ZERO };

@@ -183,8 +183,9 @@ impl Op for Ping {
                         self.last_error = "ttl exceeded";
                         self.next(now, None);
                     }
-                    EchoOutcome::Unreachable(_) => {
-                        self.last_error = "unreachable";
+                    EchoOutcome::Unreachable(code) => {
+                        // Code 4: fragmentation needed and not allowed.
+                        self.last_error = if code == 4 { "too big" } else { "unreachable" };
                         self.next(now, None);
                     }
                 }
