@@ -103,8 +103,8 @@ fn wire(c: &mut Criterion) {
         let mut packets = Packets::new();
         b.iter_batched(
             || segment.clone(),
-            |segment| {
-                let hot = packets.insert_tcp(&header, segment, 1, Instant::ZERO);
+            |mut segment| {
+                let hot = packets.insert_tcp(&header, &mut segment, 1, Instant::ZERO);
                 let back = packets.tcp(&hot);
                 packets.release(hot);
                 black_box(back)

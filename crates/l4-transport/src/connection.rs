@@ -1,5 +1,6 @@
 //! A TCP connection as the hosts see it: construction, the application's calls, and what can be read off it.
 
+use crate::output::todo;
 use crate::clock::{Us, instant, span};
 use crate::congestion::Controller;
 use crate::output::{Output, Source};
@@ -17,7 +18,7 @@ use tidewire_wire::{Ecn, Endpoint, Payload, Seq, TcpSegment};
 const PIECE_BYTES: u64 = 1_280;
 
 /// A segment to send.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Transmit {
     /// The segment.
     pub segment: TcpSegment,
@@ -183,8 +184,11 @@ impl Connection {
 
     #[inline]
     pub(crate) fn set_now(&mut self, now: Instant) {
-        self.tx.now_us = self.tx.now_us.max(now.as_us());
-        self.out.now_ns = self.out.now_ns.max(now.as_ns());
+        if now > self.out.now {
+            self.out.now = now;
+            self.tx.now_us = now.as_us();
+            self.out.now_ns = now.as_ns();
+        }
     }
 
     /// Moves to the state that follows `event`.
@@ -266,7 +270,7 @@ impl Connection {
             self.check_idle_restart();
             self.busy.begin(self.tx.now_us);
         }
-        self.out.push = true;
+        self.out.want(todo::PUSH);
     }
 
     /// Takes up to `max` bytes that arrived in order; `None` when there are none now.
@@ -287,7 +291,7 @@ impl Connection {
     pub fn set_cork(&mut self, now: Instant, on: bool) {
         self.set_now(now);
         self.flags.cork = on;
-        self.out.push = true;
+        self.out.want(todo::PUSH);
     }
 
     /// Changes the settings that may change while a connection lives: `nodelay`, `keepalive`, `user_timeout`, buffers.
@@ -299,7 +303,7 @@ impl Connection {
         }
         let keepalive = config.keepalive != self.config.keepalive;
         self.config = config;
-        self.out.push = true;
+        self.out.want(todo::PUSH);
         if keepalive {
             self.restart_keepalive();
         }
@@ -323,7 +327,7 @@ impl Connection {
         }
         self.flags.fin_queued = true;
         self.transition(Event::Close);
-        self.out.push = true;
+        self.out.want(todo::PUSH);
     }
 
     /// The application has closed the socket: like [`Connection::shutdown_send`], and data that still arrives is answered with a
@@ -371,7 +375,7 @@ impl Connection {
         self.rtx = RtxQueue::new();
         self.rx.ooo = None;
         self.timers = Timers::default();
-        self.out = Output { reset: self.out.reset.take(), now_ns: self.out.now_ns, ..Output::default() };
+        self.out.clear(0);
     }
 
     /// The local endpoint.
@@ -469,7 +473,7 @@ impl Connection {
 
     /// CLOSED and nothing left to send: the connection may be forgotten.
     pub fn is_closed(&self) -> bool {
-        self.state == State::Closed && self.out.reset.is_none()
+        self.state == State::Closed && !self.out.wants(todo::RESET)
     }
 
     /// Bytes of the stream transmitted at least once, SYN and FIN excluded.

@@ -1,5 +1,6 @@
 //! Opening a connection (RFC 9293 sections 3.5 and 3.10.7.3), with its options and retransmissions.
 
+use crate::output::todo;
 use crate::clock::Us;
 use crate::timers::Pending;
 use crate::window::initial_window;
@@ -34,7 +35,7 @@ impl Connection {
         this.open_receive_window(u32::from(this.config.announced_mss()));
         this.tx.snd_nxt = isn + 1;
         this.tx.rtt.rto_us = this.config.rto_init.as_us() as u32;
-        this.out.syn = true;
+        this.out.want(todo::SYN);
         this
     }
 
@@ -60,7 +61,7 @@ impl Connection {
         this.open_receive_window(u32::from(this.config.announced_mss()) - overhead);
         this.tx.snd_nxt = isn + 1;
         this.tx.rtt.rto_us = this.config.rto_init.as_us() as u32;
-        this.out.syn = true;
+        this.out.want(todo::SYN);
         this
     }
 
@@ -201,8 +202,8 @@ impl Connection {
             self.tx.rtt.rto_us = rto as u32;
         }
         self.tx.total_retrans += 1;
-        self.out.syn = true;
-        self.out.syn_again = true;
+        self.out.want(todo::SYN);
+        self.out.want(todo::SYN_AGAIN);
     }
 
     /// A segment in SYN_SENT (RFC 9293 section 3.10.7.3).
@@ -233,7 +234,7 @@ impl Connection {
             // Both sides opened at once: the SYN is answered, and the answer to ours will acknowledge it.
             self.transition(Event::Syn);
             self.tx.backoff = 0;
-            self.out.syn = true;
+            self.out.want(todo::SYN);
             self.disarm();
             return;
         }
@@ -247,7 +248,7 @@ impl Connection {
         }
         self.transition(Event::SynAck);
         self.establish(segment);
-        self.out.ack = true;
+        self.out.want(todo::ACK);
     }
 
     /// The echoed timestamp lies between the first SYN and now (RFC 7323 section 3.2).
@@ -316,12 +317,12 @@ impl Connection {
         self.init_receive_space();
         if self.cc.needs_ecn() && !self.flags.ecn {
             // Without ECN there are no marks to react to; the algorithm falls back to its loss response.
-            self.out.push = true;
+            self.out.want(todo::PUSH);
         }
         self.cc.init(&mut self.tx);
         self.update_pacing_rate();
         self.arm_keepalive();
-        self.out.push = true;
+        self.out.want(todo::PUSH);
     }
 
     /// The first round-trip time, unless the SYN was resent and no timestamp tells which one was answered (Karn).

@@ -1,5 +1,6 @@
 //! A segment arrives: the checks and their order (RFC 9293 section 3.10.7, RFC 7323 section 5, RFC 5961).
 
+use crate::output::todo;
 use crate::ack::WIN_UPDATE;
 use crate::clock::Us;
 use crate::{Connection, Discards, Event, State, TcpError, Unreachable};
@@ -115,7 +116,7 @@ impl Connection {
         } else if self.flags.ecn {
             self.note_ecn(ecn, false);
         }
-        self.out.push = true;
+        self.out.want(todo::PUSH);
         self.ack_if_needed();
         self.arm_keepalive();
     }
@@ -161,7 +162,7 @@ impl Connection {
         if segment.seq == self.rx.irs && flags.syn() && !flags.ack() && !flags.rst() && !old {
             if !self.rate_limited(segment) {
                 self.disarm();
-                self.out.syn = true;
+                self.out.want(todo::SYN);
             }
             return true;
         }
@@ -171,7 +172,7 @@ impl Connection {
         }
         if old || !self.plausible_echo(segment) || !self.in_plain_window(segment) {
             if !flags.rst() && !self.rate_limited(segment) {
-                self.out.ack = true;
+                self.out.want(todo::ACK);
             }
             return true;
         }
@@ -187,7 +188,9 @@ impl Connection {
     fn on_orphaned_fin_wait(&mut self, segment: &TcpSegment) -> bool {
         let flags = segment.flags;
         if self.paws_rejects(segment, flags.rst()) || !self.in_plain_window(segment) {
-            self.out.ack = !self.rate_limited(segment);
+            if !self.rate_limited(segment) {
+            self.out.want(todo::ACK);
+        }
             return true;
         }
         if flags.rst() {
@@ -355,7 +358,7 @@ impl Connection {
     /// An acknowledgment in answer to what may be an attack (RFC 5961).
     pub(crate) fn challenge_ack(&mut self) {
         if !self.rate_limited_oow() {
-            self.out.ack = true;
+            self.out.want(todo::ACK);
         }
     }
 
@@ -368,7 +371,7 @@ impl Connection {
                 self.rx.dsack = Some((segment.seq, end.min(self.rx.rcv_nxt)));
             }
         }
-        self.out.ack = true;
+        self.out.want(todo::ACK);
     }
 
     /// The timestamp to echo follows segments that begin at or before the last acknowledgment sent (RFC 7323 section 4.3).
@@ -405,7 +408,9 @@ impl Connection {
         if old || flags.ack() {
             self.timers.keep = self.deadline(self.config.time_wait.as_us());
         }
-        self.out.ack = !self.rate_limited(segment);
+        if !self.rate_limited(segment) {
+            self.out.want(todo::ACK);
+        }
     }
 
     /// True when this connection is in TIME_WAIT and `syn` may open a new one in its place (RFC 6191).
@@ -422,12 +427,10 @@ impl Connection {
     }
 
     pub(crate) fn enter_time_wait(&mut self) {
-        let now_ns = self.out.now_ns;
-        let reset = self.out.reset.take();
         self.buf.clear();
         self.rtx = crate::rtx::RtxQueue::new();
         self.timers = crate::timers::Timers::default();
-        self.out = crate::output::Output { ack: self.out.ack, reset, now_ns, ..Default::default() };
+        self.out.clear(todo::ACK);
         self.timers.keep = self.deadline(self.config.time_wait.as_us());
         self.rx.last_oow_us = 0;
         self.busy.switch(self.tx.now_us, 0);
@@ -460,6 +463,6 @@ impl Connection {
         self.out.path_mss = mss;
         self.sync_mss();
         self.simple_retransmit();
-        self.out.push = true;
+        self.out.want(todo::PUSH);
     }
 }

@@ -32,8 +32,8 @@ pub(crate) enum Probe {
     No,
     /// More room is needed: nothing goes out.
     Wait,
-    /// This is it.
-    Sent(Box<Transmit>),
+    /// It is ready to go.
+    Sent,
 }
 
 impl Connection {
@@ -85,7 +85,7 @@ impl Connection {
     }
 
     /// Sends a probe if the time for one has come.
-    pub(crate) fn probe_mtu(&mut self) -> Probe {
+    pub(crate) fn probe_mtu(&mut self, to: &mut Transmit) -> Probe {
         let Some(search) = self.search().filter(|search| search.enabled && search.probe.is_none()) else {
             return Probe::No;
         };
@@ -117,10 +117,10 @@ impl Connection {
         }
         // It stands for two packets, and is no short segment.
         let short = self.tx.snd_sml;
-        let transmit = self.send_new(size, false);
+        self.send_new(size, false, to);
         self.tx.snd_sml = short;
         self.tx.cwnd -= 1;
-        Probe::Sent(Box::new(transmit))
+        Probe::Sent
     }
 
     /// The range was searched a while ago: the path may have changed.

@@ -5,17 +5,35 @@ use crate::send::Push;
 use crate::timers::Pending;
 use crate::{Connection, State, Transmit};
 use tidewire_units::Instant;
-use tidewire_wire::{Ecn, Payload, Seq, TcpFlags, TcpOptions, TcpSegment, Timestamps};
+use tidewire_wire::{Ecn, Payload, Seq, TcpFlags, TcpSegment, Timestamps};
 
-/// What loss recovery wants to send after an acknowledgment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Rexmit {
-    #[default]
-    None,
-    /// Segments marked lost.
-    Lost,
+/// What is to be sent at the next opportunity, a bit each.
+pub(crate) mod todo {
+    /// A complete reset is stored.
+    pub const RESET: u16 = 1;
+    /// A complete acknowledgment of an earlier state, before what comes next, is stored.
+    pub const EARLY_ACK: u16 = 1 << 1;
+    pub const SYN: u16 = 1 << 2;
+    pub const SYN_AGAIN: u16 = 1 << 3;
+    /// A window or keepalive probe.
+    pub const PROBE: u16 = 1 << 4;
+    /// The oldest segment, after a timeout.
+    pub const HEAD: u16 = 1 << 5;
     /// New data, to find out whether a timeout was spurious (RFC 5682).
-    New,
+    pub const NEW: u16 = 1 << 6;
+    /// Segments marked lost.
+    pub const LOST: u16 = 1 << 7;
+    pub const LOSS_PROBE: u16 = 1 << 8;
+    /// Send what the window has room for, full segment or not.
+    pub const WAKEUP: u16 = 1 << 9;
+    /// Try to send new data.
+    pub const PUSH: u16 = 1 << 10;
+    pub const ACK: u16 = 1 << 11;
+    /// A reader that is always ready reads, once acknowledgments of what has arrived are sent.
+    pub const READ: u16 = 1 << 12;
+
+    pub const CONTROL: u16 = RESET | EARLY_ACK | SYN | PROBE;
+    pub const DATA: u16 = HEAD | NEW | LOST | LOSS_PROBE | WAKEUP | PUSH;
 }
 
 /// Where a synthetic source stands, in bytes.
@@ -30,25 +48,12 @@ pub(crate) struct Source {
 /// What is to be sent at the next opportunity.
 #[derive(Debug)]
 pub(crate) struct Output {
-    /// A reset, complete.
-    pub reset: Option<Box<TcpSegment>>,
-    /// An acknowledgment of an earlier state, before what comes next.
-    pub early_ack: Option<Box<TcpSegment>>,
-    pub syn: bool,
-    pub syn_again: bool,
-    /// The oldest segment, after a timeout.
-    pub head: bool,
-    pub rexmit: Rexmit,
-    pub loss_probe: bool,
-    /// A window or keepalive probe.
-    pub probe: bool,
-    /// Send what the window has room for, full segment or not.
-    pub wakeup: bool,
-    /// Try to send new data.
-    pub push: bool,
+    /// Bits of [`todo`].
+    pub todo: u16,
+    /// A complete segment: reset or acknowledgment of an earlier state.
+    pub ready: Option<Box<TcpSegment>>,
     /// This time without a segment that is not full: more will be written at once.
     pub more: bool,
-    pub ack: bool,
     /// The peer scales its windows.
     pub peer_scales: bool,
     /// Unanswered keepalive probes.
@@ -71,24 +76,16 @@ pub(crate) struct Output {
     pub since_us: Us,
     /// When anything was sent last.
     pub last_us: Us,
+    pub now: Instant,
     pub now_ns: u64,
 }
 
 impl Default for Output {
     fn default() -> Self {
         Output {
-            reset: None,
-            early_ack: None,
-            syn: false,
-            syn_again: false,
-            head: false,
-            rexmit: Rexmit::None,
-            loss_probe: false,
-            probe: false,
-            wakeup: false,
-            push: false,
+            todo: 0,
+            ready: None,
             more: false,
-            ack: false,
             peer_scales: false,
             keep_probes: 0,
             burst: 0,
@@ -101,165 +98,226 @@ impl Default for Output {
             source: None,
             since_us: 0,
             last_us: 0,
+            now: Instant::ZERO,
             now_ns: 0,
         }
     }
 }
 
 impl Output {
+    #[inline]
+    pub fn wants(&self, what: u16) -> bool {
+        self.todo & what != 0
+    }
+
+    #[inline]
+    pub fn want(&mut self, what: u16) {
+        self.todo |= what;
+    }
+
+    #[inline]
+    pub fn done(&mut self, what: u16) {
+        self.todo &= !what;
+    }
+
     pub fn want_lost(&mut self) {
-        self.rexmit = Rexmit::Lost;
+        self.todo = (self.todo & !todo::NEW) | todo::LOST;
+    }
+
+    pub fn want_new(&mut self) {
+        self.todo = (self.todo & !todo::LOST) | todo::NEW;
+    }
+
+    /// A reset is the last word: it takes the place of whatever was ready.
+    pub fn reset(&mut self, segment: Option<TcpSegment>) {
+        self.ready = segment.map(Box::new);
+        self.done(todo::RESET | todo::EARLY_ACK);
+        if self.ready.is_some() {
+            self.want(todo::RESET);
+        }
+    }
+
+    /// Forgets everything but a reset, the reading of the clock and, in TIME_WAIT, an acknowledgment.
+    pub fn clear(&mut self, keep: u16) {
+        let todo = self.todo & (todo::RESET | keep);
+        let ready = self.ready.take().filter(|_| todo & todo::RESET != 0);
+        *self = Output { todo, ready, now: self.now, now_ns: self.now_ns, ..Output::default() };
     }
 }
 
 impl Connection {
     /// The next segment to send now. To be called until it gives nothing after every other call.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        let mut transmit = Transmit::default();
+        self.poll_transmit_into(now, &mut transmit).then_some(transmit)
+    }
+
+    /// As [`Connection::poll_transmit`], into a place that is used again and again; false when there is nothing.
+    #[inline]
+    pub fn poll_transmit_into(&mut self, now: Instant, to: &mut Transmit) -> bool {
+        if self.out.todo == 0 {
+            return false;
+        }
         self.set_now(now);
         if self.flags.local_drop {
             // What is neither counted nor repeated is lost without a trace.
-            while self.next_transmit().is_some() {}
-            return None;
+            while self.next_transmit(to) {}
+            return false;
         }
-        self.next_transmit()
+        self.next_transmit(to)
+    }
+
+    fn next_transmit(&mut self, to: &mut Transmit) -> bool {
+        if self.out.wants(todo::CONTROL) && self.poll_control(to) {
+            return true;
+        }
+        if self.out.wants(todo::DATA) && self.may_transmit() && self.poll_data(to) {
+            return true;
+        }
+        if self.out.wants(todo::READ) {
+            if self.out.wants(todo::ACK) && self.state != State::Closed {
+                self.transmit_ack(to);
+                return true;
+            }
+            self.discard_readable();
+        }
+        if self.out.wants(todo::ACK) && self.state != State::Closed {
+            self.transmit_ack(to);
+            return true;
+        }
+        false
     }
 
     #[inline]
-    fn next_transmit(&mut self) -> Option<Transmit> {
-        if let Some(transmit) = self.poll_control() {
-            return Some(transmit);
-        }
-        if self.may_transmit()
-            && let Some(transmit) = self.poll_data()
-        {
-            return Some(transmit);
-        }
-        if self.out.ack && self.state != State::Closed {
-            return Some(self.transmit_ack());
-        }
-        if self.flags.discard && self.rx.readable > 0 {
-            self.discard_readable();
-            if self.out.ack && self.state != State::Closed {
-                return Some(self.transmit_ack());
-            }
-        }
-        None
-    }
-
-    fn transmit_ack(&mut self) -> Transmit {
-        let segment = self.pure_ack();
+    fn transmit_ack(&mut self, to: &mut Transmit) {
+        self.pure_ack(&mut to.segment);
         self.ack_left();
-        self.plain(segment)
+        self.plain(to);
     }
 
     /// Counts a segment that is neither data nor subject to congestion control.
-    fn plain(&mut self, segment: TcpSegment) -> Transmit {
+    #[inline]
+    fn plain(&mut self, to: &mut Transmit) {
         self.segs_out = self.segs_out.wrapping_add(1);
-        let ecn = if self.cc.needs_ecn() && self.flags.ecn { Ecn::Ect0 } else { Ecn::NotCapable };
-        Transmit { segment, ecn, is_retransmit: false }
+        to.ecn = if self.flags.ecn && self.cc.needs_ecn() { Ecn::Ect0 } else { Ecn::NotCapable };
+        to.is_retransmit = false;
     }
 
-    fn poll_control(&mut self) -> Option<Transmit> {
-        if let Some(segment) = self.out.reset.take() {
-            self.segs_out = self.segs_out.wrapping_add(1);
-            return Some(Transmit { segment: *segment, ecn: Ecn::NotCapable, is_retransmit: false });
+    fn poll_control(&mut self, to: &mut Transmit) -> bool {
+        if self.out.wants(todo::RESET | todo::EARLY_ACK) {
+            let is_reset = self.out.wants(todo::RESET);
+            self.out.done(todo::RESET | todo::EARLY_ACK);
+            if let Some(segment) = self.out.ready.take() {
+                to.segment = *segment;
+                self.plain(to);
+                if is_reset {
+                    to.ecn = Ecn::NotCapable;
+                }
+                return true;
+            }
         }
-        if let Some(segment) = self.out.early_ack.take() {
-            return Some(self.plain(*segment));
-        }
-        if self.out.syn && matches!(self.state, State::SynSent | State::SynReceived) {
-            self.out.syn = false;
-            let is_retransmit = self.out.syn_again;
-            self.out.syn_again = false;
-            let segment = self.syn_segment();
+        if self.out.wants(todo::SYN) && matches!(self.state, State::SynSent | State::SynReceived) {
+            to.is_retransmit = self.out.wants(todo::SYN_AGAIN);
+            self.out.done(todo::SYN | todo::SYN_AGAIN);
+            to.segment = self.syn_segment();
+            to.ecn = Ecn::NotCapable;
             self.syn_sent();
             self.segs_out = self.segs_out.wrapping_add(1);
-            return Some(Transmit { segment, ecn: Ecn::NotCapable, is_retransmit });
+            return true;
         }
-        if self.out.probe && self.may_transmit() {
-            self.out.probe = false;
-            let segment = self.header(self.tx.snd_una - 1, TcpFlags::ACK);
+        if self.out.wants(todo::PROBE) && self.may_transmit() {
+            self.out.done(todo::PROBE);
+            self.header(self.tx.snd_una - 1, TcpFlags::ACK, &mut to.segment);
             self.ack_left();
-            return Some(self.plain(segment));
+            self.plain(to);
+            return true;
         }
-        None
+        false
     }
 
-    fn poll_data(&mut self) -> Option<Transmit> {
-        if self.out.head {
-            self.out.head = false;
-            let head = self.rtx.begin();
-            if let Some(transmit) = self.retransmit(head, true) {
-                return Some(transmit);
-            }
+    fn poll_data(&mut self, to: &mut Transmit) -> bool {
+        if self.out.wants(todo::DATA & !todo::PUSH) && self.poll_urgent_data(to) {
+            return true;
         }
-        if self.out.rexmit == Rexmit::New {
-            if let Some(transmit) = self.new_data(Push::Now) {
-                return Some(transmit);
+        if self.out.wants(todo::PUSH) {
+            if self.new_data(Push::Normal, to) {
+                return true;
             }
-            self.end_burst();
-            self.out.rexmit = Rexmit::None;
-            if !self.tx.snd_nxt.after(self.tx.high_seq) {
-                self.tx.frto = false;
-                self.out.rexmit = Rexmit::Lost;
-            }
-        }
-        if self.out.rexmit == Rexmit::Lost {
-            if let Some(transmit) = self.retransmit_lost() {
-                return Some(transmit);
-            }
-            self.out.rexmit = Rexmit::None;
-        }
-        if self.out.loss_probe {
-            self.out.loss_probe = false;
-            if let Some(transmit) = self.send_loss_probe() {
-                return Some(transmit);
-            }
-        }
-        if self.out.wakeup {
-            self.out.wakeup = false;
-            if let Some(transmit) = self.new_data(Push::Wakeup) {
-                self.out.push = true;
-                return Some(transmit);
-            }
-        }
-        if self.out.push {
-            if let Some(transmit) = self.new_data(Push::Normal) {
-                return Some(transmit);
-            }
-            self.out.push = false;
+            self.out.done(todo::PUSH);
             self.out.more = false;
             self.end_burst();
         }
-        None
+        false
+    }
+
+    /// What loss recovery and probes ask for.
+    fn poll_urgent_data(&mut self, to: &mut Transmit) -> bool {
+        if self.out.wants(todo::HEAD) {
+            self.out.done(todo::HEAD);
+            let head = self.rtx.begin();
+            if self.retransmit(head, true, to) {
+                return true;
+            }
+        }
+        if self.out.wants(todo::NEW) {
+            if self.new_data(Push::Now, to) {
+                return true;
+            }
+            self.end_burst();
+            self.out.done(todo::NEW);
+            if !self.tx.snd_nxt.after(self.tx.high_seq) {
+                self.tx.frto = false;
+                self.out.want_lost();
+            }
+        }
+        if self.out.wants(todo::LOST) {
+            if self.retransmit_lost(to) {
+                return true;
+            }
+            self.out.done(todo::LOST);
+        }
+        if self.out.wants(todo::LOSS_PROBE) {
+            self.out.done(todo::LOSS_PROBE);
+            if self.send_loss_probe(to) {
+                return true;
+            }
+        }
+        if self.out.wants(todo::WAKEUP) {
+            self.out.done(todo::WAKEUP);
+            if self.new_data(Push::Wakeup, to) {
+                self.out.want(todo::PUSH);
+                return true;
+            }
+        }
+        false
     }
 
     /// A header with everything but data.
     #[inline(always)]
-    pub(crate) fn header(&mut self, seq: Seq, flags: TcpFlags) -> TcpSegment {
-        let mut options = TcpOptions::default();
+    pub(crate) fn header(&mut self, seq: Seq, flags: TcpFlags, to: &mut TcpSegment) {
+        to.src_port = self.local.port;
+        to.dst_port = self.remote.port;
+        to.seq = seq;
+        to.ack = if flags.ack() { self.rx.rcv_nxt } else { Seq(0) };
+        to.flags = flags;
+        to.window = self.announce_window();
+        let options = &mut to.options;
+        (options.mss, options.window_scale, options.sack_permitted) = (None, None, false);
+        options.timestamps = None;
         if self.flags.timestamps {
             options.timestamps = Some(Timestamps { value: self.timestamp(), echo: self.rx.ts_recent });
         }
+        options.sack.clear();
         if self.tx.sack_enabled && (self.rx.dsack.is_some() || self.rx.ooo.is_some()) {
             self.sack_blocks(&mut options.sack);
         }
-        TcpSegment {
-            src_port: self.local.port,
-            dst_port: self.remote.port,
-            seq,
-            ack: if flags.ack() { self.rx.rcv_nxt } else { Seq(0) },
-            flags,
-            window: self.announce_window(),
-            options,
-            payload: Payload::EMPTY,
-        }
+        to.payload = Payload::EMPTY;
     }
 
     /// An acknowledgment without data.
-    pub(crate) fn pure_ack(&mut self) -> TcpSegment {
+    pub(crate) fn pure_ack(&mut self, to: &mut TcpSegment) {
         let flags = self.plain_flags();
-        self.header(self.acceptable_seq(), flags)
+        self.header(self.acceptable_seq(), flags, to);
     }
 
     /// Beyond a window that the peer has shrunk, an empty segment must still be acceptable to it.
@@ -273,13 +331,14 @@ impl Connection {
     /// Resets the connection with an acceptable sequence number, as an application or a timer that gives up does.
     pub(crate) fn send_reset(&mut self) {
         let seq = self.acceptable_seq();
-        let segment = self.header(seq, TcpFlags::ACK | TcpFlags::RST);
-        self.out.reset = Some(Box::new(segment));
+        let mut segment = TcpSegment::default();
+        self.header(seq, TcpFlags::ACK | TcpFlags::RST, &mut segment);
+        self.out.reset(Some(segment));
     }
 
     /// Answers `segment` with a reset, as if there were no connection.
     pub(crate) fn refuse(&mut self, segment: &TcpSegment) {
-        self.out.reset = crate::reset_for(segment).map(Box::new);
+        self.out.reset(crate::reset_for(segment));
     }
 
     #[inline]
@@ -331,7 +390,7 @@ impl Connection {
             if self.tx.in_cwnd_reduction() {
                 self.tx.prr_out += u32::from(sent);
             }
-            if !self.out.loss_probe && self.tx.tlp_high_seq.is_none() {
+            if !self.out.wants(todo::LOSS_PROBE) && self.tx.tlp_high_seq.is_none() {
                 self.schedule_loss_probe(false);
             }
         }

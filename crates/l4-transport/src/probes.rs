@@ -1,5 +1,6 @@
 //! Probes of a closed window and of a silent peer, and the ends of connections (RFC 9293 sections 3.8.4, 3.8.6.1, 3.10.8).
 
+use crate::output::todo;
 use crate::clock::Us;
 use crate::timers::Pending;
 use crate::{Connection, State, TcpError};
@@ -56,10 +57,10 @@ impl Connection {
         }
         if self.tx.snd_nxt.before(self.tx.wnd_end()) {
             // There is room, only not for a full segment: what fits goes out now.
-            self.out.wakeup = true;
+            self.out.want(todo::WAKEUP);
             return;
         }
-        self.out.probe = true;
+        self.out.want(todo::PROBE);
         self.tx.probes_out += 1;
         if u32::from(self.tx.backoff) < self.config.retries {
             self.tx.backoff += 1;
@@ -122,7 +123,7 @@ impl Connection {
                     self.finish(Some(TcpError::TimedOut));
                     return;
                 }
-                self.out.probe = true;
+                self.out.want(todo::PROBE);
                 self.out.keep_probes = self.out.keep_probes.saturating_add(1);
                 next = keepalive.interval.as_us();
             }

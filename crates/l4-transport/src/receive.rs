@@ -1,5 +1,6 @@
 //! Data arrives: in order, out of order, twice; and when it is acknowledged (RFC 9293 section 3.10.7.4, RFC 5681 section 4.2).
 
+use crate::output::todo;
 use crate::clock::Us;
 use crate::congestion::CcEvent;
 use crate::receiver::{ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, ATO_MIN_US, MAX_QUICKACKS};
@@ -96,6 +97,7 @@ impl Connection {
             rx.rmem = rx.rmem.min(packed.min(u64::from(u32::MAX)) as u32);
         }
         if self.flags.discard {
+            self.out.want(todo::READ);
             return;
         }
         if let (Some(Payload::Zeros(have)), Payload::Zeros(more)) = (rx.queue.back_mut(), &payload)
@@ -177,9 +179,9 @@ impl Connection {
         self.transition(Event::Fin);
         match before {
             State::SynReceived | State::Established => self.rx.pingpong = true,
-            State::FinWait1 => self.out.ack = true,
+            State::FinWait1 => self.out.want(todo::ACK),
             State::FinWait2 => {
-                self.out.ack = true;
+                self.out.want(todo::ACK);
                 self.enter_time_wait();
             }
             _ => {}
@@ -247,7 +249,10 @@ impl Connection {
     fn note_ecn_exactly(&mut self, marked: bool) {
         if marked != self.flags.ce_state {
             if self.rx.pending & ACK_TIMER != 0 {
-                self.out.early_ack = Some(Box::new(self.pure_ack()));
+                let mut segment = TcpSegment::default();
+                self.pure_ack(&mut segment);
+                self.out.ready = Some(Box::new(segment));
+                self.out.want(todo::EARLY_ACK);
             }
             self.rx.pending |= ACK_NOW;
         }
@@ -292,7 +297,7 @@ impl Connection {
             || in_quickack
             || self.rx.pending & ACK_NOW != 0
         {
-            self.out.ack = true;
+            self.out.want(todo::ACK);
             return;
         }
         if !self.rx.has_holes() {
@@ -300,7 +305,7 @@ impl Connection {
         } else if self.config.ack_compression && self.tx.sack_enabled {
             self.compress_ack();
         } else {
-            self.out.ack = true;
+            self.out.want(todo::ACK);
         }
     }
 
@@ -324,7 +329,7 @@ impl Connection {
         let mut at = self.deadline(ato);
         if self.rx.pending & ACK_TIMER != 0 {
             if self.timers.delack <= self.tx.now_us + (ato >> 2) {
-                self.out.ack = true;
+                self.out.want(todo::ACK);
                 return;
             }
             at = at.min(self.timers.delack);
@@ -338,11 +343,11 @@ impl Connection {
         let rx = &mut self.rx;
         if rx.dup_acks < COMPRESS_AFTER {
             rx.dup_acks += 1;
-            self.out.ack = true;
+            self.out.want(todo::ACK);
             return;
         }
         if rx.compressed_acks >= COMPRESS_MAX {
-            self.out.ack = true;
+            self.out.want(todo::ACK);
             return;
         }
         rx.compressed_acks += 1;
@@ -376,7 +381,7 @@ impl Connection {
         }
         rx.dsack = None;
         self.timers.delack = Us::MAX;
-        self.out.ack = false;
+        self.out.done(todo::ACK);
         self.out.last_us = self.tx.now_us;
     }
 
@@ -403,6 +408,7 @@ impl Connection {
 
     /// A reader that is always ready has read everything.
     pub(crate) fn discard_readable(&mut self) {
+        self.out.done(todo::READ);
         let readable = self.rx.readable;
         if readable > 0 {
             self.rx.queue.clear();
@@ -435,7 +441,7 @@ impl Connection {
             if rx.rcv_nxt - rx.rcv_wup > u32::from(rx.rcv_mss)
                 || (pushed && rx.readable == 0 && !self.config.is_rfc())
             {
-                self.out.ack = true;
+                self.out.want(todo::ACK);
                 return;
             }
         }
@@ -446,7 +452,7 @@ impl Connection {
         if u64::from(open) * 2 <= u64::from(self.rx.window_clamp) {
             let window = self.selectable_window();
             if window > 0 && u64::from(window) >= u64::from(open) * 2 {
-                self.out.ack = true;
+                self.out.want(todo::ACK);
             }
         }
     }

@@ -5,7 +5,6 @@ use crate::ack::{
     SND_UNA_ADVANCED,
 };
 use crate::congestion::{CcEvent, INFINITE_SSTHRESH};
-use crate::output::Rexmit;
 use crate::rack::REO_WND_PERSIST;
 use crate::rtx::{LOST, NIL, RETRANS, SACKED};
 use crate::timers::Pending;
@@ -96,7 +95,7 @@ impl Connection {
                 return;
             }
         }
-        self.out.rexmit = Rexmit::Lost;
+        self.out.want_lost();
     }
 
     /// The end of an episode is acknowledged. Returns whether nothing more is to be done.
@@ -141,7 +140,7 @@ impl Connection {
             return;
         }
         self.enter_recovery(flags & ECE != 0);
-        self.out.rexmit = Rexmit::Lost;
+        self.out.want_lost();
     }
 
     fn identify_loss(&mut self, state: &mut AckState) {
@@ -389,7 +388,7 @@ impl Connection {
             } else if flags & SND_UNA_ADVANCED != 0 && !recovered {
                 self.tx.high_seq = self.tx.snd_nxt;
                 if (self.buf.unsent() > 0 || self.fin_unsent()) && self.tx.wnd_end().after(self.tx.snd_nxt) {
-                    self.out.rexmit = Rexmit::New;
+                    self.out.want_new();
                     return;
                 }
                 self.tx.frto = false;
@@ -406,7 +405,7 @@ impl Connection {
                 self.tx.reset_reno_sack();
             }
         }
-        self.out.rexmit = Rexmit::Lost;
+        self.out.want_lost();
     }
 
     /// The echoed timestamp is older than the first retransmission (RFC 3522), or nothing was retransmitted after all.

@@ -26,9 +26,9 @@ pub(crate) enum Push {
 
 impl Connection {
     /// Sends a segment again. `counted`: as a retransmission of loss recovery, not as a probe.
-    pub(crate) fn retransmit(&mut self, at: u32, counted: bool) -> Option<Transmit> {
+    pub(crate) fn retransmit(&mut self, at: u32, counted: bool, to: &mut Transmit) -> bool {
         if self.rtx.is_empty() || at == self.rtx.end() {
-            return None;
+            return false;
         }
         let (seq, len) = {
             let sent = self.rtx.get(at);
@@ -36,7 +36,7 @@ impl Connection {
         };
         let open = (self.tx.wnd_end() - seq) as i32;
         if open <= 0 && seq != self.tx.snd_una {
-            return None;
+            return false;
         }
         let most = if open <= 0 { self.tx.mss } else { (open as u32).min(self.tx.mss.max(1)) };
         if len > most && self.rtx.split(at, seq + most) {
@@ -48,7 +48,7 @@ impl Connection {
         }
         if self.flags.local_drop {
             self.retransmission_refused(at, counted);
-            return None;
+            return false;
         }
         let mut sent = self.rtx.get(at).clone();
         sent.sent_us = now;
@@ -60,15 +60,16 @@ impl Connection {
             self.tx.undo_retrans = self.tx.undo_retrans.max(0) + 1;
         }
         sent.in_flight = self.tx.in_flight();
-        let segment = self.data_segment(&sent);
+        self.data_segment(&sent, &mut to.segment);
         self.tx.total_retrans += 1;
         self.tx.bytes_retrans += u64::from(sent.data_len());
         let len = sent.data_len();
         *self.rtx.get_mut(at) = sent;
         self.rtx.touch(at);
         self.data_left(len);
-        let ecn = if self.cc.needs_ecn() && self.flags.ecn { Ecn::Ect0 } else { Ecn::NotCapable };
-        Some(Transmit { segment, ecn, is_retransmit: true })
+        to.ecn = if self.flags.ecn && self.cc.needs_ecn() { Ecn::Ect0 } else { Ecn::NotCapable };
+        to.is_retransmit = true;
+        true
     }
 
     /// The host's own queue refuses a retransmission: it counts as tried.
@@ -100,12 +101,12 @@ impl Connection {
     }
 
     /// The next segment that is lost and not yet resent, if the window has room.
-    pub(crate) fn retransmit_lost(&mut self) -> Option<Transmit> {
+    pub(crate) fn retransmit_lost(&mut self, to: &mut Transmit) -> bool {
         if self.tx.packets_out == 0 || self.tx.retrans_out >= self.tx.lost_out {
-            return None;
+            return false;
         }
         if self.tx.in_flight() >= self.tx.cwnd || self.pacing_blocks() {
-            return None;
+            return false;
         }
         let head = self.rtx.begin();
         let mut at = self.tx.retransmit_hint;
@@ -122,42 +123,44 @@ impl Connection {
         self.tx.retransmit_hint = at;
         if at == self.rtx.end() {
             self.tx.retransmit_hint = NIL;
-            return None;
+            return false;
         }
-        let transmit = self.retransmit(at, true)?;
+        if !self.retransmit(at, true, to) {
+            return false;
+        }
         if self.tx.in_cwnd_reduction() {
             self.tx.prr_out += 1;
         }
         if at == self.rtx.begin() && self.timers.pending != Pending::Reorder {
             self.arm(Pending::Retransmit, Us::from(self.tx.rtt.rto_us));
         }
-        Some(transmit)
+        true
     }
 
     /// New data beyond the window if there is any, else the last segment again (RFC 8985 section 7.3).
-    pub(crate) fn send_loss_probe(&mut self) -> Option<Transmit> {
+    pub(crate) fn send_loss_probe(&mut self, to: &mut Transmit) -> bool {
         if self.tx.packets_out == 0 {
-            return None;
+            return false;
         }
-        let mut transmit = None;
+        let mut transmitted = false;
         if self.tx.tlp_high_seq.is_none() {
             self.tx.tlp_retrans = false;
             let fits = (self.tx.snd_nxt + self.next_segment_len()).at_or_before(self.tx.wnd_end());
             if (self.buf.unsent() > 0 || self.fin_unsent()) && fits {
-                transmit = self.new_data(Push::Probe);
+                transmitted = self.new_data(Push::Probe, to);
                 self.end_burst();
             } else {
-                transmit = self.retransmit(self.rtx.end().wrapping_sub(1), false);
-                self.tx.tlp_retrans = transmit.is_some();
+                transmitted = self.retransmit(self.rtx.end().wrapping_sub(1), false, to);
+                self.tx.tlp_retrans = transmitted;
             }
         }
         self.timers.pending = Pending::LossProbe;
-        if transmit.is_some() {
+        if transmitted {
             self.tx.tlp_high_seq = Some(self.tx.snd_nxt);
             self.timers.pending = Pending::None;
         }
         self.rearm_rto();
-        transmit
+        transmitted
     }
 
     /// Sequence space of the next new segment.
@@ -169,48 +172,49 @@ impl Connection {
     }
 
     /// The next segment of new data, if congestion window, peer's window, pacing and Nagle's rule let it go.
-    pub(crate) fn new_data(&mut self, push: Push) -> Option<Transmit> {
+    pub(crate) fn new_data(&mut self, push: Push, to: &mut Transmit) -> bool {
         if self.buf.unsent() == 0 && !self.fin_unsent() {
-            return None;
+            return false;
         }
         let (len, fin) = if self.out.chunk > 0 {
             self.rest_of_chunk()
         } else {
             if self.rare.is_some()
-                && let Some(outcome) = self.before_new_data(push)
+                && let Some(outcome) = self.before_new_data(push, to)
             {
                 return outcome;
             }
-            self.next_new_data(push)?
+            let Some(next) = self.next_new_data(push) else { return false };
+            next
         };
         if self.flags.local_drop {
             // The host's own queue refuses it: it stays unsent, and that is a sign of congestion.
             self.out.chunk = 0;
             self.enter_cwr();
-            return None;
+            return false;
         }
-        let mut transmit = self.send_new(len, fin);
+        self.send_new(len, fin, to);
         if push == Push::Wakeup {
-            transmit.segment.flags |= TcpFlags::PSH;
+            to.segment.flags |= TcpFlags::PSH;
         }
-        Some(transmit)
+        true
     }
 
     /// What is rarely asked for: probes of the path MTU.
-    fn before_new_data(&mut self, push: Push) -> Option<Option<Transmit>> {
+    fn before_new_data(&mut self, push: Push, to: &mut Transmit) -> Option<bool> {
         if self.flags.local_drop || !matches!(push, Push::Normal | Push::Now) {
             return None;
         }
-        match self.probe_mtu() {
+        match self.probe_mtu(to) {
             Probe::No => None,
-            Probe::Wait => Some(None),
-            Probe::Sent(transmit) => Some(Some(*transmit)),
+            Probe::Wait => Some(false),
+            Probe::Sent => Some(true),
         }
     }
 
     /// A new segment leaves.
     #[inline]
-    pub(crate) fn send_new(&mut self, len: u32, fin: bool) -> Transmit {
+    pub(crate) fn send_new(&mut self, len: u32, fin: bool, to: &mut Transmit) {
         let (seq, now) = (self.tx.snd_nxt, self.tx.now_us);
         let end = seq + len + u32::from(fin);
         let mut sent = Sent::new(seq, end, if fin { FIN } else { 0 });
@@ -221,13 +225,14 @@ impl Connection {
         self.tx.rate_sent(&mut sent);
         sent.in_flight = self.tx.in_flight() + 1;
         sent.push = len > 0 && self.is_pushed(len);
-        let mut segment = self.data_segment(&sent);
+        self.data_segment(&sent, &mut to.segment);
         if self.out.chunk_pushes && self.out.chunk == 0 {
             // The end of a large segment is pushed, but not again when it is resent.
             self.out.chunk_pushes = false;
-            segment.flags |= TcpFlags::PSH;
+            to.segment.flags |= TcpFlags::PSH;
         }
-        let ecn = self.mark_new_data(&mut segment);
+        to.ecn = self.mark_new_data(&mut to.segment);
+        to.is_retransmit = false;
         let first = self.tx.packets_out == 0;
         self.rtx.push(sent);
         self.tx.packets_out += 1;
@@ -244,7 +249,6 @@ impl Connection {
             self.rearm_rto();
         }
         self.busy.switch(now, 1);
-        Transmit { segment, ecn, is_retransmit: false }
     }
 
     /// Bytes and FIN of the next segment, once all rules let it go.
@@ -294,7 +298,7 @@ impl Connection {
 
     /// The segment of a record, with its data.
     #[inline(always)]
-    fn data_segment(&mut self, sent: &Sent) -> TcpSegment {
+    fn data_segment(&mut self, sent: &Sent, segment: &mut TcpSegment) {
         let mut flags = self.plain_flags();
         if sent.is(FIN) {
             flags |= TcpFlags::FIN;
@@ -304,16 +308,17 @@ impl Connection {
         if sent.push {
             flags |= TcpFlags::PSH;
         }
-        let mut segment = self.header(sent.seq, flags);
+        self.header(sent.seq, flags, segment);
         // SACK blocks must not push a full segment over the path's limit.
-        let spare = (self.tx.mss - len.min(self.tx.mss)) as usize;
-        while !segment.options.sack.is_empty() && 4 + 8 * segment.options.sack.len() > spare {
-            segment.options.sack.pop();
+        if !segment.options.sack.is_empty() {
+            let spare = (self.tx.mss - len.min(self.tx.mss)) as usize;
+            while !segment.options.sack.is_empty() && 4 + 8 * segment.options.sack.len() > spare {
+                segment.options.sack.pop();
+            }
         }
         if len > 0 {
             segment.payload = self.buf.read(position, len);
         }
-        segment
     }
 
     /// The end of what is queued or of a source's block.

@@ -1,6 +1,7 @@
 //! Timers: one for retransmission, probes and reordering (RFC 6298 section 5), one for delayed acknowledgments, one for
 //! keepalive and the ends of connections, one for pacing.
 
+use crate::output::todo;
 use crate::clock::{Us, expiry};
 use crate::congestion::CcEvent;
 use crate::receiver::{ACK_TIMER, ATO_MIN_US};
@@ -119,7 +120,7 @@ impl Connection {
             self.timers.compress = Us::MAX;
             if self.rx.compressed_acks > 0 {
                 self.rx.compressed_acks = 0;
-                self.out.ack = true;
+                self.out.want(todo::ACK);
             }
         }
         if self.timers.rtx <= now_us {
@@ -130,7 +131,7 @@ impl Connection {
         }
         if self.timers.pace <= now {
             self.timers.pace = Instant::MAX;
-            self.out.push = true;
+            self.out.want(todo::PUSH);
             if self.tx.lost_out > self.tx.retrans_out {
                 self.out.want_lost();
             }
@@ -143,7 +144,7 @@ impl Connection {
         match pending {
             Pending::None => {}
             Pending::Reorder => self.on_reorder_timer(),
-            Pending::LossProbe => self.out.loss_probe = true,
+            Pending::LossProbe => self.out.want(todo::LOSS_PROBE),
             Pending::Retransmit => self.on_retransmit_timer(),
             Pending::WindowProbe => self.on_window_probe_timer(),
         }
@@ -161,7 +162,7 @@ impl Connection {
         } else {
             self.rx.ato_us = (self.rx.ato_us << 1).min(self.tx.rtt.rto_us);
         }
-        self.out.ack = true;
+        self.out.want(todo::ACK);
     }
 
     /// The retransmission timer has expired (RFC 6298 section 5.4 to 5.7).
@@ -197,7 +198,7 @@ impl Connection {
             self.arm(Pending::Retransmit, crate::probes::LOCAL_RETRY_US);
             return;
         }
-        self.out.head = true;
+        self.out.want(todo::HEAD);
         self.tx.backoff = self.tx.backoff.saturating_add(1);
         let rto = (Us::from(self.tx.rtt.rto_us) << 1).min(self.config.rto_max.as_us());
         self.tx.rtt.rto_us = rto as u32;

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use tidewire_l4_transport::{Connection, TcpConfig};
+use tidewire_l4_transport::{Connection, TcpConfig, Transmit};
 use tidewire_units::{Instant, Interest, Refusal, SocketId, WaitToken};
 use tidewire_wire::Endpoint;
 
@@ -35,6 +35,8 @@ pub struct Sockets {
     next_port: u16,
     pub(crate) next_echo: u16,
     pub(crate) salt: u64,
+    /// The segment that is being sent: its place is used again and again.
+    pub(crate) transmit: Transmit,
 }
 
 pub(crate) struct Socket {
@@ -85,6 +87,7 @@ impl Sockets {
             next_port: FIRST_EPHEMERAL,
             next_echo: 1,
             salt,
+            transmit: Transmit::default(),
         }
     }
 

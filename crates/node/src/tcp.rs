@@ -310,10 +310,11 @@ impl Sockets {
     pub(crate) fn drive(&mut self, id: u32, stack: &mut IpStack, cx: &mut Context<'_>) {
         let Some(Some(socket)) = self.slots.get_mut(id as usize) else { return };
         let Socket { waiters, kind: Kind::Tcp(tcp) } = &mut **socket else { return };
-        while let Some(transmit) = tcp.conn.poll_transmit(cx.now) {
+        let transmit = &mut self.transmit;
+        while tcp.conn.poll_transmit_into(cx.now, transmit) {
             let mut header = stack.header(tcp.local.addr, tcp.remote.addr, transmit.ecn);
             header.dscp = tcp.dscp;
-            let mut packet = cx.packets.insert_tcp(&header, transmit.segment, tcp.flow_hash, cx.now);
+            let mut packet = cx.packets.insert_tcp(&header, &mut transmit.segment, tcp.flow_hash, cx.now);
             if transmit.is_retransmit {
                 packet.set_retransmission();
             }
@@ -415,10 +416,10 @@ impl Sockets {
             return self.drive(id, stack, cx);
         }
         cx.end(packet, Cause::NoSocket);
-        if let Some(reset) = reset_for(&segment) {
+        if let Some(mut reset) = reset_for(&segment) {
             let header = stack.header(local.addr, remote.addr, Ecn::NotCapable);
             let hash = flow_hash(Protocol::TCP.0, local.addr, local.port, remote.addr, remote.port);
-            let answer = cx.packets.insert_tcp(&header, reset, hash, cx.now);
+            let answer = cx.packets.insert_tcp(&header, &mut reset, hash, cx.now);
             stack.output(answer, cx);
         }
     }

@@ -97,17 +97,17 @@ impl Packets {
         &mut self.bodies[hot.body as usize]
     }
 
-    /// A TCP segment as a packet. `header` gives addresses and IP fields; MAC addresses are set when it is sent.
+    /// A TCP segment as a packet; its payload is taken. `header` gives addresses and IP fields; MAC addresses are set when it is sent.
     #[inline]
     pub fn insert_tcp(
         &mut self,
         header: &Ipv4Header,
-        mut segment: TcpSegment,
+        segment: &mut TcpSegment,
         flow_hash: u32,
         now: Instant,
     ) -> Hot {
         let payload = std::mem::take(&mut segment.payload);
-        let content = || Content::Tcp(PackedTcp::pack(&segment, now));
+        let content = || Content::Tcp(PackedTcp::pack(segment, now));
         self.insert(header, HotKind::Tcp, segment.header_len(), content, payload, flow_hash)
     }
 
@@ -176,7 +176,7 @@ impl Packets {
                 if !PackedTcp::fits(&segment.options) {
                     return None;
                 }
-                self.insert_tcp(header, segment.clone(), flow_hash, now)
+                self.insert_tcp(header, &mut segment.clone(), flow_hash, now)
             }
             Net::Ipv4(header, Transport::Udp(udp, payload)) => {
                 self.insert_udp(header, *udp, payload.clone(), flow_hash, now)

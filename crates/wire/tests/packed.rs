@@ -32,10 +32,10 @@ proptest! {
     }
 
     #[test]
-    fn the_sending_time_is_kept_where_there_is_room(segment in segment(), ps: u64) {
+    fn the_sending_time_is_kept_where_there_is_room(mut segment in segment(), ps: u64) {
         let mut packets = Packets::new();
         let room = segment.options.sack.len() < 3;
-        let hot = packets.insert_tcp(&header(), segment, 0, Instant::from_ps(ps));
+        let hot = packets.insert_tcp(&header(), &mut segment, 0, Instant::from_ps(ps));
         prop_assert_eq!(packets.sent_at(&hot), room.then_some(Instant::from_ps(ps)));
     }
 }
@@ -67,7 +67,7 @@ fn a_copy_lives_on_when_its_original_ends() {
 #[test]
 fn released_slots_are_used_again_last_in_first_out() {
     let mut packets = Packets::new();
-    let insert = |packets: &mut Packets| packets.insert_tcp(&header(), full_segment(), 0, Instant::ZERO);
+    let insert = |packets: &mut Packets| packets.insert_tcp(&header(), &mut full_segment(), 0, Instant::ZERO);
     let (first, second) = (insert(&mut packets), insert(&mut packets));
     packets.release(first);
     packets.release(second);
@@ -126,9 +126,9 @@ fn the_wire_check_finds_a_packet_that_bytes_cannot_carry() {
     let mut packets = Packets::new();
     let mut late_mss = full_segment();
     late_mss.options.mss = Some(1460);
-    let hot = packets.insert_tcp(&header(), late_mss, 0, Instant::ZERO);
+    let hot = packets.insert_tcp(&header(), &mut late_mss, 0, Instant::ZERO);
     assert!(packets.check_wire(&hot, LinkLayer::Ethernet).unwrap_err().contains("became"));
-    let mut hot = packets.insert_tcp(&header(), full_segment(), 0, Instant::ZERO);
+    let mut hot = packets.insert_tcp(&header(), &mut full_segment(), 0, Instant::ZERO);
     hot.len -= 1;
     assert!(packets.check_wire(&hot, LinkLayer::Ethernet).unwrap_err().contains("1499 bytes"));
 }
