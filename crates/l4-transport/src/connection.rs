@@ -1,8 +1,8 @@
 //! A TCP connection as the hosts see it: construction, the application's calls, and what can be read off it.
 
-use crate::output::todo;
 use crate::clock::{Us, instant, span};
 use crate::congestion::Controller;
+use crate::output::todo;
 use crate::output::{Output, Source};
 use crate::receiver::Receiver;
 use crate::rtx::RtxQueue;
@@ -101,8 +101,8 @@ pub(crate) struct Busy {
     pub busy_us: u32,
     pub rwnd_us: u32,
     pub sndbuf_us: u32,
-    since_us: Us,
-    kind: u8,
+    pub since_us: Us,
+    pub kind: u8,
 }
 
 impl Busy {
@@ -560,10 +560,22 @@ impl Connection {
         self.timers.foreground() == Us::MAX && self.timers.pace == Instant::MAX
     }
 
-    /// Heap bytes held, for the accounting of idle connections.
+    /// Heap bytes held, the shared settings excepted.
     pub fn heap_bytes(&self) -> usize {
+        let boxed =
+            |segment: &Option<Box<TcpSegment>>| segment.as_ref().map_or(0, |segment| size_of_val(&**segment));
         let ooo = self.rx.ooo.as_ref().map_or(0, |ooo| ooo.heap_bytes() + size_of_val(&**ooo));
         let queue = self.rx.queue.capacity() * size_of::<Payload>();
-        self.rtx.heap_bytes() + ooo + queue
+        let source = self.out.source.as_ref().map_or(0, |source| size_of_val(&**source));
+        let cache = self.tx.sack_cache.as_ref().map_or(0, |cache| size_of_val(&**cache));
+        let rare = self.rare.as_ref().map_or(0, |rare| size_of_val(&**rare));
+        self.rtx.heap_bytes()
+            + self.buf.heap_bytes()
+            + ooo
+            + queue
+            + source
+            + cache
+            + rare
+            + boxed(&self.out.ready)
     }
 }

@@ -1,7 +1,7 @@
 //! Opening a connection (RFC 9293 sections 3.5 and 3.10.7.3), with its options and retransmissions.
 
-use crate::output::todo;
 use crate::clock::Us;
+use crate::output::todo;
 use crate::timers::Pending;
 use crate::window::initial_window;
 use crate::{Connection, EcnMode, Event, State, TcpConfig, TcpError};

@@ -1,8 +1,8 @@
 //! A segment arrives: the checks and their order (RFC 9293 section 3.10.7, RFC 7323 section 5, RFC 5961).
 
-use crate::output::todo;
 use crate::ack::WIN_UPDATE;
 use crate::clock::Us;
+use crate::output::todo;
 use crate::{Connection, Discards, Event, State, TcpError, Unreachable};
 use tidewire_units::Instant;
 use tidewire_wire::{Ecn, Seq, TcpFlags, TcpSegment};
@@ -189,8 +189,8 @@ impl Connection {
         let flags = segment.flags;
         if self.paws_rejects(segment, flags.rst()) || !self.in_plain_window(segment) {
             if !self.rate_limited(segment) {
-            self.out.want(todo::ACK);
-        }
+                self.out.want(todo::ACK);
+            }
             return true;
         }
         if flags.rst() {

@@ -20,6 +20,7 @@
 //! | `mtu.rs` | probing for the path MTU |
 //! | `rtt.rs`, `rate.rs`, `minmax.rs` | RTO estimator, delivery-rate samples, windowed filters |
 //! | `timers.rs`, `probes.rs`, `clock.rs` | timers; window and keepalive probes; microseconds and timer slack |
+//! | `folded.rs` | [`Folded`]: a connection at rest in a few hundred bytes |
 //! | `config.rs`, `info.rs`, `error.rs` | [`TcpConfig`], [`TcpInfo`], [`TcpError`] |
 //! | `congestion/` | [`congestion::CongestionControl`] and one file per algorithm |
 //! | `reset.rs`, `udp.rs` | resets for stray segments; [`UdpSocket`] |
@@ -32,6 +33,7 @@ mod config;
 pub mod congestion;
 mod connection;
 mod error;
+mod folded;
 mod handshake;
 mod info;
 mod input;
@@ -62,6 +64,7 @@ pub use config::{EcnMode, Keepalive, MtuProbing, Profile, TcpConfig, TimerSlack}
 pub use congestion::{CcKind, Sender};
 pub use connection::{Connection, Transmit};
 pub use error::{TcpError, Unreachable};
+pub use folded::Folded;
 pub use info::{CaState, Discards, TcpInfo};
 pub use reset::reset_for;
 pub use state::{Event, State, TRANSITIONS};

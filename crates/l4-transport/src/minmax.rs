@@ -24,6 +24,14 @@ impl MinMax {
         self.best[0].value
     }
 
+    /// Writes or reads everything; see [`crate::Folded`].
+    pub fn pass(&mut self, pass: &mut crate::folded::Pass<'_>) {
+        for sample in &mut self.best {
+            pass.u32(&mut sample.at);
+            pass.u32(&mut sample.value);
+        }
+    }
+
     /// Forgets the past.
     pub fn reset(&mut self, at: u64, value: u32) -> u32 {
         *self = MinMax::new(at, value);

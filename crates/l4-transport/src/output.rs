@@ -37,7 +37,7 @@ pub(crate) mod todo {
 }
 
 /// Where a synthetic source stands, in bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Source {
     pub sent: u64,
     pub pushed: u64,

@@ -1,7 +1,7 @@
 //! Probes of a closed window and of a silent peer, and the ends of connections (RFC 9293 sections 3.8.4, 3.8.6.1, 3.10.8).
 
-use crate::output::todo;
 use crate::clock::Us;
+use crate::output::todo;
 use crate::timers::Pending;
 use crate::{Connection, State, TcpError};
 

@@ -1,8 +1,8 @@
 //! Data arrives: in order, out of order, twice; and when it is acknowledged (RFC 9293 section 3.10.7.4, RFC 5681 section 4.2).
 
-use crate::output::todo;
 use crate::clock::Us;
 use crate::congestion::CcEvent;
+use crate::output::todo;
 use crate::receiver::{ACK_NOW, ACK_PUSHED, ACK_PUSHED2, ACK_SCHED, ACK_TIMER, ATO_MIN_US, MAX_QUICKACKS};
 use crate::window::charge;
 use crate::{Connection, Event, State};

@@ -46,6 +46,11 @@ impl SendBuf {
         self.queued
     }
 
+    /// Nothing is queued, to be sent or to be acknowledged.
+    pub const fn is_empty(&self) -> bool {
+        self.queued == 0 && self.unsent == 0 && self.unacked == 0
+    }
+
     /// Appends bytes behind all others. Nothing can follow an endless source.
     pub fn push(&mut self, payload: Payload) {
         debug_assert!(self.unsent != u64::MAX, "bytes behind an endless source");
@@ -177,6 +182,11 @@ impl SendBuf {
         }
         bytes.resize(want, 0);
         Payload::Data(bytes.freeze())
+    }
+
+    /// Heap bytes held, the data itself excepted.
+    pub fn heap_bytes(&self) -> usize {
+        self.chunks.capacity() * size_of::<Payload>()
     }
 
     /// Forgets everything.

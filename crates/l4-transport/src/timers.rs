@@ -1,9 +1,9 @@
 //! Timers: one for retransmission, probes and reordering (RFC 6298 section 5), one for delayed acknowledgments, one for
 //! keepalive and the ends of connections, one for pacing.
 
-use crate::output::todo;
 use crate::clock::{Us, expiry};
 use crate::congestion::CcEvent;
+use crate::output::todo;
 use crate::receiver::{ACK_TIMER, ATO_MIN_US};
 use crate::{Connection, State, TcpError};
 use tidewire_units::Instant;

@@ -621,14 +621,6 @@ fn a_segment_for_no_connection_is_reset() {
 }
 
 #[test]
-fn an_idle_connection_is_small() {
-    let peer = Peer::established(TcpConfig::linux());
-    let bytes = size_of::<Connection>() + peer.end.heap_bytes();
-    println!("an idle connection takes {bytes} bytes");
-    assert!(bytes <= 1_010, "{bytes}");
-}
-
-#[test]
 fn what_is_dropped_is_counted_by_cause() {
     let mut peer = Peer::established(plain());
     peer.put("F", 1, 0, 0, 1000);

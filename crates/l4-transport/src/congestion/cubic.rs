@@ -71,6 +71,44 @@ impl Cubic {
         }
     }
 
+    /// All that it remembers is in [`Cubic::pass`].
+    pub const fn is_plain(&self) -> bool {
+        self.plus_plus.is_none()
+    }
+
+    /// Writes or reads everything; see [`crate::Folded`].
+    pub fn pass(&mut self, p: &mut crate::folded::Pass<'_>) {
+        let Cubic {
+            cnt,
+            w_max,
+            last_cwnd,
+            last_tick,
+            origin_point,
+            k,
+            delay_min_us,
+            epoch_start,
+            ack_cnt,
+            w_est,
+            sample_cnt,
+            found,
+            hystart,
+            detects: (trains, delays),
+            paced,
+            round_start_us,
+            last_ack_us,
+            end_seq,
+            curr_rtt_us,
+            plus_plus: _,
+        } = self;
+        let words = [cnt, w_max, last_cwnd, origin_point, k, delay_min_us, ack_cnt, w_est, curr_rtt_us];
+        words.into_iter().for_each(|word| p.u32(word));
+        [last_tick, epoch_start].into_iter().for_each(|ticks| p.u64(ticks));
+        [round_start_us, last_ack_us].into_iter().for_each(|time| p.time(time));
+        p.u8(sample_cnt);
+        p.bools([found, hystart, trains, delays, paced]);
+        p.sent(end_seq);
+    }
+
     fn reset(&mut self) {
         self.cnt = 0;
         self.w_max = 0;

@@ -21,6 +21,11 @@ impl Reno {
             per_ack: config.is_rfc(),
         }
     }
+
+    /// It remembers nothing.
+    pub const fn is_plain(&self) -> bool {
+        self.hystart.is_none()
+    }
 }
 
 impl CongestionControl for Reno {
