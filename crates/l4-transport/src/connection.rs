@@ -378,6 +378,11 @@ impl Connection {
         self.out.clear(0);
     }
 
+    /// When anything happened to the connection last.
+    pub fn touched(&self) -> Instant {
+        self.out.now
+    }
+
     /// The local endpoint.
     pub fn local(&self) -> Endpoint {
         self.local

@@ -85,7 +85,7 @@ impl Sockets {
             port if self.udp_ports.contains_key(&port) => return Err(Refusal::InUse),
             port => port,
         };
-        let id = self.add(Kind::Udp(UdpSock {
+        let id = self.add(Kind::Udp(Box::new(UdpSock {
             port,
             peer: None,
             flow: NO_FLOW,
@@ -96,7 +96,7 @@ impl Sockets {
             path: None,
             queue: UdpSocket::new(UdpSocket::DEFAULT_RCVBUF),
             error: None,
-        }));
+        })));
         self.udp_ports.insert(port, id);
         Ok(SocketId(id))
     }

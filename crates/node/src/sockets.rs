@@ -1,11 +1,12 @@
 //! A host's sockets: who has which port, whose timer is next, who waits for what.
 
 use crate::datagram::{EchoSocket, UdpSock};
+use crate::resting::Resting;
 use crate::tcp::{Listener, TcpSock, Tuple};
 use crate::{Context, IpStack, NO_FLOW, Progress};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use tidewire_l4_transport::{Connection, TcpConfig, Transmit};
 use tidewire_units::{Instant, Interest, Refusal, SocketId, WaitToken};
@@ -17,7 +18,7 @@ const FIRST_EPHEMERAL: u16 = 49_152;
 /// All sockets of one host.
 pub struct Sockets {
     /// By socket id; ids are never reused, so that a stale handle finds nothing.
-    pub(crate) slots: Vec<Option<Box<Socket>>>,
+    pub(crate) slots: Vec<Option<Socket>>,
     pub(crate) connections: FxHashMap<Tuple, u32>,
     /// The connection that the latest segment was for.
     pub(crate) latest: Option<(Tuple, u32)>,
@@ -35,6 +36,8 @@ pub struct Sockets {
     next_port: u16,
     pub(crate) next_echo: u16,
     pub(crate) salt: u64,
+    /// Connections that came to rest, the latest last; those that stay at rest are folded.
+    pub(crate) resting: VecDeque<(u32, Instant)>,
     /// The segment that is being sent: its place is used again and again.
     pub(crate) transmit: Transmit,
 }
@@ -44,16 +47,35 @@ pub(crate) struct Socket {
     pub kind: Kind,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "connections are the many, and another box would cost each segment a look-up"
-)]
 pub(crate) enum Kind {
-    Unbound { config: Arc<TcpConfig>, port: u16 },
-    Listener(Listener),
-    Tcp(TcpSock),
-    Udp(UdpSock),
+    Unbound {
+        config: Arc<TcpConfig>,
+        port: u16,
+    },
+    Listener(Box<Listener>),
+    Tcp(Box<TcpSock>),
+    /// A TCP connection that nothing has happened to for a while.
+    Resting(Box<Resting>),
+    Udp(Box<UdpSock>),
     Echo(EchoSocket),
+}
+
+/// What a view borrows, or unfolds for the occasion.
+pub enum Seen<'a> {
+    /// As it is.
+    Awake(&'a Connection),
+    /// A likeness of one at rest.
+    Resting(Box<Connection>),
+}
+
+impl std::ops::Deref for Seen<'_> {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        match self {
+            Seen::Awake(conn) => conn,
+            Seen::Resting(conn) => conn,
+        }
+    }
 }
 
 /// What can be seen of a socket from outside.
@@ -63,7 +85,7 @@ pub enum SocketView<'a> {
     /// A listening TCP socket: port, and connections waiting to be accepted.
     Listener(u16, usize),
     /// A TCP connection: local and remote endpoint.
-    Tcp(Endpoint, Endpoint, &'a Connection),
+    Tcp(Endpoint, Endpoint, Seen<'a>),
     /// A UDP socket: port, peer if connected, and datagrams waiting to be read.
     Udp(u16, Option<Endpoint>, usize),
     /// An ICMP echo socket.
@@ -87,6 +109,7 @@ impl Sockets {
             next_port: FIRST_EPHEMERAL,
             next_echo: 1,
             salt,
+            resting: VecDeque::new(),
             transmit: Transmit::default(),
         }
     }
@@ -97,7 +120,10 @@ impl Sockets {
         Some(match &socket.kind {
             Kind::Unbound { port, .. } => SocketView::Unbound(*port),
             Kind::Listener(listener) => SocketView::Listener(listener.port, listener.queue.len()),
-            Kind::Tcp(tcp) => SocketView::Tcp(tcp.local, tcp.remote, &tcp.conn),
+            Kind::Tcp(tcp) => SocketView::Tcp(tcp.local, tcp.remote, Seen::Awake(&tcp.conn)),
+            Kind::Resting(rest) => {
+                SocketView::Tcp(rest.local, rest.remote, Seen::Resting(Box::new(rest.conn.unfold())))
+            }
             Kind::Udp(udp) => SocketView::Udp(udp.port, udp.peer, udp.waiting()),
             Kind::Echo(_) => SocketView::Echo,
         })
@@ -143,7 +169,8 @@ impl Sockets {
                 self.listeners.remove(&port);
                 // Connections that nobody will accept are reset, as Linux does.
                 let children = self.slots.iter().enumerate().filter_map(|(child, slot)| {
-                    let half_open = matches!(slot.as_deref()?.kind, Kind::Tcp(TcpSock { listener: Some(of), .. }) if of == id.0);
+                    let half_open =
+                        matches!(&slot.as_ref()?.kind, Kind::Tcp(tcp) if tcp.listener == Some(id.0));
                     half_open.then_some(child as u32)
                 });
                 let children: Vec<u32> = waiting.into_iter().chain(children).collect();
@@ -159,6 +186,8 @@ impl Sockets {
                 self.latest_udp = None;
                 self.forget(id, cx);
             }
+            // `socket_mut` has woken it.
+            Kind::Resting(_) => {}
             Kind::Echo(echo) => {
                 let id_field = echo.id;
                 self.echo_ids.remove(&id_field);
@@ -227,18 +256,25 @@ impl Sockets {
     }
 
     pub(crate) fn add(&mut self, kind: Kind) -> u32 {
-        self.slots.push(Some(Box::new(Socket { waiters: Vec::new(), kind })));
+        self.slots.push(Some(Socket { waiters: Vec::new(), kind }));
         self.slots.len() as u32 - 1
     }
 
+    /// The socket, awake.
     pub(crate) fn socket_mut(&mut self, id: SocketId) -> Option<&mut Socket> {
-        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+        let socket = self.slots.get_mut(id.0 as usize)?.as_mut()?;
+        if let Kind::Resting(_) = socket.kind {
+            socket.kind.wake();
+        }
+        Some(socket)
     }
 
     #[inline]
     pub(crate) fn tcp_mut(&mut self, id: u32) -> Option<&mut TcpSock> {
-        match &mut self.slots.get_mut(id as usize)?.as_deref_mut()?.kind {
+        let kind = &mut self.slots.get_mut(id as usize)?.as_mut()?.kind;
+        match kind {
             Kind::Tcp(tcp) => Some(tcp),
+            Kind::Resting(_) => kind.wake(),
             _ => None,
         }
     }
@@ -260,7 +296,7 @@ impl Sockets {
         if let Some(Some(socket)) = self.slots.get_mut(id as usize)
             && !socket.waiters.is_empty()
         {
-            let Socket { waiters, kind } = &mut **socket;
+            let Socket { waiters, kind } = socket;
             waiters.retain(|(interest, token)| {
                 let ready = kind.is_ready(*interest);
                 if ready {
@@ -288,6 +324,7 @@ impl Kind {
     fn is_ready(&self, interest: Interest) -> bool {
         match self {
             Kind::Tcp(tcp) => tcp.is_ready(interest),
+            Kind::Resting(rest) => rest.is_ready(interest),
             Kind::Listener(listener) => interest == Interest::Incoming && !listener.queue.is_empty(),
             Kind::Udp(udp) => interest != Interest::Readable || udp.has_datagram(),
             Kind::Echo(echo) => interest != Interest::Readable || !echo.events.is_empty(),

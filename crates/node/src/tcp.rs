@@ -48,8 +48,10 @@ pub(crate) struct TcpSock {
     /// The listener whose accept queue it belongs in, until it is there.
     pub listener: Option<u32>,
     /// Stream bytes already reported to the flow.
-    reported: u64,
-    reported_end: bool,
+    pub reported: u64,
+    pub reported_end: bool,
+    /// It is among those that came to rest.
+    pub resting: bool,
 }
 
 pub(crate) struct Listener {
@@ -118,7 +120,7 @@ impl Sockets {
         let Some(socket) = self.socket_mut(id) else { return Err(Refusal::Closed) };
         let Kind::Unbound { config, port: port @ 1.. } = &socket.kind else { return Err(Refusal::Invalid) };
         let (port, config) = (*port, config.clone());
-        socket.kind = Kind::Listener(Listener {
+        socket.kind = Kind::Listener(Box::new(Listener {
             port,
             config,
             backlog,
@@ -126,7 +128,7 @@ impl Sockets {
             queue: VecDeque::new(),
             is_sink: false,
             flows: FxHashMap::default(),
-        });
+        }));
         self.bound.remove(&port);
         self.listeners.insert(port, id.0);
         Ok(())
@@ -309,7 +311,7 @@ impl Sockets {
     #[inline]
     pub(crate) fn drive(&mut self, id: u32, stack: &mut IpStack, cx: &mut Context<'_>) {
         let Some(Some(socket)) = self.slots.get_mut(id as usize) else { return };
-        let Socket { waiters, kind: Kind::Tcp(tcp) } = &mut **socket else { return };
+        let Socket { waiters, kind: Kind::Tcp(tcp) } = socket else { return };
         let transmit = &mut self.transmit;
         while tcp.conn.poll_transmit_into(cx.now, transmit) {
             let mut header = stack.header(tcp.local.addr, tcp.remote.addr, transmit.ecn);
@@ -337,12 +339,17 @@ impl Sockets {
             cx.out.timers = true;
             self.timers.push(Reverse((next, id)));
         }
+        let rests = !tcp.resting && !foreground && tcp.conn.is_at_rest();
+        tcp.resting |= rests;
         let changes = tcp.listener.is_some() || tcp.is_sink && tcp.conn.eof() || tcp.conn.is_closed();
         if !waiters.is_empty() {
             self.wake_ready(id, cx);
         }
         if changes {
             self.drive_changes(id, stack, cx);
+        }
+        if rests {
+            self.note_rest(id, cx.now);
         }
     }
 
@@ -433,7 +440,7 @@ impl Sockets {
         remote: Endpoint,
         listener: Option<u32>,
     ) -> u32 {
-        let kind = Kind::Tcp(TcpSock {
+        let kind = Kind::Tcp(Box::new(TcpSock {
             dscp: conn.config().dscp,
             conn,
             local,
@@ -448,7 +455,8 @@ impl Sockets {
             listener,
             reported: 0,
             reported_end: false,
-        });
+            resting: false,
+        }));
         let id = match slot {
             Some(id) => {
                 self.socket_mut(SocketId(id)).expect("the socket being connected").kind = kind;

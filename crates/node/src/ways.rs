@@ -53,7 +53,8 @@ impl Ways {
     /// The way of a packet, if it is known and holds at `now`.
     #[inline(always)]
     pub fn find(&self, now: Instant, packet: &Hot) -> Option<&Way> {
-        let Set([first, second]) = self.sets.get(packet.flow_hash as usize & self.sets.len().wrapping_sub(1))?;
+        let Set([first, second]) =
+            self.sets.get(packet.flow_hash as usize & self.sets.len().wrapping_sub(1))?;
         let is_of = |way: &Way| way.flow_hash == packet.flow_hash && way.dst == packet.dst;
         let way = if is_of(first) {
             first

@@ -207,7 +207,7 @@ impl World {
             Some(SocketView::Tcp(_, _, conn)) => Some(conn),
             _ => None,
         });
-        let info = conn.map(|conn| conn.info(self.now));
+        let info = conn.as_ref().map(|conn| conn.info(self.now));
         let name = |node| Value::from(self.plan.node(node).name.as_str());
         let ms = |x: Option<f64>| Value::from(x.map(|s| rounded(s * 1e3)));
         let lost = (spec.transport == Transport::Udp).then(|| self.packets_lost(flow));

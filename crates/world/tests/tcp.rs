@@ -211,3 +211,45 @@ fn an_endless_flow_fills_the_link() {
     assert!((9.0e6..9.42e6).contains(&goodput), "{goodput}");
     world.assert_balanced();
 }
+
+#[test]
+fn two_hundred_idle_connections_take_less_than_a_kibibyte_each_and_still_work() {
+    let mut pair = pair(LossModel::None);
+    let server = pair.listen(80);
+    let mut idle = Vec::new();
+    for _ in 0..200 {
+        let client = pair.world.tcp(pair.a, None);
+        pair.world.connect(pair.a, client, pair.at_b(80)).unwrap();
+        assert!(pair.wait(pair.a, client, Interest::Connected));
+        assert!(pair.wait(pair.b, server, Interest::Incoming));
+        let accepted = pair.world.accept(pair.b, server).unwrap();
+        pair.world.send(pair.a, client, Payload::from(pattern(5_000))).unwrap();
+        let mut got = 0;
+        while got < 5_000 {
+            assert!(pair.wait(pair.b, accepted, Interest::Readable));
+            got += pair.world.recv(pair.b, accepted, 10_000).unwrap().map_or(0, |payload| payload.len());
+        }
+        idle.push((client, accepted));
+    }
+    let later = pair.world.now() + Span::from_secs(10);
+    pair.world.wait(pair.main, later, &[]);
+    while !matches!(pair.world.run(&Limit::default()), Pause::Process(..)) {}
+    let bytes = |node, socket| pair.world.sockets(node).map_or(0, |sockets| sockets.bytes_of(socket));
+    let sizes: Vec<usize> = idle.iter().map(|(a, b)| bytes(pair.a, *a) + bytes(pair.b, *b)).collect();
+    let small = sizes.iter().filter(|size| **size <= 1_024).count();
+    assert!(small >= 160, "{small} of 200: {sizes:?}");
+    for (client, accepted) in [idle[0], idle[100], idle[199]] {
+        assert_eq!(
+            (pair.state(pair.a, client), pair.state(pair.b, accepted)),
+            ("ESTABLISHED".to_owned(), "ESTABLISHED".to_owned())
+        );
+        pair.world.send(pair.b, accepted, Payload::from(pattern(3_000))).unwrap();
+        let mut got = Vec::new();
+        while got.len() < 3_000 {
+            assert!(pair.wait(pair.a, client, Interest::Readable));
+            let more = pair.world.recv(pair.a, client, 10_000).unwrap();
+            got.extend(more.iter().flat_map(|payload| payload.to_bytes().to_vec()));
+        }
+        assert_eq!(got, pattern(3_000));
+    }
+}

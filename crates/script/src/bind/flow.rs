@@ -339,7 +339,7 @@ fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let flow = world.flow(id);
         let view = flow.socket.and_then(|socket| world.view(flow.spec.src, socket));
         match view {
-            Some(SocketView::Tcp(_, _, conn)) => info(lua, conn, world.now()).map(Some),
+            Some(SocketView::Tcp(_, _, conn)) => info(lua, &conn, world.now()).map(Some),
             _ => Ok(None),
         }
     })?;

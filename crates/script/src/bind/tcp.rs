@@ -183,7 +183,7 @@ fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let socket = this.borrow::<TcpHandle>()?;
         let world = sim.world()?;
         match world.view(socket.node, socket.id) {
-            Some(SocketView::Tcp(_, _, conn)) => info(lua, conn, world.now()).map(Some),
+            Some(SocketView::Tcp(_, _, conn)) => info(lua, &conn, world.now()).map(Some),
             _ => Ok(None),
         }
     })?;
