@@ -8,6 +8,8 @@ use tidewire_wire::Endpoint;
 
 /// So many connections of a host stay as they are when they come to rest: most will go on soon.
 const AWAKE: usize = 32;
+/// So many are looked at when another one comes to rest.
+const TRIES: usize = 4;
 
 /// A connection at rest; see [`TcpSock`], whose fields are kept.
 pub(crate) struct Resting {
@@ -40,6 +42,7 @@ impl Kind {
         if let Kind::Resting(rest) = self {
             let Resting { conn, local, remote, flow_hash, flow, receives_flow, is_sink, armed, reported } =
                 &**rest;
+            let conn = conn.unfold();
             *self = Kind::Tcp(Box::new(TcpSock {
                 dscp: conn.config().dscp,
                 conn,
@@ -86,23 +89,28 @@ impl Kind {
 }
 
 impl Sockets {
-    /// A connection has come to rest at `now`: the one that did so long before it is folded if nothing has happened to it since.
+    /// A connection has come to rest at `now`: of those that did so long before it, those are folded that nothing has
+    /// happened to since.
     pub(crate) fn note_rest(&mut self, id: u32, now: Instant) {
         self.resting.push_back((id, now));
-        if self.resting.len() <= AWAKE {
-            return;
+        for _ in 0..TRIES {
+            if self.resting.len() <= AWAKE {
+                return;
+            }
+            let Some((oldest, since)) = self.resting.pop_front() else { return };
+            let Some(Some(Socket { kind: kind @ Kind::Tcp(_), .. })) = self.slots.get_mut(oldest as usize)
+            else {
+                continue;
+            };
+            let Kind::Tcp(tcp) = kind else { return };
+            let touched = tcp.conn.touched();
+            if touched <= since {
+                tcp.resting = false;
+                kind.rest();
+            } else {
+                self.resting.push_back((oldest, touched));
+            }
         }
-        let Some((oldest, since)) = self.resting.pop_front() else { return };
-        let Some(Some(Socket { kind: kind @ Kind::Tcp(_), .. })) = self.slots.get_mut(oldest as usize) else {
-            return;
-        };
-        let Kind::Tcp(tcp) = kind else { return };
-        let touched = tcp.conn.touched();
-        if touched > since {
-            return self.resting.push_back((oldest, touched));
-        }
-        tcp.resting = false;
-        kind.rest();
     }
 
     /// Bytes that a connection and what belongs to it take, tables that find it by port or time excepted.
