@@ -2,6 +2,7 @@
 
 use crate::constants::{constant, number, shown};
 use crate::host::Host;
+use crate::readiness;
 use crate::script::{Arg, CallSpec};
 use crate::socket::{Kind, Socket};
 use crate::sockopt;
@@ -32,8 +33,13 @@ pub(crate) fn run(host: &mut Host, spec: &CallSpec, progress: &mut u64) -> Resul
     let arg = |at: usize| spec.args.get(at).unwrap_or(&Arg::Ellipsis);
     match spec.name.as_str() {
         "socket" => return socket(host, spec),
-        "socketpair" | "pipe" | "epoll_create" | "epoll_ctl" | "epoll_wait" | "poll" | "select"
-        | "sendfile" | "splice" | "open" => return Err(format!("call `{}`", spec.name)),
+        "poll" => return readiness::poll(host, spec, false),
+        "epoll_create" | "epoll_create1" => return epoll_create(host, spec),
+        "epoll_ctl" => return readiness::epoll_ctl(host, spec),
+        "epoll_wait" => return readiness::epoll_wait(host, spec, false),
+        "socketpair" | "pipe" | "select" | "sendfile" | "splice" | "open" | "cap_set" => {
+            return Err(format!("call `{}`", spec.name));
+        }
         _ => {}
     }
     let fd = i32::try_from(number(arg(0))?).map_err(|_| "descriptor".to_owned())?;
@@ -99,6 +105,14 @@ fn socket(host: &mut Host, spec: &CallSpec) -> Result<Return, Unsupported> {
     Ok(Return::Value(i64::from(fd)))
 }
 
+fn epoll_create(host: &mut Host, spec: &CallSpec) -> Result<Return, Unsupported> {
+    let fd = fresh_fd(host, spec);
+    let mut set = Socket::new(&host.settings);
+    set.kind = Kind::Epoll;
+    host.sockets.insert(fd, set);
+    Ok(Return::Value(i64::from(fd)))
+}
+
 /// The number that the script expects, as long as it is free.
 fn fresh_fd(host: &Host, spec: &CallSpec) -> i32 {
     let wanted = number(&spec.result).ok().and_then(|fd| i32::try_from(fd).ok()).filter(|fd| *fd >= 0);
@@ -146,6 +160,7 @@ fn connect(host: &mut Host, fd: i32) -> Return {
     let socket = &host.sockets[&fd];
     match socket.kind {
         Kind::Listening { .. } => Return::Error("EISCONN"),
+        Kind::Epoll => Return::Error("ENOTSOCK"),
         Kind::Fresh => {
             let (config, dscp, nonblocking) =
                 (socket.config(&host.settings), socket.dscp(), socket.nonblocking);
@@ -220,12 +235,15 @@ fn connected(host: &Host, fd: i32) -> Option<usize> {
 }
 
 const PEEK: i64 = 0x2;
+const TRUNC: i64 = 0x20;
 const DONTWAIT: i64 = 0x40;
 const NOSIGNAL: i64 = 0x4000;
 const MORE: i64 = 0x8000;
+const ZEROCOPY: i64 = 0x400_0000;
 
 fn receive(host: &mut Host, fd: i32, max: i64, flags: i64) -> Result<Return, Unsupported> {
-    if flags & !(PEEK | DONTWAIT | NOSIGNAL) != 0 {
+    // Truncating is reading without a place to put it.
+    if flags & !(PEEK | TRUNC | DONTWAIT | NOSIGNAL) != 0 {
         return Err(format!("receive flags {flags:#x}"));
     }
     let max = max.clamp(0, MAX_BYTES) as usize;
@@ -265,7 +283,7 @@ fn transmit(
     flags: i64,
     progress: &mut u64,
 ) -> Result<Return, Unsupported> {
-    if flags & !(DONTWAIT | NOSIGNAL | MORE) != 0 {
+    if flags & !(DONTWAIT | NOSIGNAL | MORE | ZEROCOPY) != 0 {
         return Err(format!("send flags {flags:#x}"));
     }
     let len = len.clamp(0, MAX_BYTES) as u64;
@@ -343,7 +361,7 @@ fn close(host: &mut Host, fd: i32) -> Return {
     let now = host.instant();
     let Some(socket) = host.sockets.remove(&fd) else { return Return::Error("EBADF") };
     match socket.kind {
-        Kind::Fresh => {}
+        Kind::Fresh | Kind::Epoll => {}
         Kind::Listening { .. } => {
             for at in 0..host.conns.len() {
                 if host.conns[at].listener == Some(fd) {

@@ -114,7 +114,7 @@ fn one(words: &[String], settings: &mut Settings) -> Result<Effect, String> {
             let seconds: f64 = args.first().and_then(|arg| arg.parse().ok()).ok_or_else(unknown)?;
             return Ok(Effect::Sleep((seconds.clamp(0.0, 1e6) * 1e6) as i64));
         }
-        "ethtool" | "true" | ":" | "sync" | "modprobe" | "set" => {}
+        "ethtool" | "true" | ":" | "sync" | "modprobe" | "set" | "cat" | "ss" => {}
         "nstat" if args.iter().all(|arg| arg.starts_with('-')) => {}
         _ if name.starts_with("sysctl_restore") || name.contains("restore") => {}
         "sh" | "bash" | "." | "source" if args.first().is_some_and(|arg| arg.contains("restore")) => {}
@@ -170,6 +170,9 @@ fn sysctl(settings: &mut Settings, args: &[&str]) -> Result<(), String> {
 fn route(settings: &mut Settings, args: &[&str]) -> Option<()> {
     let mut args = args.iter().copied().filter(|arg| !matches!(*arg, "-4" | "-6"));
     let object = args.next()?;
+    if object == "tcp_metrics" {
+        return Some(());
+    }
     let verb = args.next()?;
     let is_route =
         "route".starts_with(object) && matches!(verb, "change" | "replace" | "add" | "append" | "chg");

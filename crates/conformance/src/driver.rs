@@ -203,7 +203,7 @@ impl<'a> Driver<'a> {
 
     /// Goes to `to`; timers that are due before it expire on the way.
     fn advance(&mut self, to: i64) -> Result<(), Stop> {
-        while let Some(next) = self.host.next_timeout().filter(|next| *next < to) {
+        while let Some(next) = self.next_event().filter(|next| *next < to) {
             self.expire(next)?;
         }
         self.host.now = self.host.now.max(to);
@@ -345,7 +345,7 @@ impl<'a> Driver<'a> {
                 self.traced -= 1;
                 return Ok(Some(sent));
             }
-            match self.host.next_timeout().filter(|next| *next <= limit) {
+            match self.next_event().filter(|next| *next <= limit) {
                 Some(next) => self.expire(next)?,
                 None => return Ok(None),
             }

@@ -17,6 +17,7 @@
 //! | `command.rs`, `settings.rs` | shell commands, and the kernel settings that they change |
 //! | `host.rs`, `socket.rs` | the host under test |
 //! | `calls.rs`, `sockopt.rs`, `constants.rs` | system calls, socket options, numbers with names |
+//! | `readiness.rs` | `poll`, `epoll`, timeouts of calls |
 //! | `compare.rs`, `tcpi.rs` | segments and connection state as the script sees them |
 //! | `driver.rs`, `driver/waiting.rs` | events in order, time; calls that wait |
 //! | `report.rs` | [`Verdict`], [`Report`], [`Summary`] |
@@ -37,6 +38,7 @@ mod host;
 mod parse;
 mod parse_call;
 mod parse_packet;
+mod readiness;
 mod report;
 pub mod script;
 mod settings;

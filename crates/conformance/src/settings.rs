@@ -122,6 +122,7 @@ impl Settings {
             "tcp_syn_linear_timeouts" => config.syn_linear_timeouts = small,
             "tcp_synack_retries" => config.synack_retries = small,
             "tcp_retries2" => config.retries = small,
+            "tcp_rfc1337" => config.rfc1337 = on,
             "tcp_invalid_ratelimit" => config.invalid_ratelimit = Span::from_ms(value),
             "tcp_fin_timeout" => config.fin_timeout = Span::from_secs(value),
             "tcp_keepalive_time" => self.keepalive.idle = Span::from_secs(value),
@@ -138,6 +139,7 @@ impl Settings {
                     _ => return None,
                 }
             }
+            "tcp_notsent_lowat" => config.notsent_lowat = (small != u32::MAX).then_some(value),
             "tcp_base_mss" => config.base_mss = u16::try_from(value).ok()?,
             "tcp_tso_win_divisor" => config.tso_win_divisor = value.min(255) as u8,
             "tcp_min_tso_segs" => config.min_tso_segs = value.min(255) as u8,
@@ -206,7 +208,6 @@ const IGNORED: &[&str] = &[
 /// Settings that have one value here.
 const FIXED: &[(&str, u64)] = &[
     ("tcp_thin_linear_timeouts", 0),
-    ("tcp_rfc1337", 0),
     ("tcp_moderate_rcvbuf", 1),
     ("tcp_min_snd_mss", 48),
     ("tcp_abort_on_overflow", 0),

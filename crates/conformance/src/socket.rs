@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Listening { backlog: usize },
     /// One end of a connection, by its number.
     Connected { conn: usize },
+    /// Not a socket: a set of them to wait for.
+    Epoll,
 }
 
 /// A socket.
@@ -42,6 +44,16 @@ pub(crate) struct Socket {
     pub connect_reported: bool,
     /// The application reads no more.
     pub read_shutdown: bool,
+    /// How long calls wait, in microseconds; zero: for ever.
+    pub rcvtimeo_us: i64,
+    pub sndtimeo_us: i64,
+    /// Bytes not yet sent beyond which nothing is taken.
+    pub notsent_lowat: Option<u64>,
+    pub rto_min: Option<Span>,
+    pub rto_max: Option<Span>,
+    pub delayed_ack_max: Option<Span>,
+    /// Descriptors and events of an epoll set.
+    pub watched: Vec<(i32, i64)>,
 }
 
 impl Socket {
@@ -65,6 +77,13 @@ impl Socket {
             mtu_discover: 1,
             connect_reported: false,
             read_shutdown: false,
+            rcvtimeo_us: 0,
+            sndtimeo_us: 0,
+            notsent_lowat: None,
+            rto_min: None,
+            rto_max: None,
+            delayed_ack_max: None,
+            watched: Vec::new(),
         }
     }
 
@@ -91,6 +110,10 @@ impl Socket {
             config.syn_retries = retries;
         }
         config.fin_timeout = self.fin_timeout.unwrap_or(config.fin_timeout);
+        config.notsent_lowat = self.notsent_lowat.or(config.notsent_lowat);
+        config.rto_min = self.rto_min.unwrap_or(config.rto_min);
+        config.rto_max = self.rto_max.unwrap_or(config.rto_max);
+        config.delayed_ack_max = self.delayed_ack_max.unwrap_or(config.delayed_ack_max);
         Arc::new(config)
     }
 }

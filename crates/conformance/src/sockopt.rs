@@ -37,12 +37,57 @@ pub(crate) fn set(
         socket.linger = (on != 0).then_some(seconds);
         return Ok(Return::Value(0));
     }
+    if let "SO_RCVTIMEO" | "SO_SNDTIMEO" = name.as_str() {
+        let us = crate::readiness::timeval(value).ok_or_else(unknown)?;
+        let of = if name == "SO_RCVTIMEO" { &mut socket.rcvtimeo_us } else { &mut socket.sndtimeo_us };
+        *of = us;
+        return Ok(Return::Value(0));
+    }
     let number = number(value).map_err(|_| unknown())?;
     let on = number != 0;
     let positive = u32::try_from(number).ok();
     match name.as_str() {
-        "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_PRIORITY" | "SO_MARK" | "SO_ZEROCOPY" | "IP_RECVERR"
-        | "IPV6_V6ONLY" | "SO_INCOMING_CPU" | "SO_BUSY_POLL" => return Ok(Return::Value(0)),
+        "SO_REUSEADDR"
+        | "SO_REUSEPORT"
+        | "SO_PRIORITY"
+        | "SO_MARK"
+        | "SO_ZEROCOPY"
+        | "IP_RECVERR"
+        | "IPV6_V6ONLY"
+        | "SO_INCOMING_CPU"
+        | "SO_BUSY_POLL"
+        | "SO_OOBINLINE"
+        | "SO_DONTROUTE"
+        | "SO_DEBUG"
+        | "IP_FREEBIND"
+        | "IP_TRANSPARENT"
+        | "IP_RECVTOS"
+        | "IP_RECVTTL"
+        | "IP_BIND_ADDRESS_NO_PORT"
+        | "IPV6_RECVERR"
+        | "TCP_SAVE_SYN"
+        | "TCP_THIN_DUPACK" => return Ok(Return::Value(0)),
+        "SO_RCVLOWAT" if number <= 1 => return Ok(Return::Value(0)),
+        "TCP_THIN_LINEAR_TIMEOUTS" | "TCP_DEFER_ACCEPT" if !on => return Ok(Return::Value(0)),
+        "TCP_QUICKACK" => {
+            if let Kind::Connected { conn } = socket.kind {
+                let now = host.instant();
+                host.conns[conn].connection.set_quickack(now, on);
+                host.flush(conn);
+            }
+            return Ok(Return::Value(0));
+        }
+        "TCP_NOTSENT_LOWAT" => {
+            socket.notsent_lowat = (number > 0 && number < i64::from(u32::MAX)).then_some(number as u64);
+        }
+        "TCP_RTO_MIN_US" => socket.rto_min = Some(Span::from_us(u64::from(positive.ok_or_else(unknown)?))),
+        "TCP_RTO_MAX_MS" => match number {
+            1_000..=120_000 => socket.rto_max = Some(Span::from_ms(number as u64)),
+            _ => return Ok(Return::Error("EINVAL")),
+        },
+        "TCP_DELACK_MAX_US" => {
+            socket.delayed_ack_max = Some(Span::from_us(u64::from(positive.ok_or_else(unknown)?)));
+        }
         "SO_SNDBUF" | "SO_SNDBUFFORCE" => socket.sndbuf = Some(number.clamp(0, MAX_BUFFER) as u32),
         "SO_RCVBUF" | "SO_RCVBUFFORCE" => socket.rcvbuf = Some(number.clamp(0, MAX_BUFFER) as u32),
         "SO_KEEPALIVE" => socket.keepalive = on,
@@ -147,6 +192,17 @@ pub(crate) fn get(
         "TCP_CORK" => i64::from(socket.cork),
         "TCP_USER_TIMEOUT" => i64::from(socket.user_timeout_ms),
         "SO_KEEPALIVE" => i64::from(socket.keepalive),
+        "SO_TYPE" => 1,
+        "SO_PROTOCOL" => 6,
+        "SO_ACCEPTCONN" => i64::from(matches!(socket.kind, Kind::Listening { .. })),
+        "TCP_QUICKACK" => i64::from(conn.is_none_or(|conn| host.conns[conn].connection.acks_quickly())),
+        "TCP_NOTSENT_LOWAT" => socket.notsent_lowat.map_or(0, |bytes| bytes as i64),
+        "TCP_RTO_MAX_MS" => (socket.rto_max.unwrap_or(host.settings.config.rto_max).as_us() / 1000) as i64,
+        "TCP_SYNCNT" => i64::from(socket.syn_retries.unwrap_or(host.settings.config.syn_retries)),
+        "TCP_DEFER_ACCEPT" => 0,
+        "TCP_LINGER2" => {
+            (socket.fin_timeout.unwrap_or(host.settings.config.fin_timeout).as_us() / 1_000_000) as i64
+        }
         "TCP_KEEPIDLE" => (socket.keepalive_times.idle.as_ms() / 1000) as i64,
         "TCP_KEEPINTVL" => (socket.keepalive_times.interval.as_ms() / 1000) as i64,
         "TCP_KEEPCNT" => i64::from(socket.keepalive_times.probes),

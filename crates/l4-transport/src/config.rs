@@ -157,6 +157,10 @@ pub struct TcpConfig {
     pub fin_timeout: Span,
     /// Least time between two challenge or duplicate acknowledgments (RFC 5961 section 7).
     pub invalid_ratelimit: Span,
+    /// Bytes not yet sent beyond which the send buffer takes nothing; `None`: as many as fit.
+    pub notsent_lowat: Option<u64>,
+    /// A reset does not end TIME_WAIT (RFC 1337).
+    pub rfc1337: bool,
     /// Segments are handed down several at a time, as to a network card that cuts them up: a window that has room for one segment
     /// only may wait for room for two (Linux).
     pub offload: bool,
@@ -227,6 +231,8 @@ impl TcpConfig {
             time_wait: Span::from_secs(60),
             fin_timeout: Span::from_secs(60),
             invalid_ratelimit: Span::from_ms(500),
+            notsent_lowat: None,
+            rfc1337: false,
             offload: false,
             min_tso_segs: 2,
             tso_win_divisor: 3,

@@ -309,6 +309,27 @@ impl Connection {
         }
     }
 
+    /// Acknowledges at once from now on, with what is due, or goes back to acknowledging with what is sent. Either may change again
+    /// as the connection goes on (tcp(7), `TCP_QUICKACK`).
+    pub fn set_quickack(&mut self, now: Instant, on: bool) {
+        self.set_now(now);
+        self.rx.pingpong = !on;
+        if on && matches!(self.state, State::Established | State::CloseWait) && self.rx.ack_scheduled() {
+            self.rx.pending |= crate::receiver::ACK_PUSHED;
+            self.ack_after_reading();
+        }
+    }
+
+    /// Acknowledgments do not wait for data to go with.
+    pub fn acks_quickly(&self) -> bool {
+        !self.rx.pingpong
+    }
+
+    /// The peer has sent its FIN, whether everything before it was read or not.
+    pub fn fin_received(&self) -> bool {
+        self.flags.fin_received
+    }
+
     /// The application will read no more: data that arrives once this side has closed as well is answered with a reset.
     pub fn shutdown_receive(&mut self, now: Instant) {
         self.set_now(now);
@@ -416,7 +437,11 @@ impl Connection {
         if self.config.sndbuf_overhead {
             return self.room_for(1 << 30);
         }
-        self.send_buffer().saturating_sub(self.buf.queued()) as usize
+        let space = self.send_buffer().saturating_sub(self.buf.queued());
+        match self.config.notsent_lowat {
+            Some(lowat) => space.min(lowat.saturating_sub(self.buf.unsent())) as usize,
+            None => space as usize,
+        }
     }
 
     /// Bytes and bookkeeping of what is queued: one buffer per piece of the write queue, or per large segment in flight.
@@ -436,7 +461,8 @@ impl Connection {
         let (limit, piece) = (self.send_buffer(), u64::from(self.largest()));
         let tail = self.tail_bytes();
         let mut taken = if tail > 0 { piece.saturating_sub(tail) } else { 0 };
-        while taken < len as u64 && self.send_charge(taken) < limit {
+        let lowat = self.config.notsent_lowat.unwrap_or(u64::MAX);
+        while taken < len as u64 && self.send_charge(taken) < limit && self.buf.unsent() + taken < lowat {
             taken += piece;
         }
         (taken as usize).min(len)
@@ -458,6 +484,9 @@ impl Connection {
 
     /// A writer that waits for room should be woken: a third of the send buffer is free.
     pub fn is_writable(&self) -> bool {
+        if self.config.notsent_lowat.is_some_and(|lowat| self.buf.unsent().saturating_mul(2) >= lowat) {
+            return false;
+        }
         if self.config.sndbuf_overhead {
             let charge = self.send_charge(0);
             return self.state.can_send() && self.send_buffer() >= charge + charge / 2;

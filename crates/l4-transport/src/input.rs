@@ -395,7 +395,9 @@ impl Connection {
         let old = self.paws_rejects(segment, flags.rst());
         if !old && segment.seq == self.rx.rcv_nxt && (segment.seq_len() == 0 || flags.rst()) {
             if flags.rst() {
-                self.finish(None);
+                if !self.config.rfc1337 {
+                    self.finish(None);
+                }
             } else {
                 self.update_ts_recent(segment);
                 self.timers.keep = self.deadline(self.config.time_wait.as_us());

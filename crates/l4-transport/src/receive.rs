@@ -434,7 +434,7 @@ impl Connection {
     }
 
     /// Reading may call for an acknowledgment: of two segments, of a short one, or of much more room.
-    fn ack_after_reading(&mut self) {
+    pub(crate) fn ack_after_reading(&mut self) {
         let rx = &self.rx;
         if rx.ack_scheduled() {
             let pushed = rx.pending & ACK_PUSHED2 != 0 || (rx.pending & ACK_PUSHED != 0 && !rx.pingpong);

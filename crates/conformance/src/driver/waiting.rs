@@ -4,6 +4,7 @@ use super::{Driver, Stop};
 use crate::calls::{self, Return};
 use crate::compare::seconds;
 use crate::constants::{number, shown};
+use crate::readiness;
 use crate::report::Verdict;
 use crate::script::{Arg, CallSpec};
 
@@ -15,6 +16,8 @@ pub(super) struct Waiting<'a> {
     /// When it is to return, in microseconds.
     until: i64,
     tolerance: i64,
+    /// When it returns although nothing has happened.
+    gives_up: i64,
 }
 
 impl<'a> Driver<'a> {
@@ -34,7 +37,9 @@ impl<'a> Driver<'a> {
         match (outcome, until) {
             (Return::Blocks, Some(until)) => {
                 let line = self.line;
-                self.waiting = Some(Waiting { line, spec, progress, until, tolerance });
+                let gives_up =
+                    readiness::patience(&self.host, spec).map_or(i64::MAX, |us| self.host.now + us);
+                self.waiting = Some(Waiting { line, spec, progress, until, tolerance, gives_up });
                 Ok(())
             }
             (Return::Blocks, None) => match calls::force_write(&mut self.host, spec, progress) {
@@ -50,6 +55,12 @@ impl<'a> Driver<'a> {
         let Some(mut waiting) = self.waiting.take() else { return Ok(()) };
         let outcome = calls::run(&mut self.host, waiting.spec, &mut waiting.progress)
             .map_err(|what| Verdict::Unsupported { line: waiting.line, what })?;
+        let outcome = if outcome == Return::Blocks && self.host.now >= waiting.gives_up {
+            readiness::given_up(&self.host, waiting.spec, waiting.progress)
+                .map_err(|what| Verdict::Unsupported { line: waiting.line, what })?
+        } else {
+            outcome
+        };
         let late = self.host.now > waiting.until.saturating_add(waiting.tolerance);
         if outcome == Return::Blocks && !late {
             self.waiting = Some(waiting);
@@ -71,7 +82,7 @@ impl<'a> Driver<'a> {
     pub(super) fn finish_call(&mut self) -> Result<(), Stop> {
         while let Some(waiting) = &self.waiting {
             let (line, limit) = (waiting.line, waiting.until.saturating_add(waiting.tolerance));
-            match self.host.next_timeout().filter(|next| *next <= limit) {
+            match self.next_event().filter(|next| *next <= limit) {
                 Some(next) => self.expire(next)?,
                 None => {
                     let expected = show_call(waiting.spec);
@@ -81,6 +92,12 @@ impl<'a> Driver<'a> {
             }
         }
         Ok(())
+    }
+
+    /// When a timer expires next, or the patience of the call that waits ends.
+    pub(super) fn next_event(&self) -> Option<i64> {
+        let gives_up = self.waiting.as_ref().map(|waiting| waiting.gives_up).filter(|at| *at < i64::MAX);
+        self.host.next_timeout().into_iter().chain(gives_up).min()
     }
 
     fn compare_result(&self, spec: &CallSpec, outcome: &Return) -> Result<(), Stop> {
