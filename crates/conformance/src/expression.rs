@@ -19,6 +19,8 @@ pub enum Expr {
     Compare(Box<Expr>, Vec<(&'static str, Expr)>),
     /// `(a, b)`
     Tuple(Vec<Expr>),
+    /// `abs(a)`, `min(a, b)`, `max(a, b)`, `int(a)`
+    Call(&'static str, Vec<Expr>),
 }
 
 /// What an expression is worth.
@@ -58,7 +60,7 @@ impl Expr {
                 first.names(out);
                 rest.iter().for_each(|(_, expr)| expr.names(out));
             }
-            Expr::Tuple(parts) => parts.iter().for_each(|part| part.names(out)),
+            Expr::Tuple(parts) | Expr::Call(_, parts) => parts.iter().for_each(|part| part.names(out)),
         }
     }
 }
@@ -75,6 +77,7 @@ enum Token {
 const SYMBOLS: [&str; 20] = [
     "==", "!=", "<=", ">=", "//", "<<", ">>", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",", "&", "|", ";",
 ];
+const FUNCTIONS: [&str; 4] = ["abs", "int", "max", "min"];
 const MAX_DEPTH: u32 = 32;
 
 /// Reads statements token by token.
@@ -221,6 +224,15 @@ impl Parser {
         {
             rest.push((operator, self.binary(0)?));
         }
+        if rest.is_empty() {
+            let start = self.at;
+            let not = self.keyword("not");
+            if self.keyword("in") {
+                let all = self.binary(0)?;
+                return Ok(Expr::Binary(if not { "not in" } else { "in" }, Box::new(first), Box::new(all)));
+            }
+            self.at = start;
+        }
         Ok(if rest.is_empty() { first } else { Expr::Compare(Box::new(first), rest) })
     }
 
@@ -272,7 +284,18 @@ impl Parser {
             _ => return self.error("expected a value"),
         };
         self.at += 1;
-        Ok(expr)
+        match &expr {
+            Expr::Name(name) if matches!(self.peek(), Some(Token::Symbol("("))) => {
+                let Some(name) = FUNCTIONS.iter().find(|known| *known == name) else {
+                    return self.error(&format!("function `{name}`"));
+                };
+                Ok(match self.primary()? {
+                    Expr::Tuple(args) => Expr::Call(name, args),
+                    one => Expr::Call(name, vec![one]),
+                })
+            }
+            _ => Ok(expr),
+        }
     }
 }
 
@@ -300,6 +323,10 @@ pub fn evaluate(expr: &Expr, lookup: &dyn Fn(&str) -> Option<i64>) -> Result<Val
             let values: Result<Vec<Value>, String> =
                 parts.iter().map(|part| evaluate(part, lookup)).collect();
             Value::Tuple(values?)
+        }
+        Expr::Call(name, args) => {
+            let values: Result<Vec<Value>, String> = args.iter().map(|arg| evaluate(arg, lookup)).collect();
+            call(name, &values?)?
         }
         Expr::Unary(operator, inner) => {
             let value = evaluate(inner, lookup)?;
@@ -330,6 +357,22 @@ pub fn evaluate(expr: &Expr, lookup: &dyn Fn(&str) -> Option<i64>) -> Result<Val
     })
 }
 
+fn call(name: &str, args: &[Value]) -> Result<Value, String> {
+    let numbers = args.iter().map(|arg| match arg {
+        Value::Int(value) => Some(*value),
+        _ => None,
+    });
+    let numbers: Option<Vec<i64>> = numbers.collect();
+    let result = match (name, numbers.as_deref()) {
+        ("abs", Some([one])) => one.checked_abs(),
+        ("int", Some([one])) => Some(*one),
+        ("max", Some(all)) => all.iter().copied().max(),
+        ("min", Some(all)) => all.iter().copied().min(),
+        _ => None,
+    };
+    result.map(Value::Int).ok_or_else(|| format!("function `{name}` of such values"))
+}
+
 fn compare(operator: &str, left: &Value, right: &Value) -> Result<bool, String> {
     let order = match (left, right) {
         (Value::Int(a), Value::Int(b)) => a.cmp(b),
@@ -349,6 +392,9 @@ fn compare(operator: &str, left: &Value, right: &Value) -> Result<bool, String> 
 fn binary(operator: &str, left: Value, right: Value) -> Result<Value, String> {
     let (a, b) = match (left, right) {
         (_, right) if operator == "and" || operator == "or" => return Ok(right),
+        (one, Value::Tuple(all)) if operator == "in" || operator == "not in" => {
+            return Ok(Value::Int(i64::from(all.contains(&one) == (operator == "in"))));
+        }
         (Value::Text(format), right) if operator == "%" => return Ok(Value::Text(formatted(&format, right))),
         (Value::Text(a), Value::Text(b)) if operator == "+" => return Ok(Value::Text(a + &b)),
         (Value::Int(a), Value::Int(b)) => (a, b),
