@@ -160,7 +160,7 @@ fn assertions_are_made_about_the_connection() {
 #[test]
 fn what_is_not_known_is_unsupported_and_never_passes() {
     assert_eq!(unsupported("+0 `iptables -F`\n"), "command `iptables -F`");
-    assert_eq!(unsupported("+0 poll(3) = 0\n"), "call `poll`");
+    assert_eq!(unsupported("+0 splice(3) = 0\n"), "call `splice`");
     assert_eq!(unsupported("+0 flock(4) = 0\n"), "call `flock`");
     assert_eq!(
         unsupported("+0 setsockopt(4, SOL_TCP, TCP_MD5SIG, [1], 4) = 0\n"),
@@ -215,9 +215,9 @@ fn a_summary_counts_and_says_whether_all_went_well() {
     summary.push(run("+0 close(4) = 0\n"));
     assert!(summary.success());
     summary.push(run("+0 close(9) = 0\n"));
-    summary.push(run("+0 poll(3) = 0\n"));
+    summary.push(run("+0 splice(3) = 0\n"));
     assert_eq!(summary.to_string(), "1 passed, 1 failed, 1 unsupported");
     assert!(!summary.success());
     let json = summary.to_json();
-    assert!(json.contains("\"verdict\": \"unsupported\"") && json.contains("call `poll`"), "{json}");
+    assert!(json.contains("\"verdict\": \"unsupported\"") && json.contains("call `splice`"), "{json}");
 }
