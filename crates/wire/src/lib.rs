@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `addr.rs` | [`MacAddr`], [`MacKey`], [`Endpoint`] |
 //! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `icmp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
+//! | `vlan.rs`, `bpdu.rs`, `pause.rs` | [`VlanTag`], [`Bpdu`] (spanning tree) and [`PauseFrame`], with parse and emit |
 //! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
 //! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
 //! | `payload.rs` | [`Payload`], real or synthetic bytes |
@@ -26,6 +27,7 @@
 
 mod addr;
 mod arp;
+mod bpdu;
 mod checksum;
 mod ethernet;
 mod fate;
@@ -37,6 +39,7 @@ mod malformed;
 mod packed;
 mod packed_tcp;
 mod packet;
+mod pause;
 mod payload;
 mod pcapng;
 mod seq;
@@ -44,9 +47,11 @@ mod tcp;
 mod tcp_options;
 mod text;
 mod udp;
+mod vlan;
 
 pub use addr::{Endpoint, MacAddr, MacKey};
 pub use arp::{ArpOperation, ArpPacket};
+pub use bpdu::{Bpdu, BpduBody, BpduFlags, BpduRole, BridgeId};
 pub use checksum::{Checksum, frame_check_sequence};
 pub use ethernet::{EtherType, EthernetHeader};
 pub use fate::{Birth, Cause};
@@ -58,9 +63,11 @@ pub use malformed::Malformed;
 pub use packed::{Body, Content, Packets};
 pub use packed_tcp::PackedTcp;
 pub use packet::{LinkLayer, Net, Packet, Transport};
+pub use pause::PauseFrame;
 pub use payload::Payload;
 pub use pcapng::{Capture, CapturedInterface, CapturedPacket, PcapngWriter, read_pcapng};
 pub use seq::Seq;
 pub use tcp::{TcpFlags, TcpSegment};
 pub use tcp_options::{SackBlocks, TcpOptions, Timestamps};
 pub use udp::UdpHeader;
+pub use vlan::{VlanId, VlanTag};
