@@ -11,9 +11,13 @@
 //!
 //! What is not here: ports and queues (L1), what to do with a packet that cannot be delivered (the node).
 
+mod bridge;
 mod mac_table;
 mod neighbors;
 pub mod qdisc;
 
+pub use bridge::{
+    Bridge, BridgeConfig, BridgePortConfig, BridgeStats, PortRole, PortState, SpanningTree, converge,
+};
 pub use mac_table::MacTable;
 pub use neighbors::{ArpConfig, GivenUp, Neighbors, Resolved};
