@@ -1,5 +1,6 @@
 //! Link-layer addresses and transport endpoints.
 
+use crate::Bpdu;
 use std::fmt;
 use std::net::Ipv4Addr;
 use tidewire_units::IfaceId;
@@ -46,6 +47,8 @@ impl MacKey {
     pub const BROADCAST: MacKey = MacKey(u32::MAX);
     /// `00:00:00:00:00:00`, which nobody owns.
     pub const ZERO: MacKey = MacKey(u32::MAX - 1);
+    /// `01:80:c2:00:00:00`, the group address of bridges.
+    pub const BRIDGES: MacKey = MacKey(u32::MAX - 2);
 
     /// The address of an interface.
     pub const fn of(iface: IfaceId) -> MacKey {
@@ -57,6 +60,7 @@ impl MacKey {
         match self {
             MacKey::BROADCAST => MacAddr::BROADCAST,
             MacKey::ZERO => MacAddr([0; 6]),
+            MacKey::BRIDGES => Bpdu::GROUP,
             MacKey(iface) => MacAddr::of_iface(IfaceId(iface)),
         }
     }
@@ -66,8 +70,9 @@ impl MacKey {
         match mac.0 {
             [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] => Some(MacKey::BROADCAST),
             [0, 0, 0, 0, 0, 0] => Some(MacKey::ZERO),
+            _ if mac == Bpdu::GROUP => Some(MacKey::BRIDGES),
             [0x02, 0x00, a, b, c, d] => {
-                Some(MacKey(u32::from_be_bytes([a, b, c, d]))).filter(|key| *key < MacKey::ZERO)
+                Some(MacKey(u32::from_be_bytes([a, b, c, d]))).filter(|key| *key < MacKey::BRIDGES)
             }
             _ => None,
         }
@@ -108,12 +113,18 @@ mod tests {
 
     #[test]
     fn a_key_stands_for_exactly_one_address() {
-        for key in [MacKey::BROADCAST, MacKey::ZERO, MacKey(0), MacKey(7), MacKey(u32::MAX - 2)] {
+        for key in
+            [MacKey::BROADCAST, MacKey::ZERO, MacKey::BRIDGES, MacKey(0), MacKey(7), MacKey(u32::MAX - 3)]
+        {
             assert_eq!(MacKey::from_mac(key.mac()), Some(key));
         }
-        for mac in
-            [[2, 0, 255, 255, 255, 255], [2, 0, 255, 255, 255, 254], [2, 1, 0, 0, 0, 0], [1, 0, 94, 0, 0, 1]]
-        {
+        for mac in [
+            [2, 0, 255, 255, 255, 255],
+            [2, 0, 255, 255, 255, 254],
+            [2, 0, 255, 255, 255, 253],
+            [2, 1, 0, 0, 0, 0],
+            [1, 0, 94, 0, 0, 1],
+        ] {
             assert_eq!(MacKey::from_mac(MacAddr(mac)), None);
         }
     }

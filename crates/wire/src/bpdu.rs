@@ -140,6 +140,9 @@ impl Bpdu {
     /// The group address that bridges listen on and never forward (IEEE 802.1D-2004 table 7-10).
     pub const GROUP: MacAddr = MacAddr([0x01, 0x80, 0xC2, 0, 0, 0]);
 
+    /// Length in bytes of the longest, LLC header included.
+    pub const MAX_LEN: usize = 39;
+
     /// Length in bytes, LLC header included: what the length field of the frame says.
     pub const fn wire_len(&self) -> usize {
         LLC.len()

@@ -16,6 +16,8 @@ pub enum HotKind {
     Udp = 2,
     /// ARP.
     Arp = 3,
+    /// A bridge protocol data unit.
+    Bpdu = 4,
 }
 
 /// The part of a packet that every hop reads: 32 bytes, copied from link to link.
@@ -95,6 +97,12 @@ impl Hot {
         }
     }
 
+    /// The descriptor of a bridge protocol data unit.
+    pub(crate) fn bpdu(len: u16, body: u32) -> Hot {
+        let flags = (HotKind::Bpdu as u8) << KIND_SHIFT;
+        Hot { time: Instant::ZERO, body, len, flags, ..Hot::NOTHING }
+    }
+
     /// What the packet is.
     #[inline]
     pub const fn kind(&self) -> HotKind {
@@ -102,7 +110,8 @@ impl Hot {
             0 => HotKind::Ip,
             1 => HotKind::Tcp,
             2 => HotKind::Udp,
-            _ => HotKind::Arp,
+            3 => HotKind::Arp,
+            _ => HotKind::Bpdu,
         }
     }
 
@@ -112,10 +121,10 @@ impl Hot {
         self.flags & (CORRUPTED | 7 << KIND_SHIFT) < (HotKind::Arp as u8) << KIND_SHIFT
     }
 
-    /// True for every kind but ARP.
+    /// True for every kind but ARP and bridge protocol data units.
     #[inline]
     pub const fn is_ip(&self) -> bool {
-        !matches!(self.kind(), HotKind::Arp)
+        matches!(self.kind(), HotKind::Ip | HotKind::Tcp | HotKind::Udp)
     }
 
     /// The ECN field.

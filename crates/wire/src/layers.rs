@@ -88,6 +88,7 @@ impl Packet {
         let mut stack = Stack::default();
         match &self.net {
             Net::Arp(arp) => stack.wrap(3, Pdu::Packet, "ARP", (ArpPacket::LEN, 0), arp.to_string()),
+            Net::Bpdu(unit) => stack.wrap(2, Pdu::Frame, "LLC", (unit.wire_len(), 0), unit.to_string()),
             Net::Ipv4(header, transport) => {
                 stack.transport(transport);
                 stack.wrap(3, Pdu::Packet, "IPv4", (Ipv4Header::LEN, 0), header.to_string());

@@ -3,7 +3,7 @@
 //! MAC and IP headers are derived from the descriptor and the hop, so no bytes are made unless somebody looks.
 
 use crate::{
-    ArpPacket, Birth, Hot, HotKind, IcmpMessage, Ipv4Header, LinkLayer, MacKey, Net, PackedTcp, Packet,
+    ArpPacket, Birth, Bpdu, Hot, HotKind, IcmpMessage, Ipv4Header, LinkLayer, MacKey, Net, PackedTcp, Packet,
     Payload, Protocol, TcpSegment, Transport, UdpHeader,
 };
 use bytes::Bytes;
@@ -25,6 +25,8 @@ pub enum Content {
     Raw(Protocol, u16, bool),
     /// An ARP packet.
     Arp(ArpPacket),
+    /// A bridge protocol data unit as it is on the wire, zeros behind it.
+    Bpdu([u8; Bpdu::MAX_LEN]),
 }
 
 /// Set in [`Body::payload`] when the payload is synthetic; the other bits are its length.
@@ -157,6 +159,24 @@ impl Packets {
         Hot::arp(arp.target_ip, self.store(body))
     }
 
+    /// A bridge protocol data unit as a packet. Its destination is the bridges' group address.
+    pub fn insert_bpdu(&mut self, unit: &Bpdu) -> Hot {
+        let mut bytes = Vec::with_capacity(Bpdu::MAX_LEN);
+        unit.emit(&mut bytes);
+        bytes.resize(Bpdu::MAX_LEN, 0);
+        let content = Content::Bpdu(bytes.try_into().expect("as long as the longest"));
+        let slot = self.store(Body { content, ..Body::BLANK });
+        Hot { dst_mac: MacKey::BRIDGES, ..Hot::bpdu(unit.wire_len() as u16, slot) }
+    }
+
+    /// The bridge protocol data unit that a packet is.
+    pub fn bpdu(&self, hot: &Hot) -> Option<Bpdu> {
+        match &self.body(hot).content {
+            Content::Bpdu(bytes) => Bpdu::parse(bytes).ok(),
+            _ => None,
+        }
+    }
+
     /// Any packet, MAC addresses included, so that [`unpack`](Self::unpack) gives it back. `None` when it cannot be packed: a MAC
     /// address that no interface of a simulated network has, more than 65,535 bytes, TCP options that exclude each other, or a
     /// whole transport header in a fragment.
@@ -168,6 +188,7 @@ impl Packets {
         }
         let hot = match &packet.net {
             Net::Arp(arp) => self.insert_arp(*arp),
+            Net::Bpdu(unit) => self.insert_bpdu(unit),
             Net::Ipv4(header, Transport::Raw(protocol, payload)) => {
                 self.insert_raw(header, *protocol, payload.clone(), flow_hash)
             }
@@ -272,6 +293,14 @@ impl Packets {
                     net: Net::Arp(*arp),
                 };
             }
+            Content::Bpdu(bytes) => {
+                let unit = Bpdu::parse(bytes).expect("it was made from one");
+                return Packet {
+                    src_mac: hot.src_mac.mac(),
+                    dst_mac: hot.dst_mac.mac(),
+                    net: Net::Bpdu(unit),
+                };
+            }
         };
         let net = Net::Ipv4(self.ipv4_header(hot), transport);
         Packet { src_mac: hot.src_mac.mac(), dst_mac: hot.dst_mac.mac(), net }
@@ -288,7 +317,7 @@ impl Packets {
             return Err(format!("the descriptor says {} bytes, the headers {len}: {packet:?}", hot.len));
         }
         if link == LinkLayer::RawIp && !hot.is_ip() {
-            return Err(format!("ARP on a link that carries bare IP packets: {packet:?}"));
+            return Err(format!("a frame on a link that carries bare IP packets: {packet:?}"));
         }
         let bytes = packet.emit(link);
         let parsed = Packet::parse(&bytes, link)

@@ -1,8 +1,8 @@
 //! The unpacked view of a whole frame, one typed header inside the other, and its bytes.
 
 use crate::{
-    ArpPacket, Checksum, EtherType, EthernetHeader, IcmpMessage, Ipv4Header, MacAddr, Malformed, Payload,
-    Protocol, TcpSegment, UdpHeader, frame_check_sequence,
+    ArpPacket, Bpdu, Checksum, EtherType, EthernetHeader, IcmpMessage, Ipv4Header, MacAddr, Malformed,
+    Payload, Protocol, TcpSegment, UdpHeader, frame_check_sequence,
 };
 use bytes::Bytes;
 
@@ -22,6 +22,8 @@ pub struct Packet {
 pub enum Net {
     /// Ethertype 0x0806.
     Arp(ArpPacket),
+    /// A bridge protocol data unit: an IEEE 802.3 frame with a length and an LLC header instead of an ethertype.
+    Bpdu(Bpdu),
     /// Ethertype 0x0800.
     Ipv4(Ipv4Header, Transport),
 }
@@ -68,7 +70,7 @@ impl Packet {
     /// may build those.
     pub fn emit_into(&self, link: LinkLayer, out: &mut Vec<u8>) {
         if link == LinkLayer::RawIp {
-            assert!(matches!(self.net, Net::Ipv4(..)), "ARP on a link that carries bare IP packets");
+            assert!(matches!(self.net, Net::Ipv4(..)), "a frame on a link that carries bare IP packets");
             return self.net.emit(out);
         }
         let start = out.len();
@@ -115,14 +117,16 @@ impl Net {
     pub fn wire_len(&self) -> usize {
         match self {
             Net::Arp(_) => ArpPacket::LEN,
+            Net::Bpdu(unit) => unit.wire_len(),
             Net::Ipv4(_, transport) => Ipv4Header::LEN + transport.wire_len(),
         }
     }
 
-    /// The ethertype of a frame that carries it.
+    /// The ethertype of a frame that carries it; its length where the frame has that instead (IEEE 802.3 section 3.2.6).
     pub const fn ethertype(&self) -> EtherType {
         match self {
             Net::Arp(_) => EtherType::ARP,
+            Net::Bpdu(unit) => EtherType(unit.wire_len() as u16),
             Net::Ipv4(..) => EtherType::IPV4,
         }
     }
@@ -130,6 +134,7 @@ impl Net {
     fn emit(&self, out: &mut Vec<u8>) {
         match self {
             Net::Arp(arp) => arp.emit(out),
+            Net::Bpdu(unit) => unit.emit(out),
             Net::Ipv4(header, transport) => {
                 header.emit(transport.protocol(), transport.wire_len(), out);
                 transport.emit(header, out);
@@ -143,6 +148,10 @@ impl Net {
             EtherType::IPV4 => {
                 let (header, protocol, payload) = Ipv4Header::parse(bytes)?;
                 Ok(Net::Ipv4(header, Transport::parse(&header, protocol, payload)?))
+            }
+            // A length; what is longer than it says is padding.
+            EtherType(len @ ..=1500) => {
+                Ok(Net::Bpdu(Bpdu::parse(bytes.get(..usize::from(len)).ok_or(Malformed::Truncated)?)?))
             }
             _ => Err(Malformed::Unsupported),
         }

@@ -1,8 +1,8 @@
 //! Packets as text: one line as tcpdump prints it.
 
 use crate::{
-    ArpPacket, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, TcpFlags, TcpOptions, TcpSegment,
-    Transport,
+    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, TcpFlags,
+    TcpOptions, TcpSegment, Transport,
 };
 use std::fmt::{self, Display, Formatter};
 
@@ -12,8 +12,49 @@ impl Display for Packet {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.net {
             Net::Arp(arp) => Display::fmt(arp, f),
+            Net::Bpdu(unit) => Display::fmt(unit, f),
             Net::Ipv4(header, transport) => ipv4(f, header, transport),
         }
+    }
+}
+
+impl Display for Bpdu {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (name, body) = match self {
+            Bpdu::Config(body) => ("STP, Config", body),
+            Bpdu::Rapid(body) => ("RSTP", body),
+            Bpdu::TopologyChange => return write!(f, "STP, Topology Change, length {}", self.wire_len()),
+        };
+        f.write_str(name)?;
+        if let Bpdu::Rapid(_) = self {
+            let role = match body.flags.role() {
+                BpduRole::Unknown => "unknown",
+                BpduRole::Alternate => "alternate",
+                BpduRole::Root => "root",
+                BpduRole::Designated => "designated",
+            };
+            write!(f, ", {role} port")?;
+        }
+        let said = [
+            (BpduFlags::PROPOSAL, "proposal"),
+            (BpduFlags::AGREEMENT, "agreement"),
+            (BpduFlags::LEARNING, "learning"),
+            (BpduFlags::FORWARDING, "forwarding"),
+            (BpduFlags::TOPOLOGY_CHANGE, "topology change"),
+            (BpduFlags::TOPOLOGY_CHANGE_ACK, "topology change ack"),
+        ];
+        for (_, word) in said.iter().filter(|(flag, _)| body.flags.has(*flag)) {
+            write!(f, ", {word}")?;
+        }
+        write!(
+            f,
+            ", root {} at cost {}, bridge {} port {}",
+            body.root,
+            body.root_cost,
+            body.bridge,
+            body.port & 0xFFF
+        )?;
+        write!(f, ", length {}", self.wire_len())
     }
 }
 

@@ -145,7 +145,7 @@ proptest! {
             prop_assert_eq!(layer.total_len, inner + own);
             inner = layer.total_len;
         }
-        let frame = layers.iter().find(|layer| layer.pdu == Pdu::Frame).unwrap();
+        let frame = layers.iter().rfind(|layer| layer.pdu == Pdu::Frame).unwrap();
         prop_assert_eq!(frame.total_len, packet.emit(LinkLayer::EthernetWithFcs).len());
         prop_assert!(!packet.to_string().contains('\n'));
     }

@@ -32,8 +32,8 @@ pub fn converge(bridges: &mut [Bridge], segments: &[Vec<(usize, u32)>], now: Ins
     while !round.is_empty() {
         let mut next = Vec::new();
         for &speaker in &round {
-            for port in 0..bridges[speaker].ports.len() {
-                if let Some(segment) = segments.get(on_port[speaker][port]) {
+            for (port, number) in on_port[speaker].iter().enumerate() {
+                if let Some(segment) = segments.get(*number) {
                     tell(bridges, speaker, port, segment, now, &mut next);
                 }
             }

@@ -316,7 +316,11 @@ impl Bridge {
     }
 
     fn may_become_edge(&self, port: &Port) -> bool {
-        self.is_rstp() && port.config.auto_edge && !port.edge && port.role == PortRole::Designated && port.proposing
+        self.is_rstp()
+            && port.config.auto_edge
+            && !port.edge
+            && port.role == PortRole::Designated
+            && port.proposing
     }
 }
 

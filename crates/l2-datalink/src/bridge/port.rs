@@ -244,8 +244,7 @@ impl Port {
     pub(super) fn note_sent(&mut self, now: Instant) {
         let regained = now.since(self.sent_tick).as_ms() / 1000;
         self.sent = u64::from(self.sent).saturating_sub(regained) as u8;
-        self.sent_tick =
-            if self.sent == 0 { now } else { self.sent_tick + Span::from_secs(regained) };
+        self.sent_tick = if self.sent == 0 { now } else { self.sent_tick + Span::from_secs(regained) };
         self.sent += 1;
     }
 }

@@ -55,8 +55,7 @@ impl Bridge {
         let (offer, times) = (vector_of(body), times_of(body));
         let port = &mut self.ports[index];
         let received = port.info == Info::Received;
-        let same_sender =
-            received && (port.vector.bridge, port.vector.port) == (offer.bridge, offer.port);
+        let same_sender = received && (port.vector.bridge, port.vector.port) == (offer.bridge, offer.port);
         let repeated = received && offer == port.vector && (!rstp || times == port.times);
         // STP waits for the old word of a neighbour to expire; RSTP believes its last one.
         let superior = !repeated && (offer < port.vector || (rstp && same_sender));

@@ -173,6 +173,22 @@ pub fn arp() -> impl Strategy<Value = ArpPacket> {
     )
 }
 
+pub fn bpdu() -> impl Strategy<Value = Bpdu> {
+    let body = (any::<(u8, u64, u32, u64, u16)>(), any::<[u16; 4]>());
+    let body = body.prop_map(|((flags, root, root_cost, bridge, port), times)| BpduBody {
+        flags: BpduFlags(flags),
+        root: BridgeId(root),
+        root_cost,
+        bridge: BridgeId(bridge),
+        port,
+        message_age: times[0],
+        max_age: times[1],
+        hello_time: times[2],
+        forward_delay: times[3],
+    });
+    prop_oneof![body.clone().prop_map(Bpdu::Config), body.prop_map(Bpdu::Rapid), Just(Bpdu::TopologyChange)]
+}
+
 pub fn ip() -> impl Strategy<Value = Net> {
     let known = |protocol| [Protocol::ICMP, Protocol::TCP, Protocol::UDP].contains(&protocol);
     let unknown = any::<u8>().prop_map(Protocol).prop_filter("unknown", move |protocol| !known(*protocol));
@@ -190,7 +206,7 @@ pub fn ip() -> impl Strategy<Value = Net> {
 }
 
 pub fn net() -> impl Strategy<Value = Net> {
-    prop_oneof![6 => ip(), 1 => arp().prop_map(Net::Arp)]
+    prop_oneof![6 => ip(), 1 => arp().prop_map(Net::Arp), 1 => bpdu().prop_map(Net::Bpdu)]
 }
 
 /// Any frame.
