@@ -9,21 +9,48 @@ use tidewire_wire::MacKey;
 pub struct MacTable {
     entries: FxHashMap<MacKey, (u32, Instant)>,
     ageing: Span,
+    limit: usize,
+    /// When a full table is searched for expired entries again.
+    next_search: Instant,
 }
 
 impl MacTable {
     /// The standard's ageing time, 300 s.
     pub const AGEING: Span = Span::from_secs(300);
 
-    /// An empty table whose entries expire after `ageing` without traffic.
-    pub fn new(ageing: Span) -> MacTable {
-        MacTable { entries: FxHashMap::default(), ageing }
+    /// A common size.
+    pub const SIZE: usize = 8192;
+
+    /// An empty table for `limit` addresses whose entries expire after `ageing` without traffic.
+    pub fn new(ageing: Span, limit: usize) -> MacTable {
+        MacTable { entries: FxHashMap::default(), ageing, limit, next_search: Instant::ZERO }
     }
 
-    /// Notes that `source` sent a frame that came in through `port`.
+    /// Notes that `source` sent a frame that came in through `port`. A full table learns no new address: frames for it are flooded.
     #[inline]
     pub fn learn(&mut self, now: Instant, source: MacKey, port: u32) {
-        self.entries.insert(source, (port, now));
+        if let Some(entry) = self.entries.get_mut(&source) {
+            *entry = (port, now);
+        } else if self.entries.len() < self.limit || self.make_room(now) {
+            self.entries.insert(source, (port, now));
+        }
+    }
+
+    /// Removes what has expired; looks at most once a second.
+    #[cold]
+    fn make_room(&mut self, now: Instant) -> bool {
+        if now < self.next_search {
+            return false;
+        }
+        self.next_search = now + Span::from_secs(1);
+        let ageing = self.ageing;
+        self.entries.retain(|_, (_, seen)| now.since(*seen) <= ageing);
+        self.entries.len() < self.limit
+    }
+
+    /// From now on entries expire after `ageing` without traffic.
+    pub fn set_ageing(&mut self, ageing: Span) {
+        self.ageing = ageing;
     }
 
     /// The port to `destination`, unless it is unknown or its entry is too old.
@@ -62,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_address_is_found_where_it_was_last_seen() {
-        let mut table = MacTable::new(MacTable::AGEING);
+        let mut table = MacTable::new(MacTable::AGEING, MacTable::SIZE);
         assert_eq!(table.lookup(at(0), MacKey(1)), None);
         table.learn(at(0), MacKey(1), 3);
         table.learn(at(1), MacKey(1), 4);
@@ -71,7 +98,7 @@ mod tests {
 
     #[test]
     fn entries_expire_without_traffic() {
-        let mut table = MacTable::new(Span::from_secs(300));
+        let mut table = MacTable::new(Span::from_secs(300), MacTable::SIZE);
         table.learn(at(0), MacKey(1), 3);
         assert_eq!(table.lookup(at(300), MacKey(1)), Some(3));
         assert_eq!(table.lookup(at(301), MacKey(1)), None);
@@ -80,10 +107,23 @@ mod tests {
 
     #[test]
     fn a_port_can_be_flushed() {
-        let mut table = MacTable::new(MacTable::AGEING);
+        let mut table = MacTable::new(MacTable::AGEING, MacTable::SIZE);
         table.learn(at(0), MacKey(1), 3);
         table.learn(at(0), MacKey(2), 4);
         table.flush_port(3);
         assert_eq!(table.entries(at(0)), [(MacKey(2), 4, Span::ZERO)]);
+    }
+
+    #[test]
+    fn a_full_table_learns_nothing_new_until_something_expires() {
+        let mut table = MacTable::new(Span::from_secs(10), 2);
+        table.learn(at(0), MacKey(1), 1);
+        table.learn(at(1), MacKey(2), 2);
+        table.learn(at(2), MacKey(3), 3);
+        assert_eq!(table.lookup(at(2), MacKey(3)), None);
+        table.learn(at(3), MacKey(2), 5);
+        assert_eq!(table.lookup(at(3), MacKey(2)), Some(5), "known addresses may move");
+        table.learn(at(11), MacKey(3), 3);
+        assert_eq!((table.lookup(at(11), MacKey(3)), table.entries(at(11)).len()), (Some(3), 2));
     }
 }

@@ -1,29 +1,38 @@
 //! The learning switch (IEEE 802.1D).
 
 use crate::Context;
-use tidewire_l2_datalink::MacTable;
-use tidewire_units::Span;
-use tidewire_wire::{Birth, Cause, Hot, MacKey};
+use tidewire_l2_datalink::{Bridge, MacTable};
+use tidewire_units::{Instant, Span};
+use tidewire_wire::{Birth, Cause, Hot, HotKind, MacKey};
 
-/// A switch: learns where addresses are, forwards to one port if it knows, to all others if not.
+/// A switch: learns where addresses are, forwards to one port if it knows, to all others if not. With a [`Bridge`] it keeps to the
+/// spanning tree.
 #[derive(Debug)]
 pub struct Switch {
     table: MacTable,
-    ports: u32,
+    /// The address of each port.
+    ports: Vec<MacKey>,
+    bridge: Option<Box<Bridge>>,
     floods: u64,
     forwarded: u64,
 }
 
 impl Switch {
-    /// A switch without ports whose table entries expire after `ageing`.
-    pub fn new(ageing: Span) -> Switch {
-        Switch { table: MacTable::new(ageing), ports: 0, floods: 0, forwarded: 0 }
+    /// A switch without ports that remembers `table_size` addresses, each for `ageing`.
+    pub fn new(ageing: Span, table_size: usize) -> Switch {
+        Switch {
+            table: MacTable::new(ageing, table_size),
+            ports: Vec::new(),
+            bridge: None,
+            floods: 0,
+            forwarded: 0,
+        }
     }
 
-    /// Adds a port and says its number.
-    pub fn add_port(&mut self) -> u32 {
-        self.ports += 1;
-        self.ports - 1
+    /// Adds a port with this address and says its number.
+    pub fn add_port(&mut self, mac: MacKey) -> u32 {
+        self.ports.push(mac);
+        self.ports.len() as u32 - 1
     }
 
     /// Handles a frame that came in through `port`.
@@ -32,11 +41,15 @@ impl Switch {
         if frame.is_corrupted() {
             return cx.end(frame, Cause::Corrupted);
         }
+        if self.bridge.is_some() && !self.admits(port, frame, cx) {
+            return;
+        }
         self.table.learn(cx.now, frame.src_mac, port);
         let known =
             if frame.dst_mac == MacKey::BROADCAST { None } else { self.table.lookup(cx.now, frame.dst_mac) };
         match known {
             Some(out) if out == port => cx.end(frame, Cause::NoPort),
+            Some(out) if !self.is_open(out) => cx.end(frame, Cause::Blocked),
             Some(out) => {
                 self.forwarded += 1;
                 cx.send(out, frame);
@@ -45,14 +58,91 @@ impl Switch {
         }
     }
 
+    /// The spanning tree's part in handling a frame: false if it took it.
+    #[inline(never)]
+    fn admits(&mut self, port: u32, frame: Hot, cx: &mut Context<'_>) -> bool {
+        let Some(bridge) = &mut self.bridge else { return true };
+        if frame.kind() == HotKind::Bpdu {
+            if let Some(unit) = cx.packets.bpdu(&frame) {
+                bridge.handle_bpdu(port, cx.now, unit);
+            }
+            cx.end(frame, Cause::Delivered);
+            self.speak(cx);
+            return false;
+        }
+        let state = bridge.port_state(port);
+        if state.learns() && !state.forwards() {
+            self.table.learn(cx.now, frame.src_mac, port);
+        }
+        if !state.forwards() {
+            cx.end(frame, Cause::Blocked);
+        }
+        state.forwards()
+    }
+
+    /// Whether frames may leave through a port.
+    #[inline]
+    fn is_open(&self, port: u32) -> bool {
+        self.bridge.as_ref().is_none_or(|bridge| bridge.port_state(port).forwards())
+    }
+
+    /// Does what the spanning tree wants done.
+    fn speak(&mut self, cx: &mut Context<'_>) {
+        let Some(bridge) = &mut self.bridge else { return };
+        while let Some((port, unit)) = bridge.poll_transmit(cx.now) {
+            let mut frame = cx.packets.insert_bpdu(&unit);
+            frame.src_mac = self.ports[port as usize];
+            cx.send(port, frame);
+        }
+        while let Some(port) = bridge.poll_flush() {
+            self.table.flush_port(port);
+        }
+        self.table.set_ageing(bridge.ageing());
+        cx.out.timers = true;
+    }
+
+    /// When [`handle_timeout`](Switch::handle_timeout) has something to do.
+    pub fn next_timeout(&self, now: Instant) -> Instant {
+        self.bridge.as_ref().map_or(Instant::MAX, |bridge| bridge.next_timeout(now))
+    }
+
+    /// Handles every timer that is due.
+    pub fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if let Some(bridge) = &mut self.bridge {
+            bridge.handle_timeout(cx.now);
+            self.speak(cx);
+        }
+    }
+
+    /// A port's link went up or down: what was learned there is forgotten.
+    pub fn handle_port_up(&mut self, port: u32, up: bool, cx: &mut Context<'_>) {
+        if !up {
+            self.table.flush_port(port);
+        }
+        if let Some(bridge) = &mut self.bridge {
+            bridge.set_port_up(port, cx.now, up);
+            self.speak(cx);
+        }
+    }
+
+    /// Takes part in the spanning tree from now on, or not. The bridge has as many ports as the switch.
+    pub fn set_bridge(&mut self, bridge: Option<Bridge>) {
+        self.bridge = bridge.map(Box::new);
+    }
+
+    /// Its part in the spanning tree, if it has one.
+    pub fn bridge(&self) -> Option<&Bridge> {
+        self.bridge.as_deref()
+    }
+
+    /// The addresses of its ports.
+    pub fn ports(&self) -> &[MacKey] {
+        &self.ports
+    }
+
     /// The table.
     pub fn table(&self) -> &MacTable {
         &self.table
-    }
-
-    /// A port's link went down: what was learned there is forgotten.
-    pub fn handle_port_down(&mut self, port: u32) {
-        self.table.flush_port(port);
     }
 
     /// Frames sent to all ports so far.
@@ -67,7 +157,7 @@ impl Switch {
 
     fn flood(&mut self, port: u32, frame: Hot, cx: &mut Context<'_>) {
         self.floods += 1;
-        let mut others = (0..self.ports).filter(|out| *out != port);
+        let mut others = (0..self.ports.len() as u32).filter(|out| *out != port && self.is_open(*out));
         // The original goes to the last port, copies to the others.
         let Some(last) = others.next_back() else { return cx.end(frame, Cause::NoPort) };
         for out in others {
@@ -110,9 +200,9 @@ mod tests {
 
     #[test]
     fn unknown_and_broadcast_frames_go_everywhere_and_known_ones_to_one_port() {
-        let mut switch = Switch::new(MacTable::AGEING);
-        for _ in 0..3 {
-            switch.add_port();
+        let mut switch = Switch::new(MacTable::AGEING, MacTable::SIZE);
+        for port in 0..3 {
+            switch.add_port(MacKey(100 + port));
         }
         assert_eq!(ports_used(&mut switch, 0, 10, MacKey(20)), [1, 2]);
         assert_eq!(ports_used(&mut switch, 2, 20, MacKey(10)), [0]);
@@ -123,9 +213,9 @@ mod tests {
 
     #[test]
     fn a_frame_for_the_port_it_came_from_is_filtered() {
-        let mut switch = Switch::new(MacTable::AGEING);
-        switch.add_port();
-        switch.add_port();
+        let mut switch = Switch::new(MacTable::AGEING, MacTable::SIZE);
+        switch.add_port(MacKey(100));
+        switch.add_port(MacKey(101));
         ports_used(&mut switch, 0, 10, MacKey::BROADCAST);
         assert_eq!(ports_used(&mut switch, 0, 11, MacKey(10)), []);
     }

@@ -6,6 +6,7 @@ use crate::sched::{self, Failure};
 use crate::state::raw;
 use crate::state::watchdog::Watch;
 use crate::{Fault, Place, ScriptError};
+use tidewire_units::NodeId;
 
 impl Run {
     /// Errors of a process become messages; a wanted end is none.
@@ -88,6 +89,24 @@ impl Run {
             "write experiment{ duration = \"30s\" } at the top, or give the flow a size, a count or a stop",
         );
         mistake.place = place;
+        render(&mistake, &self.sim.sources, None)
+    }
+
+    /// Frames go round.
+    pub fn storm(&self, switch: NodeId) -> ScriptError {
+        let world = self.sim.world.borrow();
+        let name = &world.plan().node(switch).name;
+        let findings = tidewire_topology::check(world.plan());
+        let around =
+            findings.iter().find(|finding| finding.problem == tidewire_topology::Problem::SwitchLoop);
+        let frames = world.switch(switch).map_or(0, |switch| switch.floods());
+        let mistake = Mistake::new(format!(
+            "a broadcast storm: by t = {} switch '{name}' has sent {frames} frames to all its ports",
+            world.now()
+        ))
+        .fault(Fault::Limit)
+        .note(around.map_or_else(String::new, ToString::to_string))
+        .note("leave out stp = false, or break the loop".to_owned());
         render(&mistake, &self.sim.sources, None)
     }
 

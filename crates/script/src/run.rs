@@ -329,6 +329,7 @@ impl Run {
                 Pause::Idle => return Ok(Ended::Finished),
                 Pause::Stopped => return Ok(Ended::Cut),
                 Pause::EventLimit => return Err(self.event_limit(limit.events)),
+                Pause::Storm(switch) => return Err(self.storm(switch)),
             }
         }
     }

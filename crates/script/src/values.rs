@@ -118,6 +118,7 @@ pub(crate) fn convert(
         Kind::Choice(names) => Val::Text(choice(value, names, name, context)?),
         Kind::ChoiceOrFalse(names) => match value {
             Value::Boolean(false) => Val::Text("false".to_owned()),
+            Value::Boolean(true) => Val::Text(names[0].to_owned()),
             other => Val::Text(choice(other, names, name, context)?),
         },
         Kind::Loss => Val::Loss(loss(value, name, context)?),

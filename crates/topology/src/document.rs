@@ -6,12 +6,20 @@
 
 use crate::{
     AddressMode, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel, Match, NodeSpec, Plan,
-    PlanError, Prefix, Processing, QueueSpec, RouterSpec, SwitchSpec, Via,
+    PlanError, Prefix, Processing, QueueSpec, RouterSpec, SpanningTree, SwitchSpec, Via,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use tidewire_units::{NodeId, Rate, parse_count, parse_probability, parse_rate, parse_size, parse_span};
+
+/// The words for a switch's part in the spanning tree.
+const STP: [(&str, SpanningTree); 4] = [
+    ("auto", SpanningTree::Auto),
+    ("off", SpanningTree::Off),
+    ("stp", SpanningTree::Stp),
+    ("rstp", SpanningTree::Rstp),
+];
 
 /// A plan with names instead of ids, for serde.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +58,12 @@ struct NodeDocument {
     ageing: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     table_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stp: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    priority: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    converge: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ecmp: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

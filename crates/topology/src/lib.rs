@@ -33,6 +33,7 @@ pub mod draw;
 mod error;
 pub mod generate;
 pub mod import;
+mod lans;
 mod paths;
 mod plan;
 mod prefix;
@@ -44,6 +45,7 @@ pub use address::{Network, Numbering};
 pub use check::{Finding, Problem, Severity, check};
 pub use document::{Document, DocumentError};
 pub use error::PlanError;
+pub use lans::Lan;
 pub use paths::Summary;
 pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, sender_of, sends_on};
 pub use prefix::{IfaceAddr, Prefix};
@@ -51,5 +53,5 @@ pub use routes::{NextHop, Routes, routes};
 pub use spec::{
     AddressMode, CeThreshold, CorruptSpec, DirectionSpec, DisciplineKind, DisciplineSpec, Ecmp, Framing,
     HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match, NodeKind,
-    NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SwitchSpec,
+    NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
 };

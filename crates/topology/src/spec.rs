@@ -69,6 +69,26 @@ pub struct SwitchSpec {
     pub ageing: Span,
     /// How many addresses are remembered.
     pub table_size: u32,
+    /// Whether it takes part in the spanning tree.
+    pub stp: SpanningTree,
+    /// The lowest of a network becomes the root (default 32768).
+    pub priority: u16,
+    /// The tree is there when time starts, instead of having to be found. One switch that says no decides for its network.
+    pub converge: bool,
+}
+
+/// Which spanning-tree protocol a switch speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SpanningTree {
+    /// The rapid one where the switches form a loop, none where they do not.
+    #[default]
+    Auto,
+    /// None: frames go round a loop for ever.
+    Off,
+    /// IEEE 802.1D-1998.
+    Stp,
+    /// IEEE 802.1w.
+    Rstp,
 }
 
 /// Options of a router.
@@ -357,7 +377,13 @@ impl Default for HostSpec {
 
 impl Default for SwitchSpec {
     fn default() -> Self {
-        SwitchSpec { ageing: Span::from_secs(300), table_size: 8192 }
+        SwitchSpec {
+            ageing: Span::from_secs(300),
+            table_size: 8192,
+            stp: SpanningTree::Auto,
+            priority: 32768,
+            converge: true,
+        }
     }
 }
 

@@ -59,6 +59,8 @@ labelled! {
         LinkDown = "link_down",
         /// A switch or host got a frame that was not for it (flooded).
         NotForMe = "not_for_me",
+        /// A port of a switch was closed by the spanning tree.
+        Blocked = "blocked",
         /// A switch would have to send a frame back where it came from, or flood it to no port.
         NoPort = "no_port",
         /// The router or host has no route to the destination.

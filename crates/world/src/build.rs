@@ -83,6 +83,7 @@ impl World {
         self.plan = plan;
         self.configure_addresses();
         self.configure_routes();
+        self.configure_bridges();
         Ok(())
     }
 
@@ -96,13 +97,12 @@ impl World {
             self.directions[dir.index()].port.set_up(self.now, up, lost);
         }
         for end in self.plan.link(link).ends {
-            if let NodeRef::Switch(switch) = self.nodes[end.index()]
-                && !up
-            {
-                let ports = self.switch_ports[switch as usize].iter();
-                let port = ports.clone().position(|dir| DirId(*dir).link() == link);
-                port.into_iter()
-                    .for_each(|port| self.switches[switch as usize].handle_port_down(port as u32));
+            if let NodeRef::Switch(switch) = self.nodes[end.index()] {
+                let port =
+                    self.switch_ports[switch as usize].iter().position(|dir| DirId(*dir).link() == link);
+                if let Some(port) = port {
+                    self.set_switch_port_up(switch as usize, port as u32, up);
+                }
             }
         }
         self.configure_routes();
@@ -229,7 +229,7 @@ impl World {
         let salt = |purpose: &str| stable_hash(&[&seed, purpose.as_bytes(), node.name.as_bytes()]);
         let reference = match &node.spec {
             NodeSpec::Switch(spec) => {
-                self.switches.push(Switch::new(spec.ageing));
+                self.switches.push(Switch::new(spec.ageing, spec.table_size as usize));
                 self.switch_ids.push(id);
                 self.switch_ports.push(Vec::new());
                 NodeRef::Switch(self.switches.len() as u32 - 1)
@@ -291,7 +291,7 @@ impl World {
                 }
                 NodeRef::Switch(switch) => {
                     self.switch_ports[switch as usize].push(dir.0);
-                    self.switches[switch as usize].add_port();
+                    self.switches[switch as usize].add_port(MacKey::of(IfaceId(dir.0)));
                 }
             }
         }

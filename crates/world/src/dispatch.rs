@@ -2,6 +2,7 @@
 
 use crate::build::NodeRef;
 use crate::ledger::Place;
+use crate::spanning::FIRST_SWITCH;
 use crate::{Limit, Pause, World};
 use std::sync::atomic::Ordering;
 use tidewire_engine::{Class, Key};
@@ -41,6 +42,11 @@ impl World {
                 if limit.stop.load(Ordering::Relaxed) || limit.halt.load(Ordering::Relaxed) {
                     return Pause::Stopped;
                 }
+                if self.storm_watch
+                    && let Some(storm) = self.storm()
+                {
+                    return storm;
+                }
                 look = (self.events + LOOK_EVERY).min(limit.events.saturating_add(1));
             }
             if let Some(pause) = self.step(key) {
@@ -78,6 +84,9 @@ impl World {
         }
         match key.class() {
             Class::Arrival => self.arrive(key),
+            Class::Timer if key.source() >= FIRST_SWITCH => {
+                self.wake_switch((key.source() - FIRST_SWITCH) as usize, key);
+            }
             Class::Timer => self.wake_node(key.source() as usize, key),
             Class::Process => return self.resume_process(key),
             Class::Control => {
@@ -159,7 +168,7 @@ impl World {
         }
     }
 
-    fn settle_switch(&mut self, switch: u32) {
+    pub(crate) fn settle_switch(&mut self, switch: u32) {
         for i in 0..self.out.sends.len() {
             let (port, packet) = self.out.sends[i];
             let dir = self.switch_ports[switch as usize][port as usize];
@@ -167,6 +176,10 @@ impl World {
         }
         self.out.sends.clear();
         self.tell(Place::Node(self.switch_ids[switch as usize]));
+        if self.out.timers {
+            self.out.timers = false;
+            self.rearm_switch(switch as usize);
+        }
     }
 
     /// Enters what has ended in the books, tells flows of their progress and processes that they may go on.

@@ -32,6 +32,7 @@ mod ledger;
 mod processes;
 mod results;
 mod sockets;
+mod spanning;
 mod special;
 mod watch;
 
@@ -92,6 +93,8 @@ pub enum Pause {
     Idle,
     /// The event limit was reached.
     EventLimit,
+    /// Frames go round a loop for ever, past this switch among others: nobody breaks the loop.
+    Storm(NodeId),
     /// Somebody asked for a stop from outside.
     Stopped,
 }
@@ -169,6 +172,10 @@ pub struct World {
     pub(crate) switches: Vec<Switch>,
     pub(crate) switch_ids: Vec<NodeId>,
     pub(crate) switch_ports: Vec<Vec<u32>>,
+    /// By position in `switches`: its next wake.
+    pub(crate) switch_wakes: Vec<Instant>,
+    /// Some loop of switches is not broken by a spanning tree.
+    pub(crate) storm_watch: bool,
     pub(crate) out: Outbox,
     pub(crate) ledger: Ledger,
     pub(crate) flows: Flows,
@@ -205,6 +212,8 @@ impl World {
             switches: Vec::new(),
             switch_ids: Vec::new(),
             switch_ports: Vec::new(),
+            switch_wakes: Vec::new(),
+            storm_watch: false,
             out: Outbox::default(),
             ledger: Ledger::default(),
             flows: Flows::new(Instant::ZERO + options.warmup),

@@ -72,6 +72,19 @@ pub enum PortRole {
     Backup,
 }
 
+impl PortRole {
+    /// The name in words.
+    pub const fn label(self) -> &'static str {
+        match self {
+            PortRole::Disabled => "disabled",
+            PortRole::Root => "root",
+            PortRole::Designated => "designated",
+            PortRole::Alternate => "alternate",
+            PortRole::Backup => "backup",
+        }
+    }
+}
+
 /// What a port lets through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PortState {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `net.rs` | `net:host`, `net:link`, `net:find` ... |
 //! | `shapes.rs` | `net:dumbbell`, `net:fat_tree` ... |
+//! | `bridge.rs` | `switch:stp` |
 //! | `link.rs` | links and their directions |
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
 //! | `ping.rs` | `host:ping`, `host:traceroute` |
@@ -18,6 +19,7 @@
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
 //! | `experiment.rs`, `grid.rs` | `experiment{}`, and its points |
 
+mod bridge;
 pub(crate) mod congestion;
 mod connect;
 pub(crate) mod experiment;

@@ -11,7 +11,7 @@ use mlua::{AnyUserData, Lua, Table, Value};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::{
     DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec, JitterShape, LinkSpec, NodeSpec,
-    PlanError, Prefix, QueueSpec, RouterSpec, SwitchSpec,
+    PlanError, Prefix, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
 };
 use tidewire_units::{NodeId, Span};
 
@@ -43,6 +43,16 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         if let Some(size) = call.opts().int("table_size") {
             switch.table_size = size as u32;
         }
+        switch.stp = match call.opts().text("stp") {
+            Some("false") => SpanningTree::Off,
+            Some("stp") => SpanningTree::Stp,
+            Some("rstp") => SpanningTree::Rstp,
+            _ => SpanningTree::Auto,
+        };
+        if let Some(priority) = call.opts().int("priority") {
+            switch.priority = priority as u16;
+        }
+        switch.converge = call.opts().flag("converge").unwrap_or(true);
         let name = call.text(0).unwrap_or_default();
         node_handle(lua, sim, add_node(lua, sim, "net:switch()", name, NodeSpec::Switch(switch))?)
     })?;
@@ -145,6 +155,7 @@ fn names(registry: &Registry<'_>) -> mlua::Result<()> {
         }
         Ok(table)
     })?;
+    registry.add(&spec::SWITCH_STP, |lua, sim, call| super::bridge::stp(lua, sim, call))?;
     registry.field("switch", "name", |_, sim, this| {
         let id = crate::classes::node_of(&Value::UserData(this));
         Ok(id.map(|id| sim.plan.borrow().node(id).name.clone()))

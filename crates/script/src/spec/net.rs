@@ -22,7 +22,15 @@ const HOST: &[Opt] = &[
 ];
 const SWITCH: &[Opt] = &[
     Opt::new("ageing", Kind::Time, "300s", "how long an address is remembered").or(&["aging"]),
-    Opt::new("table_size", COUNT, "8192", "how many addresses are remembered"),
+    Opt::new("table_size", COUNT, "8192", "how many addresses are remembered; frames for others are flooded"),
+    Opt::new(
+        "stp",
+        Kind::ChoiceOrFalse(&["auto", "rstp", "stp"]),
+        "\"auto\"",
+        "spanning tree: the rapid one where switches form a loop; always that, or the old one; or false: frames go round for ever",
+    ),
+    Opt::new("priority", Kind::Int(0, 65535), "32768", "the lowest becomes the root of the tree"),
+    Opt::new("converge", Kind::Bool, "true", "the tree is there when time starts"),
 ];
 const ROUTER: &[Opt] = &[Opt::new(
     "ecmp",
@@ -232,6 +240,8 @@ pub(crate) static NET_RANDOM: Func =
 pub(crate) static NET_DOT: Func = func("net:dot", "The network as a drawing for Graphviz.").gives("text");
 pub(crate) static SWITCH_MAC_TABLE: Func =
     func("switch:mac_table", "The addresses that the switch has learned.").gives("{ [mac] = port }");
+pub(crate) static SWITCH_STP: Func = func("switch:stp", "The switch's part in the spanning tree.")
+    .gives("{ root = name, cost =, bridge =, ports = { [port] = { to = name, role =, state = } }, changes = }, printable; or nil");
 pub(crate) const ALL: &[&Func] = &[
     &NET_HOST,
     &NET_HOSTS,
@@ -254,4 +264,5 @@ pub(crate) const ALL: &[&Func] = &[
     &NET_RANDOM,
     &NET_DOT,
     &SWITCH_MAC_TABLE,
+    &SWITCH_STP,
 ];

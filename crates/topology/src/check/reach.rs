@@ -1,7 +1,7 @@
 //! Who is cut off, and what circles.
 
 use super::{Finding, Problem, list};
-use crate::{NodeKind, Plan, link_of};
+use crate::{NodeKind, NodeSpec, Plan, SpanningTree, link_of};
 use petgraph::unionfind::UnionFind;
 use std::collections::{BTreeMap, VecDeque};
 use tidewire_units::{LinkId, NodeId};
@@ -71,9 +71,10 @@ pub(super) fn unreachable(plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-/// One finding for each link between switches that closes a loop.
+/// One finding for each link between switches that closes a loop which no spanning tree breaks.
 pub(super) fn switch_loops(plan: &Plan) -> Vec<Finding> {
-    let is_switch = |id: NodeId| plan.node(id).spec.kind() == NodeKind::Switch;
+    // A loop is broken by those of its switches that take part; it stays when none does.
+    let is_switch = |id: NodeId| matches!(&plan.node(id).spec, NodeSpec::Switch(switch) if switch.stp == SpanningTree::Off);
     let mut sets = UnionFind::<u32>::new(plan.nodes().len());
     let mut tree: Vec<Vec<NodeId>> = vec![Vec::new(); plan.nodes().len()];
     let mut findings = Vec::new();
@@ -90,7 +91,7 @@ pub(super) fn switch_loops(plan: &Plan) -> Vec<Finding> {
         let around = tree_path(&tree, a, b);
         let name = &plan.link(link).name;
         let sentence = format!(
-            "switches {} form a loop, closed by link '{name}': without a spanning tree, broadcasts would circle for ever",
+            "switches {} form a loop, closed by link '{name}', and their spanning tree is off (stp = false): broadcasts circle for ever",
             list(plan, &around)
         );
         findings.push(Finding { problem: Problem::SwitchLoop, nodes: around, links: vec![link], sentence });

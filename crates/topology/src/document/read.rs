@@ -105,6 +105,9 @@ impl NodeDocument {
                 Ok(NodeSpec::Switch(SwitchSpec {
                     ageing: self.ageing.as_ref().map(time).transpose()?.unwrap_or(default.ageing),
                     table_size: self.table_size.unwrap_or(default.table_size),
+                    stp: self.stp.as_ref().map(|text| word(text, &STP)).transpose()?.unwrap_or(default.stp),
+                    priority: self.priority.unwrap_or(default.priority),
+                    converge: self.converge.unwrap_or(default.converge),
                 }))
             }
             Kind::Router => {
@@ -126,6 +129,9 @@ impl NodeDocument {
             ("forward", host, self.forward.is_some()),
             ("ageing", switch, self.ageing.is_some()),
             ("table_size", switch, self.table_size.is_some()),
+            ("stp", switch, self.stp.is_some()),
+            ("priority", switch, self.priority.is_some()),
+            ("converge", switch, self.converge.is_some()),
             ("ecmp", router, self.ecmp.is_some()),
         ];
         match given.iter().find(|(_, kind, given)| *given && *kind != self.kind) {

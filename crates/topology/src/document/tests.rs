@@ -39,8 +39,16 @@ fn a_plan_with_every_option_reads_back_as_it_was() {
         forward: true,
     };
     let a = plan.add("a", NodeSpec::Host(host)).unwrap();
-    let s =
-        plan.add("s", NodeSpec::Switch(SwitchSpec { ageing: Span::from_secs(5), table_size: 4 })).unwrap();
+    let s = plan
+        .add(
+            "s",
+            NodeSpec::Switch(SwitchSpec {
+                ageing: Span::from_secs(5),
+                table_size: 4,
+                ..SwitchSpec::default()
+            }),
+        )
+        .unwrap();
     let r = plan.add("r", NodeSpec::Router(RouterSpec { ecmp: Ecmp::Packet })).unwrap();
     plan.place(r, [1.5, -2.0]);
     let mut spec = LinkSpec { mtu: 9000, ..LinkSpec::default() };

@@ -93,6 +93,11 @@ fn node(plan: &Plan, id: NodeId) -> NodeDocument {
             NodeDocument {
                 ageing: unless(switch.ageing, default.ageing).map(|time| time.to_string()),
                 table_size: unless(switch.table_size, default.table_size),
+                stp: unless(switch.stp, default.stp).and_then(|stp| {
+                    STP.iter().find(|(_, known)| *known == stp).map(|(word, _)| (*word).to_owned())
+                }),
+                priority: unless(switch.priority, default.priority),
+                converge: unless(switch.converge, default.converge),
                 ..base
             }
         }
