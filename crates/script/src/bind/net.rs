@@ -155,7 +155,7 @@ fn names(registry: &Registry<'_>) -> mlua::Result<()> {
         }
         Ok(table)
     })?;
-    registry.add(&spec::SWITCH_STP, |lua, sim, call| super::bridge::stp(lua, sim, call))?;
+    registry.add(&spec::SWITCH_STP, super::bridge::stp)?;
     registry.field("switch", "name", |_, sim, this| {
         let id = crate::classes::node_of(&Value::UserData(this));
         Ok(id.map(|id| sim.plan.borrow().node(id).name.clone()))
