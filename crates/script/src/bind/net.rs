@@ -9,6 +9,7 @@ use crate::spec::net as spec;
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table, Value};
 use tidewire_l4_transport::TcpConfig;
+use tidewire_node::Switch;
 use tidewire_topology::{
     DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec, JitterShape, LinkSpec, NodeSpec,
     PlanError, Prefix, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
@@ -156,6 +157,14 @@ fn names(registry: &Registry<'_>) -> mlua::Result<()> {
         Ok(table)
     })?;
     registry.add(&spec::SWITCH_STP, super::bridge::stp)?;
+    for (name, count) in [("floods", Switch::floods as fn(&Switch) -> u64), ("forwarded", Switch::forwarded)]
+    {
+        registry.field("switch", name, move |_, sim, this| {
+            let node = crate::classes::node_of(&Value::UserData(this));
+            let world = sim.world()?;
+            Ok(node.and_then(|node| world.switch(node)).map(count))
+        })?;
+    }
     registry.field("switch", "name", |_, sim, this| {
         let id = crate::classes::node_of(&Value::UserData(this));
         Ok(id.map(|id| sim.plan.borrow().node(id).name.clone()))

@@ -1,0 +1,72 @@
+//! What the layers below transport must show, row by row of the project's checklist; each row has its script.
+
+mod common;
+
+use common::{column, good, lines, result_of, run_at, shipped};
+use tidewire_metrics::Value;
+use tidewire_script::RunResult;
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+/// Runs a script at a point; it must make this many checks, and all of them must hold.
+#[track_caller]
+fn shows(name: &str, point: &[(&str, Value)], checks: usize) -> RunResult {
+    let script = shipped(name);
+    let result = good(if point.is_empty() { result_of(&script) } else { run_at(&script, point) });
+    result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
+    assert_eq!(result.checks.len(), checks, "{name}");
+    result
+}
+
+#[test]
+fn row_04_loopback_never_reaches_the_wire() {
+    let result = shows("scripts/links/loopback.lua", &[], 1);
+    assert_eq!(lines(&result)[1..], ["you said: hello, me", "packets on the link between a and b: 0"]);
+}
+
+#[test]
+fn row_05_a_packet_takes_its_bits_and_its_way() {
+    for (framing, ms) in [("ip", 11.2), ("ethernet", 11.2304)] {
+        let result = shows("scripts/links/serialisation.lua", &[("framing", text(framing))], 1);
+        assert!((column(&result, "arrival_ms") - ms).abs() < 1e-9, "{framing}");
+    }
+}
+
+#[test]
+fn row_06_and_07_damaged_frames_are_dropped_and_tcp_repairs_what_udp_loses() {
+    let result = shows("scripts/links/noise.lua", &[], 4);
+    assert_eq!(lines(&result)[0], "10 frames sent, 2 damaged and dropped by the link layer");
+    assert!((column(&result, "expected_pct") - 1.194_4).abs() < 0.001);
+}
+
+#[test]
+fn row_10_a_switch_learns_and_forgets() {
+    let result = shows("scripts/links/learning.lua", &[], 3);
+    assert!(lines(&result)[1].contains("floods 1"), "{:?}", lines(&result));
+}
+
+#[test]
+fn row_11_arp_asks_once_and_remembers() {
+    let result = shows("scripts/links/arp.lua", &[], 3);
+    // An exchange of two frames of 84 byte times at 10 Mbit/s over 5 ms, twice.
+    let exchange = 2.0 * (84.0 * 8.0 / 10e3 + 5.0);
+    let echo = 2.0 * ((84.0 + 38.0) * 8.0 / 10e3 + 5.0);
+    assert!((column(&result, "second_ms") - echo).abs() < 1e-9);
+    assert!((column(&result, "first_ms") - echo - exchange).abs() < 1e-9);
+}
+
+#[test]
+fn row_19_and_20_ports_are_addresses_of_programs_one_space_for_each_protocol() {
+    let result = shows("scripts/sockets/ports.lua", &[], 4);
+    assert_eq!(lines(&result)[..3], ["tab\t1\tre: tab 1", "tab\t2\tre: tab 2", "tab\t3\tre: tab 3"]);
+}
+
+#[test]
+fn a_ring_of_switches_heals_as_fast_as_its_protocol() {
+    let outage =
+        |stp: &str| column(&shows("scripts/links/spanning_tree.lua", &[("stp", text(stp))], 0), "outage_s");
+    assert!(outage("rstp") < 0.1);
+    assert!((29.0..52.0).contains(&outage("stp")));
+}
