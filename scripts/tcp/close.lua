@@ -11,16 +11,18 @@ local listener = b:listen(80)
 local ours = assert(a:connect(b, 80))
 local theirs = listener:accept()
 
-local begin, states, entered, lasted = now(), { a = {}, b = {} }, {}, 0
+local states, entered, lasted = { a = {}, b = {} }, {}, 0
 local function note(name, state)
   local list = states[name]
   if list[#list] == state then return end
   list[#list + 1] = state
   if state == "TIME_WAIT" then entered[name] = now() end
   if state == "CLOSED" and entered[name] then lasted = now() - entered[name] end
-  print(("%10.3f ms  %s  %s"):format((now() - begin) * 1e3, name, state))
+  print(("%10.3f ms  %s  %s"):format(now() * 1e3, name, state))
 end
-every("0.5ms", function() note("a", ours.state) note("b", theirs.state) end)
+local function look() note("a", ours.state) note("b", theirs.state) end
+local often = every("10us", look)
+after("200ms", function() often:cancel() every("1ms", look) end)
 
 local picture = ladder(a, b)
 sleep "1ms"
@@ -41,6 +43,7 @@ end
 sleep "61s"
 
 print(picture)
-print("a: " .. table.concat(states.a, " "))
-print("b: " .. table.concat(states.b, " "))
+print("a: " .. table.concat(states.a, " -> "))
+print("b: " .. table.concat(states.b, " -> "))
+if lasted > 0 then print(("TIME_WAIT lasted %.0f s = 2 MSL"):format(lasted)) end
 record { time_wait_s = lasted }

@@ -28,13 +28,20 @@ sleep "9.9s"
 local picture = ladder(sender, reader)
 sleep "5.1s"
 
-local closed, probes = 0, 0
+local closed, probes, shut, opened = 0, 0, nil, nil
 for _, row in ipairs(picture:rows()) do
   if row.from == "reader" and row.window == 0 then
     closed = closed + 1
+    if row.sent > 10 and not shut then
+      shut = row.sent
+      print(("%.3f s  the reader pauses, its buffer is full: window 0"):format(shut))
+    end
   elseif closed > 0 and row.from == "sender" and row.length <= 1 then
     probes = probes + 1
-    print(("probe %d at %.3f s: %s"):format(probes, row.sent, row.text))
+    print(("%.3f s  window probe %d: an old byte's number, no data, to make the reader tell its window again"):format(row.sent, probes))
+  elseif probes > 0 and opened == nil and row.from == "reader" and row.window > 0 then
+    opened = row.sent
+    print(("%.3f s  the window opens again"):format(opened))
   end
 end
 local info = conn.info
@@ -43,3 +50,6 @@ record { goodput_mbps = measured, zero_windows_count = closed, probes_count = pr
 check(math.abs(measured - 1) < 0.02, "the sender is as fast as the reader: %.3f Mbit/s", measured)
 check(info.total_retrans == 0, "nothing was lost")
 check(closed > 0 and probes >= 3, "the window closed, and was probed")
+print(("the line carries 10 Mbit/s, the reader takes 1 Mbit/s: the sender got %.2f Mbit/s, and %d packets were lost"):format(
+  measured, link:forward().stats.drops.queue))
+stop()

@@ -6,11 +6,12 @@ local client, server = net:host "client", net:host "server"
 net:link(client, server, { rate = "10Mbps", delay = "10ms", framing = "ip" })
 
 -- The states of both ends, whenever they change.
-local last = {}
+local states = { client = {}, server = {} }
 local function show(host, state)
-  if last[host.name] == state then return end
-  print(("%8.3f ms  %-6s  %s -> %s"):format(now() * 1e3, host.name, last[host.name] or "", state))
-  last[host.name] = state
+  local list = states[host.name]
+  if list[#list] == state then return end
+  list[#list + 1] = state
+  print(("%8.3f ms  %-6s  %s"):format(now() * 1e3, host.name, state))
 end
 local function state_of_server()
   local best = "LISTEN"
@@ -33,9 +34,12 @@ server:spawn(function()
 end)
 
 assert(socket:connect(server, 80))
-record { connect_ms = now() * 1e3 }
-local bit_time = 1 / bits_per_s "10Mbps"
+local took, bit_time = now(), 1 / bits_per_s "10Mbps"
 local rtt = 2 * seconds "10ms" + 2 * 60 * 8 * bit_time
-check(math.abs(now() - rtt) < 1e-9, "connect() took one round trip: %.6f ms", rtt * 1e3)
+record { connect_ms = took * 1e3, round_trips = took / rtt }
+check(math.abs(took - rtt) < 1e-9, "connect() took one round trip: %.6f ms", rtt * 1e3)
 sleep "20ms"
 print(picture)
+print("client: " .. table.concat(states.client, " -> "))
+print("server: " .. table.concat(states.server, " -> "))
+print(("connect() returned after %.3f ms; one round trip of 60-byte segments takes %.3f ms"):format(took * 1e3, rtt * 1e3))

@@ -26,7 +26,8 @@ for piece in pieces(message) do
 end
 sleep "1s"
 local by_udp = table.concat(udp_text)
-print("UDP: " .. by_udp)
+print("app: " .. message)
+print("UDP: " .. by_udp .. "   (datagrams 4, 17, 30 and 31 were lost)")
 
 local link = net:find "a-b"
 link:forward():set { loss = { seq = { 4, 17, 30, 31 }, match = "data" } }
@@ -38,7 +39,7 @@ end
 conn:close()
 sleep "2s"
 local by_tcp = table.concat(tcp_text)
-print("TCP: " .. by_tcp)
+print("TCP: " .. by_tcp .. "   (the same packets were lost, and sent again)")
 
 check(by_udp:sub(1, 4) == "Helo" and #by_udp == #message - 4, "UDP delivers what is left")
 check(by_tcp == message, "TCP delivers all of it")

@@ -1,7 +1,7 @@
--- Row 30. UDP does nothing but carry: no connection, no repair, no slowing down. TCP pays one round trip before the first byte.
+-- Row 30. UDP does nothing but carry: no connection, no repair, no order, no slowing down. TCP pays one round trip before the first byte.
 --   tidewire sweep scripts/udp/plain.lua
--- Look at first_byte_ms: half a round trip for UDP, one and a half for TCP. Then at goodput: UDP gets rate x (1 - loss) whatever the loss.
--- One packet in a hundred overtakes the ten before it: UDP passes them on as they come (late_pct), TCP puts them in order.
+-- Look at first_byte_rtts: half a round trip for UDP, one and a half for TCP. Then at goodput: UDP gets rate x (1 - loss) whatever the loss;
+-- TCP slows down. One packet in a hundred overtakes those before it: UDP passes them on as they come (late_pct), TCP puts them in order.
 local p = experiment {
   name     = "plain",
   params   = { proto = { "udp", "tcp" }, loss = { "0%", "1%", "5%", "10%" } },
@@ -10,26 +10,38 @@ local p = experiment {
   duration = "20s",
   warmup   = "1s",
   plot     = { x = "loss", y = "goodput_mbps", color = "proto" },
+  units    = { first_byte_rtts = "round trips" },
 }
 local a, b = net:host "a", net:host "b"
 net:link(a, b, { rate = "10Mbps", delay = "20ms", framing = "ip",
                  forward = { loss = { p.loss, match = "data" }, reorder = "1%" } })
 
--- Numbered datagrams, to see whether they overtake each other.
+-- Numbers, one every 2 ms, to see whether they overtake each other; and each with its time of sending.
 local late, counted, highest = 0, 0, 0
+local delay = histogram("delay_ms")
+local function arrived(message)
+  local number, sent = string.unpack(">I4d", message)
+  counted = counted + 1
+  if number < highest then late = late + 1 end
+  highest = math.max(highest, number)
+  delay:add((now() - sent) * 1e3)
+end
 b:spawn(function()
-  local sock = b:udp(9)
-  while true do
-    local number = string.unpack(">I4", (sock:recvfrom()))
-    counted = counted + 1
-    if number < highest then late = late + 1 end
-    highest = math.max(highest, number)
+  if p.proto == "udp" then
+    local sock = b:udp(9)
+    while true do arrived((sock:recvfrom())) end
+  else
+    local conn = b:listen(9):accept()
+    while true do arrived(conn:recv_exact(12)) end
   end
 end)
-local numbers, n = a:udp(), 0
-every("2ms", function()
-  n = n + 1
-  numbers:sendto(string.pack(">I4", n), b, 9)
+after("0.5s", function()
+  local sock = p.proto == "udp" and a:udp() or assert(a:connect(b, 9, { nodelay = true }))
+  if p.proto == "udp" then sock:connect(b, 9) end
+  for n = 1, math.maxinteger do
+    sock:send(string.pack(">I4d", n, now()))
+    sleep "2ms"
+  end
 end)
 
 -- The first byte, on a connection (or none) of its own.
@@ -39,7 +51,7 @@ b:spawn(function()
   else
     b:listen(7):accept():recv()
   end
-  record { first_byte_ms = now() * 1e3 }
+  record { first_byte_ms = now() * 1e3, first_byte_rtts = now() / 40e-3 }
 end)
 a:spawn(function()
   if p.proto == "udp" then a:udp():sendto("x", b, 7) else assert(a:connect(b, 7)):send "x" end

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::args::DocArgs;
 use std::fmt::Write;
 use tidewire_lab::LabError;
-use tidewire_script::spec::{Func, Kind, Opt, Param, all};
+use tidewire_script::spec::{Fields, Func, Kind, Opt, Param, all, fields};
 
 /// Prints the functions that a topic names, or one line for each function there is.
 pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
@@ -20,13 +20,20 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
     };
     if words.is_empty() {
         context.term.raw(&overview(&functions));
+        let things: Vec<&str> = fields().iter().map(|fields| fields.of).collect();
+        context.term.raw(&format!("\n  Fields and metrics: {}\n", things.join(", ")));
         return Ok(0);
     }
     let found: Vec<&Func> = functions
         .into_iter()
         .filter(|f| if search { mentions(f, &words) } else { is_named(f, &words) })
         .collect();
+    let read: Vec<&Fields> = fields().iter().filter(|fields| has_fields(fields, &words, search)).collect();
     match found.as_slice() {
+        [] if !read.is_empty() => {
+            read.iter().for_each(|fields| context.term.raw(&listed(fields)));
+            Ok(0)
+        }
         [] => {
             let topic = args.topic.join(" ");
             Err(LabError::Usage(format!(
@@ -35,13 +42,39 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
         }
         few if few.len() <= 6 => {
             few.iter().for_each(|f| context.term.raw(&entry(f)));
+            read.iter().for_each(|fields| context.term.raw(&listed(fields)));
             Ok(0)
         }
         many => {
             context.term.raw(&overview(many));
+            read.iter().for_each(|fields| context.term.raw(&format!("\n{}", listed(fields))));
             Ok(0)
         }
     }
+}
+
+/// Whether a topic means these fields: by their thing, by a part of its name, or in a search by a word.
+fn has_fields(fields: &Fields, words: &[String], search: bool) -> bool {
+    if search {
+        return fields.all.iter().any(|field| {
+            let text = format!("{} {} {}", fields.of, field.name, field.doc).to_lowercase();
+            words.iter().all(|word| text.contains(word.as_str()))
+        });
+    }
+    let topic = words.join(" ");
+    let dotted = words.join(".").replace(':', ".");
+    let of = fields.of.replace(':', ".");
+    fields.of == topic || of == dotted || of.rsplit('.').next() == Some(&topic)
+}
+
+fn listed(fields: &Fields) -> String {
+    let width = fields.all.iter().map(|field| field.name.len()).max().unwrap_or(0);
+    let mut text = format!("{}: {}\n", fields.of, fields.doc.replace('`', ""));
+    for field in fields.all {
+        let unit = if field.unit.is_empty() { String::new() } else { format!("  ({})", field.unit) };
+        let _ = writeln!(text, "    {:width$}  {}{unit}", field.name, field.doc);
+    }
+    text + "\n"
 }
 
 /// Every function and option as one page of Markdown.
@@ -65,6 +98,13 @@ pub fn markdown(functions: &[&Func]) -> String {
                 let cells = cells.map(|cell| cell.replace('|', "\\|"));
                 let _ = writeln!(page, "| `{}` | {} | {} | {} |", cells[0], cells[1], cells[2], cells[3]);
             });
+        }
+    }
+    page.push_str("\n## Fields and metrics\n");
+    for fields in fields() {
+        let _ = writeln!(page, "\n### `{}`\n\n{}\n\n| | unit | |\n|---|---|---|", fields.of, fields.doc);
+        for field in fields.all {
+            let _ = writeln!(page, "| `{}` | {} | {} |", field.name, field.unit, field.doc);
         }
     }
     page

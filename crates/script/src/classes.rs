@@ -190,6 +190,10 @@ impl<'a> Registry<'a> {
         name: &'static str,
         get: impl Fn(&Lua, &Shared, AnyUserData) -> mlua::Result<R> + 'static,
     ) -> mlua::Result<()> {
+        debug_assert!(
+            crate::spec::fields_of(class).iter().any(|field| field.name == name),
+            "{class}.{name} is not in the reference"
+        );
         let sim = self.sim.clone();
         let getter = self.lua.create_function(move |lua, this: AnyUserData| {
             sim.outside_of_controller(name).map_err(|mistake| placed(lua, mistake))?;

@@ -4,6 +4,7 @@ mod common;
 
 use common::{error_of, good, printed, result_of, script};
 use std::fmt::Write;
+use tidewire_script::spec::fields;
 use tidewire_script::{Ended, RunResult};
 
 /// A lossy bottleneck with one flow under the control of `cc`, after the declarations of `head`.
@@ -174,31 +175,28 @@ fn a_control_can_print_and_draw_and_tell_the_time() {
     assert!(result.log[0].ends_with("ack\ttrue\ttrue\t0.001"), "{:?}", result.log);
 }
 
+/// The names that the reference lists for something.
+fn names_of(what: &str) -> Vec<&'static str> {
+    let fields = fields().iter().find(|fields| fields.of == what).unwrap();
+    fields.all.iter().map(|field| field.name).collect()
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("'{name}', ")).collect()
+}
+
 #[test]
 fn every_variable_of_a_control_can_be_watched() {
-    for (cc, variables) in [
-        ("cubic", "w_max k w_est cnt delay_min"),
-        ("bbr", "mode bw min_rtt pacing_gain cwnd_gain round_count full_bw_reached policed"),
-        (
-            "bbr3",
-            "mode bw max_bw min_rtt pacing_gain cwnd_gain round_count full_bw_count full_bw_reached inflight_longterm inflight_shortterm",
-        ),
-        ("dctcp", "alpha"),
-        ("vegas", "diff base_rtt min_rtt"),
-        ("westwood", "bw rtt_min"),
-        ("hybla", "rho min_rtt"),
-        ("illinois", "alpha beta base_rtt max_rtt"),
-        ("htcp", "alpha beta min_rtt max_rtt rate_max"),
-        ("highspeed", "a b"),
-        ("bic", "w_max cnt"),
-        ("veno", "diff base_rtt min_rtt"),
-        ("yeah", "queue fast reno_count"),
-        ("ledbat", "queueing_delay base_delay target"),
-    ] {
-        let names: Vec<String> = variables.split(' ').map(|variable| format!("'{cc}.{variable}'")).collect();
-        let text = series(&good(result_of(&script(&bottleneck("", cc, &names.join(", "))))));
-        for name in variables.split(' ') {
-            assert!(text.contains(&format!(" {cc}.{name} ")), "{cc}.{name} gives no samples");
+    let all = names_of("congestion variables");
+    let control = |name: &str| name.split('.').next().unwrap().to_owned();
+    let mut controls: Vec<String> = all.iter().map(|name| control(name)).collect();
+    controls.dedup();
+    assert_eq!(controls.len(), 14);
+    for cc in controls {
+        let own: Vec<&str> = all.iter().copied().filter(|name| control(name) == cc).collect();
+        let text = series(&good(result_of(&script(&bottleneck("", &cc, &quoted(&own))))));
+        for name in own {
+            assert!(text.contains(&format!(" {name} ")), "{name} gives no samples");
         }
     }
     let error = error_of(&bottleneck("", "cubic", "'cubic.w_mx'"));
@@ -210,19 +208,65 @@ fn every_variable_of_a_control_can_be_watched() {
 
 #[test]
 fn a_flow_leaves_series_of_all_its_figures() {
-    let names = [
-        "cwnd_bytes",
-        "ssthresh_bytes",
-        "srtt_ms",
-        "inflight_bytes",
-        "delivery_rate_mbps",
-        "pacing_rate_mbps",
-    ];
-    let watched: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
-    let text = series(&good(result_of(&script(&bottleneck("", "bbr", &watched.join(", "))))));
-    names.iter().for_each(|name| assert!(*name == "ssthresh_bytes" || text.contains(name), "{name}"));
-    let text = series(&good(result_of(&script(&bottleneck("", "reno", "'ssthresh_bytes'")))));
-    assert!(text.contains("ssthresh_bytes"));
+    let all = names_of("flow:watch");
+    // BBR alone has a pacing rate, and CUBIC a threshold: together they have everything.
+    let text =
+        ["bbr", "cubic"].map(|cc| series(&good(result_of(&script(&bottleneck("", cc, &quoted(&all)))))));
+    for name in all {
+        let with = text.each_ref().map(|text| text.contains(&format!(" {name} ")));
+        assert!(with.contains(&true), "{name} gives no samples");
+    }
+}
+
+#[test]
+fn series_are_in_the_units_of_their_names() {
+    // One flow without loss fills 10 Mbit/s, with 21 ms of round trip and a queue of 30 packets.
+    let text = "experiment { duration = '8s' }\nlocal a, b = net:host 'a', net:host 'b'\n\
+        net:link(a, b, { rate = '10Mbps', delay = '10ms', queue = '30pkt' })\n\
+        local f = a:bulk { to = b, cc = 'bbr', name = 'flow' }\n\
+        f:watch({ 'cwnd', 'x' }, { every = '100ms' })";
+    let error = error_of(text);
+    let ambiguous = "unknown metric 'cwnd'; did you mean 'cwnd_bytes' or 'cwnd_packets'?";
+    assert!(error.message.contains(ambiguous), "{error}");
+    let names = "'srtt', 'goodput', 'sent', 'inflight', 'delivery_rate', 'pacing_rate', 'cwnd_bytes', 'cwnd_packets', 'rto', 'bbr.bw', 'bbr.min_rtt', 'bbr.mode'";
+    let result = good(result_of(&script(&text.replace("'cwnd', 'x'", names))));
+    let table = &result.tables.iter().find(|(name, _)| name == "series").unwrap().1;
+    let mean = |metric: &str| {
+        let late = |row: &&Vec<tidewire_metrics::Value>| {
+            row[0].number().unwrap() > 2.0 && row[2].to_string() == metric
+        };
+        let values: Vec<f64> = table.rows.iter().filter(late).map(|row| row[3].number().unwrap()).collect();
+        assert!(values.len() >= 50, "{metric}: {} values", values.len());
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    // 1448 of 1538 bytes are data.
+    let full = 10.0 * 1448.0 / 1538.0;
+    let near = |metric: &str, low: f64, high: f64| {
+        let value = mean(metric);
+        assert!((low..high).contains(&value), "{metric}: {value}");
+    };
+    near("goodput_mbps", 0.97 * full, 1.001 * full);
+    near("sent_mbps", 0.97 * full, 1.02 * full);
+    near("delivery_rate_mbps", 0.95 * full, 1.05 * full);
+    near("pacing_rate_mbps", 0.9 * full, 1.1 * full);
+    near("bbr.bw", 0.97 * 1e7 / 1538.0 / 8.0, 1.03 * 1e7 / 1538.0 / 8.0);
+    near("srtt_ms", 21.0, 35.0);
+    near("bbr.min_rtt", 0.0212, 0.0222);
+    near("rto_ms", 215.0, 245.0);
+    near("bbr.mode", 1.9, 2.1);
+    assert!((mean("cwnd_bytes") / mean("cwnd_packets") - 1448.0).abs() < 1e-6);
+    assert!(mean("inflight_bytes") <= mean("cwnd_bytes"));
+}
+
+#[test]
+fn info_has_exactly_the_fields_of_the_reference() {
+    let text = "experiment { duration = '2s' }\nlocal a, b = net:host 'a', net:host 'b'\nnet:link(a, b, { rate = '10Mbps', delay = '10ms', queue = '5pkt' })\n\
+        local f = a:bulk { to = b, cc = 'bbr' }\nsleep '1.5s'\nfor name in pairs(f.info) do print(name) end";
+    let mut printed = printed(text);
+    let mut known: Vec<String> = names_of("tcp.info").into_iter().map(str::to_owned).collect();
+    printed.sort();
+    known.sort();
+    assert_eq!(printed, known);
 }
 
 #[test]

@@ -21,8 +21,10 @@ impl Watched {
         match self {
             Watched::Flow(_) => &[
                 "cwnd_bytes",
+                "cwnd_packets",
                 "ssthresh_bytes",
                 "srtt_ms",
+                "rto_ms",
                 "inflight_bytes",
                 "delivery_rate_mbps",
                 "pacing_rate_mbps",
@@ -165,6 +167,8 @@ impl World {
                 };
                 match metric {
                     "cwnd_bytes" => Some(conn.cwnd_bytes() as f64),
+                    "cwnd_packets" => Some(f64::from(conn.info(now).snd_cwnd)),
+                    "rto_ms" => Some(conn.info(now).rto.as_ms_f64()),
                     "ssthresh_bytes" => conn.ssthresh_bytes().map(|bytes| bytes as f64),
                     "srtt_ms" => Some(conn.srtt().as_ms_f64()).filter(|ms| *ms > 0.0),
                     "inflight_bytes" => Some(conn.inflight_bytes() as f64),

@@ -29,6 +29,16 @@ pub(super) fn info(lua: &Lua, conn: &Connection, now: Instant) -> mlua::Result<T
         table.raw_set("pacing_rate", info.pacing_rate as f64 * 8.0)?;
     }
     table.raw_set("delivery_rate", info.delivery_rate as f64 * 8.0)?;
+    let d = &info.discards;
+    let causes = [
+        ("flags", d.flags),
+        ("timestamp", d.timestamp),
+        ("sequence", d.sequence),
+        ("ack", d.ack),
+        ("reset", d.reset),
+        ("syn", d.syn),
+    ];
+    table.raw_set("discards", lua.create_table_from(causes)?)?;
     Ok(table)
 }
 

@@ -5,7 +5,7 @@ use crate::call::{Call, Opts};
 use crate::classes::{Direction, Link, Registry, wrong_this};
 use crate::mistake::{Mistake, did_you_mean};
 use crate::sim::Shared;
-use crate::spec::link as spec;
+use crate::spec::{fields_of, link as spec};
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table};
 use tidewire_units::{DirId, LinkId, Span};
@@ -228,31 +228,39 @@ fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
 pub(super) fn watch(sim: &Shared, call: &Call, things: &[Watched]) -> mlua::Result<()> {
     let Some(Val::Texts(names)) = call.arg(0) else { unreachable!() };
     let every = call.opts().span("every").unwrap_or(tidewire_units::Span::from_ms(100));
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let dotted = names.iter().filter(|name| name.contains('.'));
-    if things.iter().all(|thing| matches!(thing, Watched::Flow(_))) {
-        dotted.copied().try_for_each(|name| variable(sim, name))?;
-    }
+    let Some(first) = things.first() else { return Ok(()) };
+    let names: Vec<&str> = names.iter().map(|name| metric(sim, *first, name)).collect::<Result<_, _>>()?;
     let mut world = sim.world()?;
     for thing in things {
-        world.watch(*thing, &names, every).map_err(|at| {
-            let known = thing.metrics();
-            Mistake::new(format!(
-                "unknown metric '{}'{}",
-                names[at],
-                did_you_mean(names[at], known.iter().copied())
-            ))
-            .at_word(names[at])
-            .note(match thing {
-                Watched::Flow(_) => format!(
-                    "there is: {}, and variables of the congestion control: cubic.w_max, bbr.mode ...",
-                    known.join(" ")
-                ),
-                Watched::Direction(_) => format!("there is: {}", known.join(" ")),
-            })
-        })?;
+        world
+            .watch(*thing, &names, every)
+            .map_err(|at| Mistake::new(format!("'{}' cannot be watched", names[at])).at_word(names[at]))?;
     }
     Ok(())
+}
+
+/// The full name of a metric, which may be given without its unit.
+fn metric<'a>(sim: &Shared, of: Watched, name: &'a str) -> Result<&'a str, Mistake> {
+    let is_flow = matches!(of, Watched::Flow(_));
+    if is_flow && name.contains('.') {
+        return variable(sim, name).map(|()| name);
+    }
+    let known = of.metrics();
+    if known.contains(&name) {
+        return Ok(name);
+    }
+    let has_stem = |full: &&str| full.strip_prefix(name).is_some_and(|unit| unit.starts_with('_'));
+    let fits: Vec<&'static str> = known.iter().copied().filter(|full| has_stem(full)).collect();
+    let meant = match fits[..] {
+        [only] => return Ok(only),
+        [] => did_you_mean(name, known.iter().copied()),
+        _ => format!("; did you mean '{}'?", fits.join("' or '")),
+    };
+    let more =
+        if is_flow { ", and variables of the congestion control: cubic.w_max, bbr.mode ..." } else { "" };
+    Err(Mistake::new(format!("unknown metric '{name}'{meant}"))
+        .at_word(name)
+        .note(format!("there is: {}{more}", known.join(" "))))
 }
 
 /// That a name such as `cubic.w_max` is one of a congestion control.
@@ -261,58 +269,21 @@ fn variable(sim: &Shared, name: &str) -> Result<(), Mistake> {
     if super::congestion::is_declared(sim, cc) && !variable.is_empty() {
         return Ok(());
     }
-    let all: Vec<String> = VARIABLES
-        .iter()
-        .flat_map(|(cc, variables)| variables.iter().map(move |variable| format!("{cc}.{variable}")))
-        .collect();
-    if all.iter().any(|known| known == name) {
+    let all: Vec<&str> = fields_of("congestion variables").iter().map(|field| field.name).collect();
+    if all.contains(&name) {
         return Ok(());
     }
-    let meant = did_you_mean(name, all.iter().map(String::as_str));
+    let meant = did_you_mean(name, all.iter().copied());
     let mistake = Mistake::new(format!("unknown metric '{name}'{meant}")).at_word(name);
-    let own: Vec<&str> =
-        all.iter().map(String::as_str).filter(|known| known.split('.').next() == Some(cc)).collect();
+    let control = |known: &&str| known.split('.').next().unwrap_or_default().to_owned();
+    let own: Vec<&str> = all.iter().copied().filter(|known| control(known) == cc).collect();
+    let mut controls: Vec<String> = all.iter().map(control).collect();
+    controls.dedup();
     Err(match own.is_empty() {
-        true => mistake.note(format!("controls with variables: {}", VARIABLES.map(|(cc, _)| cc).join(" "))),
+        true => mistake.note(format!("controls with variables: {}", controls.join(" "))),
         false => mistake.note(format!("there is: {}", own.join(" "))),
     })
 }
-
-/// The variables of the built-in congestion controls that can be watched; times in s, windows in packets, `bw` in packets/s.
-const VARIABLES: [(&str, &[&str]); 14] = [
-    ("cubic", &["w_max", "k", "w_est", "cnt", "delay_min"]),
-    (
-        "bbr",
-        &["mode", "bw", "min_rtt", "pacing_gain", "cwnd_gain", "round_count", "full_bw_reached", "policed"],
-    ),
-    (
-        "bbr3",
-        &[
-            "mode",
-            "bw",
-            "max_bw",
-            "min_rtt",
-            "pacing_gain",
-            "cwnd_gain",
-            "round_count",
-            "full_bw_count",
-            "full_bw_reached",
-            "inflight_longterm",
-            "inflight_shortterm",
-        ],
-    ),
-    ("dctcp", &["alpha"]),
-    ("vegas", &["diff", "base_rtt", "min_rtt"]),
-    ("westwood", &["bw", "rtt_min"]),
-    ("hybla", &["rho", "min_rtt"]),
-    ("illinois", &["alpha", "beta", "base_rtt", "max_rtt"]),
-    ("htcp", &["alpha", "beta", "min_rtt", "max_rtt", "rate_max"]),
-    ("highspeed", &["a", "b"]),
-    ("bic", &["w_max", "cnt"]),
-    ("veno", &["diff", "base_rtt", "min_rtt"]),
-    ("yeah", &["queue", "fast", "reno_count"]),
-    ("ledbat", &["queueing_delay", "base_delay", "target"]),
-];
 
 fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     let mut world = sim.world()?;

@@ -10,8 +10,10 @@
 //! | `congestion.rs` | congestion controls of a script's own |
 //! | `time.rs` | time, processes, chance, units |
 //! | `measure.rs` | measurement and `experiment{}` |
+//! | `fields.rs` | what can be read off things and watched |
 
 pub(crate) mod congestion;
+mod fields;
 pub(crate) mod host;
 pub(crate) mod link;
 pub(crate) mod measure;
@@ -19,6 +21,9 @@ pub(crate) mod net;
 pub(crate) mod socket;
 pub(crate) mod tcp;
 pub(crate) mod time;
+
+pub(crate) use fields::of as fields_of;
+pub use fields::{Field, Fields, fields};
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
