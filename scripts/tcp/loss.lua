@@ -25,14 +25,17 @@ conn:send_bytes(60 * 1448)
 repeat sleep "1ms" until conn.info.unacked == 0 and conn.info.notsent_bytes == 0
 
 -- The rows of the sequence diagram: segments where they leave the sender, acknowledgments where they reach it.
-local done, first_loss, again = {}, nil, 0
+local done, first_loss, first_again, again = {}, nil, nil, 0
 for _, row in ipairs(picture:rows()) do
   local kind, at, seq = nil, row.sent, row.seq
   if row.from == "receiver" then
     kind, at, seq = "acknowledged", row.received, row.ack
   elseif row.length > 0 then
-    kind = row.lost and (done[seq] and "sent again, lost" or "sent, lost") or done[seq] and "sent again" or "sent"
-    if done[seq] and not row.lost then again = again + 1 end
+    kind = row.lost and "lost" or done[seq] and "sent again" or "sent"
+    if done[seq] then
+      first_again = first_again or row.sent
+      if not row.lost then again = again + 1 end
+    end
     done[seq] = true
   end
   if kind and at then
@@ -43,7 +46,7 @@ end
 print(picture)
 
 local info = conn.info
-record { time_ms = (now() - begin) * 1e3, noticed_ms = first_loss and (now() - first_loss) * 1e3, again_count = again,
+record { time_ms = (now() - begin) * 1e3, noticed_ms = (first_again - first_loss) * 1e3, again_count = again,
          rtos_count = info.total_rto, cwnd_end_packets = info.snd_cwnd }
 check(info.bytes_acked >= 60 * 1448, "everything arrived")
 check((info.total_rto > 0) == (p.lost == "window"), "only a lost window needs the timer")
