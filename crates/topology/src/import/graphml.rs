@@ -1,24 +1,21 @@
-//! GraphML, as the Internet Topology Zoo (Knight et al., IEEE JSAC 2011) and yEd write it.
+//! GraphML, as the Internet Topology Zoo (Knight et al., IEEE JSAC 2011), yEd and networkx write it.
 
-use super::{Edge, Graph, ImportError, Imported, Vertex, operator_rate, utf8};
-use crate::Plan;
-use crate::generate::Style;
+use super::ImportError;
+use super::graph::{Edge, Graph};
+use super::text::shown;
+use crate::NodeKind;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use rustc_hash::FxHashMap;
-use tidewire_units::{Rate, Span, parse_span};
 
-/// Adds a GraphML graph. Read are, of nodes: `label` (or a yEd label), `Latitude` and `Longitude` (they give links a delay at 200,000
-/// km/s), or yEd's geometry; of edges: `rate`, `LinkSpeedRaw` (bit/s) or a label such as "OC-192c" or "10 Gbps", `delay` ("5ms", or
-/// a number of ms), `cost` or `weight`. Nested graphs become one; ports and hyperedges are not read.
+/// Reads a graph. Nested graphs become one; a hyperedge becomes a switch; ports are not read.
 ///
 /// # Errors
-/// No XML, an edge to an unknown node, two nodes of one id, no nodes, a cost of 0.
-pub fn graphml(plan: &mut Plan, bytes: &[u8], style: &Style) -> Result<Imported, ImportError> {
-    let text = utf8(bytes)?;
-    let mut parser = Parser { text, at: 0, line: 1, ..Parser::default() };
+/// No XML, an edge to an unknown node, two nodes of one id.
+pub(super) fn read(text: &str) -> Result<Graph, ImportError> {
+    let mut parser = Parser { text, line: 1, ..Parser::default() };
     parser.read()?;
-    parser.finish()?.add_to(plan, style)
+    parser.graph.resolve()
 }
 
 /// What the text being read belongs to.
@@ -28,6 +25,8 @@ enum Owner {
     None,
     Node,
     Edge,
+    /// A hyperedge: this node stands for it.
+    Shared(usize),
 }
 
 #[derive(Default)]
@@ -37,35 +36,43 @@ struct Parser<'a> {
     at: usize,
     line: usize,
     graph: Graph,
-    index: FxHashMap<String, usize>,
-    /// The names of attributes by key.
+    /// The names of attributes by key, and their defaults by owner.
     keys: FxHashMap<String, String>,
-    /// Ends of the edges by id, resolved at the end: edges may come before their nodes.
-    ends: Vec<[String; 2]>,
     owner: Owner,
     /// The attribute whose text is being read.
     attribute: Option<String>,
     value: String,
     saw_graph: bool,
+    shared: usize,
 }
+
+/// Longer attributes mean nothing.
+const LONGEST: usize = 10_000;
 
 impl Parser<'_> {
     fn read(&mut self) -> Result<(), ImportError> {
         let mut reader = Reader::from_str(self.text);
+        let mut open = 0usize;
         loop {
             let event = reader.read_event();
             let at = (reader.buffer_position() as usize).min(self.text.len());
             self.line += self.text.as_bytes()[self.at.min(at)..at].iter().filter(|b| **b == b'\n').count();
             self.at = at;
             match event.map_err(|e| self.error(format!("this is not well-formed XML: {e}")))? {
-                Event::Start(tag) => self.start(&tag)?,
+                Event::Start(tag) => {
+                    open += 1;
+                    self.start(&tag)?;
+                }
                 Event::Empty(tag) => {
                     self.start(&tag)?;
-                    self.end(tag.local_name().as_ref());
+                    self.end(tag.local_name().as_ref())?;
                 }
-                Event::End(tag) => self.end(tag.local_name().as_ref()),
-                Event::Text(text) if self.attribute.is_some() => self.value.push_str(&text),
-                Event::CData(text) if self.attribute.is_some() => self.value.push_str(&text),
+                Event::End(tag) => {
+                    open = open.saturating_sub(1);
+                    self.end(tag.local_name().as_ref())?;
+                }
+                Event::Text(text) if self.attribute.is_some() => self.push(&text),
+                Event::CData(text) if self.attribute.is_some() => self.push(&text),
                 Event::GeneralRef(entity) if self.attribute.is_some() => {
                     let known = [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\'')];
                     let named = known.iter().find(|(name, _)| **name == *entity).map(|(_, c)| *c);
@@ -75,26 +82,47 @@ impl Parser<'_> {
                 _ => {}
             }
         }
-        if self.saw_graph { Ok(()) } else { Err(self.error("there is no <graph> in this file".to_owned())) }
+        if !self.saw_graph {
+            return Err(self.error("there is no <graph> in this file".to_owned()));
+        }
+        if open > 0 {
+            return Err(self.error("the file ends before its elements do: a part of it is missing".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, text: &str) {
+        if self.value.len() + text.len() <= LONGEST {
+            self.value.push_str(text);
+        }
     }
 
     fn error(&self, problem: String) -> ImportError {
-        ImportError { line: self.line, problem }
+        ImportError::at(self.line, problem)
     }
 
     fn start(&mut self, tag: &BytesStart) -> Result<(), ImportError> {
+        let wanted = ["graph", "key", "node", "edge", "hyperedge", "endpoint", "data", "NodeLabel", "Geometry"];
+        let name = tag.local_name();
+        let name: &str = name.as_ref();
+        if !wanted.contains(&name) {
+            return Ok(());
+        }
         let mut attributes: FxHashMap<String, String> = FxHashMap::default();
-        for attribute in tag.attributes() {
+        // The reader's own check compares every attribute with every other.
+        for attribute in tag.attributes().with_checks(false) {
             let attribute = attribute.map_err(|e| self.error(format!("this is not well-formed XML: {e}")))?;
             let value = attribute.normalized_value(XmlVersion::Implicit1_0);
             let value = value.map_err(|e| self.error(format!("this is not well-formed XML: {e}")))?;
             attributes.insert(attribute.key.as_ref().to_owned(), value.into_owned());
         }
         let mut take = |name: &str| attributes.remove(name);
-        let needed =
-            |value: Option<String>, what: &str| value.ok_or_else(|| self.error(format!("{what} is missing")));
-        match tag.local_name().as_ref() {
-            "graph" => self.saw_graph = true,
+        let needed = |value: Option<String>, what: &str| value.ok_or_else(|| self.error(format!("{what} is missing")));
+        match name {
+            "graph" => {
+                self.saw_graph = true;
+                self.graph.directed = take("edgedefault").as_deref() == Some("directed");
+            }
             "key" => {
                 if let (Some(id), Some(name)) = (take("id"), take("attr.name")) {
                     self.keys.insert(id, name.to_ascii_lowercase());
@@ -102,10 +130,7 @@ impl Parser<'_> {
             }
             "node" => {
                 let id = needed(take("id"), "the id of a node")?;
-                if self.index.insert(id.clone(), self.graph.nodes.len()).is_some() {
-                    return Err(self.error(format!("there is already a node with the id '{id}'")));
-                }
-                self.graph.nodes.push(Vertex { id, ..Vertex::default() });
+                self.graph.add_node(&id, self.line)?;
                 self.owner = Owner::Node;
             }
             "edge" => {
@@ -113,11 +138,24 @@ impl Parser<'_> {
                     needed(take("source"), "the source of an edge")?,
                     needed(take("target"), "the target of an edge")?,
                 ];
-                self.ends.push(ends);
-                self.graph.edges.push(Edge { line: self.line, ..Edge::default() });
+                self.graph.add_edge_by_id(Edge { line: self.line, ..Edge::default() }, ends)?;
                 self.owner = Owner::Edge;
             }
-            "data" if self.owner != Owner::None => {
+            "hyperedge" => {
+                self.shared += 1;
+                let at = self.graph.add_node(&format!("shared{}", self.shared), self.line)?;
+                self.graph.nodes[at].kind = Some(NodeKind::Switch);
+                self.graph.nodes[at].hyperedge = true;
+                self.owner = Owner::Shared(at);
+            }
+            "endpoint" => {
+                if let Owner::Shared(at) = self.owner {
+                    let node = needed(take("node"), "the node of an endpoint")?;
+                    let ends = [self.graph.nodes[at].id.clone(), node];
+                    self.graph.add_edge_by_id(Edge { line: self.line, ..Edge::default() }, ends)?;
+                }
+            }
+            "data" if matches!(self.owner, Owner::Node | Owner::Edge) => {
                 self.attribute = take("key").and_then(|key| self.keys.get(&key).cloned());
                 self.value.clear();
             }
@@ -138,65 +176,29 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn end(&mut self, tag: &str) {
+    fn end(&mut self, tag: &str) -> Result<(), ImportError> {
         match tag {
-            "node" | "edge" => self.owner = Owner::None,
+            "node" | "edge" | "hyperedge" => self.owner = Owner::None,
             "data" | "NodeLabel" => {
                 if let Some(attribute) = self.attribute.take() {
-                    self.store(&attribute);
+                    let value = std::mem::take(&mut self.value);
+                    return self.store(&attribute, &value);
                 }
             }
             _ => {}
         }
+        Ok(())
     }
 
-    /// Keeps an attribute if it means something; what does not parse is as if it were not there.
-    fn store(&mut self, attribute: &str) {
-        let text = self.value.trim();
-        let number = text.parse::<f64>().ok().filter(|x| x.is_finite());
+    fn store(&mut self, attribute: &str, value: &str) -> Result<(), ImportError> {
+        let of = |error: ImportError| match error.problem.starts_with('\'') {
+            true => ImportError { problem: format!("{}: {}", shown(attribute), error.problem), ..error },
+            false => error,
+        };
         match (self.owner, self.graph.nodes.last_mut(), self.graph.edges.last_mut()) {
-            (Owner::Node, Some(node), _) => match (attribute, number) {
-                ("label", _) if !text.is_empty() && node.label.is_empty() => node.label = text.to_owned(),
-                ("longitude", Some(x)) if x.abs() <= 180.0 => {
-                    node.place = Some([x, node.place.map_or(f64::NAN, |p| p[1])])
-                }
-                ("latitude", Some(y)) if y.abs() <= 90.0 => {
-                    node.place = Some([node.place.map_or(f64::NAN, |p| p[0]), y])
-                }
-                _ => {}
-            },
-            (Owner::Edge, _, Some(edge)) => match (attribute, number) {
-                ("rate" | "bandwidth" | "linkspeedraw", Some(bits)) if bits >= 1.0 => {
-                    edge.rate = Rate::from_bits_per_s(bits as u64);
-                }
-                ("rate" | "bandwidth", None) => edge.rate = operator_rate(text).or(edge.rate),
-                ("label" | "linklabel", None) => edge.rate = edge.rate.or_else(|| operator_rate(text)),
-                ("delay" | "latency", Some(ms)) if ms >= 0.0 => {
-                    edge.delay = Some(Span::from_secs_f64(ms / 1000.0))
-                }
-                ("delay" | "latency", None) => edge.delay = parse_span(text).ok().or(edge.delay),
-                ("cost" | "weight", Some(cost)) if cost >= 1.0 && cost <= f64::from(u32::MAX) => {
-                    edge.costs[0] = Some(cost.round() as u32);
-                }
-                _ => {}
-            },
-            _ => {}
+            (Owner::Node, Some(node), _) => node.set(attribute, value, self.line).map_err(of),
+            (Owner::Edge, _, Some(edge)) => edge.set(attribute, value, self.line).map_err(of),
+            _ => Ok(()),
         }
-    }
-
-    /// Looks up the ends of the edges.
-    fn finish(mut self) -> Result<Graph, ImportError> {
-        for (edge, ends) in self.graph.edges.iter_mut().zip(&self.ends) {
-            for (slot, id) in edge.ends.iter_mut().zip(ends) {
-                *slot = *self.index.get(id).ok_or_else(|| ImportError {
-                    line: edge.line,
-                    problem: format!("this edge ends at '{id}', which is no node"),
-                })?;
-            }
-        }
-        for node in &mut self.graph.nodes {
-            node.place = node.place.filter(|place| place.iter().all(|x| x.is_finite()));
-        }
-        Ok(self.graph)
     }
 }
