@@ -8,6 +8,7 @@ use crate::{
     AddressMode, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel, Match, NodeSpec, Plan,
     PlanError, Prefix, Processing, QueueSpec, RouterSpec, SpanningTree, SwitchSpec, Via,
 };
+use queues::{CorruptDocument, JitterDocument, QueueDocument};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -25,8 +26,12 @@ const STP: [(&str, SpanningTree); 4] = [
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
+    /// Files whose networks are part of this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) include: Vec<IncludeDocument>,
+    #[serde(default, deserialize_with = "bounded")]
     nodes: Vec<NodeDocument>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded")]
     links: Vec<LinkDocument>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     subnets: Vec<SubnetDocument>,
@@ -35,6 +40,19 @@ pub struct Document {
     /// The networks as they were numbered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     networks: Vec<NetworkDocument>,
+}
+
+/// `"core.toml"`, `{file = "site.graphml", prefix = "north-"}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "an include is the name of a file, or {file = \"site.json\", prefix = \"north-\"}")]
+pub(crate) enum IncludeDocument {
+    File(String),
+    /// Its names begin with the prefix.
+    Named {
+        file: String,
+        #[serde(default)]
+        prefix: String,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -100,6 +118,17 @@ struct LinkDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cost: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    jitter: Option<JitterDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    corrupt: Option<CorruptDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duplicate: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reorder: Option<String>,
+    /// Milliseconds at which one packet may be delivered, instead of a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Vec<u64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     framing: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mtu: Option<u16>,
@@ -125,10 +154,24 @@ struct DirectionDocument {
     queue: Option<QueueDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cost: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jitter: Option<JitterDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    corrupt: Option<CorruptDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duplicate: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reorder: Option<String>,
+    /// Milliseconds at which one packet may be delivered, instead of a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Vec<u64>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "loss is a probability, \"1%\", or one of {every = 100}, {seq = [5, 9]}, {gilbert = [0.01, 0.3, 0.0, 1.0]}"
+)]
 enum LossDocument {
     Probability(String),
     Model {
@@ -144,13 +187,6 @@ enum LossDocument {
         #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
         among: Option<String>,
     },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-enum QueueDocument {
-    Limit(String),
-    Bdp { limit: String, rtt: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -183,6 +219,36 @@ pub struct DocumentError {
     pub place: String,
     /// What is wrong with it.
     pub problem: String,
+    /// The list and the position in it.
+    pub(crate) at: (&'static str, usize),
+}
+
+/// Most elements of a list of nodes or links.
+const MOST: usize = 1_000_000;
+
+/// A list that does not take all memory before anybody looks at it.
+fn bounded<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct List<T>(std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(element) = list.next_element()? {
+                if all.len() == MOST {
+                    let problem = format!("this list has more than {MOST} elements; this is the most that is read");
+                    return Err(serde::de::Error::custom(problem));
+                }
+                all.push(element);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_seq(List(std::marker::PhantomData))
 }
 
 impl fmt::Display for DocumentError {
@@ -193,6 +259,7 @@ impl fmt::Display for DocumentError {
 
 impl std::error::Error for DocumentError {}
 
+mod queues;
 mod read;
 mod write;
 

@@ -4,48 +4,72 @@ use super::*;
 use std::net::Ipv4Addr;
 
 /// A problem without its place.
-type Problem = String;
+pub(super) type Problem = String;
 
 impl TryFrom<&Document> for Plan {
     type Error = DocumentError;
 
-    /// Builds the plan; addresses are not assigned yet. Errors: names used twice or unknown, quantities that do not parse.
+    /// Builds the plan; addresses are not assigned yet. Errors: names used twice or unknown, quantities that do not parse, includes.
     fn try_from(document: &Document) -> Result<Plan, DocumentError> {
+        if let Some(include) = document.include.first() {
+            let (IncludeDocument::File(file) | IncludeDocument::Named { file, .. }) = include;
+            let problem = "files are included by those that read files; here is none to read it".to_owned();
+            return Err(DocumentError { place: format!("include '{file}'"), problem, at: ("include", 0) });
+        }
         let mut plan = Plan::new();
-        for node in &document.nodes {
-            let at = |problem| DocumentError { place: format!("node '{}'", node.name), problem };
-            let id = plan.add(node.name.clone(), node.spec().map_err(at)?).map_err(|e| at(e.to_string()))?;
+        document.add_to(&mut plan, "")?;
+        Ok(plan)
+    }
+}
+
+impl Document {
+    /// Adds what is in the document to a plan, names with this prefix. Its includes are not looked at.
+    pub(crate) fn add_to(&self, plan: &mut Plan, prefix: &str) -> Result<(), DocumentError> {
+        for (i, node) in self.nodes.iter().enumerate() {
+            let at = |problem| DocumentError { place: format!("node '{}'", shown(&node.name)), problem, at: ("nodes", i) };
+            let name = format!("{prefix}{}", node.name);
+            let id = plan.add(name, node.spec().map_err(at)?).map_err(|e| at(e.to_string()))?;
             match node.position {
                 Some(position) if position.iter().all(|x| x.is_finite()) => plan.place(id, position),
                 Some(_) => return Err(at("a position is two finite numbers".to_owned())),
                 None => {}
             }
         }
-        for (i, link) in document.links.iter().enumerate() {
-            let place = format!("link {} ({}-{})", i + 1, link.ends[0], link.ends[1]);
-            link.add_to(&mut plan).map_err(|problem| DocumentError { place, problem })?;
+        for (i, link) in self.links.iter().enumerate() {
+            let [a, b] = [0, 1].map(|end| shown(&link.ends[end]));
+            let place = format!("link {} ({a}-{b})", i + 1);
+            link.add_to(plan, prefix).map_err(|problem| DocumentError { place, problem, at: ("links", i) })?;
         }
-        for subnet in &document.subnets {
-            let at = |problem| DocumentError { place: format!("subnet '{}'", subnet.prefix), problem };
-            let prefix: Prefix = subnet.prefix.parse().map_err(at)?;
-            let nodes: Result<Vec<NodeId>, Problem> =
-                subnet.nodes.iter().map(|name| find(&plan, name)).collect();
-            plan.subnet(prefix, &nodes.map_err(at)?).map_err(|e| at(e.to_string()))?;
-        }
-        for route in &document.routes {
-            let at = |problem| DocumentError {
-                place: format!("route of '{}' to {}", route.node, route.prefix),
-                problem,
+        for (i, subnet) in self.subnets.iter().enumerate() {
+            let at = |problem| {
+                let place = format!("subnet '{}'", shown(&subnet.prefix));
+                DocumentError { place, problem, at: ("subnets", i) }
             };
-            let node = find(&plan, &route.node).map_err(at)?;
+            let addresses: Prefix = subnet.prefix.parse().map_err(at)?;
+            let nodes: Result<Vec<NodeId>, Problem> =
+                subnet.nodes.iter().map(|name| find(plan, prefix, name)).collect();
+            plan.subnet(addresses, &nodes.map_err(at)?).map_err(|e| at(e.to_string()))?;
+        }
+        for (i, route) in self.routes.iter().enumerate() {
+            let at = |problem| DocumentError {
+                place: format!("route of '{}' to {}", shown(&route.node), shown(&route.prefix)),
+                problem,
+                at: ("routes", i),
+            };
+            let node = find(plan, prefix, &route.node).map_err(at)?;
             let via = match route.via.parse::<Ipv4Addr>() {
                 Ok(ip) => Via::Address(ip),
-                Err(_) => Via::Node(find(&plan, &route.via).map_err(at)?),
+                Err(_) => Via::Node(find(plan, prefix, &route.via).map_err(at)?),
             };
             plan.route(node, route.prefix.parse().map_err(at)?, via).map_err(|e| at(e.to_string()))?;
         }
-        Ok(plan)
+        Ok(())
     }
+}
+
+/// A text as it is quoted in messages.
+fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
 }
 
 /// Through [`Document`].
@@ -56,16 +80,17 @@ impl<'de> Deserialize<'de> for Plan {
     }
 }
 
-fn find(plan: &Plan, name: &str) -> Result<NodeId, Problem> {
-    plan.find(name).ok_or_else(|| format!("there is no node named '{name}'"))
+fn find(plan: &Plan, prefix: &str, name: &str) -> Result<NodeId, Problem> {
+    let found = plan.find(&format!("{prefix}{name}"));
+    found.ok_or_else(|| format!("there is no node named '{}'", shown(name)))
 }
 
-fn parsed<T: FromStr>(text: &str, what: &str, example: &str) -> Result<T, Problem> {
+pub(super) fn parsed<T: FromStr>(text: &str, what: &str, example: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| format!("'{text}' is not {what}, for example \"{example}\""))
 }
 
 /// One of a few words.
-fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Problem> {
+pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Problem> {
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
@@ -84,7 +109,7 @@ impl NodeDocument {
                     Some("none") => AddressMode::Unnumbered,
                     Some(ip) => AddressMode::Fixed(ip.parse()?),
                 },
-                gateway: self.gateway.as_ref().map(|ip| parsed(ip, "an address", "10.0.0.1")).transpose()?,
+                gateway: self.gateway.as_deref().map(queues::address).transpose()?,
                 processing: match self.processing.as_slice() {
                     [] => HostSpec::default().processing,
                     [fixed] => Processing::Fixed(time(fixed)?),
@@ -153,8 +178,8 @@ impl NodeDocument {
 }
 
 impl LinkDocument {
-    fn add_to(&self, plan: &mut Plan) -> Result<(), Problem> {
-        let [a, b] = [find(plan, &self.ends[0])?, find(plan, &self.ends[1])?];
+    fn add_to(&self, plan: &mut Plan, prefix: &str) -> Result<(), Problem> {
+        let [a, b] = [find(plan, prefix, &self.ends[0])?, find(plan, prefix, &self.ends[1])?];
         let framings = [("ethernet", Framing::Ethernet), ("ip", Framing::Ip), ("ppp", Framing::Ppp)];
         let framing =
             self.framing.as_ref().map(|text| word(text, &framings)).transpose()?.unwrap_or_default();
@@ -164,6 +189,11 @@ impl LinkDocument {
             loss: self.loss.clone(),
             queue: self.queue.clone(),
             cost: self.cost,
+            jitter: self.jitter.clone(),
+            corrupt: self.corrupt.clone(),
+            duplicate: self.duplicate.clone(),
+            reorder: self.reorder.clone(),
+            trace: self.trace.clone(),
         };
         let both = both.apply(DirectionSpec::default())?;
         let own = |direction: &Option<DirectionDocument>| match direction {
@@ -194,8 +224,9 @@ impl DirectionDocument {
             loss.apply(&mut spec)?;
         }
         if let Some(queue) = &self.queue {
-            spec.queue = queue.limit()?;
+            queue.apply(&mut spec)?;
         }
+        self.impair(&mut spec)?;
         spec.cost = self.cost.unwrap_or(spec.cost);
         Ok(spec)
     }
@@ -240,33 +271,5 @@ impl LossDocument {
             _ => Match::Any,
         };
         Ok(())
-    }
-}
-
-impl QueueDocument {
-    fn limit(&self) -> Result<QueueSpec, Problem> {
-        match self {
-            QueueDocument::Bdp { limit, rtt } => {
-                let factor = parse_count(limit, "bdp")
-                    .ok_or_else(|| format!("'{limit}' is not a queue with an rtt, for example \"1bdp\""))?;
-                Ok(QueueSpec::Bdp { factor, rtt: parse_span(rtt).map_err(|e| e.to_string())? })
-            }
-            QueueDocument::Limit(text) => {
-                if parse_count(text, "bdp").is_some() {
-                    return Err(format!(
-                        "a queue of '{text}' needs an rtt: {{limit = \"{text}\", rtt = \"40ms\"}}"
-                    ));
-                }
-                if let Some(n) = parse_count(text, "pkt") {
-                    let whole = n.fract() == 0.0 && n <= f64::from(u32::MAX);
-                    return whole
-                        .then_some(QueueSpec::Packets(n as u32))
-                        .ok_or_else(|| format!("'{text}' is not a whole number of packets"));
-                }
-                parse_size(text).map(QueueSpec::Bytes).map_err(|_| {
-                    format!("'{text}' is not a queue limit, for example \"100pkt\", \"64KiB\" or \"1bdp\" with an rtt")
-                })
-            }
-        }
     }
 }

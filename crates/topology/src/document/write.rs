@@ -22,6 +22,7 @@ impl From<&Plan> for Document {
             Some(NetworkDocument { prefix: network.prefix?.to_string(), members })
         };
         Document {
+            include: Vec::new(),
             nodes: plan.node_ids().map(|id| node(plan, id)).collect(),
             links: plan.link_ids().map(|id| link(plan, id)).collect(),
             subnets: (plan.subnets.iter())
@@ -135,8 +136,8 @@ fn link(plan: &Plan, id: tidewire_units::LinkId) -> LinkDocument {
     if spec.forward != spec.backward {
         return LinkDocument { forward: Some(forward), backward: Some(direction(&spec.backward)), ..base };
     }
-    let DirectionDocument { rate, delay, loss, queue, cost } = forward;
-    LinkDocument { rate, delay, loss, queue, cost, ..base }
+    let DirectionDocument { rate, delay, loss, queue, cost, jitter, corrupt, duplicate, reorder, trace } = forward;
+    LinkDocument { rate, delay, loss, queue, cost, jitter, corrupt, duplicate, reorder, trace, ..base }
 }
 
 fn direction(spec: &DirectionSpec) -> DirectionDocument {
@@ -146,19 +147,14 @@ fn direction(spec: &DirectionSpec) -> DirectionDocument {
         rate: Some(rate(spec.rate)),
         delay: unless(spec.delay, default.delay).map(|delay| delay.to_string()),
         loss: loss(spec),
-        queue: (spec.queue != default.queue).then(|| match spec.queue {
-            QueueSpec::Packets(n) => QueueDocument::Limit(format!("{n}pkt")),
-            QueueSpec::Bytes(bytes) => QueueDocument::Limit(format!("{}B", bytes.0)),
-            QueueSpec::Bdp { factor, rtt } => {
-                QueueDocument::Bdp { limit: format!("{factor}bdp"), rtt: rtt.to_string() }
-            }
-        }),
+        queue: QueueDocument::of(spec),
         cost: unless(spec.cost, default.cost),
+        ..DirectionDocument::of_impairments(spec)
     }
 }
 
 /// The short form if it is exact.
-fn rate(rate: Rate) -> String {
+pub(super) fn rate(rate: Rate) -> String {
     let short = rate.to_string();
     if rate.is_infinite() || parse_rate(&short) == Ok(rate) {
         short

@@ -47,13 +47,14 @@ pub(super) fn read_lines(text: &str, delays: bool) -> Result<Graph, ImportError>
                 return Err(error(format!("expected two names and perhaps a weight, not '{}'", shown(word))));
             }
         };
-        match words.next() {
+        let third = words.next();
+        if words.next().is_some() {
+            return Err(error("expected two names and perhaps a weight".to_owned()));
+        }
+        match third {
             None => {}
             Some(text) if delays => edge.set("delay", text, i + 1)?,
             Some(text) => edge.way.weight = Some(attributes::weight(text).map_err(error)?),
-        }
-        if words.next().is_some() {
-            return Err(error("expected two names and perhaps a weight".to_owned()));
         }
         list.add([a, b], edge)?;
     }

@@ -231,7 +231,7 @@ impl Graph {
                 (self.nodes[at].longitude, self.nodes[at].latitude) = (Some(x), Some(y));
             }
         }
-        let blind = |edge: &&Edge| edge.way.delay.is_none() && edge.ends.iter().any(|&end| self.nodes[end].place().is_none());
+        let blind = |edge: &&Edge| edge.way.delay.is_none() && edge.ends[0] != edge.ends[1] && edge.ends.iter().any(|&end| self.nodes[end].place().is_none());
         let unknown = self.edges.iter().filter(blind).count();
         if missing > 0 {
             let nodes = if missing == 1 { "1 node has" } else { &format!("{missing} nodes have") };

@@ -226,6 +226,4 @@ impl Loader<'_> {
 }
 
 #[cfg(test)]
-mod broken_tests;
-#[cfg(test)]
 mod tests;

@@ -1,9 +1,30 @@
+use super::attributes::operator_rate;
 use super::*;
-use crate::{NodeKind, check, routes};
+use crate::{LinkSpec, NodeKind, check, routes};
 use proptest::prelude::*;
+use tidewire_units::{Rate, Span};
 
 fn bare() -> Style {
     Style { hosts: 0, ..Style::default() }
+}
+
+fn graphml(plan: &mut Plan, bytes: &[u8], style: &Style) -> Result<Imported, ImportError> {
+    load_alone(plan, "map.graphml", bytes, style)
+}
+
+fn edge_list(plan: &mut Plan, bytes: &[u8], style: &Style) -> Result<Imported, ImportError> {
+    load_alone(plan, "list", bytes, style)
+}
+
+/// The plan in a text of some format, and what was said about it.
+fn read(name: &str, text: &str) -> (Plan, Vec<String>) {
+    let mut plan = Plan::new();
+    let imported = load_alone(&mut plan, name, text.as_bytes(), &bare()).unwrap_or_else(|e| panic!("{e}"));
+    (plan, imported.notes)
+}
+
+fn refused(name: &str, text: &str) -> String {
+    load_alone(&mut Plan::new(), name, text.as_bytes(), &bare()).unwrap_err().to_string()
 }
 
 const ZOO: &str = r#"<?xml version="1.0" encoding="utf-8"?>
@@ -28,7 +49,11 @@ fn a_map_of_the_topology_zoo_gets_names_rates_and_delays_from_distances() {
     let imported = graphml(&mut plan, ZOO.as_bytes(), &bare()).unwrap();
     let names: Vec<&str> = plan.nodes().iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["New York & Co", "London", "London (2)"]);
-    assert_eq!(imported.notes, ["1 links from a node to itself were left out"]);
+    assert_eq!(imported.notes, [
+            "1 node has no coordinates; 1 link there has the default delay",
+            "1 name was taken; its second node is 'London (2)'",
+            "1 link from a node to itself was left out"
+        ]);
     let long = &plan.link(imported.built.links[0]).spec.forward;
     assert_eq!(long.rate, Rate::from_mbps(10_000));
     // 5570 km at 200,000 km/s.
@@ -54,19 +79,15 @@ fn labels_and_places_of_yed_are_read() {
 fn broken_graphml_is_refused_with_its_line() {
     let refused = |text: &str| graphml(&mut Plan::new(), text.as_bytes(), &bare()).unwrap_err().to_string();
     let graph = |inner: &str| refused(&format!("<graphml>\n<graph>\n{inner}\n</graph></graphml>"));
-    assert_eq!(graph(r#"<node id="a"/><node id="a"/>"#), "line 3: there is already a node with the id 'a'");
+    assert_eq!(graph(r#"<node id="a"/><node id="a"/>"#), "map.graphml:3: there is already a node with the id 'a'");
     assert_eq!(
         graph(r#"<node id="a"/><edge source="a" target="b"/>"#),
-        "line 3: this edge ends at 'b', which is no node"
+        "map.graphml:3: this edge ends at 'b', which is no node"
     );
-    assert_eq!(graph(r#"<edge source="a"/>"#), "line 3: the target of an edge is missing");
-    assert_eq!(graph(""), "the file has no nodes");
-    assert!(graph("<node id='a'></graph>").starts_with("line 3: this is not well-formed XML"));
-    assert_eq!(refused("hello"), "line 1: there is no <graph> in this file");
-    assert_eq!(
-        graphml(&mut Plan::new(), b"<a>\n\xff", &bare()).unwrap_err().to_string(),
-        "line 2: this is not UTF-8 text"
-    );
+    assert_eq!(graph(r#"<edge source="a"/>"#), "map.graphml:3: the target of an edge is missing");
+    assert_eq!(graph(""), "map.graphml: the file has no nodes");
+    assert!(graph("<node id='a'></graph>").starts_with("map.graphml:3: this is not well-formed XML"));
+    assert_eq!(refused("hello"), "map.graphml:1: there is no <graph> in this file");
 }
 
 #[test]
@@ -95,18 +116,18 @@ fn a_csv_list_has_a_header_and_options() {
 #[test]
 fn broken_lists_are_refused_with_their_line() {
     let refused = |text: &str| edge_list(&mut Plan::new(), text.as_bytes(), &bare()).unwrap_err().to_string();
-    assert_eq!(refused("a b\na b c d\n"), "line 2: expected two names and perhaps a weight");
-    assert_eq!(refused("a b 0\n"), "line 1: '0' is not a weight: expected a number above 0");
-    assert_eq!(refused("x,y\na,b\n"), "line 1: the header must name the columns 'source' and 'target'");
+    assert_eq!(refused("a b\na b c d\n"), "list:2: expected two names and perhaps a weight");
+    assert_eq!(refused("a b 0\n"), "list:1: '0' is not a weight: expected a number above 0");
+    assert_eq!(refused("x,y\na,b\n"), "list:1: the header must name the columns 'source' and 'target'");
     assert_eq!(
         refused("source,target,rate\na,b,fast\n"),
-        "line 2: 'fast' is not a rate, for example \"10Mbps\""
+        "list:2: 'fast' is not a rate, for example \"10Mbps\""
     );
     assert_eq!(
         refused("source,target\na\n"),
-        "line 2: this line has another number of columns than the header"
+        "list:2: this line has another number of columns than the header"
     );
-    assert_eq!(refused("source,target\n"), "the file has no nodes");
+    assert_eq!(refused("source,target\n"), "list: the file has no nodes");
 }
 
 #[test]
