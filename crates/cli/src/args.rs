@@ -68,7 +68,7 @@ pub enum Command {
     Plot(PlotArgs),
     /// Compile a script and build every point of its grid, without running it
     Check(CheckArgs),
-    /// Show the network that a script builds: a table, --dot, --svg or --json
+    /// Show the network of a script or file: a table, --dot, --svg, --routes or --json
     Topo(TopoArgs),
     /// Delete old results
     Clean(CleanArgs),
@@ -223,7 +223,7 @@ pub struct CheckArgs {
 
 #[derive(Args, Debug)]
 pub struct TopoArgs {
-    /// A script, or a network in a .json, .csv or .graphml file
+    /// A script, a network in a file (GraphML, GML, DOT, JSON, TOML, CSV, Rocketfuel, BRITE), or a shape: 'net:fat_tree{k = 4}'
     #[arg(value_name = "SCRIPT|FILE")]
     pub source: PathBuf,
     /// Value of a parameter
@@ -235,6 +235,12 @@ pub struct TopoArgs {
     /// A picture
     #[arg(long, group = "form")]
     pub svg: bool,
+    /// The table of routes of every node
+    #[arg(long, group = "form")]
+    pub routes: bool,
+    /// Hosts at each router of a file
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub hosts: u32,
 }
 
 #[derive(Args, Debug)]

@@ -5,11 +5,12 @@ use crate::args::{CheckArgs, TopoArgs};
 use crate::report::at;
 use serde_json::json;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use tidewire_lab::{LabError, Plan, PlannedRun, Runner, Threshold, Tone, Wanted, check_plots, shown};
-use tidewire_script::{Fault, ScriptError};
+use tidewire_script::{Fault, Script, ScriptError};
 use tidewire_topology as topology;
-use tidewire_topology::{Finding, Severity};
+use tidewire_topology::{Finding, Severity, import};
 
 /// Something found in the networks of one or more points.
 struct Found {
@@ -86,16 +87,18 @@ fn note(found: &mut Vec<Found>, warning: bool, sentence: String, point: String) 
     }
 }
 
-/// Files that describe a network without a script.
-const FORMATS: [&str; 3] = ["json", "csv", "graphml"];
-
 /// Shows the network of a script or file: a table, Graphviz text, a picture or JSON.
 pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
-    let extension = args.source.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let network = if FORMATS.contains(&extension) {
-        from_file(&args.source, extension)?
+    let shape = args.source.to_str().filter(|source| source.starts_with("net:"));
+    let network = if shape.is_none() && is_network(&args.source) {
+        from_file(context, args)?
     } else {
-        let script = crate::read_script(&args.source)?;
+        let script = match shape {
+            Some(text) => {
+                Script { path: "shape.lua".into(), shown: "shape".to_owned(), text: text.to_owned() }
+            }
+            None => crate::read_script(&args.source)?,
+        };
         let wanted = Wanted { params: args.p.clone(), rep: Some(1), first_point: true, ..Wanted::default() };
         let plan = Plan::new(&context.runner, &script, &wanted)?;
         network_of(context, &plan, &plan.runs[0])?
@@ -106,35 +109,48 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
         topology::draw::svg(&network)
     } else if context.globals.json {
         serde_json::to_string_pretty(&network).expect("names and texts are JSON")
+    } else if args.routes {
+        topology::draw::routes(&network)
     } else {
         topology::draw::text(&network)
     };
     context.term.raw(&format!("{}\n", text.trim_end_matches('\n')));
+    for finding in topology::check(&network) {
+        let warning = finding.problem.severity() == Severity::Warning;
+        context.term.complain(if warning { "warning:" } else { "note:" }, &finding.sentence);
+    }
     Ok(0)
 }
 
-fn from_file(path: &Path, format: &str) -> Result<topology::Plan, LabError> {
-    let bytes = fs::read(path).map_err(|error| LabError::io("cannot read", path, error, ""))?;
-    let wrong = |message: String| {
-        let message = format!("{}: {message}", path.display());
-        LabError::Script(ScriptError { fault: Fault::Script, place: None, message })
-    };
+/// Whether this is a file with a network, and no script.
+fn is_network(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    import::Format::of_name(&name).is_some()
+        || (path.extension().is_some_and(|e| e != "lua") && path.is_file())
+}
+
+/// The contents of a file, if it is not larger than any network.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(import::MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn from_file(context: &Context, args: &TopoArgs) -> Result<topology::Plan, LabError> {
+    let path = args.source.as_path();
+    let bytes = read(path).map_err(|error| LabError::io("cannot read", path, error, ""))?;
+    let wrong =
+        |message: String| LabError::Script(ScriptError { fault: Fault::Script, place: None, message });
     let mut network = topology::Plan::new();
-    let style = topology::generate::Style { hosts: 0, ..topology::generate::Style::default() };
-    match format {
-        "json" => network = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?,
-        "csv" => drop(
-            topology::import::edge_list(&mut network, &bytes, &style)
-                .map_err(|error| wrong(error.to_string()))?,
-        ),
-        _ => drop(
-            topology::import::graphml(&mut network, &bytes, &style)
-                .map_err(|error| wrong(error.to_string()))?,
-        ),
-    }
-    if !network.is_numbered() {
-        network.assign_addresses().map_err(|error| wrong(error.to_string()))?;
-    }
+    let style = topology::generate::Style { hosts: args.hosts, ..topology::generate::Style::default() };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let imported = import::load(&mut network, &path.to_string_lossy(), &bytes, &style, &mut |name| {
+        read(&folder.join(name)).map_err(|error| error.to_string())
+    });
+    let imported = imported.map_err(|error| wrong(error.to_string()))?;
+    imported.notes.iter().for_each(|note| context.term.complain("note:", note));
+    let numbered = network.assign_addresses();
+    numbered.map_err(|error| wrong(format!("{}: {error}", path.display())))?;
     Ok(network)
 }
 

@@ -44,7 +44,10 @@ pub struct Document {
 
 /// `"core.toml"`, `{file = "site.graphml", prefix = "north-"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "an include is the name of a file, or {file = \"site.json\", prefix = \"north-\"}")]
+#[serde(
+    untagged,
+    expecting = "an include is the name of a file, or {file = \"site.json\", prefix = \"north-\"}"
+)]
 pub(crate) enum IncludeDocument {
     File(String),
     /// Its names begin with the prefix.
@@ -227,7 +230,9 @@ pub struct DocumentError {
 const MOST: usize = 1_000_000;
 
 /// A list that does not take all memory before anybody looks at it.
-fn bounded<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+fn bounded<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     struct List<T>(std::marker::PhantomData<T>);
     impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for List<T> {
         type Value = Vec<T>;
@@ -240,7 +245,8 @@ fn bounded<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: 
             let mut all = Vec::new();
             while let Some(element) = list.next_element()? {
                 if all.len() == MOST {
-                    let problem = format!("this list has more than {MOST} elements; this is the most that is read");
+                    let problem =
+                        format!("this list has more than {MOST} elements; this is the most that is read");
                     return Err(serde::de::Error::custom(problem));
                 }
                 all.push(element);

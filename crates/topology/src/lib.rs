@@ -18,9 +18,9 @@
 //! | `routes/` | [`routes()`]: tables of all nodes over the links that are up |
 //! | `paths.rs` | paths, diameter, [`Summary`] |
 //! | `check/` | [`check()`]: typed findings with a sentence each |
-//! | `generate/` | line, ring, star, tree, grid, dumbbell, parking lot, fat tree, leaf and spine, random |
+//! | `generate/` | line, ring, star, tree, grid, dumbbell, parking lot, fat tree, leaf and spine, BCube, random |
 //! | `draw/` | pictures and tables |
-//! | `import/` | GraphML and lists of edges |
+//! | `import/` | GraphML, GML, DOT, JSON, TOML, CSV, Rocketfuel, BRITE |
 //! | `document/` | [`Document`]: a plan with names instead of ids, to be written and read |
 //!
 //! What is not here: files (a caller reads and writes them), anything that happens in time, routing protocols that exchange packets,

@@ -5,6 +5,7 @@
 //! | `net.rs` | `net:host`, `net:link`, `net:find` ... |
 //! | `shapes.rs` | `net:dumbbell`, `net:fat_tree` ... |
 //! | `bridge.rs` | `switch:stp` |
+//! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
 //! | `ping.rs` | `host:ping`, `host:traceroute` |
@@ -29,6 +30,7 @@ pub(crate) mod host;
 mod info;
 pub(crate) mod ladder;
 mod link;
+mod load;
 pub(crate) mod measure;
 mod net;
 mod ping;
@@ -49,6 +51,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     let mut registry = Registry::new(lua, sim)?;
     net::install(&mut registry)?;
     shapes::install(&mut registry)?;
+    load::install(&mut registry)?;
     link::install(&mut registry)?;
     host::install(&mut registry)?;
     ping::install(&mut registry)?;

@@ -50,6 +50,18 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         table.raw_set("access", links(lua, sim, &built.access)?)?;
         Ok(table)
     })?;
+    registry.add(&spec::NET_BCUBE, |lua, sim, call| {
+        let (n, k) = (count(&call, "n", 4), count(&call, "k", 1));
+        let style = style(call.opts(), 1)?;
+        let built = generate::bcube(&mut *sim.plan_mut("net:bcube()")?, n, k, &style).map_err(mistake)?;
+        host_options(sim, &built.hosts, call.opts())?;
+        let table = lua.create_table()?;
+        table.raw_set("hosts", nodes(lua, sim, &built.hosts)?)?;
+        let levels = built.levels.iter().map(|level| nodes(lua, sim, level));
+        table.raw_set("levels", lua.create_sequence_from(levels.collect::<mlua::Result<Vec<_>>>()?)?)?;
+        table.raw_set("links", links(lua, sim, &built.links)?)?;
+        Ok(table)
+    })?;
     registry.add(&spec::NET_LEAF_SPINE, |lua, sim, call| {
         let style = style(call.opts(), 4)?;
         let (spines, leaves) = (count(&call, "spines", 2), count(&call, "leaves", 4));
@@ -70,7 +82,7 @@ fn count(call: &Call, name: &str, default: u32) -> u32 {
     call.opts().int(name).map_or(default, |n| u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-fn style(opts: &Opts, hosts: u32) -> Result<Style, Mistake> {
+pub(super) fn style(opts: &Opts, hosts: u32) -> Result<Style, Mistake> {
     let link = link_spec(&opts.nested("link"))?;
     let access = if opts.get("access").is_some() { link_spec(&opts.nested("access"))? } else { link.clone() };
     let mut style = Style { link, access, hosts, ..Style::default() };
@@ -111,7 +123,7 @@ fn shape(
     table_of(lua, sim, call, &built)
 }
 
-fn table_of(lua: &Lua, sim: &Shared, call: &Call, built: &Built) -> mlua::Result<Table> {
+pub(super) fn table_of(lua: &Lua, sim: &Shared, call: &Call, built: &Built) -> mlua::Result<Table> {
     host_options(sim, &built.hosts, call.opts())?;
     let table = lua.create_table()?;
     table.raw_set("hosts", nodes(lua, sim, &built.hosts)?)?;

@@ -205,6 +205,30 @@ pub(crate) static NET_LEAF_SPINE: Func = func("net:leaf_spine", "Every leaf is l
         ],
     ])
     .gives("{ hosts = {..}, leaves = {..}, spines = {..}, links = {..}, access = {..} }");
+pub(crate) static NET_BCUBE: Func = func(
+    "net:bcube",
+    "BCube (Guo et al. 2009): n^(k+1) hosts that forward, with k+1 ports each, and k+1 levels of switches.",
+)
+.opts(&[
+    BASICS,
+    &[
+        Opt::new("link", Kind::Options(&[DIRECTION, LINK]), "{}", "options of the links"),
+        Opt::new("n", Kind::Int(2, 64), "4", "ports of each switch"),
+        Opt::new("k", Kind::Int(0, 7), "1", "the highest level"),
+    ],
+])
+.gives("{ hosts = {..}, levels = {{switches}, ..}, links = {..} }");
+pub(crate) static NET_LOAD: Func = func(
+    "net:load",
+    "Adds the network in a file: GraphML, GML, DOT, JSON, TOML, CSV, Rocketfuel, BRITE. Options hold where the file says nothing.",
+)
+.with(&[need("file", Kind::Text)])
+.opts(&[
+    BASICS,
+    SHAPE,
+    &[Opt::new("hosts", WHOLE, "1, or 0 if the file has hosts", "hosts at each node of the file that forwards")],
+])
+.gives("{ hosts = {..}, nodes = {..}, links = {..}, access = {..}, notes = {what was left out or guessed} }");
 pub(crate) static NET_RANDOM: Func =
     func("net:random", "A random connected network, with hosts at each node.")
         .opts(&[
@@ -261,6 +285,8 @@ pub(crate) const ALL: &[&Func] = &[
     &NET_PARKING_LOT,
     &NET_FAT_TREE,
     &NET_LEAF_SPINE,
+    &NET_BCUBE,
+    &NET_LOAD,
     &NET_RANDOM,
     &NET_DOT,
     &SWITCH_MAC_TABLE,

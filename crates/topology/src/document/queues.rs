@@ -175,7 +175,7 @@ impl QueueDocument {
 }
 
 /// Drop-tail without any option.
-fn plain() -> DisciplineSpec {
+pub(super) fn plain() -> DisciplineSpec {
     DisciplineSpec {
         kind: DisciplineKind::DropTail,
         ecn: None,
@@ -231,7 +231,8 @@ impl QueueTable {
                 }
                 (None, None) if !is_tbf => None,
                 (None, _) => {
-                    return Err("a token bucket needs a rate, as in discipline = \"tbf\", rate = \"5Mbps\"".to_owned());
+                    return Err("a token bucket needs a rate, as in discipline = \"tbf\", rate = \"5Mbps\""
+                        .to_owned());
                 }
             },
             police: self.police.unwrap_or(false),
@@ -348,8 +349,10 @@ impl DirectionDocument {
         }
         spec.impairments = (own != ImpairmentSpec::default()).then(|| Box::new(own));
         if let Some(times) = &self.trace {
-            if times.is_empty() || times.windows(2).any(|pair| pair[0] > pair[1]) || times.last() == Some(&0) {
-                let problem = "a trace is a list of milliseconds that never fall, the last above 0: [0, 2, 2, 5]";
+            if times.is_empty() || times.windows(2).any(|pair| pair[0] > pair[1]) || times.last() == Some(&0)
+            {
+                let problem =
+                    "a trace is a list of milliseconds that never fall, the last above 0: [0, 2, 2, 5]";
                 return Err(problem.to_owned());
             }
             spec.trace = Some(times.as_slice().into());

@@ -26,7 +26,11 @@ impl Document {
     /// Adds what is in the document to a plan, names with this prefix. Its includes are not looked at.
     pub(crate) fn add_to(&self, plan: &mut Plan, prefix: &str) -> Result<(), DocumentError> {
         for (i, node) in self.nodes.iter().enumerate() {
-            let at = |problem| DocumentError { place: format!("node '{}'", shown(&node.name)), problem, at: ("nodes", i) };
+            let at = |problem| DocumentError {
+                place: format!("node '{}'", shown(&node.name)),
+                problem,
+                at: ("nodes", i),
+            };
             let name = format!("{prefix}{}", node.name);
             let id = plan.add(name, node.spec().map_err(at)?).map_err(|e| at(e.to_string()))?;
             match node.position {
@@ -38,7 +42,11 @@ impl Document {
         for (i, link) in self.links.iter().enumerate() {
             let [a, b] = [0, 1].map(|end| shown(&link.ends[end]));
             let place = format!("link {} ({a}-{b})", i + 1);
-            link.add_to(plan, prefix).map_err(|problem| DocumentError { place, problem, at: ("links", i) })?;
+            link.add_to(plan, prefix).map_err(|problem| DocumentError {
+                place,
+                problem,
+                at: ("links", i),
+            })?;
         }
         for (i, subnet) in self.subnets.iter().enumerate() {
             let at = |problem| {

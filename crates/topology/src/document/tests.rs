@@ -1,6 +1,10 @@
+use super::queues::plain;
 use super::*;
 use crate::generate::{self, Style};
-use crate::{IfaceAddr, LossSpec};
+use crate::{
+    CeThreshold, CorruptSpec, DisciplineKind, DisciplineSpec, IfaceAddr, ImpairmentSpec, JitterShape,
+    JitterSpec, LossSpec,
+};
 use proptest::prelude::*;
 use tidewire_units::{Bytes, Probability, Span};
 
@@ -25,6 +29,67 @@ fn the_document_of_a_pair_is_short_and_readable() {
         r#""networks":[{"prefix":"10.0.0.0/24","members":["alice","bob"]}]}"#
     );
     assert_eq!(serde_json::to_string(&plan).unwrap(), want);
+}
+
+/// A discipline with all options, of use or not.
+fn every_option(kind: DisciplineKind) -> DisciplineSpec {
+    DisciplineSpec {
+        kind,
+        ecn: Some(false),
+        target: Some(Span::from_ms(5)),
+        interval: Some(Span::from_us(123_456)),
+        thresholds: Some((5.0, 15.5)),
+        max_p: Probability::new(0.02),
+        quantum: Some(300),
+        flows: Some(1024),
+        ce_threshold: Some(CeThreshold::Time(Span::from_us(1000))),
+        classes: vec![4, 2, 1],
+        bucket: Some((Rate::from_mbps(5), Bytes(10_001))),
+        police: true,
+    }
+}
+
+#[test]
+fn every_queue_discipline_reads_back_as_it_was() {
+    use DisciplineKind::*;
+    for kind in [DropTail, Red, Codel, FqCodel, Pie, Drr, Prio, Tbf] {
+        let mut plan = Plan::new();
+        let [a, b] = ["a", "b"].map(|name| plan.add_host(name).unwrap());
+        let mut spec = LinkSpec::default();
+        spec.forward.discipline = Some(Box::new(every_option(kind)));
+        spec.forward.queue = QueueSpec::Bdp { factor: 2.0, rtt: Span::from_ms(40) };
+        let bucket = (kind == Tbf).then_some((Rate::from_mbps(5), Bytes(10_000)));
+        let bare = DisciplineSpec { kind, bucket, ce_threshold: Some(CeThreshold::Packets(20)), ..plain() };
+        spec.backward.discipline = Some(Box::new(bare));
+        plan.connect(a, b, spec).unwrap();
+        assert_eq!(roundtrip(&plan), plan, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_queue_discipline_without_a_limit_has_its_own() {
+    let link = |queue: &str| {
+        let text = format!(
+            r#"{{"nodes":[{{"name":"a"}},{{"name":"b"}}],"links":[{{"ends":["a","b"],"queue":{queue}}}]}}"#
+        );
+        serde_json::from_str::<Plan>(&text)
+            .map(|plan| plan.links()[0].spec.forward.clone())
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(link(r#"{"discipline":"fq_codel"}"#).unwrap().queue, QueueSpec::Packets(10_240));
+    assert_eq!(link(r#"{"discipline":"codel"}"#).unwrap().queue, QueueSpec::Packets(1000));
+    assert_eq!(link(r#"{"limit":"5pkt"}"#).unwrap().discipline, None);
+    for (queue, want) in [
+        (r#"{"discipline":"cake"}"#, "'cake' is none of"),
+        (r#"{"discipline":"tbf"}"#, "a token bucket needs a rate"),
+        (r#"{"discipline":"red","min":9,"max":3}"#, "min below max"),
+        (r#"{"discipline":"drr","classes":[0]}"#, "at least 1"),
+        (r#"{"limit":"1bdp"}"#, "needs an rtt"),
+        (r#"7"#, "a queue is a limit"),
+    ] {
+        let error = link(queue).unwrap_err();
+        assert!(error.contains(want), "{error:?} should contain {want:?}");
+    }
 }
 
 #[test]
@@ -62,6 +127,20 @@ fn a_plan_with_every_option_reads_back_as_it_was() {
     spec.forward.loss.model = LossModel::Listed(vec![5, 9]);
     spec.forward.rate = Rate::from_bits_per_s(1_000_000_007).unwrap();
     spec.backward.rate = Rate::INFINITE;
+    spec.forward.discipline = Some(Box::new(every_option(DisciplineKind::Red)));
+    spec.forward.impairments = Some(Box::new(ImpairmentSpec {
+        jitter: Some(JitterSpec {
+            shape: JitterShape::Pareto(Span::from_us(1500), 2.5),
+            correlation: 0.3,
+            keep_order: false,
+        }),
+        corrupt: CorruptSpec::Bits(1e-7),
+        duplicate: Probability::new(0.001).unwrap(),
+        reorder: Probability::new(0.005).unwrap(),
+    }));
+    spec.backward.trace = Some(vec![0, 2, 2, 5].into());
+    spec.backward.impairments =
+        Some(Box::new(ImpairmentSpec { corrupt: CorruptSpec::Listed(vec![3, 7]), ..Default::default() }));
     let link = plan.connect(r, a, spec).unwrap();
     plan.fix_address(tidewire_units::IfaceId(link.0 * 2), "10.0.8.1/24".parse().unwrap());
     plan.subnet("10.0.9.0/24".parse().unwrap(), &[a, s]).unwrap();

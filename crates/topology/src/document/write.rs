@@ -136,7 +136,8 @@ fn link(plan: &Plan, id: tidewire_units::LinkId) -> LinkDocument {
     if spec.forward != spec.backward {
         return LinkDocument { forward: Some(forward), backward: Some(direction(&spec.backward)), ..base };
     }
-    let DirectionDocument { rate, delay, loss, queue, cost, jitter, corrupt, duplicate, reorder, trace } = forward;
+    let DirectionDocument { rate, delay, loss, queue, cost, jitter, corrupt, duplicate, reorder, trace } =
+        forward;
     LinkDocument { rate, delay, loss, queue, cost, jitter, corrupt, duplicate, reorder, trace, ..base }
 }
 

@@ -10,7 +10,7 @@ mod text;
 
 pub use dot::dot;
 pub use svg::svg;
-pub use text::text;
+pub use text::{routes, text};
 
 use crate::{DirectionSpec, Framing, LinkSpec, LossModel, Match, QueueSpec};
 use tidewire_units::Span;

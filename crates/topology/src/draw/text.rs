@@ -2,6 +2,7 @@
 
 use super::{describe_common, loss, queue};
 use crate::{DirectionSpec, NodeKind, Plan, peer_of};
+use rustc_hash::FxHashMap;
 use std::fmt::Write;
 use tidewire_units::NodeId;
 
@@ -28,6 +29,31 @@ pub fn text(plan: &Plan) -> String {
         if n.parts == 1 { "connected".to_owned() } else { format!("{} separate parts", n.parts) }
     );
     out
+}
+
+/// The tables of all nodes that forward or are hosts: every prefix with its next hops, those that are equally good side by side.
+///
+/// # Panics
+/// Before [`Plan::assign_addresses`].
+pub fn routes(plan: &Plan) -> String {
+    let routes = crate::routes(plan, &|_| true);
+    let addressed = plan.ifaces().iter().filter_map(|iface| Some((iface.address?.ip, iface.node)));
+    let owners: FxHashMap<std::net::Ipv4Addr, NodeId> = addressed.collect();
+    let mut rows = vec![["node", "prefix", "interface", "gateway", "to"].map(str::to_owned).to_vec()];
+    for id in plan.node_ids() {
+        let mut name = plan.node(id).name.clone();
+        for (prefix, hops) in routes.of(id) {
+            let mut prefix = prefix.to_string();
+            for hop in hops {
+                let gateway = hop.gateway.map_or("-".to_owned(), |ip| ip.to_string());
+                let far = hop.gateway.and_then(|ip| owners.get(&ip));
+                let far = far.map_or(String::new(), |id| plan.node(*id).name.clone());
+                let port = plan.iface(hop.iface).port.to_string();
+                rows.push(vec![std::mem::take(&mut name), std::mem::take(&mut prefix), port, gateway, far]);
+            }
+        }
+    }
+    columns(&rows, 2)
 }
 
 fn nodes(plan: &Plan) -> Vec<Vec<String>> {

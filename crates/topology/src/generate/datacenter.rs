@@ -1,7 +1,7 @@
 //! Networks of data centres.
 
 use super::{Maker, Style, check_size};
-use crate::{Plan, PlanError};
+use crate::{HostSpec, NodeSpec, Plan, PlanError, SwitchSpec};
 use tidewire_units::{LinkId, NodeId};
 
 /// What [`fat_tree`] built.
@@ -34,6 +34,17 @@ pub struct LeafSpine {
     pub links: Vec<LinkId>,
     /// The link of each host.
     pub access: Vec<LinkId>,
+}
+
+/// What [`bcube`] built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BCube {
+    /// `h0`...: number a\_k ... a\_1 a\_0 in base n.
+    pub hosts: Vec<NodeId>,
+    /// The switches `s<level>_<i>`, level by level; host number x hangs from number x without its digit a\_level.
+    pub levels: Vec<Vec<NodeId>>,
+    /// The links, level by level: in each, those of the first host first.
+    pub links: Vec<LinkId>,
 }
 
 /// ```text
@@ -118,4 +129,53 @@ pub fn leaf_spine(plan: &mut Plan, spines: u32, leaves: u32, style: &Style) -> R
         }
     }
     Ok(LeafSpine { spines, leaves, hosts: built.hosts, links, access: built.access })
+}
+
+/// ```text
+///     s1_0        s1_1              (n = 2, k = 1: 4 hosts with 2 ports, 2 levels of 2 switches)
+///     |   \\______/___ |
+///     |    ______/   \\|
+///    h0   h1    h2   h3
+///      \\ /        \\ /
+///     s0_0        s0_1
+/// ```
+/// BCube(`n`, `k`): `n`^(`k`+1) hosts with `k` + 1 ports, and as many levels of `n`^`k` switches with `n` ports. Hosts forward for
+/// others, and each pair of hosts has paths over as many hosts as digits in which their numbers differ: C. Guo et al., "BCube: A High
+/// Performance, Server-centric Network Architecture for Modular Data Centers", SIGCOMM 2009. The nodes of the style, its number of
+/// hosts and its access links are not used.
+///
+/// # Errors
+/// `n` below 2 or above 64, more than 100,000 hosts, a name that is taken.
+pub fn bcube(plan: &mut Plan, n: u32, k: u32, style: &Style) -> Result<BCube, PlanError> {
+    let hosts = u64::from(n).saturating_pow(k.saturating_add(1));
+    if !(2..=64).contains(&n) {
+        return Err(PlanError::BadShape(format!("a BCube needs switches with 2 to 64 ports, not {n}")));
+    }
+    if hosts > 100_000 {
+        let problem =
+            format!("a BCube of n = {n}, k = {k} has more than 100000 hosts; this is the most that is built");
+        return Err(PlanError::BadShape(problem));
+    }
+    let maker = Maker { plan, style };
+    let spec = HostSpec { forward: true, ..style.host.clone() };
+    let hosts: Vec<NodeId> = (0..hosts)
+        .map(|i| maker.plan.add(maker.name(&format!("h{i}")), NodeSpec::Host(spec.clone())))
+        .collect::<Result<_, _>>()?;
+    let n = n as usize;
+    let (mut levels, mut links) = (Vec::new(), Vec::new());
+    for level in 0..=k {
+        let switches: Vec<NodeId> = (0..hosts.len() / n)
+            .map(|i| {
+                let name = maker.name(&format!("s{level}_{i}"));
+                maker.plan.add(name, NodeSpec::Switch(SwitchSpec::default()))
+            })
+            .collect::<Result<_, _>>()?;
+        let below = n.pow(level);
+        for (x, &host) in hosts.iter().enumerate() {
+            let without_digit = x / (below * n) * below + x % below;
+            links.push(maker.plan.connect(host, switches[without_digit], style.link.clone())?);
+        }
+        levels.push(switches);
+    }
+    Ok(BCube { hosts, levels, links })
 }

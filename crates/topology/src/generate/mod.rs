@@ -9,7 +9,7 @@ mod dumbbell;
 mod random;
 
 pub use classic::{grid, line, ring, star, tree};
-pub use datacenter::{FatTree, LeafSpine, fat_tree, leaf_spine};
+pub use datacenter::{BCube, FatTree, LeafSpine, bcube, fat_tree, leaf_spine};
 pub use dumbbell::{Dumbbell, ParkingLot, dumbbell, parking_lot};
 pub use random::{RandomModel, random};
 
@@ -111,7 +111,10 @@ impl Maker<'_> {
 }
 
 /// Adds the style's hosts to all nodes of `built`, named after their node: `Oslo-h1`.
-pub(crate) fn add_hosts(plan: &mut Plan, style: &Style, built: &mut Built) -> Result<(), PlanError> {
+///
+/// # Errors
+/// More than a million nodes, a name that is taken, impossible options.
+pub fn add_hosts(plan: &mut Plan, style: &Style, built: &mut Built) -> Result<(), PlanError> {
     let all = built.nodes.len() as u64 * u64::from(style.hosts);
     check_size("the number of hosts", style.hosts.into(), 0, all)?;
     for &node in &built.nodes {

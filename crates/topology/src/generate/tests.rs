@@ -218,3 +218,28 @@ fn a_prefix_lets_one_plan_hold_two_networks_of_one_shape() {
         PlanError::DuplicateName("east-hub".into())
     );
 }
+
+#[test]
+fn a_bcube_has_the_ports_and_the_distances_of_its_paper() {
+    for (n, k) in [(2u32, 1u32), (4, 1), (3, 2), (8, 0)] {
+        let mut plan = Plan::new();
+        let built = bcube(&mut plan, n, k, &Style::default()).unwrap();
+        let hosts = n.pow(k + 1) as usize;
+        assert_eq!(built.hosts.len(), hosts);
+        assert_eq!(built.levels.len(), k as usize + 1);
+        assert_eq!(built.links.len(), hosts * (k as usize + 1));
+        assert!(built.levels.iter().all(|level| level.len() == hosts / n as usize));
+        assert!(built.levels.iter().flatten().all(|id| plan.node(*id).ifaces.len() == n as usize));
+        assert!(built.hosts.iter().all(|id| plan.node(*id).ifaces.len() == k as usize + 1));
+        plan.assign_addresses().unwrap();
+        // Two links for each digit in which the numbers of two hosts differ.
+        let digits = |x: usize| (0..=k).map(move |d| x / (n as usize).pow(d) % n as usize);
+        for x in 0..hosts {
+            let differ = digits(0).zip(digits(x)).filter(|(a, b)| a != b).count();
+            let path = plan.path(built.hosts[0], built.hosts[x], &|_| true).unwrap();
+            assert_eq!(path.len() - 1, 2 * differ, "h0 to h{x}");
+        }
+    }
+    assert!(bcube(&mut Plan::new(), 1, 1, &Style::default()).is_err());
+    assert!(bcube(&mut Plan::new(), 64, 4_000_000_000, &Style::default()).is_err());
+}

@@ -4,7 +4,9 @@ use super::ImportError;
 use super::graph::{Edge, Vertex, Way};
 use super::text::shown;
 use crate::{IfaceAddr, NodeKind, QueueSpec};
-use tidewire_units::{Probability, Rate, Span, parse_count, parse_probability, parse_rate, parse_size, parse_span};
+use tidewire_units::{
+    Probability, Rate, Span, parse_count, parse_probability, parse_rate, parse_size, parse_span,
+};
 
 /// The attribute of nodes or links that has this name, in lower case; `None` for what means nothing.
 pub(super) fn known(name: &str) -> Option<&'static str> {
@@ -12,11 +14,38 @@ pub(super) fn known(name: &str) -> Option<&'static str> {
 }
 
 const NODE: &[&str] = &[
-    "label", "name", "kind", "ip", "latitude", "lat", "longitude", "lon", "lng", "x", "y", "pos", "hyperedge",
+    "label",
+    "name",
+    "kind",
+    "ip",
+    "latitude",
+    "lat",
+    "longitude",
+    "lon",
+    "lng",
+    "x",
+    "y",
+    "pos",
+    "hyperedge",
 ];
 const EDGE: &[&str] = &[
-    "label", "linklabel", "rate", "bandwidth", "bw", "capacity", "linkspeedraw", "linkspeed", "linkspeedunits",
-    "delay", "latency", "loss", "queue", "cost", "weight", "metric", "mtu",
+    "label",
+    "linklabel",
+    "rate",
+    "bandwidth",
+    "bw",
+    "capacity",
+    "linkspeedraw",
+    "linkspeed",
+    "linkspeedunits",
+    "delay",
+    "latency",
+    "loss",
+    "queue",
+    "cost",
+    "weight",
+    "metric",
+    "mtu",
 ];
 
 impl Vertex {
@@ -26,7 +55,9 @@ impl Vertex {
         let text = text.trim();
         let number = text.parse::<f64>().ok().filter(|x| x.is_finite());
         match (name, number) {
-            ("label" | "name", _) if !text.is_empty() && self.label.is_empty() => text.clone_into(&mut self.label),
+            ("label" | "name", _) if !text.is_empty() && self.label.is_empty() => {
+                text.clone_into(&mut self.label)
+            }
             ("longitude" | "lon" | "lng", Some(x)) => self.longitude = Some(x),
             ("latitude" | "lat", Some(y)) => self.latitude = Some(y),
             ("x", Some(x)) => self.position = Some([x, self.position.map_or(0.0, |p| p[1])]),
@@ -77,7 +108,9 @@ impl Edge {
             "rate" | "bandwidth" | "bw" | "capacity" => match (read_rate(text), number) {
                 (Some(rate), _) => self.way.rate = Some(rate),
                 (None, Some(bits)) if (0.0..1000.0).contains(&bits) => {
-                    return wrong(&format!("a rate that a link has: write \"{text}Mbps\", or \"{text}bps\" if you mean it"));
+                    return wrong(&format!(
+                        "a rate that a link has: write \"{text}Mbps\", or \"{text}bps\" if you mean it"
+                    ));
                 }
                 _ => return wrong("a rate, for example \"10Mbps\""),
             },
@@ -108,7 +141,9 @@ impl Edge {
                 Some(queue) => self.way.queue = Some(queue),
                 None => return wrong("a queue limit, for example \"100pkt\" or \"64KiB\""),
             },
-            "cost" | "weight" | "metric" => self.way.weight = Some(weight(text).map_err(|e| ImportError::at(line, e))?),
+            "cost" | "weight" | "metric" => {
+                self.way.weight = Some(weight(text).map_err(|e| ImportError::at(line, e))?)
+            }
             "mtu" => match text.parse::<u16>() {
                 Ok(mtu) => self.mtu = Some(mtu),
                 Err(_) => return wrong("an MTU: a number of bytes from 68 to 65535"),
@@ -140,14 +175,16 @@ pub(super) fn weight(text: &str) -> Result<f64, String> {
 
 fn queue(text: &str) -> Option<QueueSpec> {
     match parse_count(text, "pkt") {
-        Some(n) if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&n) => Some(QueueSpec::Packets(n as u32)),
+        Some(n) if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&n) => {
+            Some(QueueSpec::Packets(n as u32))
+        }
         Some(_) => None,
         None => parse_size(text).ok().map(QueueSpec::Bytes),
     }
 }
 
 fn whole_rate(bits: f64) -> Option<Rate> {
-    if bits >= 1.0 && bits < 1e18 { Rate::from_bits_per_s(bits as u64) } else { None }
+    if (1.0..1e18).contains(&bits) { Rate::from_bits_per_s(bits as u64) } else { None }
 }
 
 /// A rate that a person meant as one: with a unit, of a carrier's list, or in bit/s.
@@ -174,17 +211,17 @@ fn guessed_rate(text: &str) -> Option<Rate> {
         None => (1, text.as_str()),
     };
     let rest = rest.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-    let words: Vec<&str> = rest.split(|c: char| c.is_whitespace() || "(),;/+".contains(c)).filter(|w| !w.is_empty()).collect();
-    let candidates = (0..words.len().min(6)).flat_map(|i| {
-        [words[i].to_owned(), words[i..words.len().min(i + 2)].concat()]
-    });
+    let words: Vec<&str> =
+        rest.split(|c: char| c.is_whitespace() || "(),;/+".contains(c)).filter(|w| !w.is_empty()).collect();
+    let candidates = (0..words.len().min(6))
+        .flat_map(|i| [words[i].to_owned(), words[i..words.len().min(i + 2)].concat()]);
     let rate = candidates.into_iter().find_map(|text| operator_rate(&text))?;
     Rate::from_bits_per_s(rate.bits_per_s().checked_mul(times)?)
 }
 
 /// A rate from how operators write it: `10Gbps`, `155 Mbit/s`, `2.5G`, `OC-192c`, `STM-4`, `T1`, `E3`; `None` for anything else.
 pub(super) fn operator_rate(text: &str) -> Option<Rate> {
-    if text.len() > 60 {
+    if text.len() > 60 || text.trim_start().starts_with('-') {
         return None;
     }
     let plain: String =

@@ -23,7 +23,10 @@ impl Loader<'_> {
 
     pub(super) fn toml(&mut self, text: &str, prefix: &str) -> Result<(), ImportError> {
         if text.len() > MOST_TOML {
-            let problem = format!("the largest TOML that is read has {} MB; write a network of this size as JSON", MOST_TOML >> 20);
+            let problem = format!(
+                "the largest TOML that is read has {} MB; write a network of this size as JSON",
+                MOST_TOML >> 20
+            );
             return Err(ImportError::at(0, problem));
         }
         let document: Document = toml::from_str(text).map_err(|error: toml::de::Error| {
@@ -52,15 +55,21 @@ impl Loader<'_> {
             }
             self.included += 1;
             if self.open.len() > DEEPEST || self.included > MOST_INCLUDES {
-                return Err(at(format!("files include others more than {DEEPEST} deep, or more than {MOST_INCLUDES} in all")));
+                return Err(at(format!(
+                    "files include others more than {DEEPEST} deep, or more than {MOST_INCLUDES} in all"
+                )));
             }
-            let bytes = (self.read)(file).map_err(|problem| at(format!("cannot include '{file}': {problem}")))?;
+            let bytes =
+                (self.read)(file).map_err(|problem| at(format!("cannot include '{file}': {problem}")))?;
             self.file(file, &bytes, &format!("{prefix}{own}"))?;
         }
         let (nodes, links) = (self.plan.nodes().len(), self.plan.links().len());
-        document.add_to(self.plan, prefix).map_err(|error| {
-            ImportError::at(line(error.at.0, error.at.1), error.to_string())
-        })?;
+        document
+            .add_to(self.plan, prefix)
+            .map_err(|error| ImportError::at(line(error.at.0, error.at.1), error.to_string()))?;
+        if self.plan.nodes().is_empty() {
+            return Err(ImportError::at(0, "the file has no nodes"));
+        }
         self.built(nodes, links);
         Ok(())
     }
@@ -136,7 +145,8 @@ fn line_in_json(text: &str, list: &str, n: usize) -> usize {
 fn line_in_toml(text: &str, list: &str, n: usize) -> usize {
     let lines = || text.lines().map(str::trim).enumerate();
     let name = |line: &str, open: &str, close: &str| {
-        line.strip_prefix(open).and_then(|rest| Some(rest.split_once(close)?.0.trim().trim_matches('"') == list))
+        line.strip_prefix(open)
+            .and_then(|rest| Some(rest.split_once(close)?.0.trim().trim_matches('"') == list))
     };
     let table = lines().filter(|(_, line)| name(line, "[[", "]]") == Some(true)).nth(n);
     let value = || lines().find(|(_, line)| name(line, "", "=") == Some(true));
@@ -162,7 +172,8 @@ pub(super) fn node_link(text: &str) -> Result<Option<Graph>, ImportError> {
     }
     // A file that has both, or none of this shape, is left to the other reader and its messages.
     let probe: Probe = serde_json::from_str(text).unwrap_or_default();
-    let is_node_link = probe.nodes.iter().any(|node| node.id.is_some()) || probe.links.iter().any(|link| link.source.is_some());
+    let is_node_link = probe.nodes.iter().any(|node| node.id.is_some())
+        || probe.links.iter().any(|link| link.source.is_some());
     if !is_node_link {
         return Ok(None);
     }
@@ -194,7 +205,9 @@ impl<'de> Visitor<'de> for Whole<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "nodes" => map.next_value_seed(Elements { graph: self.graph, counted: self.counted, nodes: true })?,
+                "nodes" => {
+                    map.next_value_seed(Elements { graph: self.graph, counted: self.counted, nodes: true })?
+                }
                 "links" | "edges" => {
                     map.next_value_seed(Elements { graph: self.graph, counted: self.counted, nodes: false })?;
                 }
@@ -342,4 +355,3 @@ impl<'de> Deserialize<'de> for Scalar {
         deserializer.deserialize_any(Any)
     }
 }
-

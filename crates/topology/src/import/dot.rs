@@ -3,7 +3,7 @@
 //! Read are nodes, edges, chains of them and subgraphs as ends of edges (every node of one with every node of the other), with their
 //! attributes and the defaults of `node [..]` and `edge [..]`. What only says how to draw is not.
 
-use super::graph::{Edge, Graph};
+use super::graph::{Edge, Graph, MOST_EDGES};
 use super::text::shown;
 use super::{ImportError, attributes};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -19,7 +19,14 @@ type Attributes = FxHashMap<&'static str, (String, usize)>;
 /// # Errors
 /// A text that is not in the language, with what was expected.
 pub(super) fn read(text: &str) -> Result<Graph, ImportError> {
-    let mut parser = Parser { words: Words { text, at: 0, line: 1 }, ahead: None, graph: Graph::default(), strict: None, directed: false };
+    let mut parser = Parser {
+        words: Words { text, at: 0, line: 1 },
+        ahead: None,
+        graph: Graph::default(),
+        strict: None,
+        directed: false,
+        pairs: 0,
+    };
     parser.file()?;
     parser.graph.directed = parser.directed;
     Ok(parser.graph)
@@ -28,7 +35,10 @@ pub(super) fn read(text: &str) -> Result<Graph, ImportError> {
 #[derive(Clone, PartialEq, Debug)]
 enum Word {
     /// A name, number or text. Texts in quotes are never keywords.
-    Name { text: String, quoted: bool },
+    Name {
+        text: String,
+        quoted: bool,
+    },
     /// `--` or `->`.
     Joins,
     Sign(char),
@@ -42,6 +52,8 @@ struct Parser<'a> {
     /// The pairs that have an edge, if each may have one only.
     strict: Option<FxHashSet<[usize; 2]>>,
     directed: bool,
+    /// How many pairs of nodes were looked at.
+    pairs: usize,
 }
 
 /// What holds for the nodes and edges of a subgraph that say nothing else.
@@ -77,7 +89,9 @@ impl Parser<'_> {
     fn expect(&mut self, sign: char) -> Result<(), ImportError> {
         match self.next()? {
             (_, Word::Sign(found)) if found == sign => Ok(()),
-            (line, other) => Err(ImportError::at(line, format!("expected '{sign}', not {}", other.describe()))),
+            (line, other) => {
+                Err(ImportError::at(line, format!("expected '{sign}', not {}", other.describe())))
+            }
         }
     }
 
@@ -90,7 +104,8 @@ impl Parser<'_> {
 
     /// Whether this keyword comes next; it is taken.
     fn keyword(&mut self, word: &str) -> Result<bool, ImportError> {
-        let found = matches!(&self.peek()?.1, Word::Name { text, quoted: false } if text.eq_ignore_ascii_case(word));
+        let found =
+            matches!(&self.peek()?.1, Word::Name { text, quoted: false } if text.eq_ignore_ascii_case(word));
         if found {
             self.ahead = None;
         }
@@ -104,7 +119,10 @@ impl Parser<'_> {
         self.directed = self.keyword("digraph")?;
         if !self.directed && !self.keyword("graph")? {
             let (line, word) = self.next()?;
-            return Err(ImportError::at(line, format!("expected 'graph' or 'digraph', not {}", word.describe())));
+            return Err(ImportError::at(
+                line,
+                format!("expected 'graph' or 'digraph', not {}", word.describe()),
+            ));
         }
         if matches!(self.peek()?.1, Word::Name { .. }) {
             self.ahead = None;
@@ -114,12 +132,19 @@ impl Parser<'_> {
         match self.next()? {
             (_, Word::End) => Ok(()),
             // A file may hold several graphs; a second network would be a surprise.
-            (line, _) => Err(ImportError::at(line, "there is more after the end of the graph; a file is one graph")),
+            (line, _) => {
+                Err(ImportError::at(line, "there is more after the end of the graph; a file is one graph"))
+            }
         }
     }
 
     /// Statements up to the closing brace; their nodes are added to `members`.
-    fn statements(&mut self, scope: &mut Scope, members: &mut Vec<usize>, depth: usize) -> Result<(), ImportError> {
+    fn statements(
+        &mut self,
+        scope: &mut Scope,
+        members: &mut Vec<usize>,
+        depth: usize,
+    ) -> Result<(), ImportError> {
         loop {
             if self.take('}')? {
                 return Ok(());
@@ -143,7 +168,12 @@ impl Parser<'_> {
     }
 
     /// `a`, `a -- b -- {c d}` with attributes, or `key = value`.
-    fn chain(&mut self, scope: &mut Scope, members: &mut Vec<usize>, depth: usize) -> Result<(), ImportError> {
+    fn chain(
+        &mut self,
+        scope: &mut Scope,
+        members: &mut Vec<usize>,
+        depth: usize,
+    ) -> Result<(), ImportError> {
         let line = self.peek()?.0;
         let Some(mut left) = self.end(scope, depth, true)? else { return Ok(()) };
         let lone = (left.len() == 1 && !matches!(self.peek()?.1, Word::Joins)).then(|| left[0]);
@@ -153,6 +183,13 @@ impl Parser<'_> {
             self.ahead = None;
             let right = self.end(scope, depth, false)?.unwrap_or_default();
             members.extend(&right);
+            self.pairs = self.pairs.saturating_add(left.len().saturating_mul(right.len()));
+            if self.pairs > MOST_EDGES {
+                let problem = format!(
+                    "the groups in this file have more than {MOST_EDGES} links; this is the most that is read"
+                );
+                return Err(ImportError::at(line, problem));
+            }
             for &a in &left {
                 for &b in &right {
                     let ends = if self.directed { [a, b] } else { [a.min(b), a.max(b)] };
@@ -192,7 +229,10 @@ impl Parser<'_> {
         }
         if self.take('{')? {
             if depth == DEEPEST {
-                return Err(ImportError::at(self.words.line, format!("subgraphs nest more than {DEEPEST} deep")));
+                return Err(ImportError::at(
+                    self.words.line,
+                    format!("subgraphs nest more than {DEEPEST} deep"),
+                ));
             }
             let mut members = Vec::new();
             self.statements(&mut scope.clone(), &mut members, depth + 1)?;
@@ -300,7 +340,9 @@ impl Words<'_> {
             } else if rest.starts_with("/*") {
                 match rest.find("*/") {
                     Some(end) => self.step(end + 2),
-                    None => return Err(ImportError::at(self.line, "the comment that begins here does not end")),
+                    None => {
+                        return Err(ImportError::at(self.line, "the comment that begins here does not end"));
+                    }
                 }
             } else {
                 return Ok(());

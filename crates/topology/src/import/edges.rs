@@ -17,7 +17,9 @@ impl Directions {
     fn add(&mut self, ends: [&str; 2], mut edge: Edge) -> Result<(), ImportError> {
         let [a, b] = [self.graph.node(ends[0], edge.line)?, self.graph.node(ends[1], edge.line)?];
         match self.open.get_mut(&[b, a]).and_then(Vec::pop) {
-            Some(at) if a != b => self.graph.edges[at].back = Some(Way { rate: edge.way.rate.or(edge.guess), ..edge.way }),
+            Some(at) if a != b => {
+                self.graph.edges[at].back = Some(Way { rate: edge.way.rate.or(edge.guess), ..edge.way })
+            }
             _ => {
                 edge.ends = [a, b];
                 let at = self.graph.add_edge(edge)?;
@@ -69,7 +71,8 @@ pub(super) fn read_lines(text: &str, delays: bool) -> Result<Graph, ImportError>
 pub(super) fn read_csv(text: &str) -> Result<Graph, ImportError> {
     let header = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or("");
     let count = |sign: char| header.matches(sign).count();
-    let delimiter = [',', ';', '\t'].into_iter().max_by_key(|sign| (count(*sign), *sign == ',')).unwrap_or(',');
+    let delimiter =
+        [',', ';', '\t'].into_iter().max_by_key(|sign| (count(*sign), *sign == ',')).unwrap_or(',');
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter as u8)
         .trim(csv::Trim::All)

@@ -35,7 +35,9 @@ pub(super) fn read(text: &str) -> Result<Graph, ImportError> {
             return Err(ImportError::at(line, format!("'{}' has no value", shown(&key))));
         };
         match value {
-            Word::Close => return Err(ImportError::at(value_line, format!("'{}' has no value", shown(&key)))),
+            Word::Close => {
+                return Err(ImportError::at(value_line, format!("'{}' has no value", shown(&key))));
+            }
             Word::Open => {
                 saw_graph |= key == "graph";
                 open.push(List::new(&key, line));
@@ -45,7 +47,10 @@ pub(super) fn read(text: &str) -> Result<Graph, ImportError> {
         }
     }
     match open.last() {
-        Some(list) => Err(ImportError::at(list.line, "the '[' in this line is not closed: a part of the file is missing")),
+        Some(list) => Err(ImportError::at(
+            list.line,
+            "the '[' in this line is not closed: a part of the file is missing",
+        )),
         None if !saw_graph => Err(ImportError::at(1, "there is no 'graph [' in this file")),
         None => graph.resolve(),
     }
@@ -92,7 +97,8 @@ impl List {
             Kind::Edge => {
                 let [source, target] = self.ends;
                 let missing = |what: &str| ImportError::at(self.line, format!("this edge has no {what}"));
-                let ends = [source.ok_or_else(|| missing("source"))?, target.ok_or_else(|| missing("target"))?];
+                let ends =
+                    [source.ok_or_else(|| missing("source"))?, target.ok_or_else(|| missing("target"))?];
                 let mut edge = Edge { line: self.line, ..Edge::default() };
                 for (key, value, line) in self.values {
                     edge.set(key, &value, line)?;
@@ -174,7 +180,8 @@ impl<'a> Words<'a> {
         let text = &rest[1..=length];
         self.line += text.bytes().filter(|b| *b == b'\n').count();
         self.at += length + 2;
-        let plain = quick_xml::escape::unescape(text).map_or_else(|_| text.to_owned(), |text| text.into_owned());
+        let plain =
+            quick_xml::escape::unescape(text).map_or_else(|_| text.to_owned(), |text| text.into_owned());
         Ok((line, Word::Quoted(plain)))
     }
 }

@@ -4,8 +4,8 @@ use super::text::shown;
 use super::{ImportError, Imported, attributes};
 use crate::generate::{Built, Style, add_hosts};
 use crate::{
-    AddressMode, DirectionSpec, Framing, HostSpec, IfaceAddr, LinkSpec, NodeKind, NodeSpec, Plan, PlanError, QueueSpec,
-    RouterSpec, SwitchSpec,
+    AddressMode, DirectionSpec, Framing, HostSpec, IfaceAddr, LinkSpec, NodeKind, NodeSpec, Plan, PlanError,
+    QueueSpec, RouterSpec, SwitchSpec,
 };
 use petgraph::unionfind::UnionFind;
 use rustc_hash::FxHashMap;
@@ -13,7 +13,7 @@ use tidewire_units::{NodeId, Probability, Rate, Span};
 
 /// Most nodes and links that are read from a file.
 const MOST_NODES: usize = 1_000_000;
-const MOST_EDGES: usize = 4_000_000;
+pub(super) const MOST_EDGES: usize = 2_000_000;
 
 /// A graph before its names are made unique.
 #[derive(Default)]
@@ -73,10 +73,16 @@ impl Graph {
     pub fn add_node(&mut self, id: &str, line: usize) -> Result<usize, ImportError> {
         let at = self.nodes.len();
         if at == MOST_NODES {
-            return Err(ImportError::at(line, format!("there are more than {MOST_NODES} nodes; this is the most that is read")));
+            return Err(ImportError::at(
+                line,
+                format!("there are more than {MOST_NODES} nodes; this is the most that is read"),
+            ));
         }
         if self.index.insert(id.to_owned(), at).is_some() {
-            return Err(ImportError::at(line, format!("there is already a node with the id '{}'", shown(id))));
+            return Err(ImportError::at(
+                line,
+                format!("there is already a node with the id '{}'", shown(id)),
+            ));
         }
         self.nodes.push(Vertex { id: id.to_owned(), ..Vertex::default() });
         Ok(at)
@@ -120,7 +126,13 @@ impl Graph {
         Ok(self)
     }
 
-    pub fn add_to(mut self, plan: &mut Plan, style: &Style, prefix: &str, imported: &mut Imported) -> Result<(), ImportError> {
+    pub fn add_to(
+        mut self,
+        plan: &mut Plan,
+        style: &Style,
+        prefix: &str,
+        imported: &mut Imported,
+    ) -> Result<(), ImportError> {
         if self.nodes.is_empty() {
             return Err(ImportError::at(0, "the file has no nodes"));
         }
@@ -140,12 +152,23 @@ impl Graph {
             let link = plan.connect(ids[a], ids[b], spec);
             built.links.push(link.map_err(|e| ImportError::at(edge.line, e.to_string()))?);
         }
-        self.note(loops, "link from a node to itself was left out", "links from a node to itself were left out");
+        self.note(
+            loops,
+            "link from a node to itself was left out",
+            "links from a node to itself were left out",
+        );
         let bare = self.edges.iter().filter(|edge| edge.bare_delay).count();
-        self.note(bare, "delay has no unit and was read as milliseconds", "delays have no unit and were read as milliseconds");
+        self.note(
+            bare,
+            "delay has no unit and was read as milliseconds",
+            "delays have no unit and were read as milliseconds",
+        );
         self.note_parts();
         if style.hosts > 0 {
-            let mut forwarding = Built { nodes: built.nodes.clone(), ..Built::default() };
+            // Not from a node that stands for a line.
+            let same = |id: &NodeId| plan.node(*id).spec.kind() == style.node.kind();
+            let nodes = built.nodes.iter().copied().filter(same).collect();
+            let mut forwarding = Built { nodes, ..Built::default() };
             add_hosts(plan, style, &mut forwarding).map_err(whole)?;
             built.hosts.extend(forwarding.hosts);
             built.access.extend(forwarding.access);
@@ -200,12 +223,18 @@ impl Graph {
     fn check_places(&mut self) {
         let mut impossible = 0;
         for node in &mut self.nodes {
-            if node.latitude.is_some_and(|y| y.abs() > 90.0) || node.longitude.is_some_and(|x| x.abs() > 360.0) {
+            if node.latitude.is_some_and(|y| y.abs() > 90.0)
+                || node.longitude.is_some_and(|x| x.abs() > 360.0)
+            {
                 (node.latitude, node.longitude) = (None, None);
                 impossible += 1;
             }
         }
-        self.note(impossible, "node has coordinates that are not on the globe", "nodes have coordinates that are not on the globe");
+        self.note(
+            impossible,
+            "node has coordinates that are not on the globe",
+            "nodes have coordinates that are not on the globe",
+        );
         let placed = self.nodes.iter().filter(|node| node.place().is_some()).count();
         if placed == 0 {
             return;
@@ -231,7 +260,11 @@ impl Graph {
                 (self.nodes[at].longitude, self.nodes[at].latitude) = (Some(x), Some(y));
             }
         }
-        let blind = |edge: &&Edge| edge.way.delay.is_none() && edge.ends[0] != edge.ends[1] && edge.ends.iter().any(|&end| self.nodes[end].place().is_none());
+        let blind = |edge: &&Edge| {
+            edge.way.delay.is_none()
+                && edge.ends[0] != edge.ends[1]
+                && edge.ends.iter().any(|&end| self.nodes[end].place().is_none())
+        };
         let unknown = self.edges.iter().filter(blind).count();
         if missing > 0 {
             let nodes = if missing == 1 { "1 node has" } else { &format!("{missing} nodes have") };
@@ -247,7 +280,8 @@ impl Graph {
             let found: Vec<(usize, [f64; 2])> = (0..self.nodes.len())
                 .filter(|&at| self.nodes[at].drawn().is_none())
                 .filter_map(|at| {
-                    let known: Vec<[f64; 2]> = around[at].iter().filter_map(|&o| self.nodes[o].drawn()).collect();
+                    let known: Vec<[f64; 2]> =
+                        around[at].iter().filter_map(|&o| self.nodes[o].drawn()).collect();
                     let n = known.len() as f64;
                     let mean = [0, 1].map(|i| known.iter().map(|p| p[i]).sum::<f64>() / n);
                     (!known.is_empty()).then_some((at, mean))
@@ -262,7 +296,12 @@ impl Graph {
 
     /// Makes whole costs of weights, of both directions of every edge: only their ratios matter.
     fn whole_costs(&mut self) -> Vec<[Option<u32>; 2]> {
-        let weights = |edge: &Edge| [edge.way.weight, edge.back.as_ref().map_or(edge.way.weight, |back| back.weight.or(edge.way.weight))];
+        let weights = |edge: &Edge| {
+            [
+                edge.way.weight,
+                edge.back.as_ref().map_or(edge.way.weight, |back| back.weight.or(edge.way.weight)),
+            ]
+        };
         let all = || self.edges.iter().flat_map(weights).flatten();
         let is_whole = |factor: f64| all().all(|w| (w * factor - (w * factor).round()).abs() < 1e-9);
         let factor =
@@ -276,7 +315,13 @@ impl Graph {
     }
 
     /// Adds the nodes; of equal names the second gets a number.
-    fn add_nodes(&mut self, plan: &mut Plan, style: &Style, prefix: &str, built: &mut Built) -> Result<Vec<NodeId>, ImportError> {
+    fn add_nodes(
+        &mut self,
+        plan: &mut Plan,
+        style: &Style,
+        prefix: &str,
+        built: &mut Built,
+    ) -> Result<Vec<NodeId>, ImportError> {
         let mut names: FxHashMap<String, u32> = FxHashMap::default();
         let mut ids = Vec::with_capacity(self.nodes.len());
         let (mut unnamed, mut renamed) = (0, Vec::new());
@@ -308,17 +353,26 @@ impl Graph {
         if let Some(first) = renamed.first() {
             let first = format!("'{}'", shown(first));
             let (n, many) = (renamed.len(), renamed.len() > 1);
-            let names = if many { format!("{n} names were taken and got a number, first {first}") } else { format!("1 name was taken; its second node is {first}") };
+            let names = if many {
+                format!("{n} names were taken and got a number, first {first}")
+            } else {
+                format!("1 name was taken; its second node is {first}")
+            };
             self.notes.push(names);
         }
         let shared = self.nodes.iter().filter(|node| node.hyperedge).count();
-        self.note(shared, "line that joins several nodes became a node", "lines that join several nodes became nodes");
+        self.note(
+            shared,
+            "line that joins several nodes became a node",
+            "lines that join several nodes became nodes",
+        );
         Ok(ids)
     }
 
     fn node_spec(&self, vertex: &Vertex, style: &Style) -> NodeSpec {
         // A line without a MAC layer cannot end at a switch.
-        let kind = vertex.kind.filter(|kind| *kind != NodeKind::Switch || style.link.framing == Framing::Ethernet);
+        let kind =
+            vertex.kind.filter(|kind| *kind != NodeKind::Switch || style.link.framing == Framing::Ethernet);
         let same = |kind| style.node.kind() == kind;
         match kind {
             None if vertex.ip.is_some() => self.host(vertex, style),
@@ -361,7 +415,8 @@ impl Graph {
 
     fn note_parts(&mut self) {
         let mut sets = UnionFind::<u32>::new(self.nodes.len());
-        let joined = self.edges.iter().filter(|edge| sets.union(edge.ends[0] as u32, edge.ends[1] as u32)).count();
+        let joined =
+            self.edges.iter().filter(|edge| sets.union(edge.ends[0] as u32, edge.ends[1] as u32)).count();
         let parts = self.nodes.len() - joined;
         if parts > 1 {
             self.notes.push(format!("the network has {parts} parts that no link joins"));

@@ -36,8 +36,15 @@ struct Parser<'a> {
     at: usize,
     line: usize,
     graph: Graph,
-    /// The names of attributes by key, and their defaults by owner.
+    /// The names of attributes by key.
     keys: FxHashMap<String, String>,
+    /// The attribute that a `<default>` is of, and whose it is: `node`, `edge`, `all`.
+    open_key: Option<(String, String)>,
+    /// Attributes of nodes and of edges that say nothing else.
+    node_defaults: Vec<(String, String)>,
+    edge_defaults: Vec<(String, String)>,
+    /// Attributes that the open node or edge has.
+    given: Vec<String>,
     owner: Owner,
     /// The attribute whose text is being read.
     attribute: Option<String>,
@@ -86,7 +93,9 @@ impl Parser<'_> {
             return Err(self.error("there is no <graph> in this file".to_owned()));
         }
         if open > 0 {
-            return Err(self.error("the file ends before its elements do: a part of it is missing".to_owned()));
+            return Err(
+                self.error("the file ends before its elements do: a part of it is missing".to_owned())
+            );
         }
         Ok(())
     }
@@ -102,7 +111,18 @@ impl Parser<'_> {
     }
 
     fn start(&mut self, tag: &BytesStart) -> Result<(), ImportError> {
-        let wanted = ["graph", "key", "node", "edge", "hyperedge", "endpoint", "data", "NodeLabel", "Geometry"];
+        let wanted = [
+            "graph",
+            "key",
+            "default",
+            "node",
+            "edge",
+            "hyperedge",
+            "endpoint",
+            "data",
+            "NodeLabel",
+            "Geometry",
+        ];
         let name = tag.local_name();
         let name: &str = name.as_ref();
         if !wanted.contains(&name) {
@@ -117,7 +137,8 @@ impl Parser<'_> {
             attributes.insert(attribute.key.as_ref().to_owned(), value.into_owned());
         }
         let mut take = |name: &str| attributes.remove(name);
-        let needed = |value: Option<String>, what: &str| value.ok_or_else(|| self.error(format!("{what} is missing")));
+        let needed =
+            |value: Option<String>, what: &str| value.ok_or_else(|| self.error(format!("{what} is missing")));
         match name {
             "graph" => {
                 self.saw_graph = true;
@@ -125,13 +146,20 @@ impl Parser<'_> {
             }
             "key" => {
                 if let (Some(id), Some(name)) = (take("id"), take("attr.name")) {
+                    let of = take("for").unwrap_or_else(|| "all".to_owned());
+                    self.open_key = Some((name.to_ascii_lowercase(), of));
                     self.keys.insert(id, name.to_ascii_lowercase());
                 }
+            }
+            "default" => {
+                self.attribute = self.open_key.as_ref().map(|(name, _)| name.clone());
+                self.value.clear();
             }
             "node" => {
                 let id = needed(take("id"), "the id of a node")?;
                 self.graph.add_node(&id, self.line)?;
                 self.owner = Owner::Node;
+                self.given.clear();
             }
             "edge" => {
                 let ends = [
@@ -140,6 +168,7 @@ impl Parser<'_> {
                 ];
                 self.graph.add_edge_by_id(Edge { line: self.line, ..Edge::default() }, ends)?;
                 self.owner = Owner::Edge;
+                self.given.clear();
             }
             "hyperedge" => {
                 self.shared += 1;
@@ -178,14 +207,49 @@ impl Parser<'_> {
 
     fn end(&mut self, tag: &str) -> Result<(), ImportError> {
         match tag {
-            "node" | "edge" | "hyperedge" => self.owner = Owner::None,
+            "key" => self.open_key = None,
+            "node" | "edge" | "hyperedge" => {
+                self.use_defaults()?;
+                self.owner = Owner::None;
+            }
+            "default" => {
+                let value = std::mem::take(&mut self.value);
+                self.attribute = None;
+                if let Some((name, of)) = &self.open_key {
+                    let lists = [("node", &mut self.node_defaults), ("edge", &mut self.edge_defaults)];
+                    for (what, list) in lists {
+                        if (of == what || of == "all") && list.len() < 1000 {
+                            list.push((name.clone(), value.clone()));
+                        }
+                    }
+                }
+            }
             "data" | "NodeLabel" => {
                 if let Some(attribute) = self.attribute.take() {
                     let value = std::mem::take(&mut self.value);
-                    return self.store(&attribute, &value);
+                    self.store(&attribute, &value)?;
+                    self.given.push(attribute);
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn use_defaults(&mut self) -> Result<(), ImportError> {
+        let defaults = match self.owner {
+            Owner::Node => std::mem::take(&mut self.node_defaults),
+            Owner::Edge => std::mem::take(&mut self.edge_defaults),
+            _ => return Ok(()),
+        };
+        for (name, value) in &defaults {
+            if !self.given.contains(name) {
+                self.store(name, value)?;
+            }
+        }
+        match self.owner {
+            Owner::Node => self.node_defaults = defaults,
+            _ => self.edge_defaults = defaults,
         }
         Ok(())
     }

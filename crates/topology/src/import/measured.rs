@@ -97,7 +97,9 @@ pub(super) fn read_brite(text: &str) -> Result<Graph, ImportError> {
                     // BRITE writes -1 for what it did not choose.
                     match delay {
                         _ if delay == -1.0 => {}
-                        _ if delay < 0.0 || delay > 1e9 => return Err(error(format!("'{}' is not a delay", words[4]))),
+                        _ if !(0.0..=1e9).contains(&delay) => {
+                            return Err(error(format!("'{}' is not a delay", words[4])));
+                        }
                         _ => edge.way.delay = Some(Span::from_secs_f64(delay / 1000.0)),
                     }
                 }
@@ -105,7 +107,9 @@ pub(super) fn read_brite(text: &str) -> Result<Graph, ImportError> {
                     let rate = number(5, "a rate")?;
                     match rate {
                         _ if rate == -1.0 || rate == 0.0 => {}
-                        _ if rate < 0.0 || rate > 1e12 => return Err(error(format!("'{}' is not a rate", words[5]))),
+                        _ if !(0.0..=1e12).contains(&rate) => {
+                            return Err(error(format!("'{}' is not a rate", words[5])));
+                        }
                         _ => edge.way.rate = Rate::from_bits_per_s(((rate * 1e6) as u64).max(1)),
                     }
                 }

@@ -156,7 +156,8 @@ pub fn load(
     style: &Style,
     read: Read<'_>,
 ) -> Result<Imported, ImportError> {
-    let mut loader = Loader { plan, style, read, open: Vec::new(), included: 0, imported: Imported::default() };
+    let mut loader =
+        Loader { plan, style, read, open: Vec::new(), included: 0, imported: Imported::default() };
     loader.file(name, bytes, "")?;
     let Loader { imported, .. } = loader;
     Ok(imported)
@@ -182,7 +183,9 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// Adds one file; `prefix` is put before its names.
     fn file(&mut self, name: &str, bytes: &[u8], prefix: &str) -> Result<(), ImportError> {
-        self.open.push(name.to_owned());
+        // Included files are named from the first one's folder.
+        let own = if self.open.is_empty() { name.rsplit(['/', '\\']).next().unwrap_or(name) } else { name };
+        self.open.push(own.to_owned());
         let result = self.content(name, bytes, prefix);
         self.open.pop();
         result.map_err(|error| match error.file.as_str() {
@@ -225,5 +228,9 @@ impl Loader<'_> {
     }
 }
 
+#[cfg(test)]
+mod broken_tests;
+#[cfg(test)]
+mod oddity_tests;
 #[cfg(test)]
 mod tests;

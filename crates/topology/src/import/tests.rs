@@ -4,7 +4,7 @@ use crate::{LinkSpec, NodeKind, check, routes};
 use proptest::prelude::*;
 use tidewire_units::{Rate, Span};
 
-fn bare() -> Style {
+pub(super) fn bare() -> Style {
     Style { hosts: 0, ..Style::default() }
 }
 
@@ -17,13 +17,13 @@ fn edge_list(plan: &mut Plan, bytes: &[u8], style: &Style) -> Result<Imported, I
 }
 
 /// The plan in a text of some format, and what was said about it.
-fn read(name: &str, text: &str) -> (Plan, Vec<String>) {
+pub(super) fn read(name: &str, text: &str) -> (Plan, Vec<String>) {
     let mut plan = Plan::new();
     let imported = load_alone(&mut plan, name, text.as_bytes(), &bare()).unwrap_or_else(|e| panic!("{e}"));
     (plan, imported.notes)
 }
 
-fn refused(name: &str, text: &str) -> String {
+pub(super) fn refused(name: &str, text: &str) -> String {
     load_alone(&mut Plan::new(), name, text.as_bytes(), &bare()).unwrap_err().to_string()
 }
 
@@ -49,11 +49,14 @@ fn a_map_of_the_topology_zoo_gets_names_rates_and_delays_from_distances() {
     let imported = graphml(&mut plan, ZOO.as_bytes(), &bare()).unwrap();
     let names: Vec<&str> = plan.nodes().iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["New York & Co", "London", "London (2)"]);
-    assert_eq!(imported.notes, [
+    assert_eq!(
+        imported.notes,
+        [
             "1 node has no coordinates; 1 link there has the default delay",
             "1 name was taken; its second node is 'London (2)'",
             "1 link from a node to itself was left out"
-        ]);
+        ]
+    );
     let long = &plan.link(imported.built.links[0]).spec.forward;
     assert_eq!(long.rate, Rate::from_mbps(10_000));
     // 5570 km at 200,000 km/s.
@@ -79,7 +82,10 @@ fn labels_and_places_of_yed_are_read() {
 fn broken_graphml_is_refused_with_its_line() {
     let refused = |text: &str| graphml(&mut Plan::new(), text.as_bytes(), &bare()).unwrap_err().to_string();
     let graph = |inner: &str| refused(&format!("<graphml>\n<graph>\n{inner}\n</graph></graphml>"));
-    assert_eq!(graph(r#"<node id="a"/><node id="a"/>"#), "map.graphml:3: there is already a node with the id 'a'");
+    assert_eq!(
+        graph(r#"<node id="a"/><node id="a"/>"#),
+        "map.graphml:3: there is already a node with the id 'a'"
+    );
     assert_eq!(
         graph(r#"<node id="a"/><edge source="a" target="b"/>"#),
         "map.graphml:3: this edge ends at 'b', which is no node"

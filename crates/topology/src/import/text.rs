@@ -14,10 +14,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, Option<String>), Imp
         _ => None,
     };
     if let Some((rest, unit)) = wide {
-        let units: Vec<u16> = rest.chunks(2).map(|pair| unit([pair[0], *pair.get(1).unwrap_or(&0)])).collect();
-        let text = String::from_utf16(&units).map_err(|_| {
-            ImportError::at(0, "the file begins like UTF-16, but is not; save it as UTF-8")
-        })?;
+        let units: Vec<u16> =
+            rest.chunks(2).map(|pair| unit([pair[0], *pair.get(1).unwrap_or(&0)])).collect();
+        let text = String::from_utf16(&units)
+            .map_err(|_| ImportError::at(0, "the file begins like UTF-16, but is not; save it as UTF-8"))?;
         return text_only(Cow::Owned(text)).map(|text| (text, None));
     }
     match std::str::from_utf8(bytes) {
@@ -43,8 +43,8 @@ fn text_only(text: Cow<'_, str>) -> Result<Cow<'_, str>, ImportError> {
 /// A character of Windows-1252; of its five unused codes, that of Latin-1.
 fn windows_1252(byte: u8) -> char {
     const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}',
-        '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
     match byte {
         0x80..=0x9f => HIGH[usize::from(byte - 0x80)],

@@ -1,0 +1,149 @@
+//! Files that are no networks: a message with its place, never a panic, a hang or all memory.
+
+use super::tests::refused;
+use super::*;
+use crate::{check, draw, routes};
+use proptest::prelude::*;
+
+/// A small good file of each format.
+const GOOD: [(&str, &str); 10] = [
+    (
+        "a.graphml",
+        "<graphml><key id='k' attr.name='label'/><graph edgedefault='undirected'><node id='a'><data key='k'>A &amp; B</data></node><node id='b'/><edge source='a' target='b'/></graph></graphml>",
+    ),
+    ("a.gml", "graph [ node [ id 1 label \"a\" ] node [ id 2 ] edge [ source 1 target 2 ] ]"),
+    ("a.dot", "graph g { a -- b -- {c d} [rate=\"10Mbps\"]; \"x\" -> }"),
+    ("b.dot", "strict digraph g { a -> b -> {c d}; node [kind=host]; e }"),
+    (
+        "a.json",
+        r#"{"nodes":[{"name":"a"},{"name":"b"}],"links":[{"ends":["a","b"],"loss":{"every":3},"queue":"9pkt"}]}"#,
+    ),
+    ("b.json", r#"{"nodes":[{"id":"a"},{"id":2}],"links":[{"source":"a","target":2,"delay":"1ms"}]}"#),
+    ("a.toml", "[[nodes]]\nname = \"a\"\n[[nodes]]\nname = \"b\"\n[[links]]\nends = [\"a\", \"b\"]\n"),
+    ("a.csv", "source,target,rate\na,b,10Mbps\n"),
+    ("a.cch", "1 @x -> <2> =a r0\n2 @y -> <1> =b r0\n"),
+    (
+        "a.brite",
+        "Topology: ( 2 Nodes, 1 Edges )\nNodes: ( 2 )\n0 1 2 1 1 -1 RT\n1 3 4 1 1 -1 RT\nEdges: ( 1 )\n0 0 1 2.8 0.5 10.0\n",
+    ),
+];
+
+/// All that is done with a network; only panics count.
+fn through(name: &str, bytes: &[u8]) {
+    let mut plan = Plan::new();
+    let loaded = load_alone(&mut plan, name, bytes, &Style::default());
+    if let Err(error) = &loaded {
+        assert!(!error.problem.is_empty() && error.problem.len() < 400, "{error}");
+    }
+    if loaded.is_ok() && plan.assign_addresses().is_ok() {
+        let _ =
+            (check(&plan), routes(&plan, &|_| true), draw::svg(&plan), draw::dot(&plan), draw::text(&plan));
+    }
+}
+
+#[test]
+fn empty_files_and_files_of_other_kinds_are_refused() {
+    for (name, _) in GOOD {
+        for text in [
+            "",
+            "\n\n",
+            "\u{feff}",
+            "hello world, this is no network\n",
+            "\u{1}\u{2}",
+            "[]",
+            "42",
+            "<html><body/></html>",
+        ] {
+            assert!(refused(name, text).starts_with(name), "{name} {text:?}");
+        }
+        let mut plan = Plan::new();
+        let error = load_alone(&mut plan, name, b"PK\x03\x04\0\0\n\0", &Style::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("{name}:1: there is a null character here; this is not a text file")
+        );
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_or_flat() {
+    let deep = |open: &str, close: &str| open.repeat(100_000) + &close.repeat(100_000);
+    assert!(refused("a.json", &deep("[", "]")).contains("a.json:1"));
+    assert!(refused("a.json", &deep("{\"nodes\":", "}")).contains("a.json:1"));
+    assert!(refused("a.toml", &format!("nodes = {}", deep("[", "]"))).contains("a.toml"));
+    assert!(refused("a.dot", &format!("graph {}", deep("{", "}"))).contains("nest"));
+    through("a.dot", format!("graph {{ a [label={}] }}", deep("<", ">")).as_bytes());
+    assert!(refused("a.gml", &deep("graph [ ", "]")).contains("no nodes"));
+    assert!(refused("a.graphml", &deep("<graph>", "</graph>")).contains("no nodes"));
+}
+
+#[test]
+fn entities_are_not_expanded_a_billion_times() {
+    let text = "<!DOCTYPE l [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]><graphml><key id='k' attr.name='label'/><graph><node id='n'><data key='k'>&b;</data></node></graph></graphml>";
+    let mut plan = Plan::new();
+    load_alone(&mut plan, "a.graphml", text.as_bytes(), &Style::default()).unwrap();
+    assert_eq!(plan.nodes()[0].name, "n");
+}
+
+#[test]
+fn more_than_is_read_is_refused_before_it_is_kept() {
+    let mut plan = Plan::new();
+    let error = load_alone(&mut plan, "a.csv", &vec![b' '; MOST_BYTES + 1], &Style::default()).unwrap_err();
+    assert_eq!(error.to_string(), "a.csv: the file has 64 MB; the largest network that is read has 64 MB");
+    let side: String = (0..3000).map(|i| format!("n{i} ")).collect();
+    assert!(
+        refused("a.dot", &format!("graph {{ {{{side}}} -- {{{side}}} }}"))
+            .contains("links; this is the most")
+    );
+    let again = format!("{{{side}}} -- ").repeat(3);
+    assert!(refused("a.dot", &format!("strict graph {{ {again} x }}")).contains("links; this is the most"));
+}
+
+#[test]
+fn wrong_values_are_refused_at_their_line() {
+    let csv =
+        |columns: &str, values: &str| refused("a.csv", &format!("source,target,{columns}\na,b,{values}\n"));
+    assert_eq!(csv("rate", "-5Mbps"), "a.csv:2: '-5Mbps' is not a rate, for example \"10Mbps\"");
+    assert!(csv("rate", "10").contains("write \"10Mbps\""));
+    assert!(csv("delay", "-3").contains("a.csv:2: '-3' is not a delay"));
+    assert!(csv("loss", "150%").contains("a.csv:2: '150%' is not a probability"));
+    assert!(csv("mtu", "12").contains("MTU of 12 bytes"), "{}", csv("mtu", "12"));
+    assert!(csv("cost", "0").contains("is not a weight"));
+    assert!(csv("queue", "many").contains("a.csv:2"));
+    assert!(
+        refused("a.json", "{\"nodes\":[\n{\"name\":\"a\"},\n{\"name\":\"a\"}]}")
+            .starts_with("a.json:3: node 'a': ")
+    );
+    assert!(refused("a.json", "{\"nodes\":[\n{\"name\":7}]}").starts_with("a.json:2: invalid type: integer"));
+    assert!(refused("a.json", "{\"include\": [7]}").contains("an include is the name of a file"));
+    assert!(
+        refused("a.toml", "[[nodes]]\nname = \"a\"\nsize = 3\n")
+            .starts_with("a.toml:3: unknown field `size`"),
+        "{}",
+        refused("a.toml", "[[nodes]]\nname = \"a\"\nsize = 3\n")
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn damaged_files_never_panic(which in 0usize..GOOD.len(), cut in 0usize..400, at in 0usize..400, byte: u8, twice: bool) {
+        let (name, text) = GOOD[which];
+        let mut bytes = text.as_bytes().to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        if twice {
+            let copy = bytes[at..].to_vec();
+            bytes.extend(copy);
+        }
+        through(name, &bytes);
+        through(name, &text.as_bytes()[..cut.min(text.len())]);
+        through("unknown", &bytes);
+    }
+
+    #[test]
+    fn no_text_panics(which in 0usize..GOOD.len(), text in "\\PC{0,80}") {
+        through(GOOD[which].0, text.as_bytes());
+    }
+}
