@@ -27,6 +27,7 @@ const NODE: &[&str] = &[
     "y",
     "pos",
     "hyperedge",
+    "internal",
 ];
 const EDGE: &[&str] = &[
     "label",
@@ -73,6 +74,7 @@ impl Vertex {
             }
             ("hyperedge", Some(n)) => self.hyperedge = n != 0.0,
             ("hyperedge", None) => self.hyperedge = text.eq_ignore_ascii_case("true"),
+            ("internal", _) => self.external = text == "0" || text.eq_ignore_ascii_case("false"),
             ("kind", _) => {
                 self.kind = Some(match text.to_ascii_lowercase().as_str() {
                     "host" => NodeKind::Host,
@@ -95,9 +97,21 @@ impl Vertex {
 }
 
 impl Edge {
-    /// Takes an attribute, named in lower case. Labels and speeds as the Topology Zoo has them are guesses: they are taken if they can
-    /// be read. Errors: a rate, delay, loss, queue, cost or MTU that is none.
+    /// Takes an attribute, named in lower case. What other programs also write (`weight`, `capacity`, labels) is taken if it can be
+    /// read. Errors: a rate, delay, loss, queue, cost or MTU that is none; anything negative.
     pub fn set(&mut self, name: &str, text: &str, line: usize) -> Result<(), ImportError> {
+        let foreign = ["bandwidth", "bw", "capacity", "latency", "weight", "metric"].contains(&name);
+        match self.set_strictly(name, text, line) {
+            Err(_) if foreign && !text.trim_start().starts_with('-') => {
+                let place = if line > 0 { format!(" in line {line}") } else { String::new() };
+                self.unread = Some(format!("{name} '{}'{place}", shown(text.trim())));
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn set_strictly(&mut self, name: &str, text: &str, line: usize) -> Result<(), ImportError> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(());

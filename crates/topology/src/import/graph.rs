@@ -40,6 +40,8 @@ pub(super) struct Vertex {
     pub ip: Option<IfaceAddr>,
     /// Stands for a line that joins more than two nodes.
     pub hyperedge: bool,
+    /// Is of another network than the map's.
+    pub external: bool,
 }
 
 /// What a file says about one direction.
@@ -66,6 +68,8 @@ pub(super) struct Edge {
     pub speed: String,
     /// Its delay had no unit.
     pub bare_delay: bool,
+    /// An attribute of others' formats that cannot be read.
+    pub unread: Option<String>,
 }
 
 impl Graph {
@@ -137,7 +141,7 @@ impl Graph {
             return Err(ImportError::at(0, "the file has no nodes"));
         }
         self.pair_directions();
-        self.check_places();
+        self.check_places(&style.link);
         let costs = self.whole_costs();
         let mut built = Built::default();
         let ids = self.add_nodes(plan, style, prefix, &mut built)?;
@@ -163,6 +167,16 @@ impl Graph {
             "delay has no unit and was read as milliseconds",
             "delays have no unit and were read as milliseconds",
         );
+        let unread: Vec<String> = self.edges.iter_mut().filter_map(|edge| edge.unread.take()).collect();
+        if let Some(first) = unread.first() {
+            self.note(
+                unread.len(),
+                &format!("link has an attribute that was not used, {first}"),
+                &format!("links have attributes that were not used, first {first}"),
+            );
+        }
+        let external = self.nodes.iter().filter(|node| node.external).count();
+        self.note(external, "node is of another network", "nodes are of other networks");
         self.note_parts();
         if style.hosts > 0 {
             // Not from a node that stands for a line.
@@ -220,7 +234,7 @@ impl Graph {
     }
 
     /// Forgets places that are not on the globe, and puts nodes without one between their neighbours.
-    fn check_places(&mut self) {
+    fn check_places(&mut self, style: &LinkSpec) {
         let mut impossible = 0;
         for node in &mut self.nodes {
             if node.latitude.is_some_and(|y| y.abs() > 90.0)
@@ -236,7 +250,18 @@ impl Graph {
             "nodes have coordinates that are not on the globe",
         );
         let placed = self.nodes.iter().filter(|node| node.place().is_some()).count();
+        let default = style.forward.delay;
         if placed == 0 {
+            let none = self.edges.iter().filter(|edge| edge.way.delay.is_none()).count();
+            match none {
+                0 => {}
+                1 => self
+                    .notes
+                    .push(format!("no node has coordinates; 1 link has the default delay of {default}")),
+                n => self
+                    .notes
+                    .push(format!("no node has coordinates; {n} links have the default delay of {default}")),
+            }
             return;
         }
         let missing = self.nodes.len() - placed;
@@ -270,8 +295,8 @@ impl Graph {
             let nodes = if missing == 1 { "1 node has" } else { &format!("{missing} nodes have") };
             let links = match unknown {
                 0 => String::new(),
-                1 => "; 1 link there has the default delay".to_owned(),
-                n => format!("; {n} links there have the default delay"),
+                1 => format!("; 1 link there has the default delay of {default}"),
+                n => format!("; {n} links there have the default delay of {default}"),
             };
             self.notes.push(format!("{nodes} no coordinates{links}"));
         }

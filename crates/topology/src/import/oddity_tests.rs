@@ -56,7 +56,13 @@ fn parallel_links_stay_and_loops_do_not() {
     );
     let links: Vec<&str> = plan.links().iter().map(|link| link.name.as_str()).collect();
     assert_eq!(links, ["a-b", "b-a#2"]);
-    assert_eq!(notes, ["2 links from a node to itself were left out"]);
+    assert_eq!(
+        notes,
+        [
+            "no node has coordinates; 4 links have the default delay of 0s",
+            "2 links from a node to itself were left out"
+        ]
+    );
 }
 
 #[test]
@@ -87,9 +93,31 @@ fn parts_nodes_without_links_and_absurd_coordinates_are_said() {
     assert!(notes.contains(&"1 node has coordinates that are not on the globe".to_owned()), "{notes:?}");
     assert!(notes.contains(&"the network has 2 parts that no link joins".to_owned()), "{notes:?}");
     assert!(
-        notes.contains(&"2 nodes have no coordinates; 1 link there has the default delay".to_owned()),
+        notes.contains(&"2 nodes have no coordinates; 1 link there has the default delay of 0s".to_owned()),
         "{notes:?}"
     );
+}
+
+#[test]
+fn what_others_write_is_used_if_it_can_be_and_negative_numbers_never() {
+    let text = |rate: &str| {
+        format!(
+            "graph {{ a -- b [capacity=\"{rate}\", weight=0]; b -- c [bandwidth=\"1Gbps\", weight=2.5] }}"
+        )
+    };
+    let (plan, notes) = read("x.dot", &text("ample"));
+    assert_eq!(
+        (plan.links()[1].spec.forward.rate, plan.links()[1].spec.forward.cost),
+        (Rate::from_mbps(1000), 5)
+    );
+    assert!(
+        notes.contains(&"1 link has an attribute that was not used, weight '0' in line 1".to_owned()),
+        "{notes:?}"
+    );
+    assert_eq!(refused("x.dot", &text("-5")), "x.dot:1: '-5' is not a rate, for example \"10Mbps\"");
+    let (_, notes) =
+        graphml("<node id='a'><data key='i'>0</data></node><node id='b'><data key='i'>1</data></node>");
+    assert!(notes.contains(&"1 node is of another network".to_owned()), "{notes:?}");
 }
 
 #[test]

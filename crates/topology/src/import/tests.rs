@@ -52,7 +52,7 @@ fn a_map_of_the_topology_zoo_gets_names_rates_and_delays_from_distances() {
     assert_eq!(
         imported.notes,
         [
-            "1 node has no coordinates; 1 link there has the default delay",
+            "1 node has no coordinates; 1 link there has the default delay of 0s",
             "1 name was taken; its second node is 'London (2)'",
             "1 link from a node to itself was left out"
         ]
@@ -105,7 +105,13 @@ fn both_directions_of_a_rocketfuel_link_become_one_link_with_whole_costs() {
     let spec = &plan.links()[0].spec;
     assert_eq!((spec.forward.cost, spec.backward.cost), (5, 6));
     assert_eq!((plan.links()[1].spec.forward.cost, plan.links()[1].spec.backward.cost), (4, 4));
-    assert_eq!(imported.notes, ["all weights were multiplied by 2, to make whole costs of them"]);
+    assert_eq!(
+        imported.notes,
+        [
+            "no node has coordinates; 2 links have the default delay of 0s",
+            "all weights were multiplied by 2, to make whole costs of them"
+        ]
+    );
 }
 
 #[test]
