@@ -26,6 +26,9 @@ const STP: [(&str, SpanningTree); 4] = [
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
+    /// What it is, for its readers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
     /// Files whose networks are part of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) include: Vec<IncludeDocument>,

@@ -22,6 +22,7 @@ impl From<&Plan> for Document {
             Some(NetworkDocument { prefix: network.prefix?.to_string(), members })
         };
         Document {
+            about: None,
             include: Vec::new(),
             nodes: plan.node_ids().map(|id| node(plan, id)).collect(),
             links: plan.link_ids().map(|id| link(plan, id)).collect(),

@@ -22,6 +22,8 @@ pub(super) struct Kind {
 
 /// Colours that differ in brightness too.
 const STYLES: [(&str, &str); 4] = [("#8a94a0", ""), ("#3f74b8", ""), ("#8d4fae", "7 3"), ("#1f8a7d", "2 3")];
+/// The colour of links of no kind.
+pub(super) const OTHER: &str = "#b0763c";
 /// A kind of fewer links is labelled, if there are not too many labels.
 const SHARED: usize = 4;
 /// No more links than this get a label of their own.
@@ -29,9 +31,16 @@ const LABELLED: usize = 40;
 
 impl Legend {
     pub fn new(plan: &Plan) -> Legend {
+        let legend = Legend::by(plan, |spec| describe(spec, ["→", "←"]).join(", "));
+        // Where every link has its own delay, they are told apart by rate.
+        if legend.labels_others() { legend } else { Legend::by(plan, rates).with_rest() }
+    }
+
+    /// Kinds of links that this says the same of.
+    fn by(plan: &Plan, say: impl Fn(&LinkSpec) -> String) -> Legend {
         let mut groups: BTreeMap<String, Vec<LinkId>> = BTreeMap::new();
         for link in plan.link_ids() {
-            groups.entry(describe(&plan.link(link).spec, ["→", "←"]).join(", ")).or_default().push(link);
+            groups.entry(say(&plan.link(link).spec)).or_default().push(link);
         }
         let all = plan.links().len();
         let mut groups: Vec<(String, Vec<LinkId>)> = groups.into_iter().collect();
@@ -45,20 +54,35 @@ impl Legend {
             }
             let (color, dash) = STYLES[legend.kinds.len()];
             links.iter().for_each(|link| legend.kind_of[link.index()] = Some(legend.kinds.len()));
-            let text = if is_symmetric(&plan.link(links[0]).spec) {
-                text
-            } else {
-                format!("like {}: {text}", plan.link(links[0]).name)
+            let text = match text.contains(['→', '←']) {
+                false => text,
+                true => format!("like {}: {text}", plan.link(links[0]).name),
             };
             legend.kinds.push(Kind { text, color, dash });
         }
         legend
     }
 
+    /// Names the colour of all that is of no kind, if it has no labels.
+    fn with_rest(mut self) -> Legend {
+        if !self.labels_others() {
+            let rest = self.kinds.len();
+            self.kind_of.iter_mut().for_each(|kind| *kind = kind.or(Some(rest)));
+            self.kinds.push(Kind { text: "other".to_owned(), color: OTHER, dash: "" });
+        }
+        self
+    }
+
     /// Whether links of no kind have labels: not when there are too many.
     pub fn labels_others(&self) -> bool {
         self.kind_of.iter().filter(|kind| kind.is_none()).count() <= LABELLED
     }
+}
+
+/// The rate, or those of both directions.
+fn rates(spec: &LinkSpec) -> String {
+    let [forward, backward] = [&spec.forward, &spec.backward].map(|direction| direction.rate.to_string());
+    if forward == backward { forward } else { format!("{forward} and {backward}") }
 }
 
 /// One line, or one for each direction after its arrow (first the one from the link's first end); then what is common.

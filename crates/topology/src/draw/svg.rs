@@ -2,7 +2,7 @@
 
 use super::labels::{LINE_HEIGHT, Line, Page, Rect, text_size, text_width};
 use super::layout::{self, Layout, Point, arrange};
-use super::links::Legend;
+use super::links::{Legend, OTHER, describe};
 use super::scene::{DETAIL, Edge, Scene};
 use crate::{NodeKind, Plan};
 use std::fmt::Write;
@@ -156,7 +156,8 @@ impl Picture<'_> {
             out,
             "\n<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n"
         );
-        out.push_str("<g fill=\"none\" stroke-linecap=\"round\">\n");
+        let faint = if self.crowd() < 1.0 { r#" opacity="0.7""# } else { "" };
+        let _ = writeln!(out, r#"<g fill="none" stroke-linecap="round"{faint}>"#);
         self.scene.edges.iter().for_each(|edge| self.write_edge(edge, &mut out));
         out.push_str("</g>\n");
         for (vertex, point) in self.scene.vertices.iter().zip(&self.points) {
@@ -208,7 +209,9 @@ impl Picture<'_> {
         let link = self.plan.link(edge.link);
         let slower = link.spec.forward.rate.bits_per_s().min(link.spec.backward.rate.bits_per_s());
         // 1 pixel at 1 Mbit/s, 2 at 1 Gbit/s, a little more for each factor of ten.
-        let width = (1.0 + (libm::log10(slower as f64) - 6.0) / 3.0).clamp(0.8, 3.4) * self.scene.scale;
+        let width = (1.0 + (libm::log10(slower as f64) - 6.0) / 3.0).clamp(0.8, 3.4)
+            * self.scene.scale
+            * self.crowd();
         // The curve passes through the middle, so its control point lies twice as far.
         let control = [0, 1].map(|i| num(2.0 * m[i] - (a[i] + b[i]) / 2.0));
         let (start, end) = (a.map(num), b.map(num));
@@ -217,14 +220,20 @@ impl Picture<'_> {
             _ => format!("M{} {}Q{} {} {} {}", start[0], start[1], control[0], control[1], end[0], end[1]),
         };
         let kind = self.legend.kind_of[edge.link.index()].map(|kind| &self.legend.kinds[kind]);
-        let (color, dash) = kind.map_or(("#b0763c", ""), |kind| (kind.color, kind.dash));
+        let (color, dash) = kind.map_or((OTHER, ""), |kind| (kind.color, kind.dash));
         let _ = writeln!(
             out,
             r#"<path d="{path}" stroke="{color}" stroke-width="{}"{}><title>{}</title></path>"#,
             num(width),
             dashes(dash),
-            escape(&link.name)
+            escape(&format!("{}: {}", link.name, describe(&link.spec, ["→", "←"]).join(", ")))
         );
+    }
+
+    /// How much thinner links are where there are many for each node.
+    fn crowd(&self) -> f64 {
+        let each = self.scene.edges.len() as f64 / self.scene.vertices.len().max(1) as f64;
+        if self.scene.edges.len() < 150 { 1.0 } else { (2.0 / each).clamp(0.25, 1.0) }
     }
 }
 
@@ -297,5 +306,7 @@ fn num(x: f64) -> String {
 }
 
 fn escape(text: &str) -> String {
+    // Two characters that XML does not have.
+    let text = text.replace(['\u{fffe}', '\u{ffff}'], "?");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -177,5 +177,15 @@ pub fn bcube(plan: &mut Plan, n: u32, k: u32, style: &Style) -> Result<BCube, Pl
         }
         levels.push(switches);
     }
+    // Small ones are drawn as in the paper: the hosts in a row, the levels above.
+    if hosts.len() <= 32 {
+        hosts.iter().enumerate().for_each(|(x, &host)| maker.plan.place(host, [x as f64, 0.0]));
+        for (level, switches) in levels.iter().enumerate() {
+            for (i, &switch) in switches.iter().enumerate() {
+                let middle = (i as f64 + 0.5) * n as f64 - 0.5;
+                maker.plan.place(switch, [middle, (level as f64 + 1.0) * n as f64 * 0.7]);
+            }
+        }
+    }
     Ok(BCube { hosts, levels, links })
 }

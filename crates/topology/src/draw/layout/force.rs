@@ -108,14 +108,27 @@ fn lie_flat(at: Vec<Point>) -> Vec<Point> {
     at.into_iter().map(turn).collect()
 }
 
+/// Makes the drawing larger until symbols with their labels cover no more than a fifth of it.
+pub(super) fn make_room(part: &Part, points: &mut [Point]) {
+    let covered: f64 = part.core.iter().map(|&v| 4.0 * half_size(part, v).iter().product::<f64>()).sum();
+    let (low, high) = super::bounds(part.core.iter().map(|&v| points[v]));
+    let area = (high[0] - low[0]) * (high[1] - low[1]);
+    // Vertices stand closer in the middle of a drawing.
+    let factor = (covered / (0.2 * area.max(1.0))).sqrt();
+    if factor > 1.0 && factor < 20.0 {
+        part.core.iter().for_each(|&v| points[v] = points[v].map(|x| x * factor));
+    }
+}
+
+/// Half the size of a symbol with its label.
+fn half_size(part: &Part, v: usize) -> Point {
+    let ([w, h], text) = (part.scene.vertices[v].symbol, part.scene.label_size(v));
+    [w.max(text[0]) / 2.0 + 5.0, (h + text[1]) / 2.0 + 4.0]
+}
+
 /// Moves vertices apart until no two symbols with their labels overlap, as far as that goes in some rounds.
 pub(super) fn push_apart(part: &Part, points: &mut [Point]) {
-    let half: Vec<Point> = (part.scene.vertices.iter().enumerate())
-        .map(|(v, vertex)| {
-            let ([w, h], text) = (vertex.symbol, part.scene.label_size(v));
-            [w.max(text[0]) / 2.0 + 5.0, (h + text[1]) / 2.0 + 4.0]
-        })
-        .collect();
+    let half: Vec<Point> = (0..part.scene.vertices.len()).map(|v| half_size(part, v)).collect();
     let mut order = part.vertices.clone();
     for _ in 0..60 {
         let mut moved = false;

@@ -65,6 +65,9 @@ fn arrange_part(plan: &Plan, part: &Part) -> (Layout, Vec<Point>) {
         Layout::Placed => placed(plan, part),
         Layout::Force => force::arrange(part),
     };
+    if layout == Layout::Force {
+        force::make_room(part, &mut points);
+    }
     if matches!(layout, Layout::Ring | Layout::Placed | Layout::Force) {
         fan_leaves(part, &mut points);
         force::push_apart(part, &mut points);
