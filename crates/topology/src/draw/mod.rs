@@ -12,21 +12,28 @@ pub use dot::dot;
 pub use svg::svg;
 pub use text::{routes, text};
 
-use crate::{DirectionSpec, Framing, LinkSpec, LossModel, Match, QueueSpec};
+use crate::{
+    CorruptSpec, DirectionSpec, DisciplineKind, Framing, ImpairmentSpec, JitterShape, LinkSpec, LossModel,
+    Match, QueueSpec,
+};
 use tidewire_units::Span;
 
 /// What is worth saying about a direction: rate, and what differs from the defaults.
 pub(crate) fn describe_direction(direction: &DirectionSpec) -> String {
     let default = DirectionSpec::default();
-    let mut parts = vec![direction.rate.to_string()];
+    let rate = direction.trace.as_ref().map_or_else(|| direction.rate.to_string(), |_| "recorded".to_owned());
+    let mut parts = vec![rate];
     if direction.delay != Span::ZERO {
         parts.push(short(direction.delay));
     }
     if direction.loss.model != LossModel::None {
         parts.push(format!("loss {}", loss(direction)));
     }
-    if direction.queue != default.queue {
-        parts.push(format!("queue {}", queue(&direction.queue)));
+    if let Some(impairments) = &direction.impairments {
+        parts.push(impaired(impairments));
+    }
+    if direction.queue != default.queue || direction.discipline.is_some() {
+        parts.push(format!("queue {}", queue(direction)));
     }
     if direction.cost != default.cost {
         parts.push(format!("cost {}", direction.cost));
@@ -84,13 +91,46 @@ pub(crate) fn loss(direction: &DirectionSpec) -> String {
     format!("{model} of {among}")
 }
 
-/// A queue limit as a user would write it.
-pub(crate) fn queue(queue: &QueueSpec) -> String {
-    match queue {
+/// What else happens to packets.
+fn impaired(spec: &ImpairmentSpec) -> String {
+    let mut parts = Vec::new();
+    if let Some(jitter) = &spec.jitter {
+        let (JitterShape::Uniform(time) | JitterShape::Normal(time) | JitterShape::Pareto(time, _)) =
+            jitter.shape;
+        parts.push(format!("jitter {}", short(time)));
+    }
+    match &spec.corrupt {
+        CorruptSpec::None => {}
+        CorruptSpec::Packets(p) => parts.push(format!("corrupt {p}")),
+        CorruptSpec::Bits(ratio) => parts.push(format!("bit errors {ratio:e}")),
+        CorruptSpec::Listed(list) => parts.push(format!("corrupt {} listed", list.len())),
+    }
+    for (name, p) in [("duplicate", spec.duplicate), ("reorder", spec.reorder)] {
+        if p.get() > 0.0 {
+            parts.push(format!("{name} {p}"));
+        }
+    }
+    parts.join(", ")
+}
+
+/// A queue as a user would write it: `100pkt`, `codel 64KiB`.
+pub(crate) fn queue(direction: &DirectionSpec) -> String {
+    let limit = match &direction.queue {
         QueueSpec::Packets(n) => format!("{n}pkt"),
         QueueSpec::Bytes(bytes) => bytes.to_string(),
         QueueSpec::Bdp { factor, rtt } => format!("{factor}bdp of {rtt}"),
-    }
+    };
+    let name = match direction.discipline.as_ref().map(|discipline| discipline.kind) {
+        None | Some(DisciplineKind::DropTail) => return limit,
+        Some(DisciplineKind::Red) => "red",
+        Some(DisciplineKind::Codel) => "codel",
+        Some(DisciplineKind::FqCodel) => "fq_codel",
+        Some(DisciplineKind::Pie) => "pie",
+        Some(DisciplineKind::Drr) => "drr",
+        Some(DisciplineKind::Prio) => "prio",
+        Some(DisciplineKind::Tbf) => "tbf",
+    };
+    format!("{name} {limit}")
 }
 
 #[cfg(test)]

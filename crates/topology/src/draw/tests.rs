@@ -160,3 +160,28 @@ proptest! {
         prop_assert!(symbols.iter().all(|rect| rect.low.iter().all(|x| x.is_finite())));
     }
 }
+
+#[test]
+fn what_a_link_does_to_packets_is_said() {
+    let mut plan = Plan::new();
+    let text = r#"{"nodes":[{"name":"a"},{"name":"b"}],"links":[{"ends":["a","b"],"trace":[1,2],"jitter":"2ms","corrupt":{"ber":1e-7},
+        "duplicate":"1%","queue":{"discipline":"codel","limit":"64KiB"}}]}"#;
+    crate::import::load_alone(&mut plan, "x.json", text.as_bytes(), &Style::default()).unwrap();
+    let said = super::describe_direction(&plan.links()[0].spec.forward);
+    assert_eq!(said, "recorded, jitter 2ms, bit errors 1e-7, duplicate 1%, queue codel 64KiB");
+}
+
+#[test]
+fn where_every_link_has_its_own_delay_colours_tell_rates() {
+    let mut plan = Plan::new();
+    let lines: String = (0..100)
+        .map(|i| format!("n{i},n{},{}Gbps,{}us\n", (i + 1) % 100, if i % 3 == 0 { 10 } else { 1 }, i + 1))
+        .collect();
+    let text = format!("source,target,rate,delay\n{lines}");
+    crate::import::load_alone(&mut plan, "x.csv", text.as_bytes(), &Style { hosts: 0, ..Style::default() })
+        .unwrap();
+    let legend = Legend::new(&plan);
+    let kinds: Vec<&str> = legend.kinds.iter().map(|kind| kind.text.as_str()).collect();
+    assert_eq!(kinds, ["1Gbps", "10Gbps"]);
+    assert!(legend.kind_of.iter().all(Option::is_some));
+}

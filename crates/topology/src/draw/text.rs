@@ -89,9 +89,8 @@ fn nodes(plan: &Plan) -> Vec<Vec<String>> {
 fn links(plan: &Plan) -> Vec<Vec<String>> {
     let head = ["link", "", "rate", "delay", "loss", "queue", "cost", ""];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    let direction = |d: &DirectionSpec| {
-        [d.rate.to_string(), d.delay.to_string(), loss(d), queue(&d.queue), d.cost.to_string()]
-    };
+    let direction =
+        |d: &DirectionSpec| [d.rate.to_string(), d.delay.to_string(), loss(d), queue(d), d.cost.to_string()];
     for link in plan.links() {
         let both = link.spec.forward == link.spec.backward;
         let mut row = vec![link.name.clone(), if both { "<>" } else { "->" }.to_owned()];

@@ -2,7 +2,6 @@
 
 use super::tests::refused;
 use super::*;
-use crate::{check, draw, routes};
 use proptest::prelude::*;
 
 /// A small good file of each format.
@@ -27,19 +26,6 @@ const GOOD: [(&str, &str); 10] = [
         "Topology: ( 2 Nodes, 1 Edges )\nNodes: ( 2 )\n0 1 2 1 1 -1 RT\n1 3 4 1 1 -1 RT\nEdges: ( 1 )\n0 0 1 2.8 0.5 10.0\n",
     ),
 ];
-
-/// All that is done with a network; only panics count.
-fn through(name: &str, bytes: &[u8]) {
-    let mut plan = Plan::new();
-    let loaded = load_alone(&mut plan, name, bytes, &Style::default());
-    if let Err(error) = &loaded {
-        assert!(!error.problem.is_empty() && error.problem.len() < 400, "{error}");
-    }
-    if loaded.is_ok() && plan.assign_addresses().is_ok() {
-        let _ =
-            (check(&plan), routes(&plan, &|_| true), draw::svg(&plan), draw::dot(&plan), draw::text(&plan));
-    }
-}
 
 #[test]
 fn empty_files_and_files_of_other_kinds_are_refused() {
@@ -72,7 +58,7 @@ fn deep_nesting_is_refused_or_flat() {
     assert!(refused("a.json", &deep("{\"nodes\":", "}")).contains("a.json:1"));
     assert!(refused("a.toml", &format!("nodes = {}", deep("[", "]"))).contains("a.toml"));
     assert!(refused("a.dot", &format!("graph {}", deep("{", "}"))).contains("nest"));
-    through("a.dot", format!("graph {{ a [label={}] }}", deep("<", ">")).as_bytes());
+    survives("a.dot", format!("graph {{ a [label={}] }}", deep("<", ">")).as_bytes());
     assert!(refused("a.gml", &deep("graph [ ", "]")).contains("no nodes"));
     assert!(refused("a.graphml", &deep("<graph>", "</graph>")).contains("no nodes"));
 }
@@ -137,13 +123,13 @@ proptest! {
             let copy = bytes[at..].to_vec();
             bytes.extend(copy);
         }
-        through(name, &bytes);
-        through(name, &text.as_bytes()[..cut.min(text.len())]);
-        through("unknown", &bytes);
+        survives(name, &bytes);
+        survives(name, &text.as_bytes()[..cut.min(text.len())]);
+        survives("unknown", &bytes);
     }
 
     #[test]
     fn no_text_panics(which in 0usize..GOOD.len(), text in "\\PC{0,80}") {
-        through(GOOD[which].0, text.as_bytes());
+        survives(GOOD[which].0, text.as_bytes());
     }
 }

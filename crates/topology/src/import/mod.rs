@@ -168,6 +168,21 @@ pub fn load_alone(plan: &mut Plan, name: &str, bytes: &[u8], style: &Style) -> R
     load(plan, name, bytes, style, &mut |_| Err("this file cannot include others".to_owned()))
 }
 
+/// Does with a file all that is done with networks; for tests with broken files.
+///
+/// # Panics
+/// Whenever any of it does, which would be a mistake here.
+#[doc(hidden)]
+pub fn survives(name: &str, bytes: &[u8]) {
+    let mut plan = Plan::new();
+    if let Err(error) = load_alone(&mut plan, name, bytes, &Style::default()) {
+        assert!(!error.problem.is_empty() && error.problem.len() < 400, "{error}");
+    } else if plan.assign_addresses().is_ok() && plan.nodes().len() < 2000 {
+        let _ = (crate::check(&plan), crate::routes(&plan, &|_| true));
+        let _ = (crate::draw::svg(&plan), crate::draw::dot(&plan), crate::draw::text(&plan));
+    }
+}
+
 /// A file being read, and those that include it.
 struct Loader<'a> {
     plan: &'a mut Plan,

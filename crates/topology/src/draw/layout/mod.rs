@@ -68,6 +68,9 @@ fn arrange_part(plan: &Plan, part: &Part) -> (Layout, Vec<Point>) {
     if layout == Layout::Force {
         force::make_room(part, &mut points);
     }
+    if matches!(layout, Layout::Placed | Layout::Layered) {
+        stretch(part, &mut points);
+    }
     if matches!(layout, Layout::Ring | Layout::Placed | Layout::Force) {
         fan_leaves(part, &mut points);
         force::push_apart(part, &mut points);
@@ -171,6 +174,18 @@ fn ring(part: &Part) -> Vec<Point> {
         points[v] = polar([0.0; 2], radius, angle + step * (i as f64 - first as f64));
     }
     points
+}
+
+/// Makes the drawing larger until three quarters of the labels of links fit beside them.
+fn stretch(part: &Part, points: &mut [Point]) {
+    let mut short: Vec<f64> = (part.core.iter())
+        .flat_map(|&v| part.scene.vertices[v].edges.iter().map(|&e| &part.scene.edges[e]))
+        .filter(|edge| edge.width > 0.0 && edge.ends.iter().all(|&v| part.is_core[v]))
+        .map(|edge| (edge.width * 0.8 + 50.0) / distance(points[edge.ends[0]], points[edge.ends[1]]).max(1.0))
+        .collect();
+    short.sort_by(f64::total_cmp);
+    let factor = short.get(short.len() * 3 / 4).copied().unwrap_or(1.0).clamp(1.0, 2.5);
+    part.vertices.iter().for_each(|&v| points[v] = points[v].map(|x| x * factor));
 }
 
 /// The plan's own positions, scaled so that most neighbours stand apart.
