@@ -77,7 +77,8 @@ fn main() -> ExitCode {
         commit: env!("TIDEWIRE_COMMIT").to_owned(),
         source: env!("TIDEWIRE_SOURCE").to_owned(),
     };
-    let context = Context { globals: cli.globals, term, runner: ScriptRunner, interrupt, command, tool };
+    let runner = ScriptRunner { plan_timeout_s: cli.globals.script_timeout.as_secs_f64() };
+    let context = Context { globals: cli.globals, term, runner, interrupt, command, tool };
     let result = match &cli.command {
         Command::Run(args) => run::run(&context, args),
         Command::Sweep(args) => sweep::sweep(&context, args),

@@ -41,12 +41,21 @@ pub trait Runner: Sync {
 }
 
 /// Runs Lua scripts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ScriptRunner;
+#[derive(Clone, Copy, Debug)]
+pub struct ScriptRunner {
+    /// CPU time that finding a script's `experiment{}` may take, in seconds.
+    pub plan_timeout_s: f64,
+}
+
+impl Default for ScriptRunner {
+    fn default() -> Self {
+        ScriptRunner { plan_timeout_s: 2.0 }
+    }
+}
 
 impl Runner for ScriptRunner {
     fn plan(&self, script: &Script, overrides: &Overrides) -> Result<Experiment, ScriptError> {
-        tidewire_script::plan(script, overrides)
+        tidewire_script::plan_within(script, overrides, self.plan_timeout_s)
     }
 
     fn run(

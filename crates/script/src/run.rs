@@ -21,7 +21,7 @@ use tidewire_world::{Limit, Options, Pause, World};
 /// Memory of a plan or a network that is only built.
 const PLAN_MEMORY: u64 = 1 << 30;
 /// CPU time that finding the `experiment{}` may take.
-const PLAN_TIMEOUT_S: f64 = 10.0;
+const PLAN_TIMEOUT_S: f64 = 2.0;
 
 /// Reads a script; `-` is the standard input.
 ///
@@ -67,7 +67,20 @@ fn missing(path: &Path, shown: &str, error: &std::io::Error) -> String {
 /// # Errors
 /// Syntax errors, mistakes before or in `experiment{}`, an override that names no parameter.
 pub fn plan(script: &Script, overrides: &[(String, Vec<metrics::Value>)]) -> Result<Experiment, ScriptError> {
-    let run = Run::new(Mode::Plan, script, Point::new(), undeclared(script), Settings::default())?;
+    plan_within(script, overrides, PLAN_TIMEOUT_S)
+}
+
+/// As [`plan`]; the script may run for `timeout_s` seconds of CPU time.
+///
+/// # Errors
+/// Also when that is not enough.
+pub fn plan_within(
+    script: &Script,
+    overrides: &[(String, Vec<metrics::Value>)],
+    timeout_s: f64,
+) -> Result<Experiment, ScriptError> {
+    let settings = Settings { timeout_s, ..Settings::default() };
+    let run = Run::new(Mode::Plan, script, Point::new(), undeclared(script), settings)?;
     *run.sim.overrides.borrow_mut() = overrides.to_vec();
     let result = run.start();
     let declared = run.sim.experiment.borrow().clone();
