@@ -174,16 +174,19 @@ impl Connection {
         if self.out.wants(todo::DATA) && self.may_transmit() && self.poll_data(to) {
             return true;
         }
+        if self.out.wants(todo::ACK) && self.state != State::Closed {
+            self.transmit_ack(to);
+            if self.out.wants(todo::READ) {
+                self.discard_readable();
+            }
+            return true;
+        }
         if self.out.wants(todo::READ) {
+            self.discard_readable();
             if self.out.wants(todo::ACK) && self.state != State::Closed {
                 self.transmit_ack(to);
                 return true;
             }
-            self.discard_readable();
-        }
-        if self.out.wants(todo::ACK) && self.state != State::Closed {
-            self.transmit_ack(to);
-            return true;
         }
         false
     }
@@ -240,12 +243,16 @@ impl Connection {
             return true;
         }
         if self.out.wants(todo::PUSH) {
-            if self.new_data(Push::Normal, to) {
+            let sent = self.new_data(Push::Normal, to);
+            // With a full window the next attempt would send nothing.
+            let full = self.out.chunk == 0 && self.rare.is_none() && self.tx.in_flight() >= self.tx.cwnd;
+            if sent && !full {
                 return true;
             }
             self.out.done(todo::PUSH);
             self.out.more = false;
             self.end_burst();
+            return sent;
         }
         false
     }

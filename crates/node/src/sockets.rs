@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use tidewire_l4_transport::{Connection, TcpConfig, Transmit};
 use tidewire_units::{Instant, Interest, Refusal, SocketId, WaitToken};
-use tidewire_wire::Endpoint;
+use tidewire_wire::{Endpoint, TcpSegment};
 
 /// First port that is given out to sockets that ask for none (RFC 6335 section 6).
 const FIRST_EPHEMERAL: u16 = 49_152;
@@ -40,6 +40,8 @@ pub struct Sockets {
     pub(crate) resting: VecDeque<(u32, Instant)>,
     /// The segment that is being sent: its place is used again and again.
     pub(crate) transmit: Transmit,
+    /// The segment that has arrived, likewise.
+    pub(crate) segment: TcpSegment,
 }
 
 pub(crate) struct Socket {
@@ -111,6 +113,7 @@ impl Sockets {
             salt,
             resting: VecDeque::new(),
             transmit: Transmit::default(),
+            segment: TcpSegment::default(),
         }
     }
 
@@ -271,12 +274,7 @@ impl Sockets {
 
     #[inline]
     pub(crate) fn tcp_mut(&mut self, id: u32) -> Option<&mut TcpSock> {
-        let kind = &mut self.slots.get_mut(id as usize)?.as_mut()?.kind;
-        match kind {
-            Kind::Tcp(tcp) => Some(tcp),
-            Kind::Resting(_) => kind.wake(),
-            _ => None,
-        }
+        tcp_in(&mut self.slots, id)
     }
 
     /// Removes a socket; everybody who waits for it goes on.
@@ -317,6 +315,17 @@ impl Sockets {
             }
         }
         Err(Refusal::InUse)
+    }
+}
+
+/// The connection in a slot, awake.
+#[inline]
+pub(crate) fn tcp_in(slots: &mut [Option<Socket>], id: u32) -> Option<&mut TcpSock> {
+    let kind = &mut slots.get_mut(id as usize)?.as_mut()?.kind;
+    match kind {
+        Kind::Tcp(tcp) => Some(tcp),
+        Kind::Resting(_) => kind.wake(),
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! TCP sockets of a host: opening, listening, accepting, and driving connections.
 
-use crate::sockets::{Kind, Socket, Sockets};
+use crate::sockets::{Kind, Socket, Sockets, tcp_in};
 use crate::stack::flow_hash;
 use crate::{Context, IpStack, NO_FLOW, Progress};
 use rustc_hash::FxHashMap;
@@ -279,30 +279,36 @@ impl Sockets {
     /// Handles a TCP segment that was addressed to this host.
     #[inline]
     pub(crate) fn handle_tcp(&mut self, packet: Hot, stack: &mut IpStack, cx: &mut Context<'_>) {
-        let Some(segment) = cx.packets.tcp(&packet) else { return cx.end(packet, Cause::Malformed) };
-        let remote = Endpoint::new(cx.packets.body(&packet).src, segment.src_port);
+        let segment = &mut self.segment;
+        let Some((src, sent_at)) = cx.packets.tcp_into(&packet, segment) else {
+            return cx.end(packet, Cause::Malformed);
+        };
+        let remote = Endpoint::new(src, segment.src_port);
         let local = Endpoint::new(packet.dst, segment.dst_port);
         let tuple = Tuple::new(local, remote);
+        let opens = segment.flags.syn() && !segment.flags.ack();
         let Some(id) = self.find_connection(tuple) else {
+            let segment = std::mem::take(&mut self.segment);
             return self.handle_stray(packet, segment, local, remote, stack, cx);
         };
-        let opens_again =
-            segment.flags.syn() && !segment.flags.ack() && self.listeners.contains_key(&local.port);
-        let tcp = self.tcp_mut(id).expect("a tuple belongs to a connection");
+        let opens_again = opens && self.listeners.contains_key(&local.port);
+        let tcp = tcp_in(&mut self.slots, id).expect("a tuple belongs to a connection");
         if opens_again && tcp.conn.state() == State::TimeWait {
             // RFC 9293 section 3.10.7.4, TIME-WAIT: a new SYN may open the connection again.
             self.connections.remove(&tuple);
             self.latest = None;
             self.forget(SocketId(id), cx);
+            let segment = std::mem::take(&mut self.segment);
             return self.handle_stray(packet, segment, local, remote, stack, cx);
         }
-        if tcp.receives_flow && !segment.payload.is_empty() {
-            let (flow, sent_at) = (tcp.flow, cx.packets.sent_at(&packet));
-            if let Some(sent_at) = sent_at {
-                cx.out.progress.push(Progress::Packet { flow, sent_at });
-            }
+        let segment = &self.segment;
+        if tcp.receives_flow
+            && !segment.payload.is_empty()
+            && let Some(sent_at) = sent_at
+        {
+            cx.out.progress.push(Progress::Packet { flow: tcp.flow, sent_at });
         }
-        tcp.conn.handle_segment(cx.now, &segment, packet.ecn());
+        tcp.conn.handle_segment(cx.now, segment, packet.ecn());
         cx.end(packet, Cause::Delivered);
         self.drive(id, stack, cx);
     }
@@ -536,18 +542,21 @@ impl Sockets {
 
 fn report_progress(tcp: &mut TcpSock, cx: &mut Context<'_>) {
     let flow = tcp.flow;
-    let total =
-        if tcp.receives_flow { tcp.conn.bytes_received_in_order() } else { tcp.conn.bytes_sent_once() };
+    if tcp.receives_flow {
+        let total = tcp.conn.bytes_received_in_order();
+        if total != tcp.reported {
+            tcp.reported = total;
+            cx.out.progress.push(Progress::Received { flow, total });
+        }
+        return;
+    }
+    let total = tcp.conn.bytes_sent_once();
     if total != tcp.reported {
         tcp.reported = total;
-        cx.out.progress.push(if tcp.receives_flow {
-            Progress::Received { flow, total }
-        } else {
-            Progress::Sent { flow, total, srtt: tcp.conn.srtt() }
-        });
+        cx.out.progress.push(Progress::Sent { flow, total, srtt: tcp.conn.srtt() });
     }
     let over = tcp.conn.is_closed() || matches!(tcp.conn.state(), State::FinWait2 | State::TimeWait);
-    if over && !tcp.receives_flow && !tcp.reported_end {
+    if over && !tcp.reported_end {
         tcp.reported_end = true;
         cx.out.progress.push(Progress::Ended { flow });
     }

@@ -256,6 +256,17 @@ impl Packets {
         }
     }
 
+    /// The TCP segment of a packet, put into a place that is used again and again, with its source address and when it was sent,
+    /// if known; `None` for another kind.
+    #[inline]
+    pub fn tcp_into(&self, hot: &Hot, to: &mut TcpSegment) -> Option<(Ipv4Addr, Option<Instant>)> {
+        let body = self.body(hot);
+        let Content::Tcp(tcp) = &body.content else { return None };
+        tcp.unpack_into(to);
+        to.payload = self.payload_of(body);
+        Some((body.src, tcp.sent_at()))
+    }
+
     /// The IP header as it stands on this hop.
     pub fn ipv4_header(&self, hot: &Hot) -> Ipv4Header {
         let body = self.body(hot);

@@ -103,6 +103,25 @@ impl PackedTcp {
         }
     }
 
+    /// As [`unpack`](Self::unpack), all but the payload, into what is there.
+    #[inline]
+    pub(crate) fn unpack_into(&self, to: &mut TcpSegment) {
+        to.src_port = self.src_port;
+        to.dst_port = self.dst_port;
+        to.seq = self.seq;
+        to.ack = self.ack;
+        to.flags = self.flags;
+        to.window = self.window;
+        if self.shape != HAS_TIMESTAMPS {
+            to.options = self.unpack_options();
+            return;
+        }
+        let [value, echo] = self.words;
+        (to.options.mss, to.options.window_scale, to.options.sack_permitted) = (None, None, false);
+        to.options.timestamps = Some(Timestamps { value, echo });
+        to.options.sack.clear();
+    }
+
     #[inline]
     fn unpack_options(&self) -> TcpOptions {
         let has = |mask| self.shape & mask != 0;
