@@ -589,6 +589,16 @@ impl Connection {
         at.min(self.timers.pace)
     }
 
+    /// As [`Connection::next_timeout`], and whether that timer keeps a simulation alive: see
+    /// [`Connection::timeout_is_background`].
+    #[inline]
+    pub fn next_wake(&self) -> (Instant, bool) {
+        let foreground = self.timers.foreground();
+        let us = foreground.min(self.timers.keep);
+        let at = if us == Us::MAX { Instant::MAX } else { instant(us) };
+        (at.min(self.timers.pace), foreground != Us::MAX || self.timers.pace != Instant::MAX)
+    }
+
     /// Every timer that runs would only end a TIME_WAIT or FIN_WAIT_2 or probe an idle peer: they keep no simulation alive.
     pub fn timeout_is_background(&self) -> bool {
         self.timers.foreground() == Us::MAX && self.timers.pace == Instant::MAX

@@ -36,6 +36,9 @@ impl Connection {
     /// The next data of a stream, to a side that has nothing to send: all other checks would find nothing.
     #[inline]
     fn is_plain_data(&self, segment: &TcpSegment) -> bool {
+        if segment.payload.is_empty() {
+            return false;
+        }
         let in_order = segment.flags.union(TcpFlags::PSH) == TcpFlags::ACK.union(TcpFlags::PSH)
             && segment.seq == self.rx.rcv_nxt
             && segment.ack == self.tx.snd_una;
@@ -54,7 +57,6 @@ impl Connection {
             && self.rx.ooo.is_none()
             && segment.options.sack.is_empty()
             && u32::from(segment.window) << self.snd_wscale == self.tx.snd_wnd
-            && !segment.payload.is_empty()
             && segment.payload.len() <= self.rx.receive_window() as usize
     }
 

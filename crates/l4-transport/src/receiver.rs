@@ -137,6 +137,13 @@ impl Receiver {
         if left > i32::MAX as u32 { 0 } else { left }
     }
 
+    /// Up to a multiple of what the window field counts.
+    #[inline]
+    pub const fn round_up(&self, window: u32) -> u32 {
+        let unit = 1u32 << self.wscale;
+        (window + (unit - 1)) & !(unit - 1)
+    }
+
     #[inline]
     pub fn ack_scheduled(&self) -> bool {
         self.pending & ACK_SCHED != 0

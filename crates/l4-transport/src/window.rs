@@ -70,7 +70,7 @@ impl Connection {
         }
         free = free.min(self.rx.rcv_ssthresh);
         if self.rx.wscale > 0 {
-            return free.div_ceil(unit) * unit;
+            return self.rx.round_up(free);
         }
         let window = self.rx.rcv_wnd;
         if window.saturating_add(mss) <= free || window > free {
@@ -84,11 +84,25 @@ impl Connection {
 
     /// Decides on a window and returns the header field.
     pub(crate) fn announce_window(&mut self) -> u16 {
+        let rx = &self.rx;
+        // Nothing has come since the last time, and nothing is held: what follows then from the rules below.
+        if rx.wscale > 0
+            && rx.rcv_nxt == rx.rcv_wup
+            && rx.rmem + rx.rmem_ooo == 0
+            && rx.rcv_mss > 0
+            && rx.window_clamp > 0
+        {
+            let allowed = self.full_space();
+            if allowed > 0 {
+                let window = self.rx.round_up(allowed.min(self.rx.rcv_ssthresh).max(self.rx.rcv_wnd));
+                self.rx.rcv_wnd = window;
+                return (window.min(65_535 << self.rx.wscale) >> self.rx.wscale) as u16;
+            }
+        }
         let current = self.rx.receive_window();
         let mut window = self.selectable_window();
         if window < current {
-            let unit = 1u32 << self.rx.wscale;
-            window = current.div_ceil(unit) * unit;
+            window = self.rx.round_up(current);
         }
         self.rx.rcv_wnd = window;
         self.rx.rcv_wup = self.rx.rcv_nxt;

@@ -333,8 +333,7 @@ impl Sockets {
         if tcp.flow != NO_FLOW {
             report_progress(tcp, cx);
         }
-        let next = tcp.conn.next_timeout();
-        let foreground = next < Instant::MAX && !tcp.conn.timeout_is_background();
+        let (next, foreground) = tcp.conn.next_wake();
         if foreground != tcp.foreground {
             tcp.foreground = foreground;
             cx.out.timers = true;
