@@ -377,6 +377,11 @@ fn close(host: &mut Host, fd: i32) -> Return {
                 host.conns[conn].connection.close(now);
             }
             host.flush(conn);
+            let state = host.conns[conn].connection.state();
+            if socket.linger.is_some() && matches!(state, State::FinWait1 | State::Closing | State::LastAck) {
+                host.sockets.insert(fd, socket);
+                return Return::Blocks;
+            }
         }
     }
     Return::Value(0)

@@ -160,16 +160,24 @@ pub(crate) fn patience(host: &Host, spec: &CallSpec) -> Option<i64> {
         spec.name.as_str(),
         "accept" | "accept4" | "read" | "readv" | "recv" | "recvfrom" | "recvmsg"
     );
+    if spec.name == "close" {
+        return socket.linger.map(|seconds| i64::from(seconds) * 1_000_000);
+    }
     let us = if reads { socket.rcvtimeo_us } else { socket.sndtimeo_us };
     (us > 0).then_some(us)
 }
 
 /// What a call returns whose patience has ended.
-pub(crate) fn given_up(host: &Host, spec: &CallSpec, progress: u64) -> Result<Return, Unsupported> {
+pub(crate) fn given_up(host: &mut Host, spec: &CallSpec, progress: u64) -> Result<Return, Unsupported> {
     match spec.name.as_str() {
         "poll" => poll(host, spec, true),
         "epoll_wait" => epoll_wait(host, spec, true),
         "connect" => Ok(Return::Error("EINPROGRESS")),
+        "close" => {
+            let fd = spec.args.first().and_then(|fd| number(fd).ok()).unwrap_or(-1);
+            host.sockets.remove(&(fd as i32));
+            Ok(Return::Value(0))
+        }
         _ if progress > 0 => Ok(Return::Value(progress as i64)),
         _ => Ok(Return::Error("EAGAIN")),
     }

@@ -62,6 +62,21 @@ const PIECES: &[(&str, &str)] = &[
         +0...0.3 read(4, ..., 1000) = -1 EAGAIN (Resource temporarily unavailable)",
     ),
     (
+        "close waits for the FIN to be acknowledged",
+        "+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=5}, 8) = 0
+        +0...0.1 close(4) = 0
+        +0 > F. 1:1(0) ack 1
+        +.1 < . 1:1(0) ack 2 win 257
+        +0 close(4) = -1 EBADF (Bad file descriptor)",
+    ),
+    (
+        "close waits no longer than it is told",
+        "+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=1}, 8) = 0
+        +0...1 close(4) = 0
+        +0 > F. 1:1(0) ack 1
+        +.3 > F. 1:1(0) ack 1",
+    ),
+    (
         "acknowledgments are asked for",
         "+0 setsockopt(4, SOL_TCP, TCP_QUICKACK, [0], 4) = 0
         +0 getsockopt(4, SOL_TCP, TCP_QUICKACK, [0], [4]) = 0

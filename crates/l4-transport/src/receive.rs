@@ -411,7 +411,9 @@ impl Connection {
         self.out.done(todo::READ);
         let readable = self.rx.readable;
         if readable > 0 {
-            self.rx.queue.clear();
+            if !self.rx.queue.is_empty() {
+                self.rx.queue.clear();
+            }
             self.consumed(readable);
         }
     }

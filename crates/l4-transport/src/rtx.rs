@@ -10,6 +10,9 @@ use tidewire_wire::Seq;
 /// The ordinal of no record.
 pub(crate) const NIL: u32 = u32::MAX;
 
+/// Room for so many records is kept when the queue is empty.
+const KEPT: usize = 32;
+
 /// Selectively acknowledged.
 pub(crate) const SACKED: u8 = 0x01;
 /// Retransmitted, and the retransmission is in flight.
@@ -187,7 +190,7 @@ impl RtxQueue {
                 self.get_mut(sent.next).prev = sent.prev;
             }
         }
-        if self.segs.is_empty() && self.segs.capacity() > 4 {
+        if self.segs.is_empty() && self.segs.capacity() > KEPT {
             self.segs = VecDeque::new();
         }
         Some(sent)

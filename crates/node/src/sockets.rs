@@ -226,10 +226,17 @@ impl Sockets {
             if tcp.armed != at {
                 continue;
             }
-            tcp.armed = Instant::MAX;
-            if tcp.conn.next_timeout() <= cx.now {
-                tcp.conn.handle_timeout(cx.now);
+            let next = tcp.conn.next_timeout();
+            if next > cx.now {
+                // It was put off, as timers of retransmission mostly are.
+                tcp.armed = next;
+                if next < Instant::MAX {
+                    self.timers.push(Reverse((next, id)));
+                }
+                continue;
             }
+            tcp.armed = Instant::MAX;
+            tcp.conn.handle_timeout(cx.now);
             self.drive(id, stack, cx);
         }
     }

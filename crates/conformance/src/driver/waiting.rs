@@ -46,6 +46,10 @@ impl<'a> Driver<'a> {
                 Some(outcome) => self.compare_result(spec, &outcome),
                 None => Err(self.fail(show_call(spec), "the call waits".to_owned())),
             },
+            (outcome, Some(until)) if until - self.host.now > tolerance => {
+                let expected = format!("{} at {}", show_call(spec), seconds(until));
+                Err(self.fail(expected, format!("{} at once", show_return(&outcome))))
+            }
             (outcome, _) => self.compare_result(spec, &outcome),
         }
     }
@@ -56,7 +60,7 @@ impl<'a> Driver<'a> {
         let outcome = calls::run(&mut self.host, waiting.spec, &mut waiting.progress)
             .map_err(|what| Verdict::Unsupported { line: waiting.line, what })?;
         let outcome = if outcome == Return::Blocks && self.host.now >= waiting.gives_up {
-            readiness::given_up(&self.host, waiting.spec, waiting.progress)
+            readiness::given_up(&mut self.host, waiting.spec, waiting.progress)
                 .map_err(|what| Verdict::Unsupported { line: waiting.line, what })?
         } else {
             outcome
