@@ -289,12 +289,10 @@ impl Connection {
             return;
         }
         let unacked = self.rx.rcv_nxt - self.rx.rcv_wup;
-        let window_keeps_up =
-            self.rx.rcv_nxt == self.rx.copied_seq || self.selectable_window() >= self.rx.rcv_wnd;
-        let in_quickack = self.rx.quick > 0 && !self.rx.pingpong && !self.config.is_rfc();
+        // In this order: looking for a window may end the time of quick acknowledgments.
         if !self.config.delayed_ack
-            || (unacked > u32::from(self.rx.rcv_mss) && window_keeps_up)
-            || in_quickack
+            || (unacked > u32::from(self.rx.rcv_mss) && self.window_keeps_up())
+            || (self.rx.quick > 0 && !self.rx.pingpong && !self.config.is_rfc())
             || self.rx.pending & ACK_NOW != 0
         {
             self.out.want(todo::ACK);
@@ -307,6 +305,11 @@ impl Connection {
         } else {
             self.out.want(todo::ACK);
         }
+    }
+
+    /// The window would not shrink if it were announced now.
+    fn window_keeps_up(&mut self) -> bool {
+        self.rx.rcv_nxt == self.rx.copied_seq || self.selectable_window() >= self.rx.rcv_wnd
     }
 
     fn delay_ack(&mut self) {

@@ -2,6 +2,7 @@
 
 use crate::sockets::{Kind, Socket, Sockets};
 use crate::tcp::TcpSock;
+use std::cmp::Reverse;
 use tidewire_l4_transport::Folded;
 use tidewire_units::{Instant, Interest, SocketId, WaitToken};
 use tidewire_wire::Endpoint;
@@ -111,6 +112,25 @@ impl Sockets {
                 self.resting.push_back((oldest, touched));
             }
         }
+    }
+
+    /// The timer of a connection at rest was set for `at`. Returns whether it goes on resting: it was put off, or no longer counts.
+    pub(crate) fn rests_on(&mut self, id: u32, at: Instant, now: Instant) -> bool {
+        let Some(Some(Socket { kind: Kind::Resting(rest), .. })) = self.slots.get_mut(id as usize) else {
+            return false;
+        };
+        if rest.armed != at {
+            return true;
+        }
+        let next = rest.conn.unfold().next_timeout();
+        if next <= now {
+            return false;
+        }
+        rest.armed = next;
+        if next < Instant::MAX {
+            self.timers.push(Reverse((next, id)));
+        }
+        true
     }
 
     /// Bytes that a connection and what belongs to it take, tables that find it by port or time excepted.

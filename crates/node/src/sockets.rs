@@ -222,6 +222,9 @@ impl Sockets {
                 break;
             }
             self.timers.pop();
+            if self.rests_on(id, at, cx.now) {
+                continue;
+            }
             let Some(tcp) = self.tcp_mut(id) else { continue };
             if tcp.armed != at {
                 continue;
