@@ -1,8 +1,10 @@
 //! Progress on stderr: a bar on a terminal, one plain line every ten seconds otherwise.
 
+use crate::Context;
 use crate::args::Globals;
 use crate::term::{Term, clock};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tidewire_lab::{Plan, Status, Tone, shown};
 use tidewire_metrics::human_count;
@@ -92,6 +94,53 @@ impl Display {
     pub fn finish(&self) {
         if let Form::Bar(bar) = &self.form {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// Shows how many of some things are done, from any thread.
+pub struct Counter {
+    term: Term,
+    form: Option<Result<ProgressBar, Mutex<Instant>>>,
+}
+
+impl Counter {
+    pub fn new(context: &Context) -> Self {
+        let (globals, term) = (&context.globals, context.term);
+        let form = if globals.no_progress || globals.quiet {
+            None
+        } else if term.err_is_terminal {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            let template = "  [{bar:40}]  {pos}/{len}   {percent} %   {elapsed}";
+            bar.set_style(
+                ProgressStyle::with_template(template).expect("a fixed template").progress_chars("=>-"),
+            );
+            Some(Ok(bar))
+        } else {
+            Some(Err(Mutex::new(Instant::now())))
+        };
+        Counter { term, form }
+    }
+
+    /// So many of so many are done.
+    pub fn tell(&self, done: usize, all: usize) {
+        match &self.form {
+            None => {}
+            Some(Ok(bar)) if done == all => {
+                bar.finish_and_clear();
+                bar.reset();
+            }
+            Some(Ok(bar)) => {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            }
+            Some(Err(last)) => {
+                let mut last = last.lock().expect("nobody panics with it");
+                if last.elapsed() >= PLAIN_EVERY {
+                    *last = Instant::now();
+                    self.term.note(Tone::Plain, &format!("{done}/{all}"));
+                }
+            }
         }
     }
 }

@@ -1,15 +1,16 @@
 //! `tidewire reproduce`: recordings of a kernel, formulas and published tables, against what happens here.
 
 use crate::Context;
+use crate::progress::Counter;
 use clap::{Args, ValueEnum};
 use std::io;
 use std::path::PathBuf;
 use tidewire_lab::LabError;
-use tidewire_reproduce::ReproduceError;
 use tidewire_reproduce::kernel::{KernelOptions, kernel};
 use tidewire_reproduce::theory::{TheoryOptions, theory};
 use tidewire_reproduce::trace::{TraceOptions, traces};
 use tidewire_reproduce::validity::{ValidityOptions, all};
+use tidewire_reproduce::{ReproduceError, Workers};
 
 /// A file that cannot be read or written.
 const BROKEN: u8 = 5;
@@ -76,12 +77,14 @@ pub fn reproduce(context: &Context, args: &ReproduceArgs) -> Result<u8, LabError
 
 fn compared(context: &Context, args: &ReproduceArgs) -> Result<u8, ReproduceError> {
     let mut out = io::stdout().lock();
-    let (reference, csv) = (args.reference.clone(), args.csv.clone());
-    let (jobs, quick) = (args.jobs.map_or(0, usize::from), args.quick);
+    let (reference, csv, quick) = (args.reference.clone(), args.csv.clone(), args.quick);
+    let counter = Counter::new(context);
+    let tell = |done, all| counter.tell(done, all);
+    let workers = Workers { jobs: args.jobs.map_or(0, usize::from), tell: Some(&tell) };
     match args.what {
-        Some(What::Kernel) => drop(kernel(&KernelOptions { reference, csv, jobs }, &mut out)?),
+        Some(What::Kernel) => drop(kernel(&KernelOptions { reference, csv }, workers, &mut out)?),
         Some(What::Traces) => {
-            let report = traces(&TraceOptions { reference, csv, jobs }, &mut out)?;
+            let report = traces(&TraceOptions { reference, csv }, workers, &mut out)?;
             let unreadable: Vec<&str> = report.unreadable().collect();
             if !unreadable.is_empty() {
                 return Ok(complain(context, &unreadable.join("\n")));
@@ -89,11 +92,11 @@ fn compared(context: &Context, args: &ReproduceArgs) -> Result<u8, ReproduceErro
         }
         Some(What::Theory) => {
             let only = args.only.clone();
-            drop(theory(&TheoryOptions { quick, csv, jobs, only }, &mut out)?);
+            drop(theory(&TheoryOptions { quick, csv, only }, workers, &mut out)?);
         }
         None => {
             let (page, version) = (args.page.clone(), context.tool.version.clone());
-            drop(all(&ValidityOptions { reference, page, version, quick, jobs }, &mut out)?);
+            drop(all(&ValidityOptions { reference, page, version, quick }, workers, &mut out)?);
         }
     }
     Ok(0)

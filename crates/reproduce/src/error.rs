@@ -12,9 +12,7 @@ pub enum ReproduceError {
     Output(std::io::Error),
     /// The columns are those of no known format.
     UnknownFormat(String),
-    /// A cell is not what its column promises: line, column, text.
-    BadCell(u64, String, String),
-    /// The text is no CSV.
+    /// The text is no CSV, or of no use: why.
     Csv(String),
     /// A packet trace that cannot be understood: its name, the line and why.
     BadTrace(String, u64, String),
@@ -38,19 +36,9 @@ impl fmt::Display for ReproduceError {
                 "these columns are neither those of goodput.csv (cc, goodput_mbps), of fairness.csv (cc_a, cc_b) nor of udp.csv \
                  (kind, offered_mbps): {header}"
             ),
-            ReproduceError::BadCell(line, column, text) => {
-                write!(f, "line {line}, column '{column}': '{text}' is not a value of this column")
-            }
             ReproduceError::Csv(why) => f.write_str(why),
             ReproduceError::BadTrace(name, line, why) => write!(f, "{name}.csv:{line}: {why}"),
-            ReproduceError::In(path, error) => match &**error {
-                ReproduceError::BadCell(line, column, text) => write!(
-                    f,
-                    "{}:{line}: column '{column}': '{text}' is not a value of this column",
-                    path.display()
-                ),
-                error => write!(f, "{}: {error}", path.display()),
-            },
+            ReproduceError::In(path, error) => write!(f, "{}: {error}", path.display()),
             ReproduceError::NoSuchRow(name, known) => {
                 write!(f, "no row is called '{name}'; there are\n{}", known.join("\n"))
             }

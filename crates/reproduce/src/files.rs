@@ -1,15 +1,31 @@
-//! The only place that reads and writes files.
+//! The only place that reads and writes files; lines of a CSV.
 
 use crate::ReproduceError;
 use std::fs;
 use std::path::Path;
 
-/// The text of a file.
+/// The text of a file, without a byte order mark. What is no UTF-8 becomes a character that is no part of any number or name.
 ///
 /// # Errors
-/// It cannot be read, or is no UTF-8.
+/// It cannot be read.
 pub fn read_text(path: &Path) -> Result<String, ReproduceError> {
-    fs::read_to_string(path).map_err(|error| ReproduceError::File(path.into(), error))
+    let bytes = fs::read(path).map_err(|error| ReproduceError::File(path.into(), error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// The records of a CSV, each with the number of its line, the header first. Blank lines and those that begin with `#` are none;
+/// lines end as on any system, and no cell goes over several of them.
+pub(crate) fn records(text: &str) -> Vec<(u64, csv::StringRecord)> {
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+    let record = |line: &str| {
+        let mut reader = csv::ReaderBuilder::new();
+        reader.has_headers(false).trim(csv::Trim::All).buffer_capacity(line.len() + 1);
+        reader.from_reader(line.as_bytes()).into_records().next()?.ok()
+    };
+    let is_record = |line: &str| !line.trim().is_empty() && !line.starts_with('#');
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| is_record(line));
+    lines.filter_map(|(number, line)| Some((number, record(line)?))).collect()
 }
 
 /// Writes a file, and the folders on the way to it.
@@ -38,7 +54,8 @@ pub fn read_folder(path: &Path) -> Result<Vec<(String, String)>, ReproduceError>
         files.push(path.to_owned());
     }
     let mut texts = Vec::new();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "csv")) {
+    for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "csv") && !file.is_dir())
+    {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         texts.push((name, read_text(file)?));
     }

@@ -31,3 +31,4 @@ pub mod validity;
 
 pub use error::ReproduceError;
 pub use files::{read_folder, read_text, write_text};
+pub use parallel::Workers;

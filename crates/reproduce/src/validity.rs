@@ -3,7 +3,7 @@
 use crate::kernel::{self, KernelReport, compare};
 use crate::theory::{self, TheoryReport};
 use crate::trace::{TraceReport, compare_all};
-use crate::{ReproduceError, recordings};
+use crate::{ReproduceError, Workers, recordings};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,6 @@ pub struct ValidityOptions {
     pub version: String,
     /// Short runs of the formulas.
     pub quick: bool,
-    /// Threads; 0 for as many as there are cores.
-    pub jobs: usize,
 }
 
 /// What a page is made of.
@@ -40,9 +38,13 @@ pub struct Validity {
 ///
 /// # Errors
 /// A recording cannot be read or understood, or the page cannot be written.
-pub fn all(options: &ValidityOptions, out: &mut dyn Write) -> Result<Validity, ReproduceError> {
+pub fn all(
+    options: &ValidityOptions,
+    workers: Workers<'_>,
+    out: &mut dyn Write,
+) -> Result<Validity, ReproduceError> {
     writeln!(out, "theory")?;
-    let theory = theory::run_all(options.quick, options.jobs, None);
+    let theory = theory::run_all(options.quick, workers, None);
     let (mut references, mut files) = (Vec::new(), Vec::new());
     match &options.reference {
         None => (references, files) = (kernel::texts(None)?, recordings::traces()),
@@ -62,13 +64,13 @@ pub fn all(options: &ValidityOptions, out: &mut dyn Write) -> Result<Validity, R
         }
     }
     let mut kernel = Vec::new();
-    for (name, reference) in references {
+    for (name, recording) in references {
         writeln!(out, "{name}")?;
-        let report = compare(&reference, options.jobs);
+        let report = compare(&recording, workers);
         kernel.push((name, report));
     }
     writeln!(out, "{} packet traces", files.len())?;
-    let traces = (!files.is_empty()).then(|| compare_all(&files, options.jobs));
+    let traces = (!files.is_empty()).then(|| compare_all(&files, workers));
     let validity = Validity { theory, kernel, traces };
     crate::write_text(Path::new(&options.page), &validity.markdown(&options.version))?;
     writeln!(out, "{}", options.page.display())?;

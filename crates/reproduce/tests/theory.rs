@@ -29,7 +29,7 @@ fn rows_are_chosen_by_number_section_or_name() {
     assert_eq!(rows("vegas"), ["20"]);
     assert_eq!(rows("3.14"), ["3.14"]);
     let options = TheoryOptions { only: Some("nonesuch".into()), quick: true, ..TheoryOptions::default() };
-    let refused = theory(&options, &mut Vec::new()).unwrap_err().to_string();
+    let refused = theory(&options, 1.into(), &mut Vec::new()).unwrap_err().to_string();
     assert!(refused.starts_with("no row is called 'nonesuch'; there are\n     1  Reno"), "{refused}");
 }
 

@@ -7,8 +7,8 @@ use tidewire_reproduce::trace::{Outcome, TraceOptions, compare_all, traces};
 fn transmissions_are_those_of_the_kernel() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/traces");
     let mut out = Vec::new();
-    let options = TraceOptions { reference: Some(folder), ..TraceOptions::default() };
-    let report = traces(&options, &mut out).unwrap();
+    let options = TraceOptions { reference: Some(folder), csv: None };
+    let report = traces(&options, 0.into(), &mut out).unwrap();
     let out = String::from_utf8(out).unwrap();
     println!("{out}");
     let (matched, total) = report.overall();
@@ -39,9 +39,37 @@ fn a_trace_that_cannot_be_understood_is_named() {
     let header = "# x link={'rate': 1e6, 'delay_us': 1, 'queue': 1, 'drop': 'Q5'} client={}";
     assert_eq!(refused(&format!("{header}\n{rows}")), "x.csv:1: unknown kind of packet 'Q'");
     assert!(compare_all(&[("notes".into(), "a,b\n".into())], 1).traces.is_empty());
-    let header = "# x link={'rate': 1e6, 'delay_us': 1, 'queue': 1} client={}\nt_ms,dir,proto,cport,flags,seq,ack,len\n";
+    let plain = "# x link={'rate': 1e6, 'delay_us': 1, 'queue': 1} client={}";
+    let columns = "t_ms,dir,proto,cport,flags,seq,ack,len";
+    assert_eq!(refused(&format!("{plain}\n{columns}\n")), "x.csv:2: there are no packets");
     assert_eq!(
-        refused(&format!("{header}0.0,>,tcp,1,S,0,0,0\n1.0,>,tcp,1,A,x,0,0\n")),
-        "x.csv:4: column 'seq': 'x' is no number"
+        refused(&format!("{plain}\n{columns}\n1.0,>,tcp,1,A,x,0,0\n")),
+        "x.csv:3: column 'seq': 'x' is no number of this column"
     );
+    let endless = "# x link={'rate': 1e12, 'delay_us': 1, 'queue': 1} client={'secs': 1e9}";
+    assert_eq!(
+        refused(&format!("{endless}\n{columns}\n1e9,>,tcp,1,S,0,0,0\n")),
+        "x.csv:1: so many packets are too much to simulate"
+    );
+}
+
+#[test]
+fn a_row_that_makes_no_sense_is_named_and_skipped() {
+    let text = "# x link={'rate': 1e6, 'delay_us': 1000, 'queue': 10} client={'bytes': 1000}\r\n\
+                t_ms,dir,proto,cport,flags,seq,ack,len\r\n0.0,>,tcp,1,S,0,0,0\r\n2.5,>,tcp,1,PA,1,1,1000\r\n\
+                3.0,>,tcp,1,A,NaN,1,0\r\n4.0,?,tcp,1,A,1,1,0\r\n-1,<,tcp,1,A,1,1001,0\r\n9.0,<,tc";
+    let report = compare_all(&[("x".into(), text.into())], 1);
+    let trace = &report.traces[0];
+    assert_eq!(
+        trace.skipped,
+        [
+            "5: column 'seq': 'NaN' is no number of this column",
+            "6: '?' is no direction",
+            "7: column 't_ms': '-1' is no number of this column"
+        ]
+    );
+    assert!(matches!(&trace.outcome, Outcome::Scored(score) if score.matched == 1), "{:?}", trace.outcome);
+    let mut out = Vec::new();
+    report.print(&mut out).unwrap();
+    assert!(String::from_utf8(out).unwrap().contains("x.csv:6: '?' is no direction; this row is skipped"));
 }

@@ -7,6 +7,9 @@ use tidewire_units::Span;
 
 /// Runs that one figure is the mean of.
 pub(crate) const SEEDS: u64 = 10;
+/// What is measured, in seconds: goodput from `BEGIN` to `END`.
+const BEGIN: f64 = 10.0;
+pub(crate) const END: f64 = 60.0;
 
 /// Rows of one configuration.
 pub(crate) struct Group<'a> {
@@ -48,9 +51,9 @@ pub(crate) fn run(row: &FairnessRow, seed: u64) -> Option<(f64, f64)> {
     let mut net = path.build(&kernel_tcp(CcKind::Cubic));
     let starts = if row.b_first { [1.0, 0.0] } else { [0.0, 1.0] };
     let [a, b] = [0, 1].map(|i| net.bulk(kernel_tcp(cc[i].clone()), None, at(starts[i])));
-    net.run_until(at(10.0));
+    net.run_until(at(BEGIN));
     let before = [a, b].map(|flow| net.received(flow));
-    net.run_until(at(60.0));
+    net.run_until(at(END));
     let [a, b] = [(a, before[0]), (b, before[1])].map(|(flow, before)| (net.received(flow) - before) as f64);
-    Some((a / (a + b), (a + b) * 8e-6 / 50.0))
+    Some((a / (a + b), (a + b) * 8e-6 / (END - BEGIN)))
 }

@@ -3,7 +3,7 @@
 use super::reference::GoodputRow;
 use super::replay::{goodput_seed, lost_ordinals};
 use crate::network::{Path, kernel_tcp, mbps, rate_of_mbps};
-use tidewire_l4_transport::{CcKind, TcpConfig};
+use tidewire_l4_transport::{CcKind, TcpConfig, TcpInfo};
 use tidewire_units::{Instant, Span};
 
 /// What a flow did.
@@ -11,8 +11,9 @@ use tidewire_units::{Instant, Span};
 pub(crate) struct Measured {
     /// In Mbit/s.
     pub goodput: f64,
-    pub retransmits: u64,
-    pub rtos: u64,
+    /// None when the connection has given up.
+    pub retransmits: Option<u64>,
+    pub rtos: Option<u64>,
 }
 
 /// What a row's flow did; `None` for a congestion control that there is not.
@@ -32,6 +33,11 @@ pub(crate) fn run(row: &GoodputRow) -> Option<Measured> {
     let before = net.received(flow);
     net.run_until(connected + Span::from_secs_f64(row.duration));
     let goodput = mbps(net.received(flow) - before, row.duration - row.warmup_s);
-    let info = net.info(flow)?;
-    Some(Measured { goodput, retransmits: info.total_retrans.into(), rtos: info.total_rto.into() })
+    let info = net.info(flow);
+    let count = |figure: fn(&TcpInfo) -> u32| info.as_ref().map(|info| figure(info).into());
+    Some(Measured {
+        goodput,
+        retransmits: count(|info| info.total_retrans),
+        rtos: count(|info| info.total_rto),
+    })
 }

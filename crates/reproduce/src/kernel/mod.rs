@@ -6,12 +6,12 @@ mod reference;
 mod replay;
 mod udp;
 
-pub use reference::{FairnessRow, GoodputRow, Reference, UdpKind, UdpRow};
+pub use reference::{FairnessRow, GoodputRow, Recording, Reference, UdpKind, UdpRow};
 
 pub(crate) use replay::lost_ordinals;
 
 use crate::recordings::KERNEL;
-use crate::{ReproduceError, parallel};
+use crate::{ReproduceError, Workers, parallel};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tidewire_metrics::{Align, Summary, Table, TextTable, Value, csv_text};
@@ -23,8 +23,6 @@ pub struct KernelOptions {
     pub reference: Option<PathBuf>,
     /// Where the comparison goes, as CSV.
     pub csv: Option<PathBuf>,
-    /// Threads; 0 for as many as there are cores.
-    pub jobs: usize,
 }
 
 /// One figure, expected and measured.
@@ -51,6 +49,8 @@ pub struct KernelReport {
     pub table: Table,
     /// Limits of `off` that the summary counts.
     pub limits: [f64; 3],
+    /// Rows that could not be used: line and why.
+    pub skipped: Vec<String>,
 }
 
 /// Compares with recordings, prints each row and the summary, and writes a CSV file if asked to: one for each recording, named after it,
@@ -58,14 +58,18 @@ pub struct KernelReport {
 ///
 /// # Errors
 /// A recording cannot be read or understood, or the results cannot be written.
-pub fn kernel(options: &KernelOptions, out: &mut dyn Write) -> Result<Vec<KernelReport>, ReproduceError> {
+pub fn kernel(
+    options: &KernelOptions,
+    workers: Workers<'_>,
+    out: &mut dyn Write,
+) -> Result<Vec<KernelReport>, ReproduceError> {
     let mut reports = Vec::new();
     let texts = texts(options.reference.as_deref())?;
-    for (name, reference) in &texts {
+    for (name, recording) in &texts {
         if texts.len() > 1 {
             writeln!(out, "{name}")?;
         }
-        let report = compare(reference, options.jobs);
+        let report = compare(recording, workers);
         report.print(out)?;
         if let Some(path) = &options.csv {
             let own =
@@ -79,22 +83,24 @@ pub fn kernel(options: &KernelOptions, out: &mut dyn Write) -> Result<Vec<Kernel
 }
 
 /// Recordings by name: the file that is named, or those that come with the program.
-pub(crate) fn texts(path: Option<&Path>) -> Result<Vec<(String, Reference)>, ReproduceError> {
+pub(crate) fn texts(path: Option<&Path>) -> Result<Vec<(String, Recording)>, ReproduceError> {
     let Some(path) = path else {
         return KERNEL.iter().map(|(name, text)| Ok(((*name).to_owned(), Reference::parse(text)?))).collect();
     };
     let name = path.file_stem().unwrap_or_default().display().to_string();
-    let reference = Reference::parse(&crate::read_text(path)?);
-    Ok(vec![(name, reference.map_err(|error| ReproduceError::In(path.into(), error.into()))?)])
+    let recording = Reference::parse(&crate::read_text(path)?);
+    Ok(vec![(name, recording.map_err(|error| ReproduceError::In(path.into(), error.into()))?)])
 }
 
-/// Compares with a recording, on so many threads (0: as many as there are cores).
-pub fn compare(reference: &Reference, jobs: usize) -> KernelReport {
-    match reference {
-        Reference::Goodput(rows) => compare_goodput(rows, jobs),
-        Reference::Fairness(rows) => compare_fairness(rows, jobs),
-        Reference::Udp(rows) => compare_udp(rows, jobs),
-    }
+/// Compares with a recording.
+pub fn compare<'a>(recording: &Recording, workers: impl Into<Workers<'a>>) -> KernelReport {
+    let workers = workers.into();
+    let report = match &recording.reference {
+        Reference::Goodput(rows) => compare_goodput(rows, workers),
+        Reference::Fairness(rows) => compare_fairness(rows, workers),
+        Reference::Udp(rows) => compare_udp(rows, workers),
+    };
+    KernelReport { skipped: recording.skipped.clone(), ..report }
 }
 
 const GOODPUT_COLUMNS: [&str; 13] = [
@@ -113,22 +119,22 @@ const GOODPUT_COLUMNS: [&str; 13] = [
     "measured_rtos",
 ];
 
-fn compare_goodput(rows: &[GoodputRow], jobs: usize) -> KernelReport {
-    let measured = parallel::map(rows, jobs, goodput::run);
+fn compare_goodput(rows: &[GoodputRow], workers: Workers<'_>) -> KernelReport {
+    let measured = parallel::map(rows, workers, goodput::run);
     let mut table = Table::new(GOODPUT_COLUMNS);
     let mut comparisons = Vec::new();
     for (row, measured) in rows.iter().zip(measured) {
         let expected = row.goodput_mbps;
         let goodput = measured.map(|measured| measured.goodput);
-        let ratio = goodput.map(|goodput| goodput / expected);
+        let ratio = goodput.map(|goodput| ratio(goodput, expected));
         let mut cells: Vec<Value> = vec![row.cc.as_str().into()];
         cells.extend([row.rate, row.rtt_ms, row.loss * 100.0].map(|x| Value::from(rounded(x))));
         cells.extend([i64::from(row.queue_pkts), row.seed as i64].map(Value::from));
         cells.extend([Some(expected), goodput, ratio].map(|x| Value::from(x.map(rounded))));
-        let (retransmits, rtos) = (measured.map(|m| m.retransmits), measured.map(|m| m.rtos));
+        let (retransmits, rtos) = (measured.and_then(|m| m.retransmits), measured.and_then(|m| m.rtos));
         cells.extend([row.retransmits, retransmits, row.rtos, rtos].map(Value::from));
         table.push(cells);
-        let off = ratio.map(|ratio| (ratio - 1.0).abs());
+        let off = ratio.map(off);
         comparisons.push(Comparison {
             what: "goodput".into(),
             group: row.cc.clone(),
@@ -137,7 +143,7 @@ fn compare_goodput(rows: &[GoodputRow], jobs: usize) -> KernelReport {
             off,
         });
     }
-    KernelReport { comparisons, table, limits: RELATIVE }
+    KernelReport { comparisons, table, limits: RELATIVE, skipped: Vec::new() }
 }
 
 const FAIRNESS_COLUMNS: [&str; 12] = [
@@ -155,11 +161,11 @@ const FAIRNESS_COLUMNS: [&str; 12] = [
     "total_ratio",
 ];
 
-fn compare_fairness(rows: &[FairnessRow], jobs: usize) -> KernelReport {
+fn compare_fairness(rows: &[FairnessRow], workers: Workers<'_>) -> KernelReport {
     let groups = fairness::Group::of(rows);
     let runs: Vec<(usize, u64)> =
         (0..groups.len()).flat_map(|group| (0..fairness::SEEDS).map(move |seed| (group, seed))).collect();
-    let results = parallel::map(&runs, jobs, |(group, seed)| {
+    let results = parallel::map(&runs, workers, |(group, seed)| {
         let rows = &groups[*group].rows;
         fairness::run(rows[*seed as usize % rows.len()], seed + 1)
     });
@@ -185,7 +191,7 @@ fn compare_fairness(rows: &[FairnessRow], jobs: usize) -> KernelReport {
         let name = row.cc.join("/");
         comparisons.push(Comparison { what, group: name, expected, measured, off: difference.map(f64::abs) });
     }
-    KernelReport { comparisons, table, limits: SHARES }
+    KernelReport { comparisons, table, limits: SHARES, skipped: Vec::new() }
 }
 
 const UDP_COLUMNS: [&str; 10] = [
@@ -201,18 +207,21 @@ const UDP_COLUMNS: [&str; 10] = [
     "ratio",
 ];
 
-fn compare_udp(rows: &[UdpRow], jobs: usize) -> KernelReport {
-    let measured = parallel::map(rows, jobs, udp::run);
+fn compare_udp(rows: &[UdpRow], workers: Workers<'_>) -> KernelReport {
+    let measured = parallel::map(rows, workers, udp::run);
     let mut table = Table::new(UDP_COLUMNS);
     let mut comparisons = Vec::new();
     for (row, measured) in rows.iter().zip(measured) {
         for (i, (figure, expected)) in row.expected.iter().enumerate() {
             let measured = measured.as_ref().map(|figures| figures[i]);
-            let ratio = measured.map(|measured| measured / expected);
+            let ratio = measured.map(|measured| ratio(measured, *expected));
             // A flow that is starved has no goodput worth a ratio: what counts is how much of the link it got.
             let starved = figure.ends_with("_mbps") && *expected < 0.02 * row.rate;
-            let scale = if starved { row.rate } else { *expected };
-            let off = measured.map(|measured| (measured - expected).abs() / scale);
+            let off = if starved {
+                measured.map(|measured| (measured - expected).abs() / row.rate)
+            } else {
+                ratio.map(off)
+            };
             let mut cells: Vec<Value> = vec![row.kind.label().into(), row.cc.as_str().into()];
             cells.extend([row.loss * 100.0, row.offered_mbps].map(|x| Value::from(rounded(x))));
             cells.extend([i64::from(row.queue_pkts), row.seed as i64].map(Value::from));
@@ -229,7 +238,17 @@ fn compare_udp(rows: &[UdpRow], jobs: usize) -> KernelReport {
             });
         }
     }
-    KernelReport { comparisons, table, limits: RELATIVE }
+    KernelReport { comparisons, table, limits: RELATIVE, skipped: Vec::new() }
+}
+
+/// Nothing where nothing was expected is as expected.
+fn ratio(measured: f64, expected: f64) -> f64 {
+    if expected == 0.0 && measured == 0.0 { 1.0 } else { measured / expected }
+}
+
+/// How far a ratio is from one; without a value when there is none, as of delays when nothing arrives.
+fn off(ratio: f64) -> f64 {
+    if ratio.is_nan() { f64::INFINITY } else { (ratio - 1.0).abs() }
 }
 
 const RELATIVE: [f64; 3] = [0.05, 0.10, 0.20];
@@ -298,6 +317,9 @@ impl KernelReport {
             Align::Right,
             Align::Right,
         ]);
+        for why in &self.skipped {
+            writeln!(out, "{why}; this row is skipped")?;
+        }
         let relative = self.limits == RELATIVE;
         let limit = |x: f64| {
             if relative { format!("within {} %", rounded(x * 100.0)) } else { format!("within {x}") }
@@ -319,11 +341,16 @@ impl KernelReport {
         }
         summary.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
         match self.comparisons.iter().filter(|c| c.off.is_none()).count() {
-            0 => Ok(()),
+            0 => {}
             n => writeln!(
                 out,
                 "{n} figures are of congestion controls that are not there; they count as not within."
-            ),
+            )?,
+        }
+        match self.skipped.len() {
+            0 => Ok(()),
+            1 => writeln!(out, "1 row was skipped."),
+            n => writeln!(out, "{n} rows were skipped."),
         }
     }
 }

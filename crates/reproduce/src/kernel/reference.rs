@@ -1,7 +1,6 @@
 //! The three formats of recordings, told apart by their columns.
 
-use crate::ReproduceError;
-use std::str::FromStr;
+use crate::{ReproduceError, files};
 
 /// What a kernel did, row by row.
 #[derive(Clone, PartialEq, Debug)]
@@ -12,6 +11,15 @@ pub enum Reference {
     Fairness(Vec<FairnessRow>),
     /// Datagrams, and messages over TCP.
     Udp(Vec<UdpRow>),
+}
+
+/// A recording, and what of it cannot be used.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recording {
+    /// The rows that can.
+    pub reference: Reference,
+    /// Those that cannot: line and why.
+    pub skipped: Vec<String>,
 }
 
 /// A row of `goodput.csv`.
@@ -113,124 +121,249 @@ impl UdpKind {
     }
 }
 
+impl From<Reference> for Recording {
+    fn from(reference: Reference) -> Self {
+        Recording { reference, skipped: Vec::new() }
+    }
+}
+
 impl Reference {
-    /// Reads a recording.
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Reference::Goodput(rows) => rows.len(),
+            Reference::Fairness(rows) => rows.len(),
+            Reference::Udp(rows) => rows.len(),
+        }
+    }
+
+    /// There is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads a recording. The columns may come in any order; those that are not needed may be there or not.
     ///
     /// # Errors
-    /// Unknown columns; a cell that is no value of its column.
-    pub fn parse(text: &str) -> Result<Reference, ReproduceError> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-        let wrong = |error: csv::Error| ReproduceError::Csv(error.to_string());
-        let header = reader.headers().map_err(wrong)?.clone();
+    /// Unknown columns; no row that can be used.
+    pub fn parse(text: &str) -> Result<Recording, ReproduceError> {
+        let mut records = files::records(text).into_iter();
+        let Some((_, header)) = records.next() else {
+            return Err(ReproduceError::Csv("there is nothing in it".into()));
+        };
+        let header: Vec<String> = header.iter().map(str::to_lowercase).collect();
         let has = |name: &str| header.iter().any(|column| column == name);
-        let records = reader.records().collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        let rows = || records.iter().map(|record| Row { header: &header, record });
-        if has("cc_a") && has("cc_b") && has("goodput_a_mbps") {
-            rows().map(fairness).collect::<Result<_, _>>().map(Reference::Fairness)
+        let rows = || records.map(|(line, record)| Row { header: &header, line, record });
+        let mut skipped = Vec::new();
+        let reference = if has("cc_a") && has("cc_b") && has("goodput_a_mbps") {
+            Reference::Fairness(usable(rows().map(fairness), &mut skipped))
         } else if has("kind") && has("offered_mbps") {
-            rows().map(udp).collect::<Result<_, _>>().map(Reference::Udp)
-        } else if has("cc") && has("goodput_mbps") {
-            rows().map(goodput).collect::<Result<_, _>>().map(Reference::Goodput)
+            Reference::Udp(usable(rows().map(udp), &mut skipped))
+        } else if has("cc") && (has("goodput_mbps") || has("goodput_ratio")) {
+            Reference::Goodput(usable(rows().map(goodput), &mut skipped))
         } else {
-            Err(ReproduceError::UnknownFormat(header.iter().collect::<Vec<_>>().join(",")))
+            return Err(ReproduceError::UnknownFormat(header.join(",")));
+        };
+        match &skipped[..] {
+            [] if reference.is_empty() => Err(ReproduceError::Csv("there are no rows".into())),
+            [first, ..] if reference.is_empty() => {
+                let others = if skipped.len() > 1 { ", and no other is" } else { "" };
+                Err(ReproduceError::Csv(format!("{first}{others}")))
+            }
+            _ => Ok(Recording { reference, skipped }),
         }
     }
 }
 
+fn usable<T>(rows: impl Iterator<Item = Result<T, String>>, skipped: &mut Vec<String>) -> Vec<T> {
+    rows.filter_map(|row| row.map_err(|why| skipped.push(why)).ok()).collect()
+}
+
+/// Packets that the runs of a row may send: minutes of computing.
+const MOST_PACKETS: f64 = 5e7;
+/// Simulated seconds that a run may take.
+const LONGEST: f64 = 1e5;
+
 struct Row<'a> {
-    header: &'a csv::StringRecord,
-    record: &'a csv::StringRecord,
+    header: &'a [String],
+    line: u64,
+    record: csv::StringRecord,
 }
 
 impl Row<'_> {
     /// The cell of a column; empty when there is none.
     fn text(&self, column: &str) -> &str {
         let at = self.header.iter().position(|name| name == column);
-        at.and_then(|at| self.record.get(at)).unwrap_or("").trim()
+        at.and_then(|at| self.record.get(at)).unwrap_or("")
     }
 
-    fn bad(&self, column: &str) -> ReproduceError {
-        let line = self.record.position().map_or(0, csv::Position::line);
-        ReproduceError::BadCell(line, column.to_owned(), self.text(column).to_owned())
+    fn says(&self, why: &str) -> String {
+        format!("line {}: {why}", self.line)
     }
 
-    fn get<T: FromStr>(&self, column: &str) -> Result<T, ReproduceError> {
-        self.text(column).parse().map_err(|_| self.bad(column))
+    fn bad(&self, column: &str) -> String {
+        match self.text(column) {
+            "" => self.says(&format!("nothing in column '{column}'")),
+            text => self.says(&format!("column '{column}': '{text}' is not a value of this column")),
+        }
     }
 
-    fn or<T: FromStr>(&self, column: &str, default: T) -> Result<T, ReproduceError> {
-        if self.text(column).is_empty() { Ok(default) } else { self.get(column) }
+    fn name(&self, column: &str) -> Result<String, String> {
+        let name = self.text(column);
+        if name.is_empty() { Err(self.bad(column)) } else { Ok(name.to_lowercase()) }
     }
 
-    /// A number that can be a rate, a time or a probability.
-    fn measure(&self, column: &str) -> Result<f64, ReproduceError> {
-        let value: f64 = self.get(column)?;
-        if (0.0..1e6).contains(&value) { Ok(value) } else { Err(self.bad(column)) }
+    /// A number in a range; without one, the default if there is one.
+    fn number(&self, column: &str, default: Option<f64>, (low, high): (f64, f64)) -> Result<f64, String> {
+        let value = match (self.text(column), default) {
+            ("", Some(default)) => Some(default),
+            (text, _) => text.parse().ok(),
+        };
+        value.filter(|x| (low..=high).contains(x)).ok_or_else(|| self.bad(column))
     }
 
-    fn rate(&self) -> Result<f64, ReproduceError> {
-        let rate = self.measure("rate")?;
-        if rate > 0.0 { Ok(rate) } else { Err(self.bad("rate")) }
+    /// A whole number, also written as `42.0`.
+    fn whole(&self, column: &str, default: Option<u64>, most: u64) -> Result<u64, String> {
+        if let Ok(exact) = self.text(column).parse::<u64>() {
+            return if exact <= most { Ok(exact) } else { Err(self.bad(column)) };
+        }
+        let value = self.number(column, default.map(|x| x as f64), (0.0, most as f64))?;
+        if value.fract() == 0.0 { Ok(value as u64) } else { Err(self.bad(column)) }
     }
 
-    fn loss(&self) -> Result<f64, ReproduceError> {
-        let loss = self.or("loss", 0.0)?;
-        if (0.0..=1.0).contains(&loss) { Ok(loss) } else { Err(self.bad("loss")) }
+    /// `1`, `0`, `true`, `off` and the like.
+    fn switch(&self, column: &str) -> Result<bool, String> {
+        match self.text(column).to_lowercase().as_str() {
+            "" | "true" | "on" | "yes" => Ok(true),
+            "false" | "off" | "no" => Ok(false),
+            _ => self.number(column, None, (0.0, 1e9)).map(|x| x != 0.0),
+        }
+    }
+
+    fn mbps(&self, column: &str) -> Result<f64, String> {
+        self.number(column, None, (0.0, 1e6))
+    }
+
+    /// Not less than a kilobit per second.
+    fn rate(&self, column: &str) -> Result<f64, String> {
+        self.number(column, None, (1e-3, 1e6))
+    }
+
+    fn rtt(&self) -> Result<f64, String> {
+        self.number("rtt_ms", None, (0.0, 60_000.0))
+    }
+
+    fn loss(&self) -> Result<f64, String> {
+        self.number("loss", Some(0.0), (0.0, 1.0))
+    }
+
+    /// In packets, or else in bandwidth-delay products.
+    fn queue(&self) -> Result<u32, String> {
+        let most = u64::from(u32::MAX);
+        if !self.text("queue_pkts").is_empty() || self.text("queue_bdp").is_empty() {
+            return self.whole("queue_pkts", None, most).map(|n| n as u32);
+        }
+        let pipe = self.rate("rate")? * self.rtt()? * 1e3 / 12_000.0;
+        let packets = (self.number("queue_bdp", None, (0.0, 1e6))? * pipe).round().max(1.0);
+        if packets <= most as f64 { Ok(packets as u32) } else { Err(self.bad("queue_bdp")) }
+    }
+
+    /// Begin and end of the measurement, in seconds.
+    fn span(&self) -> Result<(f64, f64), String> {
+        let end = self.number("duration", Some(60.0), (0.0, LONGEST))?;
+        let warmup = self.number("warmup_s", Some(10.0), (0.0, LONGEST))?;
+        if warmup < end { Ok((warmup, end)) } else { Err(self.says("nothing is left after the warm-up")) }
+    }
+
+    fn is_affordable(&self, mbps: f64, seconds: f64, runs: u32) -> Result<(), String> {
+        let packets = mbps * 1e6 * seconds / 12_000.0 * f64::from(runs);
+        if packets <= MOST_PACKETS && seconds <= LONGEST {
+            return Ok(());
+        }
+        Err(self.says(&format!(
+            "{mbps} Mbit/s for {seconds:.0} s, {runs} times, is too much to simulate: the most is {MOST_PACKETS:e} packets \
+             and {LONGEST:e} s"
+        )))
     }
 }
 
-fn goodput(row: Row<'_>) -> Result<GoodputRow, ReproduceError> {
-    let result = GoodputRow {
-        cc: row.get("cc")?,
-        rate: row.rate()?,
-        rtt_ms: row.measure("rtt_ms")?,
-        loss: row.loss()?,
-        queue_pkts: row.get("queue_pkts")?,
-        seed: row.or("seed", 1)?,
-        duration: row.or("duration", 60.0)?,
-        warmup_s: row.or("warmup_s", 10.0)?,
-        goodput_mbps: row.measure("goodput_mbps")?,
-        retransmits: row.text("retrans_segs").parse().ok(),
-        rtos: row.text("rto_count").parse().ok(),
-        sack: row.or("sack", 1)? != 0,
-        rack: row.or("tcp_recovery", 1)? != 0,
-        no_offload: row.or("gso_max_segs1", 1)? != 0,
+fn goodput(row: Row<'_>) -> Result<GoodputRow, String> {
+    let (warmup_s, duration) = row.span()?;
+    let rate = row.rate("rate")?;
+    row.is_affordable(rate, duration, 1)?;
+    let by_ratio = row.text("goodput_mbps").is_empty() && !row.text("goodput_ratio").is_empty();
+    let goodput_mbps = if by_ratio {
+        rate * row.number("goodput_ratio", None, (0.0, 1.0))?
+    } else {
+        row.mbps("goodput_mbps")?
     };
-    let sensible = result.warmup_s >= 0.0 && result.duration > result.warmup_s && result.duration < 1e5;
-    if sensible { Ok(result) } else { Err(row.bad("duration")) }
+    Ok(GoodputRow {
+        cc: row.name("cc")?,
+        rate,
+        rtt_ms: row.rtt()?,
+        loss: row.loss()?,
+        queue_pkts: row.queue()?,
+        seed: row.whole("seed", Some(1), u64::MAX)?,
+        duration,
+        warmup_s,
+        goodput_mbps,
+        retransmits: row.whole("retrans_segs", None, u64::MAX).ok(),
+        rtos: row.whole("rto_count", None, u64::MAX).ok(),
+        sack: row.switch("sack")?,
+        rack: row.switch("tcp_recovery")?,
+        no_offload: row.switch("gso_max_segs1")?,
+    })
 }
 
-fn fairness(row: Row<'_>) -> Result<FairnessRow, ReproduceError> {
-    let (a, b) = (row.measure("goodput_a_mbps")?, row.measure("goodput_b_mbps")?);
+fn fairness(row: Row<'_>) -> Result<FairnessRow, String> {
+    let (a, b) = (row.mbps("goodput_a_mbps")?, row.mbps("goodput_b_mbps")?);
+    if a + b <= 0.0 {
+        return Err(row.says("both flows have nothing: there is no share"));
+    }
+    let rate = row.rate("rate")?;
+    row.is_affordable(rate, super::fairness::END, super::fairness::SEEDS as u32)?;
     Ok(FairnessRow {
-        cc: [row.get("cc_a")?, row.get("cc_b")?],
-        rate: row.rate()?,
-        rtt_ms: row.measure("rtt_ms")?,
-        queue_pkts: row.get("queue_pkts")?,
-        b_first: row.text("first_starter") == "b",
-        share_a: row.or("share_a", a / (a + b))?,
+        cc: [row.name("cc_a")?, row.name("cc_b")?],
+        rate,
+        rtt_ms: row.rtt()?,
+        queue_pkts: row.queue()?,
+        b_first: row.text("first_starter").eq_ignore_ascii_case("b"),
+        share_a: row.number("share_a", Some(a / (a + b)), (0.0, 1.0))?,
         total_mbps: a + b,
     })
 }
 
-fn udp(row: Row<'_>) -> Result<UdpRow, ReproduceError> {
+fn udp(row: Row<'_>) -> Result<UdpRow, String> {
     let (kind, columns): (_, &[&'static str]) = match row.text("kind") {
         "cbr_vs_tcp" => (UdpKind::CbrVsTcp, &["tcp_before_mbps", "tcp_during_mbps", "udp_recv_mbps"]),
         "udpmsg" => (UdpKind::UdpMessages, &["delivered_ratio", "delay_p50_ms", "delay_p95_ms"]),
         "tcpmsg" => (UdpKind::TcpMessages, &["delivered_ratio", "delay_p50_ms", "delay_p95_ms"]),
         _ => return Err(row.bad("kind")),
     };
-    let expected = columns.iter().map(|column| Ok((*column, row.measure(column)?)));
+    let expected = columns.iter().map(|column| Ok((*column, row.number(column, None, (0.0, 1e6))?)));
+    let (rate, offered_mbps) = (row.rate("rate")?, row.rate("offered_mbps")?);
+    let sent = row.whole("sent", None, MOST_PACKETS as u64)?;
+    if sent == 0 {
+        return Err(row.bad("sent"));
+    }
+    let (size, runs) = match kind {
+        UdpKind::CbrVsTcp => (1500.0, super::udp::PHASES),
+        UdpKind::UdpMessages | UdpKind::TcpMessages => (1250.0, 1),
+    };
+    let seconds = sent as f64 * size * 8.0 / (offered_mbps * 1e6);
+    // A TCP flow takes all that the link has; messages take no more than themselves.
+    let load = if kind == UdpKind::CbrVsTcp { rate + offered_mbps } else { offered_mbps };
+    row.is_affordable(load, seconds + super::udp::JOIN, runs)?;
     Ok(UdpRow {
         kind,
-        cc: row.get("cc")?,
-        rate: row.rate()?,
-        rtt_ms: row.measure("rtt_ms")?,
-        queue_pkts: row.get("queue_pkts")?,
+        cc: row.name("cc")?,
+        rate,
+        rtt_ms: row.rtt()?,
+        queue_pkts: row.queue()?,
         loss: row.loss()?,
-        offered_mbps: row.measure("offered_mbps")?,
-        seed: row.or("seed", 1)?,
-        sent: row.get("sent")?,
-        expected: expected.collect::<Result<_, ReproduceError>>()?,
+        offered_mbps,
+        seed: row.whole("seed", Some(1), u64::MAX)?,
+        sent,
+        expected: expected.collect::<Result<_, String>>()?,
     })
 }

@@ -15,9 +15,9 @@ const HEADERS: u32 = 28;
 /// Bytes of a message.
 const MESSAGE: u32 = 1250;
 /// When the datagrams join the TCP flow, in seconds.
-const JOIN: f64 = 10.0;
+pub(crate) const JOIN: f64 = 10.0;
 /// Runs that one figure is the mean of.
-const PHASES: u32 = 10;
+pub(crate) const PHASES: u32 = 10;
 /// How much later than it could a host acts.
 const NOISE: Span = Span::from_us(100);
 

@@ -9,7 +9,7 @@ mod sharing;
 mod timing;
 mod windows;
 
-use crate::{ReproduceError, parallel};
+use crate::{ReproduceError, Workers, parallel};
 use std::io::Write;
 use std::path::PathBuf;
 use tidewire_metrics::{Align, Table, TextTable, Value, csv_text};
@@ -21,8 +21,6 @@ pub struct TheoryOptions {
     pub quick: bool,
     /// Where the verdicts go, as CSV.
     pub csv: Option<PathBuf>,
-    /// Threads; 0 for as many as there are cores.
-    pub jobs: usize,
     /// Only scenarios of this row or whose name contains this; several are separated by commas.
     pub only: Option<String>,
 }
@@ -168,8 +166,12 @@ pub struct TheoryReport {
 ///
 /// # Errors
 /// The results cannot be written.
-pub fn theory(options: &TheoryOptions, out: &mut dyn Write) -> Result<TheoryReport, ReproduceError> {
-    let report = run_all(options.quick, options.jobs, options.only.as_deref());
+pub fn theory(
+    options: &TheoryOptions,
+    workers: Workers<'_>,
+    out: &mut dyn Write,
+) -> Result<TheoryReport, ReproduceError> {
+    let report = run_all(options.quick, workers, options.only.as_deref());
     if report.results.is_empty() {
         let known = scenarios().iter().map(|s| format!("  {:>4}  {}", s.row, s.name)).collect();
         return Err(ReproduceError::NoSuchRow(options.only.clone().unwrap_or_default(), known));
@@ -181,12 +183,12 @@ pub fn theory(options: &TheoryOptions, out: &mut dyn Write) -> Result<TheoryRepo
     Ok(report)
 }
 
-/// Runs the scenarios that `only` means, on so many threads (0: as many as there are cores).
-pub fn run_all(quick: bool, jobs: usize, only: Option<&str>) -> TheoryReport {
+/// Runs the scenarios that `only` means.
+pub fn run_all<'a>(quick: bool, workers: impl Into<Workers<'a>>, only: Option<&str>) -> TheoryReport {
     let wanted =
         |s: &Scenario| only.is_none_or(|only| only.split(',').any(|only| s.is_meant_by(only.trim())));
     let scenarios: Vec<Scenario> = scenarios().into_iter().filter(wanted).collect();
-    let results = parallel::map(&scenarios, jobs, |scenario| TheoryResult {
+    let results = parallel::map(&scenarios, workers.into(), |scenario| TheoryResult {
         row: scenario.row,
         name: scenario.name,
         source: scenario.source,

@@ -95,14 +95,19 @@ fn by_number(judged: Judged, kernel: &[Sent], ours: &[Sent], same: impl Fn(&Sent
 
 /// Pairs transmissions of the same bytes, as many as can be without changing the order of either side.
 fn aligned(kernel: &[Sent], ours: &[Sent]) -> Score {
-    let pairs = common_subsequence(kernel, ours);
+    let Some(pairs) = common_subsequence(kernel, ours) else {
+        return by_number(Judged::Data, kernel, ours, same);
+    };
     let matched = pairs.iter().filter(|(k, o)| close(&kernel[*k], &ours[*o])).count();
     let by_number = by_number(Judged::Data, kernel, ours, same);
     Score { matched, ..by_number }
 }
 
+/// Pairs of equal transmissions beyond which none are looked for: millions of one segment, which no sender repeats so often.
+const MOST_PAIRS: usize = 30_000_000;
+
 /// The longest common subsequence of what was sent, as pairs of positions (Hunt and Szymanski 1977).
-fn common_subsequence(kernel: &[Sent], ours: &[Sent]) -> Vec<(usize, usize)> {
+fn common_subsequence(kernel: &[Sent], ours: &[Sent]) -> Option<Vec<(usize, usize)>> {
     let mut places: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
     ours.iter().enumerate().for_each(|(o, sent)| places.entry(key(sent)).or_default().push(o));
     // Pairs with the one before in their chain; `ends[n]` is the pair that ends a chain of n + 1 at the earliest position of ours.
@@ -113,6 +118,9 @@ fn common_subsequence(kernel: &[Sent], ours: &[Sent]) -> Vec<(usize, usize)> {
             let n = ends.partition_point(|pair| pairs[*pair].1 < o);
             pairs.push((k, o, n.checked_sub(1).map(|before| ends[before])));
             let pair = pairs.len() - 1;
+            if pair > MOST_PAIRS {
+                return None;
+            }
             match ends.get_mut(n) {
                 Some(end) => *end = pair,
                 None => ends.push(pair),
@@ -126,7 +134,7 @@ fn common_subsequence(kernel: &[Sent], ours: &[Sent]) -> Vec<(usize, usize)> {
         next = pairs[pair].2;
     }
     chain.reverse();
-    chain
+    Some(chain)
 }
 
 fn difference(i: usize, kernel: Option<&Sent>, ours: Option<&Sent>) -> String {

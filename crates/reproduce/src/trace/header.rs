@@ -6,6 +6,11 @@ use tidewire_l4_transport::{CcKind, EcnMode, MtuProbing, TcpConfig};
 use tidewire_topology::{LossModel, LossSpec, Match};
 use tidewire_units::{Rate, Span};
 
+/// Packets that a list of drops may have.
+const MOST_LISTED: u64 = 10_000_000;
+/// Packets that may be sent: minutes of computing.
+const MOST_PACKETS: f64 = 5e7;
+
 /// What a trace was recorded with.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
@@ -89,6 +94,14 @@ impl Scenario {
         })
     }
 
+    /// More packets than anybody wants to wait for.
+    pub fn is_endless(&self, end: Span) -> bool {
+        let seconds = end.as_secs_f64().min(self.client.maxwait.as_secs_f64() + 100.0);
+        let carried = self.rate.bits_per_s() as f64 * seconds / 12_000.0;
+        let sent = self.client.bytes.map_or(f64::INFINITY, |bytes| bytes as f64 / 1448.0);
+        carried.min(sent) > MOST_PACKETS
+    }
+
     /// What the link loses, in one direction.
     pub fn losses(&self, forward: bool) -> Vec<LossSpec> {
         let mine = self.drops.iter().filter(|drops| drops.forward == forward);
@@ -123,7 +136,11 @@ fn drops(text: &str) -> Result<Vec<Drops>, String> {
         let (forward, among) = kind.ok_or_else(|| format!("no kind of packet in '{item}'"))?;
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{item}' is no range of packets"));
-        let (first, last) = (number(first)?, number(last)?.min(10_000_000));
+        let (first, last) = (number(first)?, number(last)?);
+        let listed: u64 = all.iter().map(|drops| drops.ordinals.len() as u64).sum();
+        if last.saturating_sub(first).saturating_add(listed) >= MOST_LISTED {
+            return Err(format!("'{item}' makes more than {MOST_LISTED} packets"));
+        }
         match all.iter_mut().find(|drops| (drops.forward, drops.among) == (forward, among)) {
             Some(drops) => drops.ordinals.extend(first..=last),
             None => all.push(Drops { forward, among, ordinals: (first..=last).collect() }),
@@ -206,6 +223,7 @@ mod tests {
         let synack = Drops { forward: false, among: Match::SynAck, ordinals: vec![1] };
         let acks = Drops { forward: false, among: Match::Ack, ordinals: vec![10, 11, 12] };
         assert_eq!(lost, [data, synack, acks]);
+        assert!(drops("D1-20000000").is_err() && drops("D0-18446744073709551615").is_err());
         assert!(drops("X1").is_err() && drops("D1-").is_err() && drops("5").is_err());
     }
 

@@ -9,7 +9,7 @@ mod scenario;
 pub use compare::{Judged, Score};
 pub(crate) use record::Recorder;
 
-use crate::{ReproduceError, parallel};
+use crate::{ReproduceError, Workers, parallel};
 use header::{NoScenario, Scenario};
 use record::Record;
 use std::io::Write;
@@ -24,8 +24,6 @@ pub struct TraceOptions {
     pub reference: Option<PathBuf>,
     /// Where the scores go, as CSV.
     pub csv: Option<PathBuf>,
-    /// Threads; 0 for as many as there are cores.
-    pub jobs: usize,
 }
 
 /// What came of a trace.
@@ -50,6 +48,8 @@ pub struct TraceResult {
     pub outcome: Outcome,
     /// Settings that have no counterpart here.
     pub unknown: Vec<String>,
+    /// Rows that could not be used: line and why.
+    pub skipped: Vec<String>,
 }
 
 /// All traces of a folder.
@@ -63,12 +63,16 @@ pub struct TraceReport {
 ///
 /// # Errors
 /// The traces cannot be read or understood, or the results cannot be written.
-pub fn traces(options: &TraceOptions, out: &mut dyn Write) -> Result<TraceReport, ReproduceError> {
+pub fn traces(
+    options: &TraceOptions,
+    workers: Workers<'_>,
+    out: &mut dyn Write,
+) -> Result<TraceReport, ReproduceError> {
     let files = match &options.reference {
         Some(path) => crate::read_folder(path)?,
         None => crate::recordings::traces(),
     };
-    let report = compare_all(&files, options.jobs);
+    let report = compare_all(&files, workers);
     if report.traces.is_empty() {
         return Err(ReproduceError::Empty(options.reference.clone().unwrap_or_default()));
     }
@@ -79,9 +83,8 @@ pub fn traces(options: &TraceOptions, out: &mut dyn Write) -> Result<TraceReport
     Ok(report)
 }
 
-/// Compares traces given as name and text, on so many threads (0: as many as there are cores). Texts that do not begin with a
-/// scenario are no traces.
-pub fn compare_all(files: &[(String, String)], jobs: usize) -> TraceReport {
+/// Compares traces given as name and text. Texts that do not begin with a scenario are no traces.
+pub fn compare_all<'a>(files: &[(String, String)], workers: impl Into<Workers<'a>>) -> TraceReport {
     let files: Vec<_> =
         files.iter().filter(|(_, text)| text.starts_with('#') && text.contains("link=")).collect();
     let result = |name: &String, text: &String| {
@@ -89,19 +92,22 @@ pub fn compare_all(files: &[(String, String)], jobs: usize) -> TraceReport {
             name: name.clone(),
             outcome: Outcome::Unreadable(error.to_string()),
             unknown: Vec::new(),
+            skipped: Vec::new(),
         })
     };
-    TraceReport { traces: parallel::map(&files, jobs, |(name, text)| result(name, text)) }
+    TraceReport { traces: parallel::map(&files, workers.into(), |(name, text)| result(name, text)) }
 }
 
 fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
-    let kernel = record::read_trace(name, text)?;
+    let (kernel, skipped) = record::read_trace(name, text)?;
     let mut unknown = Vec::new();
     let outcome = match Scenario::parse(text.lines().next().unwrap_or("")) {
+        Ok(scenario) if scenario.is_endless(end_of(&kernel)) => {
+            let why = "so many packets are too much to simulate".to_owned();
+            return Err(ReproduceError::BadTrace(name.to_owned(), 1, why));
+        }
         Ok(scenario) => {
-            // Ours may be a little later.
-            let last = kernel.last().map_or(0.0, |record| record.ms);
-            let ours = scenario::play(&scenario, Span::from_secs_f64(last * 1.2e-3 + 2.0));
+            let ours = scenario::play(&scenario, end_of(&kernel));
             unknown = scenario.unknown;
             // Recordings of outages were cut to the time around them.
             let trimmed = name.starts_with('f') || !kernel.first().is_some_and(|record| record.syn);
@@ -114,7 +120,13 @@ fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
         }
         Err(NoScenario::Bad(why)) => return Err(ReproduceError::BadTrace(name.to_owned(), 1, why)),
     };
-    Ok(TraceResult { name: name.to_owned(), outcome, unknown })
+    Ok(TraceResult { name: name.to_owned(), outcome, unknown, skipped })
+}
+
+/// Until when to play: ours may be a little later than the last packet.
+fn end_of(kernel: &[Record]) -> Span {
+    let last = kernel.iter().map(|record| record.ms).fold(0.0, f64::max);
+    Span::from_secs_f64((last * 1.2e-3 + 2.0).min(1e6))
 }
 
 /// The packets that a trace's scenario has here, in the columns of a recording, to be laid side by side with it.
@@ -122,11 +134,10 @@ fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
 /// # Errors
 /// There is no scenario, or it cannot be understood.
 pub fn packets(name: &str, text: &str) -> Result<String, ReproduceError> {
-    let kernel = record::read_trace(name, text)?;
+    let (kernel, _) = record::read_trace(name, text)?;
     let scenario = Scenario::parse(text.lines().next().unwrap_or(""))
         .map_err(|why| ReproduceError::BadTrace(name.to_owned(), 1, format!("{why:?}")))?;
-    let last = kernel.last().map_or(0.0, |record| record.ms);
-    let ours = scenario::play(&scenario, Span::from_secs_f64(last * 1.2e-3 + 2.0));
+    let ours = scenario::play(&scenario, end_of(&kernel));
     let mut table = Table::new(["t_ms", "dir", "flags", "seq", "ack", "len"]);
     for record in ours {
         let flags = match record {
@@ -252,6 +263,9 @@ impl TraceReport {
                 }
                 Outcome::Missing(why, _) | Outcome::Unreadable(why) => writeln!(out, "    {why}")?,
                 _ => {}
+            }
+            for why in &trace.skipped {
+                writeln!(out, "    {}.csv:{why}; this row is skipped", trace.name)?;
             }
             if !trace.unknown.is_empty() {
                 writeln!(out, "    without a counterpart here: {}", trace.unknown.join(", "))?;

@@ -1,6 +1,6 @@
 //! The packets of a run and those of a recording, in the same words.
 
-use crate::ReproduceError;
+use crate::{ReproduceError, files};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -26,17 +26,15 @@ pub(crate) struct Record {
 
 impl Record {
     pub fn end(&self) -> u32 {
-        self.seq + self.len
+        self.seq.wrapping_add(self.len)
     }
 }
 
-/// The rows of a recorded trace.
-pub(crate) fn read_trace(name: &str, text: &str) -> Result<Vec<Record>, ReproduceError> {
-    let at = |line: u64, why: String| ReproduceError::BadTrace(name.to_owned(), line, why);
-    let bad = |why: String| at(2, why);
-    let mut reader =
-        csv::ReaderBuilder::new().comment(Some(b'#')).flexible(true).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
+/// The rows of a recorded trace, and of those that are none: line and why.
+pub(crate) fn read_trace(name: &str, text: &str) -> Result<(Vec<Record>, Vec<String>), ReproduceError> {
+    let bad = |why: String| ReproduceError::BadTrace(name.to_owned(), 2, why);
+    let mut rows = files::records(text).into_iter();
+    let header = rows.next().map(|(_, header)| header).unwrap_or_default();
     let column = |name: &str| {
         header
             .iter()
@@ -45,34 +43,47 @@ pub(crate) fn read_trace(name: &str, text: &str) -> Result<Vec<Record>, Reproduc
     };
     let (ms, dir, proto, flags) = (column("t_ms")?, column("dir")?, column("proto")?, column("flags")?);
     let (seq, ack, len) = (column("seq")?, column("ack")?, column("len")?);
-    let mut records = Vec::new();
-    for row in reader.records() {
-        let row =
-            row.map_err(|error| at(error.position().map_or(0, csv::Position::line), error.to_string()))?;
-        let line = row.position().map_or(0, csv::Position::line);
+    let (mut records, mut skipped) = (Vec::new(), Vec::new());
+    for (line, row) in rows {
         let cell = |i: usize| row.get(i).unwrap_or("");
         if cell(proto) != "tcp" {
             continue;
         }
         let number = |i: usize| {
-            let number = cell(i).parse::<f64>().ok().filter(|x| x.is_finite());
-            number.ok_or_else(|| at(line, format!("column '{}': '{}' is no number", &header[i], cell(i))))
+            let number = cell(i).parse::<f64>().ok().filter(|x| (0.0..=f64::from(u32::MAX)).contains(x));
+            number.ok_or_else(|| {
+                format!("{line}: column '{}': '{}' is no number of this column", &header[i], cell(i))
+            })
         };
         let has = |flag: char| cell(flags).contains(flag);
-        let len = number(len)? as u32;
-        records.push(Record {
-            ms: number(ms)?,
-            forward: cell(dir) == ">",
-            seq: number(seq)? as u32,
-            ack: number(ack)? as u32,
-            len,
-            syn: has('S'),
-            fin: has('F'),
-            push: has('P'),
-            pure_ack: len == 0 && has('A') && !has('S') && !has('F') && !has('R'),
-        });
+        let record = || {
+            let len = number(len)? as u32;
+            Ok(Record {
+                ms: number(ms)?,
+                forward: match cell(dir) {
+                    ">" => true,
+                    "<" => false,
+                    other => return Err(format!("{line}: '{other}' is no direction")),
+                },
+                seq: number(seq)? as u32,
+                ack: number(ack)? as u32,
+                len,
+                syn: has('S'),
+                fin: has('F'),
+                push: has('P'),
+                pure_ack: len == 0 && has('A') && !has('S') && !has('F') && !has('R'),
+            })
+        };
+        match record() {
+            Ok(record) => records.push(record),
+            Err(why) => skipped.push(why),
+        }
     }
-    Ok(records)
+    match skipped.first() {
+        Some(why) if records.is_empty() => Err(ReproduceError::Csv(format!("{name}.csv:{why}"))),
+        None if records.is_empty() => Err(bad("there are no packets".into())),
+        _ => Ok((records, skipped)),
+    }
 }
 
 /// Keeps what a capture writes: each block is one write.
