@@ -5,7 +5,8 @@ use tidewire_l4_transport::{CcKind, EcnMode, State, TcpConfig, TcpInfo, TimerSla
 use tidewire_l7_application::{OnOff, Pattern, Process, Resume, SocketApi, Wait};
 use tidewire_node::SocketView;
 use tidewire_topology::{
-    Framing, HostSpec, LinkSpec, LossModel, LossSpec, Match, NodeSpec, Plan, Processing, QueueSpec,
+    DisciplineKind, DisciplineSpec, Framing, HostSpec, LinkSpec, LossModel, LossSpec, Match, NodeSpec, Plan,
+    Processing, QueueSpec,
 };
 use tidewire_units::{DirId, Instant, Interest, NodeId, Rate, SocketId, Span};
 use tidewire_wire::Endpoint;
@@ -19,6 +20,8 @@ pub(crate) struct Path {
     pub delay: Span,
     /// Packets that may wait, besides the one being sent.
     pub queue: u32,
+    /// From A to B.
+    pub discipline: Option<DisciplineSpec>,
     /// From A to B.
     pub loss: LossSpec,
     /// Each host needs a time between zero and this for each packet.
@@ -39,7 +42,16 @@ pub(crate) struct Network {
 impl Path {
     pub fn new(rate: Rate, rtt: Span, queue: u32) -> Path {
         let delay = Span::from_ps(rtt.as_ps() / 2);
-        Path { rate, delay, queue, loss: LossSpec::default(), processing: Span::ZERO, mtu: 1500, seed: 1 }
+        Path {
+            rate,
+            delay,
+            queue,
+            discipline: None,
+            loss: LossSpec::default(),
+            processing: Span::ZERO,
+            mtu: 1500,
+            seed: 1,
+        }
     }
 
     /// Loses exactly these packets with payload from A to B.
@@ -57,6 +69,7 @@ impl Path {
         link.framing = Framing::Ip;
         link.mtu = self.mtu;
         link.forward.queue = QueueSpec::Packets(self.queue);
+        link.forward.discipline = self.discipline.clone().map(Box::new);
         link.forward.loss = self.loss.clone();
         link.backward.queue = QueueSpec::Packets(10_000);
         let link = plan.connect(a, b, link).expect("a possible link");
@@ -176,6 +189,24 @@ impl Process for Writer {
                 Wait::Done
             }
         }
+    }
+}
+
+/// A discipline with its usual parameters.
+pub(crate) fn discipline(kind: DisciplineKind) -> DisciplineSpec {
+    DisciplineSpec {
+        kind,
+        ecn: None,
+        target: None,
+        interval: None,
+        thresholds: None,
+        max_p: None,
+        quantum: None,
+        flows: None,
+        ce_threshold: None,
+        classes: Vec::new(),
+        bucket: None,
+        police: false,
     }
 }
 

@@ -15,10 +15,8 @@ fn formulas_and_tables_hold_except_where_a_note_says_why() {
         }
     }
     let counts = report.counts();
-    // 118.
-    assert!(counts.passed >= 118 && counts.failed == 0, "{counts}");
-    // What waits for a queue discipline (three rows) and for a server.
-    assert_eq!(counts.not_yet, 4);
+    // 138.
+    assert!(counts.passed >= 138 && counts.failed == 0, "{counts}");
 }
 
 #[test]

@@ -28,9 +28,6 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         row("3.14", "BBRv3: less than a packet fits into the pipe", small_pipe),
         row("3.15", "BBRv3: ten times the bandwidth", faster),
         row("3.16", "BBRv3: a tenth of the bandwidth", slower),
-        row("3.17", "BBRv3: a token-bucket policer", |_| {
-            vec![Check::not_yet("conforms to the token rate", "a queue discipline: a policer")]
-        }),
     ]
 }
 

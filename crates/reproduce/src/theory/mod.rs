@@ -3,6 +3,7 @@
 mod bbr3;
 mod bottleneck;
 mod losses;
+mod marking;
 mod notes;
 mod queues;
 mod sharing;
@@ -41,14 +42,12 @@ pub enum Tolerance {
 }
 
 /// Whether a figure is as expected.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// Within the tolerance.
     Pass,
     /// Not within it.
     Fail,
-    /// Cannot be measured: what is missing.
-    NotYet(String),
 }
 
 /// A figure, expected and measured.
@@ -61,7 +60,7 @@ pub struct Check {
     /// How far it may be off.
     pub tolerance: Tolerance,
     /// What it is.
-    pub measured: Option<f64>,
+    pub measured: f64,
     /// Whether that is well.
     pub verdict: Verdict,
 }
@@ -69,13 +68,7 @@ pub struct Check {
 impl Check {
     pub(crate) fn new(case: impl Into<String>, expected: f64, tolerance: Tolerance, measured: f64) -> Check {
         let verdict = if tolerance.allows(expected, measured) { Verdict::Pass } else { Verdict::Fail };
-        Check { case: case.into(), expected, tolerance, measured: Some(measured), verdict }
-    }
-
-    pub(crate) fn not_yet(case: impl Into<String>, why: &str) -> Check {
-        let verdict = Verdict::NotYet(why.to_owned());
-        let tolerance = Tolerance::Absolute(0.0);
-        Check { case: case.into(), expected: f64::NAN, tolerance, measured: None, verdict }
+        Check { case: case.into(), expected, tolerance, measured, verdict }
     }
 }
 
@@ -141,17 +134,12 @@ pub struct Counts {
     pub explained: usize,
     /// Not within it.
     pub failed: usize,
-    /// Not measured.
-    pub not_yet: usize,
 }
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Counts { passed, explained, failed, not_yet } = self;
-        write!(
-            f,
-            "{passed} passed, {explained} not as the formula says, for a reason, {failed} failed, {not_yet} not yet"
-        )
+        let Counts { passed, explained, failed } = self;
+        write!(f, "{passed} passed, {explained} not as the formula says, for a reason, {failed} failed")
     }
 }
 
@@ -205,7 +193,7 @@ fn scenarios() -> Vec<Scenario> {
     all.extend(sharing::scenarios());
     all.extend(queues::scenarios());
     all.extend(bbr3::scenarios());
-    all.extend(missing());
+    all.extend(marking::scenarios());
     // Rows of the first section are numbered alone; those of others have their section before it.
     all.sort_by_key(|scenario| {
         let mut numbers = scenario.row.split('.').map(|number| number.parse::<u32>().unwrap_or(u32::MAX));
@@ -215,22 +203,6 @@ fn scenarios() -> Vec<Scenario> {
         }
     });
     all
-}
-
-/// What needs something that there is not.
-fn missing() -> Vec<Scenario> {
-    let row = |row, name, source, run| Scenario { row, name, source, run };
-    vec![
-        row("19", "DCTCP with step marking", "Alizadeh et al. 2011", |_| {
-            vec![Check::not_yet("window, alpha, queue amplitude", "a queue that marks at a threshold")]
-        }),
-        row("23", "wait in a server, M/M/1", "rho / (1 - rho)", |_| {
-            vec![Check::not_yet("wait in service times", "a server model (resource)")]
-        }),
-        row("2.1", "DCTCP and CUBIC behind CoDel", "ns-3 tcp-validation", |_| {
-            vec![Check::not_yet("goodput, alpha, cwnd", "CoDel")]
-        }),
-    ]
 }
 
 impl TheoryResult {
@@ -245,11 +217,10 @@ impl TheoryReport {
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for (result, check) in self.results.iter().flat_map(|r| r.checks.iter().map(move |c| (r, c))) {
-            *match &check.verdict {
+            *match check.verdict {
                 Verdict::Pass => &mut counts.passed,
                 Verdict::Fail if result.note(check).is_some() => &mut counts.explained,
                 Verdict::Fail => &mut counts.failed,
-                Verdict::NotYet(_) => &mut counts.not_yet,
             } += 1;
         }
         counts
@@ -270,16 +241,16 @@ impl TheoryReport {
             "note",
         ]);
         for (result, check) in self.results.iter().flat_map(|r| r.checks.iter().map(move |c| (r, c))) {
-            let ratio = check.measured.map(|measured| measured / check.expected);
             let mut row: Vec<Value> =
                 [result.row, result.name, result.source, &check.case].map(Value::from).into();
             row.extend(
-                [Some(check.expected), check.measured, ratio]
-                    .map(|x| x.filter(|x| x.is_finite()).map_or(Value::Nothing, |x| Value::from(tidy(x)))),
+                [check.expected, check.measured, check.measured / check.expected]
+                    .map(|x| if x.is_finite() { Value::from(tidy(x)) } else { Value::Nothing }),
             );
-            let tolerance = if check.measured.is_some() { check.tolerance.text() } else { String::new() };
             let explained = if result.note(check).is_some() { ", see note" } else { "" };
-            row.extend([tolerance, check.verdict.text() + explained].map(Value::from));
+            row.extend(
+                [check.tolerance.text(), check.verdict.text().to_owned() + explained].map(Value::from),
+            );
             row.push(result.note(check).map_or(Value::Nothing, Value::from));
             table.push(row);
         }
@@ -311,11 +282,10 @@ impl TheoryReport {
 }
 
 impl Verdict {
-    fn text(&self) -> String {
+    const fn text(self) -> &'static str {
         match self {
-            Verdict::Pass => "PASS".to_owned(),
-            Verdict::Fail => "FAIL".to_owned(),
-            Verdict::NotYet(why) => format!("not yet: needs {why}"),
+            Verdict::Pass => "PASS",
+            Verdict::Fail => "FAIL",
         }
     }
 }
