@@ -1,7 +1,7 @@
 //! All verdicts as one page, so that a paper can cite it.
 
 use crate::kernel::{self, KernelReport, compare};
-use crate::theory::{self, TheoryReport};
+use crate::theory::{self, TheoryReport, Verdict};
 use crate::trace::{TraceReport, compare_all};
 use crate::{ReproduceError, Workers, recordings};
 use std::fmt::Write as _;
@@ -90,9 +90,33 @@ impl Validity {
              that is understood, and names the setting in which the formula holds.\n\n",
             self.theory.counts()
         );
-        page.push_str(&markdown_table(&self.theory.table()));
+        self.failures(&mut page);
+        page.push_str("### Every figure\n\n");
+        let mut table = self.theory.table();
+        // The notes are above.
+        table.columns.pop();
+        table.rows.iter_mut().for_each(|row| drop(row.pop()));
+        page.push_str(&markdown_table(&table));
         page.push_str(NOT_MODELLED);
         page
+    }
+
+    /// What is not as a formula says, in one place: by row and reason.
+    fn failures(&self, page: &mut String) {
+        page.push_str("### What is not as a formula says\n\n");
+        for result in &self.theory.results {
+            let mut told = None;
+            for check in result.checks.iter().filter(|check| check.verdict == Verdict::Fail) {
+                let why = result.note(check).unwrap_or("Not understood.");
+                if told != Some(why) {
+                    let _ = writeln!(page, "- Row {}, {}. {why}", result.row, result.name);
+                    told = Some(why);
+                }
+                let [measured, expected] = [check.measured, check.expected].map(theory::tidy);
+                let _ = writeln!(page, "  - {}: {measured} instead of {expected}", check.case);
+            }
+        }
+        page.push('\n');
     }
 
     fn recordings(&self, page: &mut String) {
@@ -155,9 +179,11 @@ fn markdown_table(table: &Table) -> String {
 
 const NOT_MODELLED: &str = "## What is not modelled
 
-- Segmentation and receive offloads of network cards (TSO, GRO), unless a comparison says so.
-- Interrupt coalescing, and the time that a host's kernel and scheduler take; a host can be given a processing delay.
-- Small-queue limits (TSQ, BQL) between TCP and the interface.
+- Offloads of network cards: TCP sends and acknowledges packet by packet, as a host with TSO and GRO off; sending in large segments can be \
+  switched on for a connection (`offload`).
+- Interrupt coalescing, and the time that a host's kernel and scheduler take: a host acts at once, or after a processing delay that it is \
+  given. Recorded hosts stalled for milliseconds now and then.
+- Small-queue limits (TSQ, BQL) between TCP and the interface: what TCP sends is in the link's queue at once.
 - The memory of socket buffers is counted by rules of thumb, not by the pages of a real kernel.
 - Clocks do not drift.
 ";

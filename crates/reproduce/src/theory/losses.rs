@@ -6,7 +6,7 @@ use super::{Check, Scenario};
 use crate::network::{Path, at, mbps};
 use tidewire_l4_transport::{CcKind, Profile, TcpConfig};
 use tidewire_topology::{LossModel, LossSpec, Match};
-use tidewire_units::{Instant, Probability, Rate, Span};
+use tidewire_units::{Instant, Probability, Purpose, Rate, Span};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let row = |row, name, source, run| Scenario { row, name, source, run };
@@ -85,10 +85,44 @@ fn against_pftk(tcp: &TcpConfig, t0: f64, b: f64, quick: bool) -> Vec<Check> {
                 AtLeast(0.10),
                 got,
             ));
+            if tcp.sack {
+                let got =
+                    goodput_in_rounds(&TcpConfig { tlp: false, frto: false, ..tcp.clone() }, p, end / 2.0, 2);
+                let case =
+                    format!("at most the model when all that follow in a round are lost, {case}: packets/s");
+                checks.push(Check::new(case, expected, AtMost, got));
+            }
         }
         checks
     };
     cases.iter().flat_map(|p| one(*p)).collect()
+}
+
+/// Goodput in packets per second where a lost packet takes with it all that follow in its round trip, as the model has it. Here the
+/// packets of a round trip leave at the same instant.
+fn goodput_in_rounds(tcp: &TcpConfig, p: f64, end: f64, seeds: u64) -> f64 {
+    let one = |seed| {
+        let mut net = Path { seed, ..wide_link(Span::from_ms(100)) }.build(tcp);
+        let flow = net.bulk(tcp.clone(), None, Instant::ZERO);
+        let mut random = net.world.streams().stream(Purpose::Script, "losses");
+        let mut before = 0;
+        while net.world.now() < at(end) {
+            let uniform = random.between(1, 1 << 53) as f64 / (1u64 << 53) as f64;
+            let first = 1 + (libm::log(uniform) / libm::log1p(-p)) as u64;
+            // No window is that large.
+            let model = LossModel::Listed((first..first + 500).collect());
+            net.world.set_loss(net.forward, &LossSpec { model, among: Match::Data });
+            let lost = net.world.port(net.forward).stats().lost;
+            while net.world.port(net.forward).stats().lost == lost && net.world.now() < at(end) {
+                net.run_until(net.world.now() + Span::from_ms(25));
+                if net.world.now() < at(20.0) {
+                    before = net.received(flow);
+                }
+            }
+        }
+        (net.received(flow) - before) as f64 / 1460.0 / (end - 20.0)
+    };
+    (1..=seeds).map(one).sum::<f64>() / seeds as f64
 }
 
 fn pftk_linux(quick: bool) -> Vec<Check> {

@@ -3,7 +3,8 @@
 use super::Tolerance::{AtLeast, AtMost, Relative};
 use super::{Check, Scenario};
 use crate::network::{Network, Path, at, discipline, mbps};
-use tidewire_l4_transport::{CcKind, EcnMode, TcpConfig};
+use tidewire_l4_transport::congestion::{CongestionControl, CustomCc, RateSample};
+use tidewire_l4_transport::{CcKind, EcnMode, Sender, TcpConfig};
 use tidewire_topology::{CeThreshold, DisciplineKind, DisciplineSpec};
 use tidewire_units::{Bytes, Instant, Rate, Span};
 use tidewire_world::FlowId;
@@ -37,6 +38,92 @@ struct Equilibrium {
     amplitude: f64,
 }
 
+/// DCTCP as the model has it: the window is reduced at once, and no fraction of it is lost.
+struct Textbook {
+    window: f64,
+    alpha: f64,
+    slow_start: bool,
+    /// The acknowledgment that is being processed carries ECN-Echo.
+    echo: bool,
+    /// Packets acknowledged, and those of them that were marked, in this window and until its end.
+    acked: u32,
+    marked: u32,
+    end: u32,
+    /// Packets to come that were sent before the last reduction.
+    before_cut: u32,
+}
+
+impl Textbook {
+    const GAIN: f64 = 1.0 / 16.0;
+
+    fn kind() -> CcKind {
+        let begin = || Textbook {
+            window: 10.0,
+            alpha: 1.0,
+            slow_start: true,
+            echo: false,
+            acked: 0,
+            marked: 0,
+            end: 10,
+            before_cut: 0,
+        };
+        CcKind::Custom(CustomCc::new("textbook", move || Box::new(begin())))
+    }
+}
+
+impl CongestionControl for Textbook {
+    fn name(&self) -> &str {
+        "textbook"
+    }
+
+    fn needs_ecn(&self) -> bool {
+        true
+    }
+
+    fn controls_all(&self) -> bool {
+        true
+    }
+
+    fn ssthresh(&mut self, tcp: &mut Sender) -> u32 {
+        tcp.cwnd
+    }
+
+    fn cong_avoid(&mut self, _tcp: &mut Sender, _acked: u32) {}
+
+    fn in_ack_event(&mut self, _tcp: &mut Sender, ece: bool) {
+        self.echo = ece;
+    }
+
+    fn cong_control(&mut self, tcp: &mut Sender, sample: &RateSample) {
+        let acked = sample.acked_sacked;
+        self.acked += acked;
+        self.marked += if self.echo { acked } else { 0 };
+        if self.acked >= self.end {
+            let share = f64::from(self.marked) / f64::from(self.acked);
+            self.alpha += Textbook::GAIN * (share - self.alpha);
+            (self.acked, self.marked, self.end) = (0, 0, tcp.in_flight());
+        }
+        let is_old = self.before_cut > 0;
+        self.before_cut = self.before_cut.saturating_sub(acked);
+        if self.echo && !is_old {
+            self.slow_start = false;
+            self.before_cut = tcp.in_flight();
+            self.window = (self.window * (1.0 - self.alpha / 2.0)).max(2.0);
+        } else {
+            self.window += f64::from(acked) / if self.slow_start { 1.0 } else { self.window };
+        }
+        tcp.cwnd = self.window as u32;
+    }
+
+    fn variable(&self, name: &str) -> Option<f64> {
+        match name {
+            "alpha" => Some(self.alpha),
+            "window" => Some(self.window),
+            _ => None,
+        }
+    }
+}
+
 fn step_marking(quick: bool) -> Vec<Check> {
     let cases = [
         (1000, 20, Equilibrium { window: 28.3, alpha: 0.268, amplitude: 3.8 }),
@@ -48,7 +135,9 @@ fn step_marking(quick: bool) -> Vec<Check> {
         .collect()
 }
 
-fn marked(rate: u64, k: u32, expected: &Equilibrium) -> Vec<Check> {
+/// Largest window, mean alpha and how far the queue swings: it is what of the window does not fit into the path. A window is known in
+/// fractions of packets, if at all, and a queue is not.
+fn swings(rate: u64, k: u32, cc: CcKind) -> (f64, f64, f64) {
     let marking = DisciplineSpec {
         ce_threshold: Some(CeThreshold::Packets(k)),
         ..discipline(DisciplineKind::DropTail)
@@ -56,34 +145,47 @@ fn marked(rate: u64, k: u32, expected: &Equilibrium) -> Vec<Check> {
     let path =
         Path { discipline: Some(marking), ..Path::new(Rate::from_mbps(rate), Span::from_us(100), 10_000) };
     // The model's receiver acknowledges every packet.
-    let tcp = TcpConfig { delayed_ack: false, ..tcp(CcKind::Dctcp, EcnMode::On) };
+    let tcp = TcpConfig { delayed_ack: false, ..tcp(cc, EcnMode::On) };
     let mut net = path.build(&tcp);
     let flow = net.bulk(tcp, None, Instant::ZERO);
     net.run_until(at(0.3));
     let packet = Span::from_secs_f64(12_000.0 / (rate as f64 * 1e6));
-    let (mut alpha, mut window, mut n) = (0.0, 0.0f64, 0u32);
-    let (mut least, mut most) = (usize::MAX, 0);
+    let (mut sum, mut window, mut n) = (0.0, 0.0f64, 0u32);
+    let (mut least, mut most) = (f64::INFINITY, 0.0f64);
+    let state = |net: &Network, what| {
+        ["textbook", "dctcp"].iter().find_map(|cc| net.cc_state(flow, &format!("{cc}.{what}")))
+    };
     while net.world.now() < at(0.4) {
         net.run_until(net.world.now() + packet);
-        let waiting = net.world.discipline(net.forward).map_or(0, |queue| queue.backlog().0);
+        let waiting = || net.world.discipline(net.forward).map_or(0, |queue| queue.backlog().0) as f64;
+        let waiting = state(&net, "window").unwrap_or_else(waiting);
         (least, most) = (least.min(waiting), most.max(waiting));
         window = window.max(net.info(flow).map_or(0.0, |info| f64::from(info.snd_cwnd)));
-        (alpha, n) = (alpha + net.cc_state(flow, "dctcp.alpha").unwrap_or(f64::NAN), n + 1);
+        (sum, n) = (sum + state(&net, "alpha").unwrap_or(f64::NAN), n + 1);
     }
-    let (mean, swing, twice) = (alpha / f64::from(n), (most - least) as f64, two_reductions(expected.window));
-    let case = |what: &str| format!("{rate} Mbit/s, 100 us, K {k}: {what}");
-    vec![
-        Check::new(case("largest window, packets"), expected.window, Relative(0.15), window),
-        Check::new(case("alpha"), expected.alpha, Relative(0.15), mean),
-        Check::new(case("alpha, two reductions each time"), twice, Relative(0.15), mean),
-        Check::new(case("queue's swing, packets"), expected.amplitude, Relative(0.15), swing),
-        Check::new(
-            case("queue's swing, two reductions each time, packets"),
-            twice * expected.window,
-            Relative(0.15),
-            swing,
-        ),
-    ]
+    (window, sum / f64::from(n), most - least)
+}
+
+fn marked(rate: u64, k: u32, expected: &Equilibrium) -> Vec<Check> {
+    let check = |what: &str, expected, got| {
+        Check::new(format!("{rate} Mbit/s, 100 us, K {k}, {what}"), expected, Relative(0.15), got)
+    };
+    let (window, alpha, swing) = swings(rate, k, Textbook::kind());
+    let mut checks = vec![
+        check("reduced at once: largest window, packets", expected.window, window),
+        check("reduced at once: alpha", expected.alpha, alpha),
+        check("reduced at once: queue's swing, packets", expected.amplitude, swing),
+    ];
+    let (window, alpha, swing) = swings(rate, k, CcKind::Dctcp);
+    let twice = two_reductions(expected.window);
+    checks.extend([
+        check("linux: largest window, packets", expected.window, window),
+        check("linux: alpha", expected.alpha, alpha),
+        check("linux, two reductions each time: alpha", twice, alpha),
+        check("linux: queue's swing, packets", expected.amplitude, swing),
+        check("linux, two reductions each time: queue's swing, packets", twice * expected.window, swing),
+    ]);
+    checks
 }
 
 /// 50 Mbit/s behind CoDel with 5 and 100 ms, which marks what has waited longer than 1 ms when the sender asks for it.

@@ -185,6 +185,11 @@ pub fn run_all<'a>(quick: bool, workers: impl Into<Workers<'a>>, only: Option<&s
     TheoryReport { results }
 }
 
+/// Row and name of every scenario, in the order of the table.
+pub fn rows() -> Vec<(&'static str, &'static str)> {
+    scenarios().iter().map(|scenario| (scenario.row, scenario.name)).collect()
+}
+
 fn scenarios() -> Vec<Scenario> {
     let mut all = windows::scenarios();
     all.extend(losses::scenarios());
@@ -291,6 +296,6 @@ impl Verdict {
 }
 
 /// Four significant digits.
-fn tidy(x: f64) -> f64 {
+pub(crate) fn tidy(x: f64) -> f64 {
     format!("{x:.3e}").parse().unwrap_or(x)
 }

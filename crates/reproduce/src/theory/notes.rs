@@ -6,7 +6,7 @@ pub(super) fn of(row: &str, case: &str) -> Option<&'static str> {
     known.map(|(_, _, note)| *note)
 }
 
-const NOTES: [(&str, &str, &str); 20] = [
+const NOTES: [(&str, &str, &str); 18] = [
     ("1", "p 0.01:", RECOVERY),
     ("2", "p 0.01:", RECOVERY),
     ("5", "p 0.", NO_TIMEOUTS),
@@ -17,10 +17,8 @@ const NOTES: [(&str, &str, &str); 20] = [
     ("15", "mean queue", OTHER_PATHS),
     ("16", "cubic, p 0.01, delayed", DELAYED),
     ("17", "no loss: goodput, % of the link", PACING_MARGIN),
-    ("19", "1000 Mbit/s, 100 us, K 20: alpha", TWO_REDUCTIONS),
-    ("19", "1000 Mbit/s, 100 us, K 20: queue's swing, packets", TWO_REDUCTIONS),
-    ("19", "10000 Mbit/s, 100 us, K 65: alpha", TWO_REDUCTIONS),
-    ("19", "10000 Mbit/s, 100 us, K 65: queue's swing, packets", TWO_REDUCTIONS),
+    ("19", "1000 Mbit/s, 100 us, K 20, linux", TWO_REDUCTIONS),
+    ("19", "10000 Mbit/s, 100 us, K 65, linux", TWO_REDUCTIONS),
     ("2.1", "largest alpha", OTHER_ALPHA),
     ("2.2", "largest alpha", OTHER_ALPHA),
     ("2.3", "first peak", SLOW_START),
@@ -32,9 +30,9 @@ const NOTES: [(&str, &str, &str); 20] = [
 const RECOVERY: &str = "The formula is for small p: it has neither whole round trips nor recovery, which costs one without growth, here one in ten. \
                         With both counted the same cycle is met: next case.";
 
-const NO_TIMEOUTS: &str = "The model's sender has no SACK and waits for timeouts of 1 s where SACK and RACK repair within a round trip, \
-                           and where one packet of a round is lost it takes all that follow as lost, while here losses are \
-                           independent. It is a lower bound, which is met: next case.";
+const NO_TIMEOUTS: &str = "The model has one lost packet of a round take all that follow with it, which makes timeouts of 1 s frequent, and no \
+                           round trip for the repair. With independent losses it is a lower bound, with losses as it has them an upper \
+                           one: next cases. Where timeouts are short it is met (row 4).";
 
 const WHOLE_PACKETS: &str = "Linux computes the cubic in whole packets: where less than one is missing, which is up to 1.4 s before K, it \
                              counts as having returned, so that a larger window repeats itself. From p 1e-4 on this does not matter. \
@@ -64,7 +62,7 @@ const WHOLE_SEGMENTS: &str = "Linux counts whole segments, relative to the short
 const RENO_REGION: &str = "The bound is for few losses. Here the windows are small, and CUBIC is in the region where it follows Reno, which \
                            has 4 to 16. At 200 Mbit/s: the case before.";
 
-const TWO_REDUCTIONS: &str = "The formula's sender reduces its window at once. Linux spreads the reduction over a round trip (PRR) and sends the \
+const TWO_REDUCTIONS: &str = "The formula's sender reduces its window at once, and so it holds: the cases before. Linux spreads the reduction over a round trip (PRR) and sends the \
                               first packet less after half of it; until then everything is marked, which begins a second reduction. \
                               With that counted: next case.";
 
