@@ -34,7 +34,7 @@ pub struct ReproduceArgs {
     /// Everything; writes all verdicts as one page
     #[arg(long)]
     pub all: bool,
-    /// The recording: a CSV file for kernel, a folder of packet traces for traces, a folder with both for --all
+    /// The recording: a CSV file or a folder of them for kernel, a folder of packet traces for traces, a folder with both for --all
     #[arg(long, value_name = "PATH")]
     pub reference: Option<PathBuf>,
     /// Write the comparison as CSV

@@ -44,7 +44,7 @@ impl fmt::Display for ReproduceError {
             }
             ReproduceError::NoRecordings(path) => write!(
                 f,
-                "{}: neither goodput.csv, fairness.csv, udp.csv nor a folder traces here",
+                "{}: neither goodput.csv, fairness.csv nor udp.csv here, nor a folder traces for --all",
                 path.display()
             ),
             ReproduceError::Empty(path) => write!(f, "{}: no packet traces (*.csv) here", path.display()),

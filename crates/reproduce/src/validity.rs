@@ -43,26 +43,18 @@ pub fn all(
     workers: Workers<'_>,
     out: &mut dyn Write,
 ) -> Result<Validity, ReproduceError> {
+    let references = kernel::texts(options.reference.as_deref())?;
+    let folder = options.reference.as_ref().map(|folder| folder.join("traces"));
+    let files = match folder {
+        None => recordings::traces(),
+        Some(folder) if folder.is_dir() => crate::read_folder(&folder)?,
+        Some(_) => Vec::new(),
+    };
+    if references.is_empty() && files.is_empty() {
+        return Err(ReproduceError::NoRecordings(options.reference.clone().unwrap_or_default()));
+    }
     writeln!(out, "theory")?;
     let theory = theory::run_all(options.quick, workers, None);
-    let (mut references, mut files) = (Vec::new(), Vec::new());
-    match &options.reference {
-        None => (references, files) = (kernel::texts(None)?, recordings::traces()),
-        Some(folder) => {
-            for name in ["goodput", "fairness", "udp"] {
-                let file = folder.join(name).with_extension("csv");
-                if file.is_file() {
-                    references.extend(kernel::texts(Some(&file))?);
-                }
-            }
-            if folder.join("traces").is_dir() {
-                files = crate::read_folder(&folder.join("traces"))?;
-            }
-            if references.is_empty() && files.is_empty() {
-                return Err(ReproduceError::NoRecordings(folder.clone()));
-            }
-        }
-    }
     let mut kernel = Vec::new();
     for (name, recording) in references {
         writeln!(out, "{name}")?;

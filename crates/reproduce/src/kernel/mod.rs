@@ -19,7 +19,8 @@ use tidewire_metrics::{Align, Summary, Table, TextTable, Value, csv_text};
 /// What `reproduce kernel` is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct KernelOptions {
-    /// A recording: `goodput.csv`, `fairness.csv`, `udp.csv`, or of the same columns; none for those that come with the program.
+    /// A recording: `goodput.csv`, `fairness.csv`, `udp.csv`, or of the same columns; a folder with files of these names; none for those that
+    /// come with the program.
     pub reference: Option<PathBuf>,
     /// Where the comparison goes, as CSV.
     pub csv: Option<PathBuf>,
@@ -65,6 +66,9 @@ pub fn kernel(
 ) -> Result<Vec<KernelReport>, ReproduceError> {
     let mut reports = Vec::new();
     let texts = texts(options.reference.as_deref())?;
+    if texts.is_empty() {
+        return Err(ReproduceError::NoRecordings(options.reference.clone().unwrap_or_default()));
+    }
     for (name, recording) in &texts {
         if texts.len() > 1 {
             writeln!(out, "{name}")?;
@@ -82,11 +86,16 @@ pub fn kernel(
     Ok(reports)
 }
 
-/// Recordings by name: the file that is named, or those that come with the program.
+/// Recordings by name: the file that is named, those in the folder that is named, or those that come with the program.
 pub(crate) fn texts(path: Option<&Path>) -> Result<Vec<(String, Recording)>, ReproduceError> {
     let Some(path) = path else {
         return KERNEL.iter().map(|(name, text)| Ok(((*name).to_owned(), Reference::parse(text)?))).collect();
     };
+    if path.is_dir() {
+        let files = KERNEL.map(|(name, _)| path.join(name).with_extension("csv"));
+        let found = files.iter().filter(|file| file.is_file()).map(|file| texts(Some(file)));
+        return Ok(found.collect::<Result<Vec<_>, _>>()?.concat());
+    }
     let name = path.file_stem().unwrap_or_default().display().to_string();
     let recording = Reference::parse(&crate::read_text(path)?);
     Ok(vec![(name, recording.map_err(|error| ReproduceError::In(path.into(), error.into()))?)])
