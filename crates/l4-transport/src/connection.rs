@@ -1,17 +1,17 @@
 //! A TCP connection as the hosts see it: construction, the application's calls, and what can be read off it.
 
-use crate::clock::{Us, instant, span};
+use crate::clock::{Us, instant};
 use crate::congestion::Controller;
 use crate::output::todo;
 use crate::output::{Output, Source};
 use crate::receiver::Receiver;
 use crate::rtx::RtxQueue;
 use crate::sendbuf::SendBuf;
-use crate::sender::{INFINITE_SSTHRESH, Sender};
+use crate::sender::Sender;
 use crate::timers::Timers;
 use crate::{Event, State, TcpConfig, TcpError};
 use std::sync::Arc;
-use tidewire_units::{Instant, Span};
+use tidewire_units::Instant;
 use tidewire_wire::{Ecn, Endpoint, Payload, Seq, TcpSegment};
 
 /// What a buffer of the write queue costs besides its data.
@@ -508,77 +508,6 @@ impl Connection {
     /// CLOSED and nothing left to send: the connection may be forgotten.
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed && !self.out.wants(todo::RESET)
-    }
-
-    /// Bytes of the stream transmitted at least once, SYN and FIN excluded.
-    #[inline]
-    pub fn bytes_sent_once(&self) -> u64 {
-        self.tx.bytes_sent - self.tx.bytes_retrans
-    }
-
-    /// Bytes of the stream received in order.
-    #[inline]
-    pub fn bytes_received_in_order(&self) -> u64 {
-        self.rx.bytes_received
-    }
-
-    /// Bytes of the stream that the peer has acknowledged.
-    #[inline]
-    pub fn bytes_acked(&self) -> u64 {
-        self.tx.bytes_acked
-    }
-
-    /// Bytes queued and not yet sent; `u64::MAX` from an endless source.
-    pub fn unsent(&self) -> u64 {
-        self.buf.unsent()
-    }
-
-    /// Bytes sent and not yet acknowledged.
-    pub fn unacked(&self) -> u64 {
-        self.buf.unacked()
-    }
-
-    /// Sequence space written and not yet acknowledged: bytes, and the FIN once it is queued.
-    pub fn outstanding(&self) -> u64 {
-        let fin = self.flags.fin_queued && !self.flags.fin_acked;
-        self.buf.unsent().saturating_add(self.buf.unacked()).saturating_add(u64::from(fin))
-    }
-
-    /// Congestion window in bytes.
-    pub fn cwnd_bytes(&self) -> u64 {
-        u64::from(self.tx.cwnd) * u64::from(self.tx.mss)
-    }
-
-    /// Slow-start threshold in bytes; `None` while it is infinite.
-    pub fn ssthresh_bytes(&self) -> Option<u64> {
-        let finite = self.tx.ssthresh < INFINITE_SSTHRESH;
-        finite.then(|| u64::from(self.tx.ssthresh) * u64::from(self.tx.mss))
-    }
-
-    /// Smoothed round-trip time; zero before the first sample.
-    pub fn srtt(&self) -> Span {
-        span(u64::from(self.tx.srtt_us()))
-    }
-
-    /// Bytes in flight, counted in full segments.
-    pub fn inflight_bytes(&self) -> u64 {
-        u64::from(self.tx.in_flight()) * u64::from(self.tx.mss)
-    }
-
-    /// Latest delivery rate in bytes per second.
-    pub fn delivery_rate(&self) -> u64 {
-        self.tx.delivery_rate()
-    }
-
-    /// Pacing rate in bytes per second; `None` when nothing is paced.
-    pub fn pacing_rate(&self) -> Option<u64> {
-        (self.is_paced() && self.tx.pacing_rate != u64::MAX).then_some(self.tx.pacing_rate)
-    }
-
-    /// A variable of the congestion control by its full name, such as `cubic.w_max`.
-    pub fn cc_state(&self, name: &str) -> Option<f64> {
-        let (cc, variable) = name.split_once('.')?;
-        if cc == self.cc.name() { self.cc.variable(variable) } else { None }
     }
 
     /// When [`Connection::handle_timeout`] wants to be called; [`Instant::MAX`] for never.

@@ -8,7 +8,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `connection.rs` | [`Connection`]: construction, the application's calls, getters |
+//! | `connection.rs` | [`Connection`]: construction, the application's calls, timeouts |
 //! | `state.rs` | the states of RFC 9293 and [`TRANSITIONS`], the table between them |
 //! | `handshake.rs` | SYN, SYN-ACK, options, the first measurement |
 //! | `input.rs` | the checks on a segment, in order; resets, TIME_WAIT, ICMP |
@@ -21,7 +21,7 @@
 //! | `rtt.rs`, `rate.rs`, `minmax.rs` | RTO estimator, delivery-rate samples, windowed filters |
 //! | `timers.rs`, `probes.rs`, `clock.rs` | timers; window and keepalive probes; microseconds and timer slack |
 //! | `folded.rs` | [`Folded`]: a connection at rest in a few hundred bytes |
-//! | `config.rs`, `info.rs`, `error.rs` | [`TcpConfig`], [`TcpInfo`], [`TcpError`] |
+//! | `config.rs`, `info.rs`, `error.rs` | [`TcpConfig`], what can be read off a connection ([`TcpInfo`]), [`TcpError`] |
 //! | `congestion/` | [`congestion::CongestionControl`] and one file per algorithm |
 //! | `reset.rs`, `udp.rs` | resets for stray segments; [`UdpSocket`] |
 //!

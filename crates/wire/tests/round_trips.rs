@@ -161,6 +161,9 @@ proptest! {
             _ if bit.index(bytes.len() * 8) / 8 >= packet.net.wire_len() + if link == LinkLayer::RawIp { 0 } else { 14 } => {
                 prop_assert_eq!(parsed, Ok(packet), "padding means nothing");
             }
+            _ if bpdu_does_without(&packet, bit.index(bytes.len() * 8) / 8) => {
+                prop_assert!(parsed.is_err() || parsed == Ok(packet));
+            }
             // One bit away from a checksum of zero, a UDP datagram looks as if it had none.
             _ if lost_its_checksum(&packet, &bytes, link) => prop_assert_eq!(parsed, Ok(packet)),
             _ => prop_assert_ne!(parsed, Ok(packet)),
@@ -188,6 +191,11 @@ proptest! {
         flip(&mut bytes, bit);
         prop_assert_eq!(Transport::parse(&header, Protocol::TCP, &bytes), Err(Malformed::Checksum));
     }
+}
+
+/// Bytes of a frame that a bridge passes over (IEEE 802.1D-2004 section 9.3.4): length, and the version of what is not rapid.
+fn bpdu_does_without(packet: &Packet, byte: usize) -> bool {
+    matches!(packet.net, Net::Bpdu(_)) && matches!(byte, 12 | 13 | 19 | 52)
 }
 
 fn lost_its_checksum(packet: &Packet, bytes: &[u8], link: LinkLayer) -> bool {

@@ -83,7 +83,19 @@ const ALL: &[Fields] = &[
             f("cpu_utilization", "0 to 1", "share of its cores that host:work() kept busy"),
         ],
     },
-    Fields { of: "switch", doc: "A switch.", all: &[f("name", "text", "its name")] },
+    Fields {
+        of: "switch",
+        doc: "A switch.",
+        all: &[
+            f("name", "text", "its name"),
+            f(
+                "floods",
+                "frames",
+                "sent out of every port, because their address was not learned or is that of many",
+            ),
+            f("forwarded", "frames", "sent out of the one port where their address was learned"),
+        ],
+    },
     Fields {
         of: "link",
         doc: "A link.",
