@@ -263,6 +263,14 @@ impl Connection {
         self.out.source.get_or_insert_with(|| Box::new(Source { sent: 0, pushed: 0, max_window }));
     }
 
+    /// The source of synthetic bytes dries up: what it has not yet sent is not sent.
+    pub fn withdraw(&mut self, now: Instant) {
+        self.set_now(now);
+        if !self.flags.fin_queued {
+            self.buf.withdraw();
+        }
+    }
+
     /// Data is about to be queued: the application may have been the limit, and the window may be stale.
     fn before_queueing(&mut self) {
         if self.state.is_synchronized() {
@@ -336,7 +344,7 @@ impl Connection {
         self.flags.read_shut = true;
     }
 
-    /// No more data will be sent; a FIN follows what is queued.
+    /// No more data will be sent; a FIN follows what is queued. An endless source ends.
     pub fn shutdown_send(&mut self, now: Instant) {
         self.set_now(now);
         if self.flags.fin_queued || !self.state.can_send() {
@@ -345,6 +353,9 @@ impl Connection {
         if self.state == State::SynSent {
             self.finish(Some(TcpError::Reset));
             return;
+        }
+        if self.buf.unsent() == u64::MAX {
+            self.buf.withdraw();
         }
         self.flags.fin_queued = true;
         self.transition(Event::Close);

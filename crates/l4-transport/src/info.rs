@@ -249,6 +249,11 @@ impl Connection {
         (self.is_paced() && self.tx.pacing_rate != u64::MAX).then_some(self.tx.pacing_rate)
     }
 
+    /// The name of the congestion control.
+    pub fn cc_name(&self) -> &str {
+        self.cc.name()
+    }
+
     /// A variable of the congestion control by its full name, such as `cubic.w_max`.
     pub fn cc_state(&self, name: &str) -> Option<f64> {
         let (cc, variable) = name.split_once('.')?;

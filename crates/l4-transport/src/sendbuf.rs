@@ -83,6 +83,11 @@ impl SendBuf {
         self.unsent = bytes.map_or(u64::MAX, |more| self.unsent.saturating_add(more));
     }
 
+    /// Forgets the synthetic zeros at the end that have not been sent.
+    pub fn withdraw(&mut self) {
+        self.unsent = self.queued.saturating_sub(self.unacked);
+    }
+
     /// `len` bytes have been sent for the first time.
     #[inline]
     pub fn sent(&mut self, len: u32) {
@@ -242,6 +247,20 @@ mod tests {
         buf.acked(600);
         assert_eq!((buf.unsent(), buf.unacked(), buf.queued()), (u64::MAX, 400, 0));
         assert_eq!(buf.read(0, 400), Payload::Zeros(400));
+    }
+
+    #[test]
+    fn what_a_source_has_not_sent_can_be_withdrawn() {
+        let mut buf = SendBuf::new();
+        buf.push(Payload::from(vec![1; 10]));
+        buf.supply(None);
+        buf.sent(4);
+        buf.withdraw();
+        assert_eq!((buf.unsent(), buf.unacked()), (6, 4));
+        buf.supply(Some(100));
+        buf.sent(26);
+        buf.withdraw();
+        assert_eq!((buf.unsent(), buf.unacked()), (0, 30));
     }
 
     #[test]

@@ -38,6 +38,9 @@ impl Process for Bulk {
                 }
             }
             (Some(socket), _) => {
+                if now >= self.stop {
+                    sockets.withdraw(socket);
+                }
                 sockets.close(socket);
                 Wait::Done
             }

@@ -13,6 +13,7 @@
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
 //! | `sockets.rs` | [`Sockets`]: ports, timers, who waits for what |
 //! | `tcp.rs` | TCP sockets: connections, listeners, accept queues |
+//! | `settings.rs` | [`TcpSetting`]: what can be changed on a TCP socket |
 //! | `resting.rs` | connections at rest, folded |
 //! | `datagram.rs` | UDP and ICMP echo sockets |
 //! | `switch.rs` | [`Switch`] |
@@ -23,6 +24,7 @@ mod datagram;
 mod ip_node;
 mod outbox;
 mod resting;
+mod settings;
 mod sockets;
 mod stack;
 mod switch;
@@ -32,6 +34,7 @@ mod ways;
 pub use datagram::{EchoEvent, EchoOutcome};
 pub use ip_node::IpNode;
 pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress};
+pub use settings::TcpSetting;
 pub use sockets::{Seen, SocketView, Sockets};
 pub use stack::{Ecmp, Iface, IpStack, NodeStats, ping_flow};
 pub use switch::Switch;

@@ -208,18 +208,21 @@ impl Sockets {
         stack: &mut IpStack,
         cx: &mut Context<'_>,
     ) -> Result<usize, Refusal> {
-        let tcp = self.tcp_mut(id.0).ok_or(Refusal::Closed)?;
-        if let Some(error) = tcp.conn.error() {
-            return Err(refusal(error));
-        }
-        if !tcp.conn.state().can_send() {
-            return Err(Refusal::Closed);
-        }
-        let accepted = tcp.conn.send(cx.now, payload);
+        let accepted = self.writable(id)?.conn.send(cx.now, payload);
         if accepted > 0 {
             self.drive(id.0, stack, cx);
         }
         Ok(accepted)
+    }
+
+    /// A connection that can be written to.
+    pub(crate) fn writable(&mut self, id: SocketId) -> Result<&mut TcpSock, Refusal> {
+        let tcp = self.tcp_mut(id.0).ok_or(Refusal::Closed)?;
+        match tcp.conn.error() {
+            Some(error) => Err(refusal(error)),
+            None if !tcp.conn.state().can_send() => Err(Refusal::Closed),
+            None => Ok(tcp),
+        }
     }
 
     /// Takes up to `max` bytes that have arrived in order; `None` when there is nothing now, `Err(Closed)` at the end of the stream.
@@ -248,6 +251,13 @@ impl Sockets {
         if let Some(tcp) = self.tcp_mut(id.0) {
             tcp.conn.supply(cx.now, bytes);
             self.drive(id.0, stack, cx);
+        }
+    }
+
+    /// The source of synthetic bytes dries up: what has not been sent is not sent.
+    pub fn withdraw(&mut self, id: SocketId, now: Instant) {
+        if let Some(tcp) = self.tcp_mut(id.0) {
+            tcp.conn.withdraw(now);
         }
     }
 

@@ -118,7 +118,7 @@ pub fn inspect(
     let over = run.sim.ending.borrow().is_none() && run.sim.sched.borrow().is_over();
     if over
         && experiment.duration.is_none()
-        && let Some(place) = &*run.sim.endless.borrow()
+        && let Some((_, place)) = run.sim.endless.borrow().first()
     {
         return Err(run.endless(place.clone()));
     }
@@ -311,8 +311,9 @@ impl Run {
     /// Lets time pass until the run is over.
     fn go_on(&self, until: Option<Span>, request: &RunRequest) -> Result<Ended, ScriptError> {
         let (lua, sim) = (self.state.lua(), &self.sim);
-        let limit = Limit {
-            until: until.map_or(Instant::MAX, |until| Instant::ZERO + until),
+        let end = until.map_or(Instant::MAX, |until| Instant::ZERO + until);
+        let mut limit = Limit {
+            until: end,
             events: request.max_events.unwrap_or(u64::MAX),
             stop: Arc::clone(&request.stop),
             halt: Arc::clone(&sim.halt),
@@ -325,20 +326,31 @@ impl Run {
             if let Some(Ending::Stopped(_)) = *sim.ending.borrow() {
                 return Ok(Ended::Stopped);
             }
-            if limit.until == Instant::MAX
+            if end == Instant::MAX
                 && sim.sched.borrow().is_over()
-                && let Some(place) = &*sim.endless.borrow()
+                && let Some((_, place)) = sim.endless.borrow().first()
             {
                 return Err(self.endless(place.clone()));
             }
             let pause = sim.world.borrow_mut().run(&limit);
             let failure = sim.cc_failure.borrow_mut().take();
             self.outcome(failure.map_or(Ok(()), Err))?;
+            let main_waits = sim.sched.borrow().main_is_alive();
+            // Keepalive keeps no run alive; but it may be all that a program waits for.
+            let patience = if pause == Pause::Idle && main_waits { sched::patience(sim) } else { None };
+            if let Some(patience) = patience {
+                limit.until = sim.world.borrow().now() + patience;
+                continue;
+            }
+            if limit.until != end && pause == Pause::TimeUp {
+                return Err(self.deadlock());
+            }
+            limit.until = end;
             match pause {
                 Pause::Process(id, _) => self.outcome(sched::resume(sim, id))?,
                 Pause::Control(token) => self.outcome(sched::control(lua, sim, token))?,
                 Pause::TimeUp => return Ok(Ended::Duration),
-                Pause::Idle if sim.sched.borrow().main_is_alive() => return Err(self.deadlock()),
+                Pause::Idle if main_waits => return Err(self.deadlock()),
                 Pause::Idle => return Ok(Ended::Finished),
                 Pause::Stopped => return Ok(Ended::Cut),
                 Pause::EventLimit => return Err(self.event_limit(limit.events)),

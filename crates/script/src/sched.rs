@@ -20,6 +20,10 @@ pub(crate) trait Op {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>>;
     /// What the process waits in, for the report of a deadlock: `recv()`, and details.
     fn describe(&self, sim: &Sim) -> (String, String);
+    /// For how long something that keeps no run alive by itself may still end the wait.
+    fn patience(&self, _sim: &Sim) -> Option<Span> {
+        None
+    }
 }
 
 /// How a process ended, for those who join it.
@@ -387,6 +391,13 @@ pub(crate) fn waiting(sim: &Sim) -> Vec<[String; 4]> {
         rows.push([name, what, place, details]);
     }
     rows
+}
+
+/// For how long a wait of the main program, or of one that it may depend on, may still be ended by a timer in the background.
+pub(crate) fn patience(sim: &Sim) -> Option<Span> {
+    let sched = sim.sched.borrow();
+    let ops = sched.processes.values().filter_map(|process| process.op.as_ref());
+    ops.filter_map(|op| op.patience(sim)).max()
 }
 
 /// Where the main program waits.

@@ -76,8 +76,8 @@ pub(crate) struct Sim {
     pub overrides: RefCell<Vec<(String, Vec<tidewire_metrics::Value>)>>,
     /// The last operation that gave nil and a reason: what, why, where.
     pub refused: RefCell<Option<(String, String, Option<Place>)>>,
-    /// Where the first flow without an end was started.
-    pub endless: RefCell<Option<Option<Place>>>,
+    /// Flows without an end, and where they were started.
+    pub endless: RefCell<Vec<(tidewire_world::FlowId, Option<Place>)>>,
     /// Makes the files of captures.
     pub open_capture: RefCell<Box<crate::OpenCapture>>,
     /// Random delay of the start of native applications.
@@ -149,7 +149,7 @@ impl Sim {
             host_tcp: RefCell::default(),
             overrides: RefCell::default(),
             refused: RefCell::new(None),
-            endless: RefCell::new(None),
+            endless: RefCell::default(),
             open_capture: RefCell::new(Box::new(|_| Ok(Box::new(std::io::sink())))),
             jitter: Cell::new(Span::ZERO),
             flow_names: RefCell::default(),

@@ -102,6 +102,14 @@ pub(crate) fn convert(
         Kind::Number => Val::Number(number(value).filter(|x| !x.is_nan()).ok_or_else(wrong)?),
         Kind::Text => Val::Text(text(value).ok_or_else(wrong)?),
         Kind::Time => Val::Span(time(value, name, context)?),
+        Kind::Patience(..) if value.is_boolean() => Val::Bool(value.as_boolean() == Some(true)),
+        Kind::Duration(low, high) | Kind::Patience(low, high) => {
+            let span = time(value, name, context)?;
+            if !(Span::from_us(low)..=Span::from_us(high)).contains(&span) {
+                return Err(wrong());
+            }
+            Val::Span(span)
+        }
         Kind::Rate => Val::Rate(rate(value, name, context)?),
         Kind::Size => Val::Size(size(value, name, context)?),
         Kind::Probability => Val::Probability(probability(value, name, context)?),

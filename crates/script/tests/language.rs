@@ -421,6 +421,23 @@ fn addresses_of_many_answer_no_ping_and_the_unspecified_one_is_this_host() {
 }
 
 #[test]
+fn a_transfer_that_is_stopped_sends_no_more() {
+    for size in ["", ", size = '1GB'"] {
+        let code = format!(
+            "local a, b = net:host 'a', net:host 'b'
+             net:link(a, b, {{ rate = '10Mbps', delay = '10ms' }})
+             local f = a:bulk {{ to = b{size} }}
+             sleep '2s' f:stop() sleep '1s'
+             local sent = f.info and f.info.bytes_sent
+             print(f.state)
+             local g = a:bulk {{ to = b, stop = now() + 2 {size} }}
+             g:wait() print(g.state, now() < 5.5)"
+        );
+        assert_eq!(printed(&code), ["ended", "ended\ttrue"], "and the run ends");
+    }
+}
+
+#[test]
 fn a_flow_that_is_stopped_before_it_starts_has_ended_and_sends_nothing() {
     let (printed, _) = with_warnings(
         "local f = a:cbr { to = b, rate = '1Mbps', start = '2s' }\nprint(f.state) f:stop() print(f.state)\n\

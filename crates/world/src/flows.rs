@@ -313,6 +313,7 @@ impl World {
         let (src, socket) = (flow.spec.src, flow.socket);
         self.end_process(process);
         if let Some(socket) = socket {
+            self.on_host(src, |_, sockets, cx| sockets.withdraw(socket, cx.now));
             self.close(src, socket);
         }
     }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tidewire_l4_transport::{Datagram, TcpConfig};
 use tidewire_l7_application::SocketApi;
-use tidewire_node::{Context, EchoEvent, IpStack, SocketView, Sockets};
+use tidewire_node::{Context, EchoEvent, IpStack, SocketView, Sockets, TcpSetting};
 use tidewire_units::{NodeId, Refusal, SocketId, Stream};
 use tidewire_wire::{Endpoint, Payload};
 
@@ -52,6 +52,24 @@ impl World {
     /// Puts bytes into a connection's send buffer; says how many fitted.
     pub fn send(&mut self, node: NodeId, socket: SocketId, payload: Payload) -> Result<usize, Refusal> {
         self.on_host(node, |stack, sockets, cx| sockets.send(socket, payload, stack, cx))
+    }
+
+    /// As [`World::send`]; a last segment that is not full waits for what follows.
+    pub fn send_more(&mut self, node: NodeId, socket: SocketId, payload: Payload) -> Result<usize, Refusal> {
+        self.on_host(node, |stack, sockets, cx| sockets.send_more(socket, payload, stack, cx))
+    }
+
+    /// Changes settings of a TCP socket.
+    ///
+    /// # Errors
+    /// It is closed, or has no such setting in its state.
+    pub fn set_option(&mut self, node: NodeId, socket: SocketId, setting: TcpSetting) -> Result<(), Refusal> {
+        self.on_host(node, |stack, sockets, cx| sockets.set_option(socket, setting, stack, cx))
+    }
+
+    /// The settings of a TCP socket that is not connected.
+    pub fn unconnected_config(&self, node: NodeId, socket: SocketId) -> Option<Arc<TcpConfig>> {
+        self.sockets(node)?.unconnected_config(socket)
     }
 
     /// Takes bytes that have arrived in order; `None` when there are none now, `Err(Closed)` at the end of the stream.
@@ -152,7 +170,7 @@ impl World {
     }
 
     /// Acts on a host's sockets and settles what that set in motion.
-    fn on_host<T>(
+    pub(crate) fn on_host<T>(
         &mut self,
         node: NodeId,
         act: impl FnOnce(&mut IpStack, &mut Sockets, &mut Context<'_>) -> T,
@@ -205,6 +223,10 @@ impl SocketApi for NativeSockets<'_> {
 
     fn supply(&mut self, socket: SocketId, bytes: Option<u64>) {
         self.on(|stack, sockets, cx| sockets.supply(socket, bytes, stack, cx));
+    }
+
+    fn withdraw(&mut self, socket: SocketId) {
+        self.on(|_, sockets, cx| sockets.withdraw(socket, cx.now));
     }
 
     fn send_datagram(&mut self, socket: SocketId, payload: Payload) -> Result<(), Refusal> {

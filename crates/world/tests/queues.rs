@@ -126,7 +126,7 @@ fn codel_and_pie_hold_a_transfers_delay_near_their_targets_without_losing_goodpu
             direction.discipline = kind.map(|kind| Box::new(discipline(kind)));
         });
         let flow = bulk(&mut world, (a, b));
-        run(&mut world);
+        run_busy(&mut world);
         (
             waits(&world, flow, 21.2),
             world.flow(flow).received as f64 * 8.0 / 10e6,
@@ -134,7 +134,7 @@ fn codel_and_pie_hold_a_transfers_delay_near_their_targets_without_losing_goodpu
         )
     };
     let (bloated, most, _) = of(None);
-    assert!(bloated > 300.0 && most > 9.0, "{bloated} ms, {most} Mbit/s");
+    assert!(bloated > 300.0 && most > 8.5, "{bloated} ms, {most} Mbit/s");
     for (kind, least, longest) in [
         (DisciplineKind::Codel, 1.0, 15.0),
         (DisciplineKind::FqCodel, 1.0, 15.0),

@@ -74,9 +74,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::FLOW_STOP, |_, sim, call| {
         let this = this(&call)?;
         sim.world()?.stop_flow(this.id, this.process);
-        if !this.finite {
-            *sim.endless.borrow_mut() = None;
-        }
+        sim.endless.borrow_mut().retain(|(flow, _)| *flow != this.id);
         Ok(())
     })?;
     registry.add(&spec::FLOW_WATCH, |_, sim, call| {
@@ -175,9 +173,9 @@ fn declare(world: &mut World, spec: FlowSpec, port: Option<u16>) -> Result<FlowI
 }
 
 /// Remembers where a flow without an end was started.
-fn note_endless(lua: &Lua, sim: &Shared, finite: bool) {
-    if !finite && sim.endless.borrow().is_none() {
-        *sim.endless.borrow_mut() = Some(crate::sim::here(lua));
+fn note_endless(lua: &Lua, sim: &Shared, flow: FlowId, finite: bool) {
+    if !finite {
+        sim.endless.borrow_mut().push((flow, here(lua)));
     }
 }
 
@@ -203,7 +201,7 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
         let process = world.start_flow(id, Box::new(Bulk::new(to, size.map(|size| size.0), start, stop)));
         let finite = size.is_some() || stop < Instant::MAX;
         drop(world);
-        note_endless(lua, sim, finite);
+        note_endless(lua, sim, id, finite);
         flows.push(FlowHandle { id, process, start, stop, finite });
     }
     if streams == 1 {
@@ -282,7 +280,7 @@ fn datagrams(
     let process = world.start_flow(id, make(pattern));
     let finite = count.is_some() || stop < Instant::MAX;
     drop(world);
-    note_endless(lua, sim, finite);
+    note_endless(lua, sim, id, finite);
     lua.create_userdata(FlowHandle { id, process, start, stop, finite })?.into_lua_multi(lua)
 }
 

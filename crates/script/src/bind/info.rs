@@ -11,6 +11,7 @@ pub(super) fn info(lua: &Lua, conn: &Connection, now: Instant) -> mlua::Result<T
     let table = lua.create_table_with_capacity(0, 64)?;
     table.raw_set("state", info.state.name())?;
     table.raw_set("ca_state", info.ca_state.name())?;
+    table.raw_set("cc", conn.cc_name())?;
     table.raw_set("cwnd_bytes", conn.cwnd_bytes())?;
     table.raw_set("cwnd_packets", info.snd_cwnd)?;
     table.raw_set("ssthresh_bytes", conn.ssthresh_bytes())?;

@@ -10,6 +10,7 @@
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
 //! | `ping.rs` | `host:ping`, `host:traceroute` |
 //! | `tcp.rs`, `connect.rs`, `stream.rs` | TCP sockets: opening and closing, connecting and accepting, reading and writing |
+//! | `tcp_options.rs` | options of TCP, `tcp:setoption` |
 //! | `congestion.rs`, `info.rs` | congestion controls in Lua; what a connection tells of itself |
 //! | `udp.rs` | UDP sockets |
 //! | `ladder.rs` | `ladder(a, b)` |
@@ -39,6 +40,7 @@ mod shapes;
 mod stream;
 pub(crate) mod sync;
 pub(crate) mod tcp;
+mod tcp_options;
 mod time;
 pub(crate) mod udp;
 

@@ -227,7 +227,7 @@ pub(super) fn host_spec(opts: &Opts) -> Result<HostSpec, Mistake> {
 /// TCP options of a host, from its option `tcp`.
 pub(super) fn set_host_tcp(sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Result<()> {
     if opts.get("tcp").is_some() {
-        let config = tcp_config(sim, &opts.nested("tcp"), &TcpConfig::linux())?;
+        let config = super::tcp_options::tcp_config(sim, &opts.nested("tcp"), &TcpConfig::linux())?;
         if sim.mode != Mode::Plan {
             sim.host_tcp.borrow_mut().push((node, config));
         }
@@ -321,45 +321,4 @@ pub(super) fn link_summary(link: &LinkSpec) -> String {
     let one = |direction: &DirectionSpec| format!("{} {}", direction.rate, direction.delay);
     let (forward, backward) = (one(&link.forward), one(&link.backward));
     if forward == backward { forward } else { format!("{forward} / {backward}") }
-}
-
-/// TCP settings: `base`, changed by options.
-pub(super) fn tcp_config(sim: &Shared, opts: &Opts, base: &TcpConfig) -> Result<TcpConfig, Mistake> {
-    use tidewire_l4_transport::EcnMode;
-    let mut tcp = match opts.text("profile") {
-        Some("rfc") => TcpConfig::rfc(),
-        Some(_) => TcpConfig::linux(),
-        None => base.clone(),
-    };
-    if let Some(name) = opts.text("cc") {
-        tcp.cc = super::congestion::kind_of(sim, name)?;
-    }
-    macro_rules! flags { ($($name:ident)*) => { $(if let Some(flag) = opts.flag(stringify!($name)) { tcp.$name = flag; })* } }
-    flags!(sack timestamps window_scale delayed_ack pacing hystart rack tlp frto nodelay slow_start_after_idle);
-    macro_rules! spans { ($($name:ident)*) => { $(if let Some(span) = opts.span(stringify!($name)) { tcp.$name = span; })* } }
-    spans!(rto_min rto_max);
-    if let Some(ecn) = opts.flag("ecn") {
-        tcp.ecn = if ecn { EcnMode::On } else { EcnMode::Off };
-    }
-    if let Some(mss) = opts.int("mss") {
-        tcp.mss = mss as u16;
-    }
-    if let Some(window) = opts.int("init_cwnd") {
-        tcp.init_cwnd = window as u32;
-    }
-    if let Some(retries) = opts.int("syn_retries") {
-        tcp.syn_retries = retries.min(255) as u32;
-    }
-    if let Some(idle) = opts.span("keepalive") {
-        tcp.keepalive = Some(tidewire_l4_transport::Keepalive { idle, ..Default::default() });
-    }
-    if let Some(dscp) = opts.int("dscp") {
-        tcp.dscp = dscp as u8;
-    }
-    if let Some(timeout) = opts.span("user_timeout") {
-        tcp.user_timeout = Some(timeout);
-    }
-    tcp.sndbuf = opts.size("sndbuf").map(|size| size.0).or(tcp.sndbuf);
-    tcp.rcvbuf = opts.size("rcvbuf").map(|size| size.0).or(tcp.rcvbuf);
-    Ok(tcp)
 }

@@ -11,7 +11,7 @@ use crate::values::{Val, whole};
 use bytes::{Buf, Bytes};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Value};
 use tidewire_node::SocketView;
-use tidewire_units::{Instant, Interest, Refusal};
+use tidewire_units::{Instant, Interest, Refusal, Span};
 use tidewire_wire::Payload;
 use tidewire_world::ProcessId;
 
@@ -87,7 +87,8 @@ fn size(call: &Call) -> Option<u64> {
 fn send(lua: &Lua, sim: &Shared, call: &Call, rest: Outgoing) -> mlua::Result<MultiValue> {
     let deadline = call.deadline(sim.world.borrow().now(), this(call)?.timeout.get());
     let socket = call.this.clone().expect("methods have a receiver");
-    block_on(lua, sim, Box::new(Send { socket, rest, sent: 0, deadline }))
+    let more = call.opts().flag("more") == Some(true);
+    block_on(lua, sim, Box::new(Send { socket, rest, sent: 0, more, deadline }))
 }
 
 fn receive(lua: &Lua, sim: &Shared, call: &Call, want: Want) -> mlua::Result<MultiValue> {
@@ -128,6 +129,7 @@ struct Send {
     socket: AnyUserData,
     rest: Outgoing,
     sent: u64,
+    more: bool,
     deadline: Instant,
 }
 
@@ -152,7 +154,12 @@ impl Op for Send {
             if self.rest.len() == 0 {
                 return self.sent.into_lua_multi(lua).map(Some);
             }
-            match world.send(socket.node, socket.id, self.rest.payload()) {
+            let payload = self.rest.payload();
+            let taken = match self.more {
+                true => world.send_more(socket.node, socket.id, payload),
+                false => world.send(socket.node, socket.id, payload),
+            };
+            match taken {
                 Err(why) => return refused(lua, why).map(Some),
                 Ok(n) if n > 0 => {
                     self.rest.advance(n);
@@ -312,6 +319,14 @@ impl Op for Receive {
                 Err(why) => return refused(lua, why).map(Some),
             }
         }
+    }
+
+    fn patience(&self, sim: &Sim) -> Option<Span> {
+        let socket = self.socket.borrow::<TcpHandle>().ok()?;
+        let world = sim.world.borrow();
+        let Some(SocketView::Tcp(_, _, conn)) = world.view(socket.node, socket.id) else { return None };
+        let keepalive = conn.config().keepalive?;
+        Some(keepalive.idle + keepalive.interval * u64::from(keepalive.probes + 1))
     }
 
     fn describe(&self, sim: &Sim) -> (String, String) {

@@ -2,7 +2,7 @@
 
 use super::connect::{Accept, connect};
 use super::info::info;
-use super::net::tcp_config;
+use super::tcp_options::{set_option, tcp_config};
 use crate::call::{Call, Opts};
 use crate::classes::{Registry, peer_handle, this_node, wrong_this};
 use crate::mistake::Mistake;
@@ -118,6 +118,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         this(&call)?.timeout.set(call.arg(0).and_then(Val::span));
         Ok(())
     })?;
+    registry.add(&socket::SETOPTION, set_option)?;
     registry.add(&socket::SHUTDOWN, |_, sim, call| {
         let socket = this(&call)?;
         sim.world()?.shutdown_send(socket.node, socket.id);

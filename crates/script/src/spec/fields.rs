@@ -214,6 +214,7 @@ const ALL: &[Fields] = &[
 
 const INFO: &[Field] = &[
     f("state", "text", "of the connection [state]"),
+    f("cc", "text", "the congestion control"),
     f("ca_state", "text", "of loss recovery: Open, Disorder, CWR, Recovery, Loss [ca_state]"),
     f("retransmits", "", "timeouts of the oldest segment in a row [retransmits]"),
     f("probes", "", "unanswered window or keepalive probes [probes]"),

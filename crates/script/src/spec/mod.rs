@@ -24,6 +24,7 @@ pub(crate) mod time;
 
 pub(crate) use fields::of as fields_of;
 pub use fields::{Field, Fields, fields};
+use tidewire_units::Span;
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,10 @@ pub enum Kind {
     Text,
     /// A time: `"20ms"`, or seconds.
     Time,
+    /// A time from so many microseconds to so many.
+    Duration(u64, u64),
+    /// The same, or false for never; true for what is usual.
+    Patience(u64, u64),
     /// A rate: `"10Mbps"`, or bit/s.
     Rate,
     /// A size: `"64KiB"`, or bytes.
@@ -146,6 +151,12 @@ impl Kind {
             Kind::Number => "a number".to_owned(),
             Kind::Text => "a text".to_owned(),
             Kind::Time => "a time, such as \"20ms\" or a number of seconds".to_owned(),
+            Kind::Duration(low, high) => {
+                format!("a time from {} to {}", Span::from_us(low), Span::from_us(high))
+            }
+            Kind::Patience(low, high) => {
+                format!("false, or a time from {} to {}", Span::from_us(low), Span::from_us(high))
+            }
             Kind::Rate => "a rate, such as \"10Mbps\"".to_owned(),
             Kind::Size => "a size, such as \"64KiB\" or a number of bytes".to_owned(),
             Kind::Probability => "a probability, such as \"1%\"".to_owned(),

@@ -1,6 +1,13 @@
 //! Sockets, TCP and UDP.
 
-use super::{COUNT, Func, Kind, TIMEOUT, func, may, need};
+use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, may, need};
+
+const MORE: &[Opt] = &[Opt::new(
+    "more",
+    Kind::Bool,
+    "false",
+    "more follows at once: the last segment waits for it if it is not full",
+)];
 
 pub(crate) static BIND: Func = func("tcp:bind", "Gives the socket its port; 0 picks a free one.")
     .with(&[may("port", Kind::Any), may("second", Kind::Any)])
@@ -20,12 +27,12 @@ pub(crate) static CONNECT: Func = func("tcp:connect", "Connects to a host's port
 pub(crate) static SEND: Func =
     func("tcp:send", "Sends all of data; waits until the send buffer has taken it.")
         .with(&[need("data", Kind::Data)])
-        .opts(&[TIMEOUT])
+        .opts(&[TIMEOUT, MORE])
         .blocking()
         .gives("bytes; or nil, error");
 pub(crate) static SEND_BYTES: Func = func("tcp:send_bytes", "Sends so many synthetic bytes.")
     .with(&[need("size", Kind::Size)])
-    .opts(&[TIMEOUT])
+    .opts(&[TIMEOUT, MORE])
     .blocking()
     .gives("bytes; or nil, error");
 pub(crate) static RECV: Func = func("tcp:recv", "Takes what has arrived, 1 to max bytes.")
@@ -67,6 +74,12 @@ pub(crate) static DISCARD: Func =
 pub(crate) static SETTIMEOUT: Func =
     func("tcp:settimeout", "Limits every later wait at this socket; nil for no limit.")
         .with(&[may("timeout", Kind::Time)]);
+pub(crate) static SETOPTION: Func = func(
+    "tcp:setoption",
+    "Changes an option of TCP. Of a connection that lives: cc nodelay cork quickack keepalive user_timeout sndbuf rcvbuf notsent_lowat and a few more.",
+)
+.with(&[need("name", Kind::Text), may("value", Kind::Any)])
+.gives("true; or nil, error");
 pub(crate) static SHUTDOWN: Func =
     func("tcp:shutdown", "Ends the sending direction; what comes can still be read.")
         .with(&[may("how", Kind::Choice(&["send"]))]);
@@ -111,6 +124,7 @@ pub(crate) const ALL: &[&Func] = &[
     &RECV_ALL,
     &DISCARD,
     &SETTIMEOUT,
+    &SETOPTION,
     &SHUTDOWN,
     &CLOSE,
     &ABORT,

@@ -1,0 +1,80 @@
+//! What can be changed on a TCP socket, and writing with more to come.
+
+use crate::sockets::{Kind, Sockets};
+use crate::{Context, IpStack};
+use std::sync::Arc;
+use tidewire_l4_transport::TcpConfig;
+use tidewire_l4_transport::congestion::CcKind;
+use tidewire_units::{Refusal, SocketId};
+use tidewire_wire::Payload;
+
+/// A setting of a TCP socket.
+#[derive(Clone, Debug)]
+pub enum TcpSetting {
+    /// Of a connection: segments that are not full are held back.
+    Cork(bool),
+    /// Of a connection: acknowledgments leave at once.
+    QuickAck(bool),
+    /// Of a connection: another congestion control.
+    Congestion(CcKind),
+    /// Everything else; of a connection, what may change while it lives.
+    Config(Arc<TcpConfig>),
+}
+
+impl Sockets {
+    /// Changes a setting.
+    ///
+    /// # Errors
+    /// No such socket; a setting of connections, of a socket that is none.
+    pub fn set_option(
+        &mut self,
+        id: SocketId,
+        setting: TcpSetting,
+        stack: &mut IpStack,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let socket = self.socket_mut(id).ok_or(Refusal::Closed)?;
+        match (&mut socket.kind, setting) {
+            (Kind::Unbound { config, .. }, TcpSetting::Config(new)) => *config = new,
+            (Kind::Listener(listener), TcpSetting::Config(new)) => listener.config = new,
+            (Kind::Tcp(tcp), setting) => {
+                match setting {
+                    TcpSetting::Cork(on) => tcp.conn.set_cork(cx.now, on),
+                    TcpSetting::QuickAck(on) => tcp.conn.set_quickack(cx.now, on),
+                    TcpSetting::Congestion(cc) => tcp.conn.set_congestion(cx.now, cc),
+                    TcpSetting::Config(config) => {
+                        tcp.dscp = config.dscp;
+                        tcp.conn.reconfigure(cx.now, config);
+                    }
+                }
+                self.drive(id.0, stack, cx);
+            }
+            _ => return Err(Refusal::Invalid),
+        }
+        Ok(())
+    }
+
+    /// The settings of a socket that is not connected: its own, or those that it gives to what it accepts.
+    pub fn unconnected_config(&self, id: SocketId) -> Option<Arc<TcpConfig>> {
+        match &self.slots.get(id.0 as usize)?.as_ref()?.kind {
+            Kind::Unbound { config, .. } => Some(config.clone()),
+            Kind::Listener(listener) => Some(listener.config.clone()),
+            _ => None,
+        }
+    }
+
+    /// Puts bytes into the send buffer; says how many fitted. A last segment that is not full waits for what follows (`MSG_MORE`).
+    pub fn send_more(
+        &mut self,
+        id: SocketId,
+        payload: Payload,
+        stack: &mut IpStack,
+        cx: &mut Context<'_>,
+    ) -> Result<usize, Refusal> {
+        let accepted = self.writable(id)?.conn.send_more(cx.now, payload);
+        if accepted > 0 {
+            self.drive(id.0, stack, cx);
+        }
+        Ok(accepted)
+    }
+}
