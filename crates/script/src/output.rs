@@ -86,7 +86,7 @@ impl Output {
             Value::from(at.as_secs_f64()),
             Value::from(object),
             Value::from(metric),
-            Value::from(value),
+            if value.is_finite() { Value::from(value) } else { Value::Nothing },
             unit,
             Value::from(at < warmup),
         ];
@@ -181,14 +181,17 @@ impl Output {
     }
 }
 
-/// Puts the unit of each metric after its value.
+/// Puts the unit of each metric after its value; a value that is not finite is left empty.
 fn add_units(series: &mut Table) {
     series.columns.insert(4, "unit".to_owned());
     for row in &mut series.rows {
         let unit = match &row[2] {
-            Value::Text(metric) => tidewire_metrics::unit_of(metric).map_or(Value::Nothing, Value::from),
+            Value::Text(metric) => crate::spec::unit_of_watched(metric).map_or(Value::Nothing, Value::from),
             _ => Value::Nothing,
         };
+        if row[3].number().is_some_and(|value| !value.is_finite()) {
+            row[3] = Value::Nothing;
+        }
         row.insert(4, unit);
     }
 }

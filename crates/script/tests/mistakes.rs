@@ -16,6 +16,11 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         2,
         &["unknown option 'dealy' of net:link; did you mean 'delay'?", "options: rate delay", "^^^^^"],
     ),
+    (
+        "check('positive', 1 > 0)",
+        2,
+        &["the text of check() is a boolean", "the condition comes first: check(x > 0, \"x is positive\")"],
+    ),
     ("net:link(a, b, { bandwith = '10Mbps' })", 2, &["did you mean 'bandwidth'?"]),
     (
         "net:link(a, b, {\n  rate = '10Mbps',\n  losss = '1%',\n})",

@@ -371,10 +371,17 @@ fn checks(registry: &Registry<'_>) -> mlua::Result<()> {
             _ => Value::Nil,
         };
         let passed = !matches!(condition, Value::Nil | Value::Boolean(false));
-        let text = match call.text(1) {
-            None => "check".to_owned(),
-            Some(format) if call.rest.is_empty() => format.to_owned(),
-            Some(format) => {
+        let text = match call.arg(1) {
+            Some(Val::Any(value)) if !value.is_nil() => crate::values::text(value).ok_or_else(|| {
+                Mistake::new(format!("the text of check() is a {}", type_name(value)))
+                    .at_word("check")
+                    .note("the condition comes first: check(x > 0, \"x is positive\")")
+            })?,
+            _ => "check".to_owned(),
+        };
+        let text = match text.as_str() {
+            format if call.rest.is_empty() => format.to_owned(),
+            format => {
                 let string: Table = lua.globals().raw_get("string")?;
                 let function: Function = string.raw_get("format")?;
                 let mut args = call.rest.clone();

@@ -286,6 +286,15 @@ const INFO: &[Field] = &[
     ),
 ];
 
+/// The unit of something watched: a variable of a congestion control has the one in its table, all else has it in its name.
+pub(crate) fn unit_of_watched(metric: &str) -> Option<&'static str> {
+    match CONTROLS.iter().find(|field| field.name == metric) {
+        Some(Field { unit: "" | "0 or 1" | "0 to 1", .. }) => Some("1"),
+        Some(field) => Some(field.unit),
+        None => tidewire_metrics::unit_of(metric),
+    }
+}
+
 const CONTROLS: &[Field] = &[
     f("cubic.w_max", "packets", "window before the last reduction"),
     f("cubic.k", "s", "time from the reduction until the curve reaches w_max again"),

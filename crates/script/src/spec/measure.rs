@@ -49,7 +49,7 @@ pub(crate) static CSV_ROW: Func = func("csv:row", "Adds a row.").more();
 pub(crate) static MEASURED_SECONDS: Func =
     func("measured_seconds", "The time measured so far: since the end of the warm-up.").gives("s");
 pub(crate) static CHECK: Func = func("check", "Records whether something holds; the run goes on.")
-    .with(&[need("condition", Kind::Any), may("text", Kind::Text)])
+    .with(&[need("condition", Kind::Any), may("text", Kind::Any)])
     .more()
     .gives("the condition");
 pub(crate) static ASSERT_EQ: Func = func("assert_eq", "Ends the run unless both are equal.")

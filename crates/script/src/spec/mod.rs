@@ -22,8 +22,8 @@ pub(crate) mod socket;
 pub(crate) mod tcp;
 pub(crate) mod time;
 
-pub(crate) use fields::of as fields_of;
 pub use fields::{Field, Fields, fields};
+pub(crate) use fields::{of as fields_of, unit_of_watched};
 use tidewire_units::Span;
 
 /// What a value may be.
