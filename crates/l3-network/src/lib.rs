@@ -9,12 +9,14 @@
 //! | `prefix.rs` | [`Prefix`], an IPv4 network |
 //! | `fib.rs` | [`Fib`], the forwarding table: longest prefix match with equal-cost next hops |
 //! | `icmp.rs` | [`error_about`]: which packets an ICMP error may be sent about |
+//! | `routing/` | routing protocols, and [`routing::Control`], the table that chooses among what they found |
 //!
-//! What is not here: computing routes (topology), resolving next hops (L2).
+//! What is not here: routes computed from the whole plan (topology), resolving next hops (L2).
 
 mod fib;
 mod icmp;
 mod prefix;
+pub mod routing;
 
 pub use fib::{Fib, NextHop};
 pub use icmp::error_about;

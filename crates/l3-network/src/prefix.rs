@@ -38,6 +38,11 @@ impl Prefix {
         Ipv4Addr::from_bits(self.bits | !mask(self.len))
     }
 
+    /// The network mask.
+    pub const fn mask(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(mask(self.len))
+    }
+
     /// The prefix length.
     pub const fn bits(self) -> u8 {
         self.len

@@ -33,6 +33,8 @@ pub enum Purpose {
     PathChoice,
     /// Construction of a random topology.
     Topology,
+    /// Timers of a routing protocol.
+    Routing,
 }
 
 impl Purpose {
@@ -51,6 +53,7 @@ impl Purpose {
             Purpose::Script => "script",
             Purpose::PathChoice => "path-choice",
             Purpose::Topology => "topology",
+            Purpose::Routing => "routing",
         }
     }
 }

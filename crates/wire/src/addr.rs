@@ -38,7 +38,7 @@ impl fmt::Debug for MacAddr {
     }
 }
 
-/// A MAC address in four bytes: the number of the interface that owns it, or broadcast.
+/// A MAC address in four bytes: the number of the interface that owns it, broadcast, or the group of an IPv4 multicast address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MacKey(pub u32);
 
@@ -55,12 +55,26 @@ impl MacKey {
         MacKey(iface.0)
     }
 
+    /// The group address of an IPv4 multicast address: its lower 23 bits (RFC 1112 section 6.4).
+    pub const fn of_group(group: Ipv4Addr) -> MacKey {
+        MacKey(FIRST_GROUP | group.to_bits() & GROUP_BITS)
+    }
+
+    /// True for the group address of an IPv4 multicast address.
+    pub const fn is_ip_group(self) -> bool {
+        self.0 & !GROUP_BITS == FIRST_GROUP
+    }
+
     /// The 48-bit address.
     pub const fn mac(self) -> MacAddr {
         match self {
             MacKey::BROADCAST => MacAddr::BROADCAST,
             MacKey::ZERO => MacAddr([0; 6]),
             MacKey::BRIDGES => Bpdu::GROUP,
+            MacKey(key) if self.is_ip_group() => {
+                let [_, a, b, c] = (key & GROUP_BITS).to_be_bytes();
+                MacAddr([0x01, 0x00, 0x5E, a, b, c])
+            }
             MacKey(iface) => MacAddr::of_iface(IfaceId(iface)),
         }
     }
@@ -72,12 +86,20 @@ impl MacKey {
             [0, 0, 0, 0, 0, 0] => Some(MacKey::ZERO),
             _ if mac == Bpdu::GROUP => Some(MacKey::BRIDGES),
             [0x02, 0x00, a, b, c, d] => {
-                Some(MacKey(u32::from_be_bytes([a, b, c, d]))).filter(|key| *key < MacKey::BRIDGES)
+                Some(MacKey(u32::from_be_bytes([a, b, c, d])))
+                    .filter(|key| *key < MacKey::BRIDGES && !key.is_ip_group())
+            }
+            [0x01, 0x00, 0x5E, a @ ..0x80, b, c] => {
+                Some(MacKey(FIRST_GROUP | u32::from_be_bytes([0, a, b, c])))
             }
             _ => None,
         }
     }
 }
+
+/// No network has so many interfaces.
+const FIRST_GROUP: u32 = 0xFF00_0000;
+const GROUP_BITS: u32 = 0x007F_FFFF;
 
 /// An IPv4 address and a port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,9 +135,10 @@ mod tests {
 
     #[test]
     fn a_key_stands_for_exactly_one_address() {
-        for key in
-            [MacKey::BROADCAST, MacKey::ZERO, MacKey::BRIDGES, MacKey(0), MacKey(7), MacKey(u32::MAX - 3)]
-        {
+        let rip = MacKey::of_group(Ipv4Addr::new(224, 0, 0, 9));
+        assert_eq!(rip.mac().to_string(), "01:00:5e:00:00:09");
+        let special = [MacKey::BROADCAST, MacKey::ZERO, MacKey::BRIDGES, rip];
+        for key in special.into_iter().chain([MacKey(0), MacKey(7), MacKey(u32::MAX - 3)]) {
             assert_eq!(MacKey::from_mac(key.mac()), Some(key));
         }
         for mac in [
@@ -123,7 +146,8 @@ mod tests {
             [2, 0, 255, 255, 255, 254],
             [2, 0, 255, 255, 255, 253],
             [2, 1, 0, 0, 0, 0],
-            [1, 0, 94, 0, 0, 1],
+            [1, 0, 94, 128, 0, 1],
+            [2, 0, 255, 0, 0, 1],
         ] {
             assert_eq!(MacKey::from_mac(MacAddr(mac)), None);
         }

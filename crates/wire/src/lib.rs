@@ -11,6 +11,7 @@
 //! | `addr.rs` | [`MacAddr`], [`MacKey`], [`Endpoint`] |
 //! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `icmp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
 //! | `vlan.rs`, `bpdu.rs`, `pause.rs` | [`VlanTag`], [`Bpdu`] (spanning tree) and [`PauseFrame`], with parse and emit |
+//! | `rip.rs` | messages of routing protocols, with parse and emit |
 //! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
 //! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
 //! | `payload.rs` | [`Payload`], real or synthetic bytes |
@@ -42,6 +43,7 @@ mod packet;
 mod pause;
 mod payload;
 mod pcapng;
+mod rip;
 mod seq;
 mod tcp;
 mod tcp_options;
@@ -66,6 +68,7 @@ pub use packet::{LinkLayer, Net, Packet, Transport};
 pub use pause::PauseFrame;
 pub use payload::Payload;
 pub use pcapng::{Capture, CapturedInterface, CapturedPacket, PcapngWriter, read_pcapng};
+pub use rip::{RipCommand, RipEntry, RipMessage};
 pub use seq::Seq;
 pub use tcp::{TcpFlags, TcpSegment};
 pub use tcp_options::{SackBlocks, TcpOptions, Timestamps};

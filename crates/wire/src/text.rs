@@ -1,7 +1,7 @@
 //! Packets as text: one line as tcpdump prints it.
 
 use crate::{
-    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, TcpFlags,
+    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, RipMessage, TcpFlags,
     TcpOptions, TcpSegment, Transport,
 };
 use std::fmt::{self, Display, Formatter};
@@ -74,6 +74,12 @@ fn ipv4(f: &mut Formatter<'_>, header: &Ipv4Header, transport: &Transport) -> fm
     match transport {
         Transport::Tcp(segment) => {
             write!(f, "IP {src}.{} > {dst}.{}: {segment}", segment.src_port, segment.dst_port)
+        }
+        Transport::Udp(udp, payload)
+            if udp.dst_port == RipMessage::PORT
+                && let Ok(message) = RipMessage::parse(&payload.to_bytes()) =>
+        {
+            write!(f, "IP {src}.{} > {dst}.{}: {message}, length: {}", udp.src_port, udp.dst_port, payload.len())
         }
         Transport::Udp(udp, payload) => {
             write!(f, "IP {src}.{} > {dst}.{}: UDP, length {}", udp.src_port, udp.dst_port, payload.len())

@@ -84,7 +84,7 @@ fn what_cannot_be_packed_is_refused() {
         hot.is_none()
     };
     let good = frame(Transport::Tcp(full_segment()));
-    assert!(refused(&Packet { dst_mac: MacAddr([1, 0, 0x5E, 0, 0, 1]), ..good.clone() }));
+    assert!(refused(&Packet { dst_mac: MacAddr([1, 0, 0x5E, 0x80, 0, 1]), ..good.clone() }));
     let fragment = Ipv4Header { more_fragments: true, ..header() };
     assert!(refused(&packet(Net::Ipv4(fragment, Transport::Tcp(full_segment())))));
     assert!(refused(&frame(Transport::Raw(Protocol(99), Payload::Zeros(65516)))));

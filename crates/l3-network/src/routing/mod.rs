@@ -1,0 +1,140 @@
+//! Routing protocols as state machines, and the table that chooses among what they found.
+//!
+//! ```text
+//!   messages, timers, links --> Rip | Ospf --routes--> Control: the best of each prefix --> Fib
+//!                                  |                      |
+//!                                  +--> messages          +--> changes, for those who watch
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `control.rs` | [`Control`]: a router's interfaces, protocols and routing table |
+//! | `rip/` | [`Rip`], distance vector (RFC 2453) |
+//!
+//! What is not here: packets (node), who hears whom (world).
+
+mod control;
+mod rip;
+
+pub use control::{Control, Counters, RouteChange, RoutingConfig, StaticRoute, converge};
+pub use rip::{Rip, RipConfig, SplitHorizon};
+
+use crate::{NextHop, Prefix};
+use std::net::Ipv4Addr;
+
+/// A router's interface as its routing protocols see it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RoutingPort {
+    /// Its address; unspecified without any.
+    pub addr: Ipv4Addr,
+    /// The network that it is on.
+    pub prefix: Prefix,
+    /// What sending through it costs, at least 1.
+    pub cost: u32,
+    /// Largest IP packet, in bytes.
+    pub mtu: u16,
+    /// Whether its link is known to be up.
+    pub up: bool,
+    /// Its network is announced, but nothing is said there: no other router is on it.
+    pub passive: bool,
+}
+
+impl RoutingPort {
+    /// Whether messages are exchanged there now.
+    pub fn speaks(&self) -> bool {
+        self.up && !self.passive && !self.addr.is_unspecified()
+    }
+
+    /// Whether `other` can be a neighbour there.
+    fn is_neighbor(&self, other: Ipv4Addr) -> bool {
+        self.speaks() && self.prefix.contains(other) && other != self.addr
+    }
+}
+
+/// Who says that a route exists.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Origin {
+    /// An interface is on that network.
+    Connected,
+    /// Entered by hand.
+    Static,
+    /// OSPF, within the area.
+    Ospf,
+    /// OSPF, from outside it.
+    OspfExternal,
+    /// RIP.
+    Rip,
+}
+
+impl Origin {
+    /// Of routes to one prefix the one with the least distance is used; the customary values.
+    pub const fn distance(self) -> u8 {
+        match self {
+            Origin::Connected => 0,
+            Origin::Static => 1,
+            Origin::Ospf | Origin::OspfExternal => 110,
+            Origin::Rip => 120,
+        }
+    }
+
+    /// The name in tables.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Origin::Connected => "connected",
+            Origin::Static => "static",
+            Origin::Ospf => "ospf",
+            Origin::OspfExternal => "ospf_external",
+            Origin::Rip => "rip",
+        }
+    }
+}
+
+/// A way to a prefix.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Where to.
+    pub prefix: Prefix,
+    /// Who says so.
+    pub origin: Origin,
+    /// What it costs, in the measure of who says so.
+    pub metric: u32,
+    /// Equally good next hops, by port and gateway.
+    pub hops: Vec<NextHop>,
+}
+
+/// What a protocol's message travels in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// UDP, from and to port 520.
+    Rip,
+    /// IP protocol 89.
+    Ospf,
+}
+
+/// A message that a router wants to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoutingMessage {
+    /// Through which interface.
+    pub port: u32,
+    /// To whom: a neighbour or a group.
+    pub dst: Ipv4Addr,
+    /// In what.
+    pub carrier: Carrier,
+    /// The message.
+    pub bytes: Vec<u8>,
+}
+
+/// What can be told of a neighbour.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NeighborView {
+    /// The interface that it is on.
+    pub port: u32,
+    /// Its address there.
+    pub addr: Ipv4Addr,
+    /// Who it says it is.
+    pub id: Ipv4Addr,
+    /// The protocol that it speaks.
+    pub protocol: &'static str,
+    /// How far the two have come, in the words of the protocol.
+    pub state: &'static str,
+}
