@@ -5,6 +5,7 @@ use crate::stack::flow_hash;
 use crate::{Context, IpStack};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::error_about;
+use tidewire_l3_network::routing::Control;
 use tidewire_units::{IfaceId, Instant};
 use tidewire_wire::{Cause, Content, Ecn, Hot, HotKind, IcmpMessage, MacKey, Payload};
 
@@ -14,6 +15,8 @@ pub struct IpNode {
     pub stack: IpStack,
     /// Sockets; made when the first one is opened, so that an idle node is small.
     sockets: Option<Box<Sockets>>,
+    /// Routing protocols, on routers that run some.
+    pub(crate) control: Option<Box<Control>>,
     forwards: bool,
     salt: u64,
 }
@@ -21,7 +24,7 @@ pub struct IpNode {
 impl IpNode {
     /// A node without interfaces. `salt` is its own random number, for initial sequence numbers.
     pub fn new(stack: IpStack, forwards: bool, salt: u64) -> IpNode {
-        IpNode { stack, sockets: None, forwards, salt }
+        IpNode { stack, sockets: None, control: None, forwards, salt }
     }
 
     /// Whether it forwards packets for others.
@@ -52,6 +55,7 @@ impl IpNode {
             && iface.framed
             && packet.dst_mac != MacKey::of(iface.id)
             && packet.dst_mac != MacKey::BROADCAST
+            && !(self.control.is_some() && packet.dst_mac.is_ip_group())
         {
             return cx.end(packet, Cause::NotForMe);
         }
@@ -59,7 +63,13 @@ impl IpNode {
             return self.stack.handle_arp(port, packet, cx);
         }
         if self.stack.is_local(packet.dst) || self.stack.is_broadcast(port, packet.dst) {
-            return self.deliver(packet, cx);
+            return self.deliver(port, packet, cx);
+        }
+        if packet.dst.is_multicast() {
+            return match self.handle_routing(port, packet, cx) {
+                Some(unwanted) => cx.end(unwanted, Cause::NotForMe),
+                None => {}
+            };
         }
         if self.forwards {
             return self.forward(packet, cx);
@@ -91,7 +101,8 @@ impl IpNode {
             Some(sockets) => (sockets.next_timeout(), sockets.has_foreground_timer()),
             None => (Instant::MAX, false),
         };
-        (arp.min(sockets), foreground || arp < Instant::MAX)
+        let routing = self.control.as_ref().map_or(Instant::MAX, |control| control.next_timeout());
+        (arp.min(sockets).min(routing), foreground || arp < Instant::MAX)
     }
 
     /// Handles every timer that is due.
@@ -107,6 +118,7 @@ impl IpNode {
         if let Some(sockets) = &mut self.sockets {
             sockets.handle_timeout(&mut self.stack, cx);
         }
+        self.handle_routing_timeout(cx);
     }
 
     /// Forwards a packet for others (RFC 1812 section 5.2).
@@ -130,9 +142,14 @@ impl IpNode {
     }
 
     #[inline]
-    fn deliver(&mut self, packet: Hot, cx: &mut Context<'_>) {
+    fn deliver(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         self.stack.stats.rx_packets += 1;
         self.stack.stats.rx_bytes += u64::from(packet.len);
+        let packet = match self.control.is_some().then(|| self.handle_routing(port, packet, cx)) {
+            Some(None) => return,
+            Some(Some(packet)) => packet,
+            None => packet,
+        };
         match packet.kind() {
             HotKind::Tcp => {
                 let (stack, sockets) = self.parts();

@@ -11,6 +11,7 @@
 //! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
 //! | `ways.rs` | what forwarding and address resolution found for known flows |
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
+//! | `control.rs` | the messages of a router's routing protocols, and what they find |
 //! | `sockets.rs` | [`Sockets`]: ports, timers, who waits for what |
 //! | `tcp.rs` | TCP sockets: connections, listeners, accept queues |
 //! | `settings.rs` | [`TcpSetting`]: what can be changed on a TCP socket |
@@ -20,6 +21,7 @@
 //!
 //! What is not here: links and time (world), programs (l7, script).
 
+mod control;
 mod datagram;
 mod ip_node;
 mod outbox;

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::Plan;
 use tidewire_units::{IfaceId, Instant, NodeId, Purpose, Span, Stream, Streams};
-use tidewire_world::World;
+use tidewire_world::{RoutingSpec, World};
 
 /// Numbers the runs of the process.
 static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -72,6 +72,10 @@ pub(crate) struct Sim {
     pub places: RefCell<Vec<Option<Place>>>,
     /// TCP options of hosts that the world does not know yet.
     pub host_tcp: RefCell<Vec<(NodeId, TcpConfig)>>,
+    /// How routers find their routes: which (none: all), and with what.
+    pub routing: RefCell<Vec<(Option<Vec<NodeId>>, Option<RoutingSpec>)>>,
+    /// Changes of routes become events.
+    pub log_routes: Cell<bool>,
     /// Values of parameters that replace the script's own, in a plan.
     pub overrides: RefCell<Vec<(String, Vec<tidewire_metrics::Value>)>>,
     /// The last operation that gave nil and a reason: what, why, where.
@@ -147,6 +151,8 @@ impl Sim {
             streams: RefCell::default(),
             places: RefCell::default(),
             host_tcp: RefCell::default(),
+            routing: RefCell::default(),
+            log_routes: Cell::new(true),
             overrides: RefCell::default(),
             refused: RefCell::new(None),
             endless: RefCell::default(),
@@ -238,6 +244,7 @@ impl Sim {
         self.touch()?;
         let mut world = self.world.borrow_mut();
         if self.grown.replace(false) {
+            crate::bind::routing::apply(self, &mut world);
             let result = self.unwatched(|| world.sync(&self.plan.borrow()));
             result.map_err(|error| Mistake::new(error.to_string()))?;
             if let Some(mistake) = self.duplicate_address(world.plan()) {

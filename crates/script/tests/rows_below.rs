@@ -58,6 +58,20 @@ fn row_11_arp_asks_once_and_remembers() {
 }
 
 #[test]
+fn row_14_rip_counts_to_infinity_without_split_horizon() {
+    let at = |horizon: &str| {
+        let result = shows("scripts/routing/rip_count_to_infinity.lua", &[("horizon", text(horizon))], 3);
+        (column(&result, "steps"), column(&result, "seconds"))
+    };
+    let (steps, seconds) = at("off");
+    assert!(steps >= 12.0 && (120.0..400.0).contains(&seconds), "{steps} steps, {seconds} s");
+    for horizon in ["simple", "poison"] {
+        let (steps, seconds) = at(horizon);
+        assert!(steps == 3.0 && seconds < 75.0, "{horizon}: {steps} steps, {seconds} s");
+    }
+}
+
+#[test]
 fn row_19_and_20_ports_are_addresses_of_programs_one_space_for_each_protocol() {
     let result = shows("scripts/sockets/ports.lua", &[], 4);
     assert_eq!(lines(&result)[..3], ["tab\t1\tre: tab 1", "tab\t2\tre: tab 2", "tab\t3\tre: tab 3"]);

@@ -12,6 +12,13 @@ pub(crate) struct Segments {
     pub members: Vec<Vec<IfaceId>>,
 }
 
+impl Plan {
+    /// The interfaces of hosts and routers that hear each other, switches in between included, over the links that are up.
+    pub fn segments(&self, link_up: &dyn Fn(LinkId) -> bool) -> Vec<Vec<IfaceId>> {
+        Segments::new(self, link_up).members
+    }
+}
+
 impl Segments {
     /// Segments are numbered by their first link. Links for which `link_up` is false belong to none.
     pub fn new(plan: &Plan, link_up: &dyn Fn(LinkId) -> bool) -> Segments {

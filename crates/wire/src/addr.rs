@@ -85,10 +85,8 @@ impl MacKey {
             [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] => Some(MacKey::BROADCAST),
             [0, 0, 0, 0, 0, 0] => Some(MacKey::ZERO),
             _ if mac == Bpdu::GROUP => Some(MacKey::BRIDGES),
-            [0x02, 0x00, a, b, c, d] => {
-                Some(MacKey(u32::from_be_bytes([a, b, c, d])))
-                    .filter(|key| *key < MacKey::BRIDGES && !key.is_ip_group())
-            }
+            [0x02, 0x00, a, b, c, d] => Some(MacKey(u32::from_be_bytes([a, b, c, d])))
+                .filter(|key| *key < MacKey::BRIDGES && !key.is_ip_group()),
             [0x01, 0x00, 0x5E, a @ ..0x80, b, c] => {
                 Some(MacKey(FIRST_GROUP | u32::from_be_bytes([0, a, b, c])))
             }

@@ -43,6 +43,8 @@ impl Protocol {
     pub const TCP: Protocol = Protocol(6);
     /// UDP, 17.
     pub const UDP: Protocol = Protocol(17);
+    /// OSPF, 89.
+    pub const OSPF: Protocol = Protocol(89);
 }
 
 /// An IPv4 header without options (RFC 791 section 3.1). Length and checksum are computed when bytes are made.

@@ -180,7 +180,10 @@ mod tests {
         let mut bytes = RipMessage::whole_table().emit();
         bytes.push(0);
         assert_eq!(RipMessage::parse(&bytes), Err(Malformed::Length));
-        let many = RipMessage { command: RipCommand::Response, entries: vec![RipMessage::whole_table().entries[0]; 26] };
+        let many = RipMessage {
+            command: RipCommand::Response,
+            entries: vec![RipMessage::whole_table().entries[0]; 26],
+        };
         assert_eq!(RipMessage::parse(&many.emit()), Err(Malformed::Length));
         assert_eq!(RipMessage::parse(&[2, 1, 0, 0]), Err(Malformed::Version));
         assert_eq!(RipMessage::parse(&[9, 2, 0, 0]), Err(Malformed::Unsupported));

@@ -1,8 +1,8 @@
 //! Packets as text: one line as tcpdump prints it.
 
 use crate::{
-    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, RipMessage, TcpFlags,
-    TcpOptions, TcpSegment, Transport,
+    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, RipMessage,
+    TcpFlags, TcpOptions, TcpSegment, Transport,
 };
 use std::fmt::{self, Display, Formatter};
 
@@ -79,7 +79,13 @@ fn ipv4(f: &mut Formatter<'_>, header: &Ipv4Header, transport: &Transport) -> fm
             if udp.dst_port == RipMessage::PORT
                 && let Ok(message) = RipMessage::parse(&payload.to_bytes()) =>
         {
-            write!(f, "IP {src}.{} > {dst}.{}: {message}, length: {}", udp.src_port, udp.dst_port, payload.len())
+            write!(
+                f,
+                "IP {src}.{} > {dst}.{}: {message}, length: {}",
+                udp.src_port,
+                udp.dst_port,
+                payload.len()
+            )
         }
         Transport::Udp(udp, payload) => {
             write!(f, "IP {src}.{} > {dst}.{}: UDP, length {}", udp.src_port, udp.dst_port, payload.len())

@@ -1,6 +1,7 @@
 //! Nodes and links from a plan: the arrays, the ports, addresses and routes.
 
 use crate::discipline::discipline_of;
+use crate::routing::l3_prefix;
 use crate::special::{Scheduler, Special};
 use crate::{Direction, Wake, World, fifo};
 use std::collections::VecDeque;
@@ -82,7 +83,8 @@ impl World {
         self.ledger.resize(self.directions.len(), self.nodes.len());
         self.plan = plan;
         self.configure_addresses();
-        self.configure_routes();
+        let routes = self.configure_routes();
+        self.configure_routing(&routes);
         self.configure_bridges();
         Ok(())
     }
@@ -106,6 +108,7 @@ impl World {
             }
         }
         self.configure_routes();
+        self.tell_routers(link, up);
     }
 
     /// Whether a link is up.
@@ -308,20 +311,25 @@ impl World {
         }
     }
 
-    fn configure_routes(&mut self) {
+    /// Finds every route anew from the whole plan; routers that run a protocol keep theirs.
+    fn configure_routes(&mut self) -> topology::Routes {
         let up = |link: LinkId| self.directions[DirId::forward(link).index()].port.is_up();
         let routes = topology::routes(&self.plan, &up);
         for (host, id) in self.host_ids.iter().enumerate() {
-            let table = routes.of(*id).map(|(prefix, hops)| {
-                let prefix = Prefix::new(prefix.network(), prefix.length()).expect("a length of at most 32");
-                let port = |iface: IfaceId| self.plan.iface(iface).port;
-                (
-                    prefix,
-                    hops.iter().map(|hop| NextHop { port: port(hop.iface), gateway: hop.gateway }).collect(),
-                )
-            });
-            self.hosts[host].stack.set_fib(Fib::new(table));
+            if self.routes_itself(*id) {
+                continue;
+            }
+            let table = routes.of(*id).map(|(prefix, hops)| (l3_prefix(prefix), self.hops_of(hops)));
+            let fib = Fib::new(table);
+            self.hosts[host].stack.set_fib(fib);
         }
+        routes
+    }
+
+    /// Next hops of the plan, by port.
+    pub(crate) fn hops_of(&self, hops: &[topology::NextHop]) -> Vec<NextHop> {
+        let port = |iface: IfaceId| self.plan.iface(iface).port;
+        hops.iter().map(|hop| NextHop { port: port(hop.iface), gateway: hop.gateway }).collect()
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `ledger.rs` | how every packet was born and how it ended |
 //! | `watch.rs` | time series of flows and links |
 //! | `results.rs` | tables of flows, links and the ledger |
+//! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
 //! | `capture.rs` | packets as pcapng |
 //!
 //! What is not here: Lua, files, threads, the wall clock.
@@ -31,6 +32,7 @@ mod flows;
 mod ledger;
 mod processes;
 mod results;
+mod routing;
 mod sockets;
 mod spanning;
 mod special;
@@ -41,6 +43,7 @@ pub use capture::CapturePoint;
 pub use flows::{Flow, FlowId, FlowSpec, Transport};
 pub use ledger::{Entry, Ledger, Place};
 pub use processes::ProcessId;
+pub use routing::RoutingSpec;
 pub use tidewire_l1_physical::DeliveryTrace;
 pub use watch::{Sample, Watched};
 
@@ -176,6 +179,8 @@ pub struct World {
     pub(crate) switch_wakes: Vec<Instant>,
     /// Some loop of switches is not broken by a spanning tree.
     pub(crate) storm_watch: bool,
+    /// The routers whose routes are not computed from the whole plan.
+    pub(crate) routing: routing::RoutingSpecs,
     pub(crate) out: Outbox,
     pub(crate) ledger: Ledger,
     pub(crate) flows: Flows,
@@ -214,6 +219,7 @@ impl World {
             switch_ports: Vec::new(),
             switch_wakes: Vec::new(),
             storm_watch: false,
+            routing: routing::RoutingSpecs::new(),
             out: Outbox::default(),
             ledger: Ledger::default(),
             flows: Flows::new(Instant::ZERO + options.warmup),

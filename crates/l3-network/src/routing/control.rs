@@ -1,10 +1,10 @@
 //! A router's routing table: what its interfaces, hands and protocols say, and the best of it.
 
-use super::{NeighborView, Origin, Rip, RipConfig, Route, RoutingMessage, RoutingPort, rip};
+use super::{Carrier, NeighborView, Origin, Rip, RipConfig, Route, RoutingMessage, RoutingPort, rip};
 use crate::{Fib, NextHop, Prefix};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use tidewire_units::{Instant, Stream};
+use tidewire_units::{Instant, Span, Stream};
 
 /// What a router runs.
 #[derive(Clone, PartialEq, Debug)]
@@ -90,6 +90,20 @@ impl Control {
         Control { ports, statics, protocol, rib, changes, last_change: now, counters: Counters::default() }
     }
 
+    /// The clock starts: what has happened so far is not told.
+    pub fn begin(&mut self) {
+        self.changes.clear();
+        self.counters = Counters::default();
+    }
+
+    /// Whether messages in such a carrier are for it.
+    pub fn listens(&self, carrier: Carrier) -> bool {
+        match &self.protocol {
+            Some(Protocol::Rip(_)) => carrier == Carrier::Rip,
+            None => false,
+        }
+    }
+
     /// Handles a message that came in through `port`. False when nobody here wants it, or it is malformed.
     pub fn handle_message(&mut self, port: u32, src: Ipv4Addr, bytes: &[u8], now: Instant) -> bool {
         let taken = match &mut self.protocol {
@@ -172,6 +186,14 @@ impl Control {
     /// When a route last changed.
     pub fn last_change(&self) -> Instant {
         self.last_change
+    }
+
+    /// For how long nothing may happen although a change is still to come.
+    pub fn patience(&self) -> Span {
+        match &self.protocol {
+            Some(Protocol::Rip(rip)) => rip.patience(),
+            None => Span::ZERO,
+        }
     }
 
     /// The neighbours of its protocols.

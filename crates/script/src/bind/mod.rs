@@ -5,6 +5,7 @@
 //! | `net.rs` | `net:host`, `net:link`, `net:find` ... |
 //! | `shapes.rs` | `net:dumbbell`, `net:fat_tree` ... |
 //! | `bridge.rs` | `switch:stp` |
+//! | `routing.rs` | `net:routing`, `router:rib` ... |
 //! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
@@ -36,6 +37,7 @@ pub(crate) mod measure;
 mod net;
 mod ping;
 mod random;
+pub(crate) mod routing;
 mod shapes;
 mod stream;
 pub(crate) mod sync;
@@ -54,6 +56,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     net::install(&mut registry)?;
     shapes::install(&mut registry)?;
     load::install(&mut registry)?;
+    routing::install(&mut registry)?;
     link::install(&mut registry)?;
     host::install(&mut registry)?;
     ping::install(&mut registry)?;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `net.rs` | the network: nodes, links, shapes |
 //! | `link.rs` | what can be done with a link |
+//! | `routing.rs` | routing protocols and tables |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
@@ -18,6 +19,7 @@ pub(crate) mod host;
 pub(crate) mod link;
 pub(crate) mod measure;
 pub(crate) mod net;
+pub(crate) mod routing;
 pub(crate) mod socket;
 pub(crate) mod tcp;
 pub(crate) mod time;
@@ -282,7 +284,8 @@ pub(crate) const TIMEOUT: &[Opt] = &[Opt::new("timeout", Kind::Time, "for ever",
 
 /// Every function there is, by topic.
 pub fn all() -> Vec<&'static Func> {
-    [net::ALL, link::ALL, host::ALL, socket::ALL, congestion::ALL, time::ALL, measure::ALL].concat()
+    [net::ALL, routing::ALL, link::ALL, host::ALL, socket::ALL, congestion::ALL, time::ALL, measure::ALL]
+        .concat()
 }
 
 #[cfg(test)]

@@ -136,8 +136,12 @@ impl Rip {
             self.add_connected(port);
             self.ask(port);
         } else {
-            let lost: Vec<Prefix> =
-                self.table.iter().filter(|(_, entry)| entry.port == port).map(|(prefix, _)| *prefix).collect();
+            let lost: Vec<Prefix> = self
+                .table
+                .iter()
+                .filter(|(_, entry)| entry.port == port)
+                .map(|(prefix, _)| *prefix)
+                .collect();
             lost.into_iter().for_each(|prefix| self.lose(prefix, now));
             self.heard.retain(|(on, _), _| *on != port);
         }
@@ -146,6 +150,9 @@ impl Rip {
 
     /// When [`handle_timeout`](Rip::handle_timeout) has something to do.
     pub fn next_timeout(&self) -> Instant {
+        if !self.outbox.is_empty() {
+            return Instant::ZERO;
+        }
         let triggered = if self.pending { self.held_until } else { Instant::MAX };
         self.next_update.min(self.next_expiry).min(triggered)
     }
@@ -207,6 +214,11 @@ impl Rip {
                 state: "heard",
             })
             .collect()
+    }
+
+    /// A neighbour that falls silent is noticed after so long.
+    pub fn patience(&self) -> Span {
+        self.config.timeout + self.config.update + self.config.jitter
     }
 
     /// The ports.
@@ -328,7 +340,9 @@ pub(super) fn converge(rips: &mut BTreeMap<usize, &mut Rip>, segments: &[Vec<(us
         let mut learned = false;
         for segment in segments {
             for (speaker, port) in segment {
-                let Some(rip) = rips.get(speaker).filter(|rip| rip.ports[*port as usize].speaks()) else { continue };
+                let Some(rip) = rips.get(speaker).filter(|rip| rip.ports[*port as usize].speaks()) else {
+                    continue;
+                };
                 let (from, entries) = (rip.ports[*port as usize].addr, rip.entries_for(*port, false));
                 for (listener, at) in segment.iter().filter(|(listener, _)| listener != speaker) {
                     if let Some(other) = rips.get_mut(listener) {

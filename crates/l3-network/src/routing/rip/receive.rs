@@ -47,7 +47,9 @@ impl Rip {
 
     fn learn_one(&mut self, port: u32, from: Ipv4Addr, entry: &RipEntry, now: Instant) -> bool {
         let infinity = self.config.infinity;
-        let Some(prefix) = prefix_of(entry).filter(|_| (1..=infinity).contains(&entry.metric)) else { return false };
+        let Some(prefix) = prefix_of(entry).filter(|_| (1..=infinity).contains(&entry.metric)) else {
+            return false;
+        };
         let own = &self.ports[port as usize];
         // Another next hop counts only if it can be reached directly (RFC 2453 section 4.4).
         let direct = !entry.next_hop.is_unspecified() && own.is_neighbor(entry.next_hop);
@@ -70,7 +72,8 @@ impl Rip {
             known.until = until;
         }
         // As good, and the one in use has not been heard of for long.
-        let is_stale = metric == known.metric && metric < infinity && known.until - now < self.config.timeout / 2;
+        let is_stale =
+            metric == known.metric && metric < infinity && known.until - now < self.config.timeout / 2;
         let takes = if is_same { metric != known.metric } else { metric < known.metric || is_stale };
         if !takes {
             return false;

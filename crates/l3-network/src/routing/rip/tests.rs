@@ -39,7 +39,9 @@ impl Line {
     fn deliver(&mut self) {
         loop {
             let sent: Vec<(usize, RoutingMessage)> = (0..self.rips.len())
-                .flat_map(|i| std::iter::from_fn(|| self.rips[i].poll_transmit()).map(|m| (i, m)).collect::<Vec<_>>())
+                .flat_map(|i| {
+                    std::iter::from_fn(|| self.rips[i].poll_transmit()).map(|m| (i, m)).collect::<Vec<_>>()
+                })
                 .collect();
             if sent.is_empty() {
                 return;
@@ -116,7 +118,8 @@ fn without_split_horizon_and_triggered_updates_two_routers_count_to_infinity() {
         }
         panic!("never over: {seen:?}");
     };
-    let worst = |split_horizon| (200..230).step_by(5).map(|fails| counted(split_horizon, fails)).max().unwrap();
+    let worst =
+        |split_horizon| (200..230).step_by(5).map(|fails| counted(split_horizon, fails)).max().unwrap();
     let (seconds, steps) = worst(SplitHorizon::Off);
     assert!(steps > 12 && (150..400).contains(&seconds), "{steps} steps in {seconds} s");
     assert!(worst(SplitHorizon::Poison).0 <= 35, "the next regular update says it");

@@ -1,0 +1,294 @@
+//! Routing protocols, routing tables, convergence.
+
+use crate::call::{Call, Opts};
+use crate::classes::{Registry, this_node};
+use crate::mistake::Mistake;
+use crate::sched::{Op, block_on};
+use crate::sim::{Shared, Sim};
+use crate::spec::Opt;
+use crate::spec::routing as spec;
+use crate::values::{Peer, Val};
+use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
+use std::fmt::Write;
+use tidewire_l3_network::NextHop;
+use tidewire_l3_network::routing::{RipConfig, RoutingConfig, SplitHorizon};
+use tidewire_topology::{NodeKind, Prefix, Via};
+use tidewire_units::{Instant, NodeId, Span};
+use tidewire_world::{ProcessId, RoutingSpec};
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&spec::NET_ROUTING, |_, sim, call| choose(sim, &call))?;
+    registry.add(&spec::NET_ROUTE, |_, sim, mut call| {
+        let (Some(Val::Peer(peer)), Some(Val::Node(node))) = (call.take(2), call.take(0)) else {
+            unreachable!()
+        };
+        let text = call.text(1).unwrap_or_default();
+        let prefix: Prefix = text.parse().map_err(|why: String| Mistake::new(why).at_word(text))?;
+        let via = match peer {
+            Peer::Node(node) => Via::Node(node),
+            Peer::Address(ip, _) => Via::Address(ip),
+            Peer::Unknown(name) => {
+                return Err(Mistake::new(format!("there is no node '{name}'")).at_word(name).into());
+            }
+        };
+        sim.plan_mut("net:route()")?.route(node, prefix, via).map_err(super::net::mistake)?;
+        Ok(())
+    })?;
+    registry.add(&spec::NET_WAIT_CONVERGED, |lua, sim, call| {
+        let world = sim.world()?;
+        let now = world.now();
+        let patience = world.controls().map(|(_, control)| control.patience()).max();
+        drop(world);
+        let Some(patience) = patience else {
+            return Err(Mistake::new("no router runs a protocol: there is nothing to wait for")
+                .at_word("wait_converged")
+                .note("call net:routing(\"rip\") before")
+                .into());
+        };
+        let quiet = call.opts().span("quiet").unwrap_or(patience);
+        block_on(lua, sim, Box::new(Quiet { since: now, quiet, deadline: call.deadline(now, None) }))
+    })?;
+    registry.add(&spec::ROUTER_RIB, |lua, sim, call| table_of(lua, sim, this_node(&call)?, true))?;
+    registry.add(&spec::ROUTER_FIB, |lua, sim, call| table_of(lua, sim, this_node(&call)?, false))?;
+    registry.add(&spec::ROUTER_NEIGHBORS, |lua, sim, call| neighbors(lua, sim, this_node(&call)?))?;
+    registry.add(&spec::ROUTER_ROUTING, |lua, sim, call| {
+        let node = this_node(&call)?;
+        let world = sim.world()?;
+        let Some(control) = world.ip_node(node).and_then(|node| node.control()) else { return Ok(None) };
+        let (table, counters) = (lua.create_table()?, control.counters());
+        table.raw_set("protocol", control.protocol())?;
+        table.raw_set("changes", counters.changes)?;
+        table.raw_set("last_change", control.last_change().as_secs_f64())?;
+        table.raw_set("tx_messages", counters.tx_messages)?;
+        table.raw_set("tx_bytes", counters.tx_bytes)?;
+        table.raw_set("rx_messages", counters.rx_messages)?;
+        table.raw_set("spf_runs", counters.spf_runs)?;
+        Ok(Some(table))
+    })
+}
+
+/// `net:routing`.
+fn choose(sim: &Shared, call: &Call) -> mlua::Result<()> {
+    let protocol = match call.text(0).unwrap_or_default() {
+        "distance_vector" => "rip",
+        name => name,
+    };
+    let opts = call.opts();
+    for (group, owner) in [(spec::RIP, "rip")] {
+        let stray = group.iter().find(|opt: &&Opt| opts.get(opt.name).is_some() && owner != protocol);
+        if let Some(opt) = stray {
+            let text = format!("the option '{}' belongs to \"{owner}\", not to \"{protocol}\"", opt.name);
+            return Err(Mistake::new(text).at_word(opt.name).into());
+        }
+    }
+    let config = match protocol {
+        "static" => Some(RoutingConfig::Static),
+        "rip" => Some(RoutingConfig::Rip(rip(opts))),
+        _ => None,
+    };
+    let flag = |name: &str, default: bool| opts.flag(name).unwrap_or(default);
+    let spec = config.map(|config| RoutingSpec {
+        config,
+        converge: flag("converge", true),
+        carrier: flag("carrier", true),
+        redistribute: flag("redistribute", false),
+        reference: opts.rate("reference"),
+    });
+    let routers = match opts.get("routers") {
+        Some(Val::Nodes(nodes)) => Some(forwarding(sim, nodes)?),
+        _ => None,
+    };
+    // Before the network is fixed, and so that the world is told.
+    drop(sim.plan_mut("net:routing()")?);
+    sim.log_routes.set(flag("log", true));
+    sim.routing.borrow_mut().push((routers, spec));
+    Ok(())
+}
+
+/// The nodes, all of which must forward.
+fn forwarding(sim: &Sim, nodes: &[NodeId]) -> Result<Vec<NodeId>, Mistake> {
+    let plan = sim.plan.borrow();
+    match nodes.iter().find(|node| !plan.node(**node).spec.forwards()) {
+        Some(node) => {
+            let name = &plan.node(*node).name;
+            Err(Mistake::new(format!(
+                "'{name}' does not forward packets, so it has no use for a routing protocol"
+            ))
+            .at_word("routers")
+            .note("make it a router, or a host with forward = true"))
+        }
+        None => Ok(nodes.to_vec()),
+    }
+}
+
+/// Tells the world how routers find their routes, as far as that was said.
+pub(crate) fn apply(sim: &Sim, world: &mut tidewire_world::World) {
+    let plan = sim.plan.borrow();
+    let all = || plan.node_ids().filter(|node| plan.node(*node).spec.kind() == NodeKind::Router).collect();
+    for (routers, spec) in &*sim.routing.borrow() {
+        for node in routers.clone().unwrap_or_else(all) {
+            world.set_routing(node, spec.clone());
+        }
+    }
+}
+
+fn rip(opts: &Opts) -> RipConfig {
+    let mut rip = RipConfig::default();
+    let set = |name: &str, to: &mut Span| *to = opts.span(name).unwrap_or(*to);
+    set("update", &mut rip.update);
+    // Short updates are as far apart, in proportion.
+    rip.jitter = rip.jitter.min(rip.update / 6);
+    set("jitter", &mut rip.jitter);
+    set("timeout", &mut rip.timeout);
+    set("garbage", &mut rip.garbage);
+    rip.split_horizon = match opts.text("split_horizon") {
+        Some("false") => SplitHorizon::Off,
+        Some("simple") => SplitHorizon::Simple,
+        _ => SplitHorizon::Poison,
+    };
+    rip.triggered = opts.flag("triggered").unwrap_or(true);
+    rip
+}
+
+/// What changed, as rows of the events.
+pub(crate) fn note_changes(sim: &Sim, world: &mut tidewire_world::World) {
+    if !sim.log_routes.get() {
+        return;
+    }
+    let changes = world.take_route_changes();
+    let mut out = sim.out.borrow_mut();
+    for (node, change) in changes {
+        let object = format!("{} {}", world.plan().node(node).name, change.prefix);
+        let to = match &change.route {
+            Some(route) => {
+                let hops: Vec<String> =
+                    route.hops.iter().map(|hop| hop_text(world.plan(), node, hop)).collect();
+                format!("{} {} via {}", route.origin.label(), route.metric, hops.join(", "))
+            }
+            None => "out of reach".to_owned(),
+        };
+        out.event(change.at, object.into(), "route", to.into());
+    }
+}
+
+/// The node that a next hop is, or the one that its link leads to.
+fn hop_name(plan: &tidewire_topology::Plan, node: NodeId, hop: &NextHop) -> String {
+    let owner = hop.gateway.and_then(|ip| plan.owner_of(ip)).map(|iface| plan.node_of(iface));
+    let at_link = plan.node(node).ifaces.get(hop.port as usize).map(|iface| plan.neighbor_of(*iface));
+    owner.or(at_link).map_or_else(String::new, |node| plan.node(node).name.clone())
+}
+
+fn hop_text(plan: &tidewire_topology::Plan, node: NodeId, hop: &NextHop) -> String {
+    let name = hop_name(plan, node, hop);
+    if hop.gateway.is_some() { name } else { format!("link to {name}") }
+}
+
+/// `router:rib()` and `router:fib()`.
+fn table_of(lua: &Lua, sim: &Shared, node: NodeId, all: bool) -> mlua::Result<Table> {
+    let world = sim.world()?;
+    let list = lua.create_table()?;
+    let ip = world.ip_node(node).ok_or_else(|| Mistake::new("only routers and hosts have routes"))?;
+    let mut text = String::new();
+    let mut push =
+        |prefix: String, what: Option<(&str, u8, u32, bool)>, hops: &[NextHop]| -> mlua::Result<()> {
+            let row = lua.create_table()?;
+            let _ = write!(text, "{}{prefix:<18}", if text.is_empty() { "" } else { "\n" });
+            row.raw_set("prefix", prefix)?;
+            if let Some((origin, distance, metric, used)) = what {
+                let mark = if used { "*" } else { " " };
+                let _ = write!(text, " {mark} {origin:<13} {:>9}", format!("[{distance}/{metric}]"));
+                row.raw_set("origin", origin)?;
+                row.raw_set("distance", distance)?;
+                row.raw_set("metric", metric)?;
+                row.raw_set("used", used)?;
+            }
+            let via = lua.create_table()?;
+            for hop in hops {
+                let one = lua.create_table()?;
+                one.raw_set("to", hop_name(world.plan(), node, hop))?;
+                one.raw_set("ip", hop.gateway.map(|ip| ip.to_string()))?;
+                one.raw_set("port", hop.port + 1)?;
+                via.raw_push(one)?;
+            }
+            let hops: Vec<String> = hops.iter().map(|hop| hop_text(world.plan(), node, hop)).collect();
+            let _ = write!(text, "  {}", hops.join(", "));
+            row.raw_set("via", via)?;
+            list.raw_push(row)
+        };
+    match ip.control().filter(|_| all) {
+        Some(control) => {
+            for (route, used) in control.rib() {
+                let what = (route.origin.label(), route.origin.distance(), route.metric, used);
+                push(route.prefix.to_string(), Some(what), &route.hops)?;
+            }
+        }
+        None => {
+            for (prefix, hops) in ip.stack.fib().routes() {
+                push(prefix.to_string(), None, hops)?;
+            }
+        }
+    }
+    printable(lua, &list, text)?;
+    Ok(list)
+}
+
+fn printable(lua: &Lua, list: &Table, text: String) -> mlua::Result<()> {
+    let meta = lua.create_table()?;
+    meta.raw_set("__tostring", lua.create_function(move |_, _: Value| Ok(text.clone()))?)?;
+    list.set_metatable(Some(meta))
+}
+
+/// `router:neighbors()`.
+fn neighbors(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table> {
+    let world = sim.world()?;
+    let (list, mut lines) = (lua.create_table()?, Vec::new());
+    let control = world.ip_node(node).and_then(|node| node.control());
+    for neighbor in control.into_iter().flat_map(|control| control.neighbors(world.now())) {
+        let row = lua.create_table()?;
+        let hop = NextHop { port: neighbor.port, gateway: Some(neighbor.addr) };
+        let name = hop_name(world.plan(), node, &hop);
+        lines.push(format!(
+            "{name:<10} {:<15} port {:<3} {} {}",
+            neighbor.addr,
+            neighbor.port + 1,
+            neighbor.protocol,
+            neighbor.state
+        ));
+        row.raw_set("name", name)?;
+        row.raw_set("id", neighbor.id.to_string())?;
+        row.raw_set("ip", neighbor.addr.to_string())?;
+        row.raw_set("port", neighbor.port + 1)?;
+        row.raw_set("protocol", neighbor.protocol)?;
+        row.raw_set("state", neighbor.state)?;
+        list.raw_push(row)?;
+    }
+    printable(lua, &list, lines.join("\n"))?;
+    Ok(list)
+}
+
+/// `net:wait_converged`.
+struct Quiet {
+    since: Instant,
+    quiet: Span,
+    deadline: Instant,
+}
+
+impl Op for Quiet {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let mut world = sim.world()?;
+        let last = world.last_route_change().unwrap_or(Instant::ZERO);
+        let until = last.max(self.since) + self.quiet;
+        if world.now() >= until {
+            return last.as_secs_f64().into_lua_multi(lua).map(Some);
+        }
+        if world.now() >= self.deadline {
+            return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
+        }
+        world.wait(me, until.min(self.deadline), &[]);
+        Ok(None)
+    }
+
+    fn describe(&self, _: &Sim) -> (String, String) {
+        ("net:wait_converged()".to_owned(), format!("until nothing has changed for {}", self.quiet))
+    }
+}

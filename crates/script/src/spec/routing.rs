@@ -1,0 +1,86 @@
+//! Routing: which protocol, what it found, how long it took.
+
+use super::{Func, Kind, Opt, func, need};
+
+/// What every way of finding routes takes.
+pub(crate) const ROUTING: &[Opt] = &[
+    Opt::new(
+        "routers",
+        Kind::Nodes,
+        "all routers",
+        "those that this is for; a later call replaces an earlier one",
+    ),
+    Opt::new(
+        "converge",
+        Kind::Bool,
+        "true",
+        "the tables are there when time starts; false: the protocol has to find them",
+    ),
+    Opt::new(
+        "carrier",
+        Kind::Bool,
+        "true",
+        "routers notice at once when a link goes down; false: only by the silence of their neighbours",
+    ),
+    Opt::new("redistribute", Kind::Bool, "false", "tell neighbours the routes entered with net:route"),
+    Opt::new("log", Kind::Bool, "true", "every change of a route becomes a row of events.csv"),
+];
+/// RIP (RFC 2453).
+pub(crate) const RIP: &[Opt] = &[
+    Opt::new("update", Kind::Time, "30s", "rip: time between regular updates"),
+    Opt::new("jitter", Kind::Time, "5s", "rip: by how much these times differ"),
+    Opt::new("timeout", Kind::Time, "180s", "rip: a route not heard of for so long is out of reach"),
+    Opt::new("garbage", Kind::Time, "120s", "rip: for how long it is then announced as such"),
+    Opt::new(
+        "split_horizon",
+        Kind::ChoiceOrFalse(&["poison", "simple"]),
+        "\"poison\"",
+        "rip: what is said of routes to those that they come from: that they are out of reach, nothing, or as to all",
+    ),
+    Opt::new("triggered", Kind::Bool, "true", "rip: changes are told at once"),
+];
+
+pub(crate) static NET_ROUTING: Func = func(
+    "net:routing",
+    "How routers find their routes: with a protocol whose messages cross the links, by hand (\"static\"), or computed from the whole network, which is what they do without this.",
+)
+.with(&[need("protocol", Kind::Choice(&["computed", "static", "rip", "distance_vector"]))])
+.opts(&[ROUTING, RIP]);
+pub(crate) static NET_ROUTE: Func =
+    func("net:route", "Enters a route by hand; it replaces a computed one to the same prefix.").with(&[
+        need("router", Kind::Node),
+        need("prefix", Kind::Text),
+        need("via", Kind::Peer),
+    ]);
+pub(crate) static NET_WAIT_CONVERGED: Func = func(
+    "net:wait_converged",
+    "Waits until no route of a router that runs a protocol has changed for some time.",
+)
+.opts(&[&[
+    Opt::new("quiet", Kind::Time, "the longest silence of the protocol", "for how long nothing may change"),
+    Opt::new("timeout", Kind::Time, "for ever", "how long to wait at most"),
+]])
+.blocking()
+.gives("when a route last changed, in seconds; or nil, \"timeout\"");
+pub(crate) static ROUTER_RIB: Func = func(
+    "router:rib",
+    "Every route that the router knows, the used ones included; without a protocol, what router:fib gives.",
+)
+.gives("list of { prefix, origin, distance, metric, used, via = {{ to, ip, port }, ..} }, printable");
+pub(crate) static ROUTER_FIB: Func = func("router:fib", "The routes that packets follow.")
+    .gives("list of { prefix, via = {{ to, ip, port }, ..} }, printable");
+pub(crate) static ROUTER_NEIGHBORS: Func =
+    func("router:neighbors", "The routers that its protocol has heard.")
+        .gives("list of { name, id, ip, port, protocol, state }, printable");
+pub(crate) static ROUTER_ROUTING: Func = func("router:routing", "What its protocol did so far, or nil.")
+    .gives("{ protocol, changes, last_change, tx_messages, tx_bytes, rx_messages, spf_runs }");
+
+pub(crate) const ALL: &[&Func] = &[
+    &NET_ROUTING,
+    &NET_ROUTE,
+    &NET_WAIT_CONVERGED,
+    &ROUTER_RIB,
+    &ROUTER_FIB,
+    &ROUTER_NEIGHBORS,
+    &ROUTER_ROUTING,
+];

@@ -1,0 +1,158 @@
+//! Routing protocols: which routers run one, who hears whom, and what changed when.
+
+use crate::World;
+use std::collections::BTreeMap;
+use tidewire_l3_network::Prefix;
+use tidewire_l3_network::routing::{Control, RouteChange, RoutingConfig, RoutingPort, StaticRoute, converge};
+use tidewire_node::Context;
+use tidewire_topology as topology;
+use tidewire_units::{DirId, IfaceId, Instant, LinkId, NodeId, Purpose, Rate};
+
+/// How a router finds its routes. Without one they are computed from the whole plan.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RoutingSpec {
+    /// What it runs.
+    pub config: RoutingConfig,
+    /// The tables are there when time starts. One router that says no decides for all.
+    pub converge: bool,
+    /// The router notices at once when a link goes up or down.
+    pub carrier: bool,
+    /// Tells its neighbours the routes that were entered by hand.
+    pub redistribute: bool,
+    /// A link that is given no cost costs so many times more than its rate; none: 1.
+    pub reference: Option<Rate>,
+}
+
+impl World {
+    /// How a node finds its routes; takes effect with the next [`World::sync`].
+    pub fn set_routing(&mut self, node: NodeId, spec: Option<RoutingSpec>) {
+        match spec {
+            Some(spec) => self.routing.insert(node, spec),
+            None => self.routing.remove(&node),
+        };
+    }
+
+    /// Whether a node's forwarding table is its own business.
+    pub(crate) fn routes_itself(&self, node: NodeId) -> bool {
+        self.routing.contains_key(&node)
+    }
+
+    /// When a route of any router that runs a protocol last changed.
+    pub fn last_route_change(&self) -> Option<Instant> {
+        self.controls().map(|(_, control)| control.last_change()).max()
+    }
+
+    /// Takes the changes of routes since this was last asked, by time and then by node.
+    pub fn take_route_changes(&mut self) -> Vec<(NodeId, RouteChange)> {
+        let mut all = Vec::new();
+        for (id, host) in self.host_ids.iter().zip(&mut self.hosts) {
+            let changes = host.control_mut().map(Control::take_changes).unwrap_or_default();
+            all.extend(changes.into_iter().map(|change| (*id, change)));
+        }
+        all.sort_by_key(|(id, change)| (change.at, *id));
+        all
+    }
+
+    /// Every router that runs a protocol.
+    pub fn controls(&self) -> impl Iterator<Item = (NodeId, &Control)> {
+        self.host_ids.iter().zip(&self.hosts).filter_map(|(id, host)| Some((*id, host.control()?)))
+    }
+
+    /// Gives routers their part in routing. May be called again until time starts.
+    pub(crate) fn configure_routing(&mut self, routes: &topology::Routes) {
+        if self.routing.is_empty() {
+            return;
+        }
+        let members: Vec<NodeId> = self.routing.keys().copied().collect();
+        let segments = self.segments_of_routers(&members);
+        let mut controls: Vec<Control> = members
+            .iter()
+            .enumerate()
+            .map(|(i, node)| self.new_control(i, *node, routes, &segments))
+            .collect();
+        if self.routing.values().all(|spec| spec.converge) {
+            converge(&mut controls, &segments, self.now);
+        }
+        for (node, control) in members.into_iter().zip(controls) {
+            let host = self.host_index(node).expect("only hosts and routers are given routing");
+            self.hosts[host as usize].set_control(control, self.now);
+            self.rearm(host);
+        }
+    }
+
+    /// A link has gone up or down: routers at its ends notice if they can.
+    pub(crate) fn tell_routers(&mut self, link: LinkId, up: bool) {
+        for dir in [DirId::forward(link), DirId::backward(link)] {
+            let iface = topology::sender_of(dir);
+            let node = self.plan.node_of(iface);
+            let notices = self.routing.get(&node).is_some_and(|spec| spec.carrier);
+            let Some(host) = self.host_index(node).filter(|_| notices) else { continue };
+            let port = self.plan.iface(iface).port;
+            let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+            self.hosts[host as usize].set_port_up(port, up, &mut cx);
+            self.settle(host);
+        }
+    }
+
+    /// Which ports of the routers hear each other: (position in `members`, port).
+    fn segments_of_routers(&self, members: &[NodeId]) -> Vec<Vec<(usize, u32)>> {
+        let end = |iface: &IfaceId| {
+            let member = members.binary_search(&self.plan.node_of(*iface)).ok()?;
+            Some((member, self.plan.iface(*iface).port))
+        };
+        let all = self.plan.segments(&|link| self.is_link_up(link));
+        all.iter().map(|segment| segment.iter().filter_map(end).collect()).collect()
+    }
+
+    fn new_control(
+        &self,
+        number: usize,
+        node: NodeId,
+        routes: &topology::Routes,
+        segments: &[Vec<(usize, u32)>],
+    ) -> Control {
+        let spec = &self.routing[&node];
+        let ifaces = &self.plan.node(node).ifaces;
+        let mut ports: Vec<RoutingPort> =
+            ifaces.iter().map(|iface| self.routing_port(*iface, spec.reference)).collect();
+        for segment in segments.iter().filter(|segment| segment.len() > 1) {
+            for (_, port) in segment.iter().filter(|(member, _)| *member == number) {
+                ports[*port as usize].passive = false;
+            }
+        }
+        let manual: Vec<topology::Prefix> = self.plan.manual_routes(node).map(|(prefix, _)| prefix).collect();
+        let statics = routes
+            .of(node)
+            .filter(|(prefix, _)| manual.contains(prefix))
+            .map(|(prefix, hops)| StaticRoute { prefix: l3_prefix(prefix), hops: self.hops_of(hops) });
+        let stream = self.streams.stream(Purpose::Routing, &self.plan.node(node).name);
+        Control::new(&spec.config, ports, statics.collect(), spec.redistribute, stream, self.now)
+    }
+
+    fn routing_port(&self, iface: IfaceId, reference: Option<Rate>) -> RoutingPort {
+        let dir = topology::sends_on(iface);
+        let direction = self.plan.direction(dir);
+        let cost = match reference {
+            Some(reference) if direction.cost == 1 => {
+                (reference.bits_per_s() / direction.rate.bits_per_s()).clamp(1, 65535) as u32
+            }
+            _ => direction.cost.min(65535),
+        };
+        let address = self.plan.iface(iface).address;
+        let net = address.map(|address| Prefix::new(address.ip, address.length()));
+        RoutingPort {
+            addr: address.map_or(std::net::Ipv4Addr::UNSPECIFIED, |address| address.ip),
+            prefix: net.flatten().unwrap_or(Prefix::DEFAULT),
+            cost,
+            mtu: self.plan.link(dir.link()).spec.mtu,
+            up: self.is_link_up(dir.link()),
+            passive: true,
+        }
+    }
+}
+
+pub(crate) type RoutingSpecs = BTreeMap<NodeId, RoutingSpec>;
+
+pub(crate) fn l3_prefix(prefix: topology::Prefix) -> Prefix {
+    Prefix::new(prefix.network(), prefix.length()).expect("a length of at most 32")
+}
