@@ -1,6 +1,6 @@
 -- Three routers in a line speak RIP; the network at one end goes down. Who believes whom?
 --   tidewire run scripts/routing/rip_count_to_infinity.lua                       and again with -p horizon=simple, -p horizon=poison
--- Without split horizon r2 tells r1 that it knows a way to the lost network - the one through r1. Each believes the other and adds
+-- Look at the metrics that climb by one with each update. Without split horizon r2 tells r1 that it knows a way to the lost network - the one through r1. Each believes the other and adds
 -- one, update by update, until 16 means out of reach. With split horizon a router does not tell a neighbour what it has from it, and
 -- the bad news arrive with the next update. Changes are not triggered here, so that every step can be seen.
 local p = experiment { params = { horizon = { "off", "simple", "poison" } }, duration = "20min" }

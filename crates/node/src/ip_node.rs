@@ -66,10 +66,10 @@ impl IpNode {
             return self.deliver(port, packet, cx);
         }
         if packet.dst.is_multicast() {
-            return match self.handle_routing(port, packet, cx) {
-                Some(unwanted) => cx.end(unwanted, Cause::NotForMe),
-                None => {}
-            };
+            if let Some(unwanted) = self.handle_routing(port, packet, cx) {
+                cx.end(unwanted, Cause::NotForMe);
+            }
+            return;
         }
         if self.forwards {
             return self.forward(packet, cx);

@@ -72,8 +72,8 @@ pub(crate) struct Sim {
     pub places: RefCell<Vec<Option<Place>>>,
     /// TCP options of hosts that the world does not know yet.
     pub host_tcp: RefCell<Vec<(NodeId, TcpConfig)>>,
-    /// How routers find their routes: which (none: all), and with what.
-    pub routing: RefCell<Vec<(Option<Vec<NodeId>>, Option<RoutingSpec>)>>,
+    /// How routers find their routes, in the order in which it was said.
+    pub routing: RefCell<Vec<Chosen>>,
     /// Changes of routes become events.
     pub log_routes: Cell<bool>,
     /// Values of parameters that replace the script's own, in a plan.
@@ -103,6 +103,9 @@ pub(crate) struct Sim {
     streams_of: Streams,
     pub handles: RefCell<Handles>,
 }
+
+/// How these routers (none: all) find their routes.
+pub(crate) type Chosen = (Option<Vec<NodeId>>, Option<RoutingSpec>);
 
 /// Lua values that Rust keeps; all must be gone before the state is closed.
 #[derive(Default)]

@@ -112,10 +112,14 @@ impl World {
         segments: &[Vec<(usize, u32)>],
     ) -> Control {
         let spec = &self.routing[&node];
+        let kind = std::mem::discriminant(&spec.config);
+        let alike: Vec<bool> =
+            self.routing.values().map(|other| std::mem::discriminant(&other.config) == kind).collect();
         let ifaces = &self.plan.node(node).ifaces;
         let mut ports: Vec<RoutingPort> =
             ifaces.iter().map(|iface| self.routing_port(*iface, spec.reference)).collect();
-        for segment in segments.iter().filter(|segment| segment.len() > 1) {
+        let speaks_alike = |(other, _): &&(usize, u32)| *other != number && alike[*other];
+        for segment in segments.iter().filter(|segment| segment.iter().any(|end| speaks_alike(&end))) {
             for (_, port) in segment.iter().filter(|(member, _)| *member == number) {
                 ports[*port as usize].passive = false;
             }

@@ -80,7 +80,8 @@ fn assert_shortest(world: &World, routers: &[NodeId], one: bool) {
                 .map(|hop| (world.plan().iface(hop.iface).port, hop.gateway))
                 .collect();
             let mut found: Vec<_> = fib.lookup(addr).iter().map(|hop| (hop.port, hop.gateway)).collect();
-            (computed.sort_unstable(), found.sort_unstable());
+            computed.sort_unstable();
+            found.sort_unstable();
             if one && found.len() == 1 {
                 computed.retain(|hop| *hop == found[0]);
             }

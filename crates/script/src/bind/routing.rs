@@ -74,8 +74,8 @@ fn choose(sim: &Shared, call: &Call) -> mlua::Result<()> {
         name => name,
     };
     let opts = call.opts();
-    for (group, owner) in [(spec::RIP, "rip")] {
-        let stray = group.iter().find(|opt: &&Opt| opts.get(opt.name).is_some() && owner != protocol);
+    for (group, owner) in spec::OWNED {
+        let stray = group.iter().find(|opt: &&Opt| opts.get(opt.name).is_some() && *owner != protocol);
         if let Some(opt) = stray {
             let text = format!("the option '{}' belongs to \"{owner}\", not to \"{protocol}\"", opt.name);
             return Err(Mistake::new(text).at_word(opt.name).into());

@@ -40,6 +40,9 @@ pub(crate) const RIP: &[Opt] = &[
     Opt::new("triggered", Kind::Bool, "true", "rip: changes are told at once"),
 ];
 
+/// Options that belong to one protocol.
+pub(crate) const OWNED: &[(&[Opt], &str)] = &[(RIP, "rip")];
+
 pub(crate) static NET_ROUTING: Func = func(
     "net:routing",
     "How routers find their routes: with a protocol whose messages cross the links, by hand (\"static\"), or computed from the whole network, which is what they do without this.",
