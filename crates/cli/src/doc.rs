@@ -35,10 +35,12 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
             Ok(0)
         }
         [] => {
-            let topic = args.topic.join(" ");
-            Err(LabError::Usage(format!(
-                "no function is called '{topic}'; try 'tidewire doc search {topic}'"
-            )))
+            let topic = words.join(" ");
+            Err(LabError::Usage(if search {
+                format!("nothing in the reference speaks of '{topic}'; 'tidewire doc' lists all functions")
+            } else {
+                format!("no function is called '{topic}'; try 'tidewire doc search {topic}'")
+            }))
         }
         few if few.len() <= 6 => {
             few.iter().for_each(|f| context.term.raw(&entry(f)));

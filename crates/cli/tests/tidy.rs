@@ -34,7 +34,20 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 19] = [
         ],
     ),
     ("plot", &[]),
-    ("script", &["units", "wire", "l3-network", "l4-transport", "l7-application", "node", "topology", "metrics", "world"]),
+    (
+        "script",
+        &[
+            "units",
+            "wire",
+            "l3-network",
+            "l4-transport",
+            "l7-application",
+            "node",
+            "topology",
+            "metrics",
+            "world",
+        ],
+    ),
     ("lab", &["units", "topology", "metrics", "plot", "script"]),
     ("conformance", &["units", "wire", "l4-transport"]),
     (

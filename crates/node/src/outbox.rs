@@ -1,6 +1,6 @@
 //! Everything that a node says to the world. Nothing calls back up: the world empties the outbox after each input.
 
-use tidewire_units::{Instant, Span, WaitToken};
+use tidewire_units::{Instant, Refusal, Span, WaitToken};
 use tidewire_wire::{Birth, Cause, Hot, Packets};
 
 /// The port number that stands for the loopback interface.
@@ -59,6 +59,8 @@ pub enum Progress {
     Ended {
         /// The flow.
         flow: u32,
+        /// Why the connection failed, if it did.
+        failure: Option<Refusal>,
     },
 }
 

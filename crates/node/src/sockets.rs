@@ -183,7 +183,7 @@ impl Sockets {
             Kind::Udp(udp) => {
                 let (port, flow) = (udp.port, udp.flow);
                 if flow != NO_FLOW {
-                    cx.out.progress.push(Progress::Ended { flow });
+                    cx.out.progress.push(Progress::Ended { flow, failure: None });
                 }
                 self.udp_ports.remove(&port);
                 self.latest_udp = None;

@@ -567,7 +567,7 @@ fn report_progress(tcp: &mut TcpSock, cx: &mut Context<'_>) {
     let over = tcp.conn.is_closed() || matches!(tcp.conn.state(), State::FinWait2 | State::TimeWait);
     if over && !tcp.reported_end {
         tcp.reported_end = true;
-        cx.out.progress.push(Progress::Ended { flow });
+        cx.out.progress.push(Progress::Ended { flow, failure: tcp.conn.error().map(refusal) });
     }
 }
 

@@ -81,6 +81,18 @@ impl Run {
         render(&mistake, &self.sim.sources, None)
     }
 
+    /// Processes go on and on, and no time passes.
+    pub fn standstill(&self, steps: u64, place: Option<Place>) -> ScriptError {
+        let now = self.sim.world.borrow().now();
+        let mut mistake = Mistake::new(format!(
+            "time stands still at t = {now}: processes went on {steps} times and none of them lets time pass"
+        ))
+        .fault(Fault::Limit)
+        .note("sleep(0) and spawn() take no time; a loop must wait for something that does, such as sleep \"1ms\"");
+        mistake.place = place;
+        render(&mistake, &self.sim.sources, None)
+    }
+
     pub fn endless(&self, place: Option<Place>) -> ScriptError {
         let mut mistake = Mistake::new(
             "the run would never end: this flow has no end, and the run has no duration",

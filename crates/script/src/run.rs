@@ -20,6 +20,8 @@ use tidewire_world::{Limit, Options, Pause, World};
 
 /// Memory of a plan or a network that is only built.
 const PLAN_MEMORY: u64 = 1 << 30;
+/// After so many steps of processes at one instant, it is taken for the last one.
+const MOST_STEPS: u64 = 3_000_000;
 /// CPU time that finding the `experiment{}` may take.
 const PLAN_TIMEOUT_S: f64 = 2.0;
 
@@ -322,6 +324,8 @@ impl Run {
         if sim.is_touched() {
             sim.world().map(drop).map_err(located)?;
         }
+        // How often processes went on at this instant.
+        let mut steps = (Instant::ZERO, 0);
         loop {
             if let Some(Ending::Stopped(_)) = *sim.ending.borrow() {
                 return Ok(Ended::Stopped);
@@ -347,7 +351,14 @@ impl Run {
             }
             limit.until = end;
             match pause {
-                Pause::Process(id, _) => self.outcome(sched::resume(sim, id))?,
+                Pause::Process(id, _) => {
+                    let now = sim.world.borrow().now();
+                    steps = if steps.0 == now { (now, steps.1 + 1) } else { (now, 0) };
+                    if steps.1 >= MOST_STEPS {
+                        return Err(self.standstill(steps.1, sched::place_of(sim, id)));
+                    }
+                    self.outcome(sched::resume(sim, id))?;
+                }
                 Pause::Control(token) => self.outcome(sched::control(lua, sim, token))?,
                 Pause::TimeUp => return Ok(Ended::Duration),
                 Pause::Idle if main_waits => return Err(self.deadlock()),

@@ -402,9 +402,14 @@ pub(crate) fn patience(sim: &Sim) -> Option<Span> {
 
 /// Where the main program waits.
 pub(crate) fn main_place(sim: &Sim) -> Option<Place> {
+    let main = sim.sched.borrow().main.as_ref()?.id;
+    place_of(sim, main)
+}
+
+/// Where a process waits.
+pub(crate) fn place_of(sim: &Sim, id: ProcessId) -> Option<Place> {
     let sched = sim.sched.borrow();
-    let main = sched.main.as_ref()?;
-    let process = sched.processes.get(&main.id.0)?;
+    let process = sched.processes.get(&id.0)?;
     let frame = frames_of(process.thread.state(), 1).pop()?;
     Some(Place { file: frame.chunk, line: frame.line })
 }

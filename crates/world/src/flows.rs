@@ -71,6 +71,8 @@ pub struct Flow {
     pub last_received: Option<Instant>,
     /// When the sender's connection was over.
     pub ended: Option<Instant>,
+    /// Why its connection failed, if it did.
+    pub failure: Option<Refusal>,
     /// Stream or payload bytes sent (once) and received, in all.
     pub sent: u64,
     /// Received in order, in all.
@@ -123,6 +125,7 @@ impl Flow {
             started: None,
             last_received: None,
             ended: None,
+            failure: None,
             sent: 0,
             received: 0,
             packets_sent: 0,
@@ -152,9 +155,9 @@ impl Flow {
         (time > 0.0).then(|| self.received_measured as f64 * 8.0 / time)
     }
 
-    /// From the first byte sent to the last byte read, once the connection is over.
+    /// From the first byte sent to the last byte read, once the connection is over; `None` if it failed.
     pub fn completion_time(&self) -> Option<Span> {
-        self.ended?;
+        self.ended.filter(|_| self.failure.is_none())?;
         Some(self.last_received?.since(self.started?))
     }
 
@@ -237,7 +240,12 @@ impl Flows {
                 }
             }
             Progress::Twin { flow } => self.all[flow as usize].packets_doubled += 1,
-            Progress::Ended { flow } => drop(self.all[flow as usize].ended.get_or_insert(now)),
+            Progress::Ended { flow, failure } => {
+                let flow = &mut self.all[flow as usize];
+                if flow.ended.is_none() {
+                    (flow.ended, flow.failure) = (Some(now), failure);
+                }
+            }
         }
     }
 

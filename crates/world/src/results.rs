@@ -211,12 +211,11 @@ impl World {
         let name = |node| Value::from(self.plan.node(node).name.as_str());
         let ms = |x: Option<f64>| Value::from(x.map(|s| rounded(s * 1e3)));
         let lost = (spec.transport == Transport::Udp).then(|| self.packets_lost(flow));
-        let error = conn.and_then(|conn| conn.error());
-        let ended = match (flow.started, flow.ended, error) {
-            (None, None, None) => "not_started".to_owned(),
-            (_, _, Some(error)) => error.to_string().replace(' ', "_"),
+        let ended = match (flow.started, flow.ended, flow.failure) {
+            (None, None, _) => "not_started".to_owned(),
+            (_, Some(_), Some(why)) => why.to_string().replace(' ', "_"),
             (_, Some(_), None) => "closed".to_owned(),
-            (_, None, None) => "open".to_owned(),
+            (_, None, _) => "open".to_owned(),
         };
         let min_rtt = info.as_ref().map(|info| info.min_rtt).filter(|rtt| *rtt > Span::ZERO);
         vec![

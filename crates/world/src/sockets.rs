@@ -208,10 +208,15 @@ impl SocketApi for NativeSockets<'_> {
         let flow = self.flow.map(|flow| &self.world.flows.all[flow.0 as usize]);
         let config =
             flow.and_then(|flow| self.world.flow_tcp(flow)).unwrap_or_else(|| self.world.tcp_config(node));
-        self.on(|stack, sockets, cx| {
+        let result = self.on(|stack, sockets, cx| {
             let socket = sockets.tcp(config);
             sockets.connect(socket, to, stack, cx).map(|()| socket)
-        })
+        });
+        if let (Err(why), Some(flow)) = (&result, self.flow) {
+            let flow = &mut self.world.flows.all[flow.0 as usize];
+            (flow.ended, flow.failure) = (Some(self.world.now), Some(*why));
+        }
+        result
     }
 
     fn datagram(&mut self, to: Endpoint) -> Result<SocketId, Refusal> {

@@ -350,6 +350,7 @@ fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let world = sim.world()?;
         let flow = world.flow(this.id);
         Ok(match (flow.started, flow.ended) {
+            (_, Some(_)) if flow.failure.is_some() => "failed",
             (_, Some(_)) => "ended",
             (_, None) if !world.is_alive(this.process) => "ended",
             (None, None) => "waiting",
@@ -382,6 +383,9 @@ impl Op for FlowWait {
         let flow = world.flow(self.flow);
         let (src, socket, transport, ended) =
             (flow.spec.src, flow.socket, flow.spec.transport, flow.ended.is_some());
+        if let Some(why) = flow.failure {
+            return super::tcp::refused(lua, why).map(Some);
+        }
         // A connection is over some time after its program: when the last FIN is acknowledged.
         let over = !world.is_alive(self.process) && (transport == Transport::Udp || socket.is_none());
         if ended || over {

@@ -272,6 +272,9 @@ impl Op for Receive {
         if let Some(values) = self.buffered(lua, &socket, false)? {
             return Ok(Some(values));
         }
+        if socket.closed.get() {
+            return refused(lua, Refusal::Closed).map(Some);
+        }
         let mut world = sim.world()?;
         if matches!(
             world.view(socket.node, socket.id),

@@ -127,7 +127,7 @@ const ALL: &[Fields] = &[
         doc: "A flow of a native application. What is counted was first sent after the warm-up.",
         all: &[
             f("name", "text", "its name"),
-            f("state", "text", "waiting, running or ended"),
+            f("state", "text", "waiting, running, ended or failed"),
             f(
                 "goodput_mbps",
                 "Mbit/s",

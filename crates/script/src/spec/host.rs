@@ -115,7 +115,7 @@ pub(crate) static SINK: Func =
 pub(crate) static FLOW_WAIT: Func = func("flow:wait", "Waits until a flow with an end is over.")
     .opts(&[TIMEOUT])
     .blocking()
-    .gives("true; or nil, \"timeout\"");
+    .gives("true; or nil, and \"timeout\" or why the connection failed");
 pub(crate) static FLOW_STOP: Func = func("flow:stop", "Ends the flow now.");
 pub(crate) static FLOW_WATCH: Func = func("flow:watch", "Time series of the flow in series.csv.")
     .with(&[need("metrics", Kind::Texts)])
