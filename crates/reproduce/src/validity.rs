@@ -141,11 +141,13 @@ impl Validity {
         }
         if let Some(traces) = &self.traces {
             let (matched, total) = traces.overall();
-            let percent = 100.0 * matched as f64 / total.max(1) as f64;
+            let share = match total {
+                0 => "nothing compared".to_owned(),
+                _ => format!("{matched} of {total} matched, {:.1} %", 100.0 * matched as f64 / total as f64),
+            };
             let _ = write!(
                 page,
-                "### Packet traces\n\nOrder, sequence and gap (within 10 ms or 12.5 %) of data transmissions: {matched} of {total} matched, \
-                 {percent:.1} %.\n\n"
+                "### Packet traces\n\nOrder, sequence and gap (within 10 ms or 12.5 %) of data transmissions: {share}.\n\n"
             );
             let _ = write!(
                 page,

@@ -73,3 +73,62 @@ fn a_row_that_makes_no_sense_is_named_and_skipped() {
     report.print(&mut out).unwrap();
     assert!(String::from_utf8(out).unwrap().contains("x.csv:6: '?' is no direction; this row is skipped"));
 }
+
+/// A trace that comes with the program, the begin of it.
+fn head_of(name: &str, lines: usize) -> (String, String) {
+    let path = format!("{}/tests/data/traces/{name}.csv", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    (name.to_owned(), text.lines().take(lines).map(|line| format!("{line}\n")).collect())
+}
+
+fn printed(files: &[(String, String)]) -> String {
+    let mut out = Vec::new();
+    compare_all(files, 0).print(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_recording_that_was_cut_short_is_compared_as_far_as_it_goes() {
+    for lines in [4, 9, 15, 40, 100, 200, 300] {
+        let report = compare_all(&[head_of("c1_drop3spread_cubic_sack_rack", lines)], 1);
+        let Outcome::Scored(score) = &report.traces[0].outcome else { panic!("{report:?}") };
+        assert_eq!((score.matched, score.first_difference.as_ref()), (score.total, None), "{lines}");
+        assert!(score.compared_until.is_some());
+    }
+    let out = printed(&[head_of("c1_drop3spread_cubic_sack_rack", 40)]);
+    assert!(out.contains("before its connection ends: compared until then"), "{out}");
+}
+
+#[test]
+fn other_protocols_and_programs_are_listed_with_the_reason() {
+    let rows = "t_ms,dir,proto,cport,flags,seq,ack,len\n0.00,>,udp,59814,,1,0,100\n25.47,<,icmp,0,,0,0,0\n";
+    let link = "# x link={'rate': 1e7, 'delay_us': 25000, 'queue': 200}";
+    let none = ("none".to_owned(), format!("{link} client=None sysctls={{}}\n{rows}"));
+    let some = ("some".to_owned(), format!("{link} client={{'bytes': 100}}\n{rows}"));
+    let report = compare_all(&[none.clone(), some.clone()], 1);
+    assert_eq!(report.unreadable().count(), 0);
+    assert_eq!(report.traces[0].outcome, Outcome::Listed("driven by a program of its own".into()));
+    assert_eq!(report.traces[1].outcome, Outcome::Listed("there are no TCP packets in it".into()));
+    let out = printed(&[none, head_of("e1_drop_syn1", 1000), some]);
+    assert!(out.contains("none          not scored\n    driven by a program of its own\n"), "{out}");
+    assert!(out.lines().last().unwrap().starts_with("overall: 1 of 1 "), "{out}");
+}
+
+#[test]
+fn where_nothing_can_be_compared_no_percentage_is_told() {
+    let out = printed(&[("x".into(), "# x link={} client={}\nt_ms,dir\n".into())]);
+    assert_eq!(out.lines().last().unwrap(), "overall: nothing compared", "{out}");
+    assert!(!out.contains('%'), "{out}");
+}
+
+#[test]
+fn a_file_that_is_no_trace_is_named_as_left_out() {
+    let other = |name: &str| (name.to_owned(), "a,b\n1,2\n".to_owned());
+    let trace = head_of("e1_drop_syn1", 1000);
+    // Samples of the trace's socket belong to it.
+    let out = printed(&[other("a"), trace, other("e1_drop_syn1.info"), other("z.info")]);
+    assert!(
+        out.contains("left out, since no packet traces (line 1 names no link): a.csv, z.info.csv\n"),
+        "{out}"
+    );
+}

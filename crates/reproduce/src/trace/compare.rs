@@ -27,10 +27,13 @@ pub struct Score {
     pub total: usize,
     /// The first one that is not the same, in words.
     pub first_difference: Option<String>,
+    /// When the recording stops while the connection is open: that time, in ms. What we send later does not count.
+    pub compared_until: Option<f64>,
 }
 
 /// Gaps may differ by this much, in ms, or by an eighth.
 const TOLERANCE_MS: f64 = 10.0;
+const TOLERANCE_PART: f64 = 0.125;
 
 /// A transmission with the time since the one before it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -41,24 +44,44 @@ struct Sent {
 }
 
 /// Compares a recording with a run. `trimmed`: the recording is of a part only.
+///
+/// What we send too much counts until the run ends, some time after the recording; when the recording stops with the connection open,
+/// until it does.
 pub(crate) fn compare(kernel: &[Record], ours: &[Record], trimmed: bool) -> Score {
     let is_data = |record: &&Record| record.forward && record.len > 0;
-    if !kernel.iter().any(|record| is_data(&record)) {
+    let end = (!is_closed(kernel)).then(|| kernel.iter().map(|record| record.ms).fold(0.0, f64::max));
+    let score = if !kernel.iter().any(|record| is_data(&record)) {
         let syns = |records: &[Record]| sent(records.iter().filter(|r| r.forward && r.syn));
-        let same = |k: &Sent, o: &Sent| close(k, o);
-        return by_number(Judged::Handshake, &syns(kernel), &syns(ours), same);
-    }
-    if trimmed {
+        let (kernel, ours) = (syns(kernel), syns(ours));
+        first_ones(Judged::Handshake, &kernel, &ours, end)
+    } else if trimmed {
         let begin = kernel.first().map_or(0.0, |record| record.ms);
         let again = |records: &[Record]| {
             let all = sent(records.iter().filter(is_data).filter(|record| record.ms >= begin));
             all.into_iter().filter(|sent| sent.again).collect::<Vec<_>>()
         };
-        let (kernel, mut ours) = (again(kernel), again(ours));
-        ours.truncate(kernel.len());
-        return by_number(Judged::Retransmissions, &kernel, &ours, close);
-    }
-    aligned(&sent(kernel.iter().filter(is_data)), &sent(ours.iter().filter(is_data)))
+        let (kernel, ours) = (again(kernel), again(ours));
+        first_ones(Judged::Retransmissions, &kernel, &ours, end)
+    } else {
+        let (kernel, ours) = (sent(kernel.iter().filter(is_data)), sent(ours.iter().filter(is_data)));
+        aligned(&kernel, &ours, end)
+    };
+    Score { compared_until: end, ..score }
+}
+
+/// Both sides have sent a FIN, or one a RST: the recording goes to the end of its connection.
+fn is_closed(kernel: &[Record]) -> bool {
+    let fin = |forward| kernel.iter().any(|record| record.fin && record.forward == forward);
+    kernel.iter().any(|record| record.reset) || (fin(true) && fin(false))
+}
+
+/// How many of ours are compared with a recording that stops at `end`, in ms: at least those well before it, at most those that are no
+/// later than a gap may be off. What we sent in between, the kernel may have been about to send.
+fn bounds(kernel: &[Sent], ours: &[Sent], end: Option<f64>) -> (usize, usize) {
+    let Some(end) = end else { return (ours.len(), ours.len()) };
+    let until = |ms: f64| ours.partition_point(|sent| sent.record.ms <= ms);
+    let late = kernel.last().map_or(0.0, |last| last.gap * TOLERANCE_PART).max(TOLERANCE_MS);
+    (until(end - TOLERANCE_MS), until(end + late))
 }
 
 fn sent<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<Sent> {
@@ -73,7 +96,7 @@ fn sent<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<Sent> {
 }
 
 fn close(kernel: &Sent, ours: &Sent) -> bool {
-    (kernel.gap - ours.gap).abs() <= (kernel.gap * 0.125).max(TOLERANCE_MS)
+    (kernel.gap - ours.gap).abs() <= (kernel.gap * TOLERANCE_PART).max(TOLERANCE_MS)
 }
 
 fn same(kernel: &Sent, ours: &Sent) -> bool {
@@ -90,16 +113,24 @@ fn by_number(judged: Judged, kernel: &[Sent], ours: &[Sent], same: impl Fn(&Sent
     let first =
         (0..total).find(|i| !matches!((kernel.get(*i), ours.get(*i)), (Some(k), Some(o)) if same(k, o)));
     let first_difference = first.map(|i| difference(i, kernel.get(i), ours.get(i)));
-    Score { judged, matched, in_place: matched, total, first_difference }
+    Score { judged, matched, in_place: matched, total, first_difference, compared_until: None }
+}
+
+/// The n-th of one with the n-th of the other.
+fn first_ones(judged: Judged, kernel: &[Sent], ours: &[Sent], end: Option<f64>) -> Score {
+    let (least, most) = bounds(kernel, ours, end);
+    by_number(judged, kernel, &ours[..kernel.len().clamp(least, most)], close)
 }
 
 /// Pairs transmissions of the same bytes, as many as can be without changing the order of either side.
-fn aligned(kernel: &[Sent], ours: &[Sent]) -> Score {
-    let Some(pairs) = common_subsequence(kernel, ours) else {
-        return by_number(Judged::Data, kernel, ours, same);
-    };
+fn aligned(kernel: &[Sent], ours: &[Sent], end: Option<f64>) -> Score {
+    let (least, most) = bounds(kernel, ours, end);
+    let pairs = common_subsequence(kernel, &ours[..most]);
+    let paired = pairs.iter().flatten().last().map_or(0, |(_, o)| o + 1);
+    let by_number =
+        by_number(Judged::Data, kernel, &ours[..paired.max(kernel.len().clamp(least, most))], same);
+    let Some(pairs) = pairs else { return by_number };
     let matched = pairs.iter().filter(|(k, o)| close(&kernel[*k], &ours[*o])).count();
-    let by_number = by_number(Judged::Data, kernel, ours, same);
     Score { matched, ..by_number }
 }
 
@@ -161,6 +192,7 @@ mod tests {
             len: 1000,
             syn: false,
             fin: false,
+            reset: false,
             push: false,
             pure_ack: false,
         }
@@ -192,10 +224,45 @@ mod tests {
 
     #[test]
     fn what_we_send_too_much_counts_against_us() {
-        let kernel = [data(0.0, 0), data(1.0, 1000)];
-        let ours = [data(0.0, 0), data(0.5, 0), data(1.0, 1000)];
+        let kernel = [data(0.0, 0), data(40.0, 1000)];
+        let ours = [data(0.0, 0), data(5.0, 0), data(40.0, 1000)];
         let score = compare(&kernel, &ours, false);
         assert_eq!((score.matched, score.total), (2, 3));
+    }
+
+    #[test]
+    fn what_we_send_after_a_recording_that_stops_does_not_count() {
+        let kernel: Vec<Record> = (0..5).map(|i| data(f64::from(i) * 20.0, i * 1000)).collect();
+        let mut ours: Vec<Record> = (0..9).map(|i| data(f64::from(i) * 20.1, i * 1000)).collect();
+        let score = compare(&kernel, &ours, false);
+        assert_eq!((score.matched, score.total, score.compared_until), (5, 5, Some(80.0)));
+        assert_eq!(score.first_difference, None);
+        // Within its time it does, also when it shifts what follows.
+        ours.insert(1, data(0.5, 0));
+        let score = compare(&kernel, &ours, false);
+        assert_eq!((score.matched, score.total), (5, 6));
+        // Nor what the kernel may have been about to send.
+        let burst: Vec<Record> = (0..9).map(|i| data(0.1 * f64::from(i), i * 1000)).collect();
+        let score = compare(&burst[..4], &burst, false);
+        assert_eq!((score.matched, score.total), (4, 4));
+        // What we do not send counts.
+        let score = compare(&kernel, &ours[..3], false);
+        assert_eq!((score.matched, score.total), (2, 5));
+    }
+
+    #[test]
+    fn a_recording_of_a_closed_connection_counts_until_the_end_of_the_run() {
+        let mut kernel: Vec<Record> = (0..5).map(|i| data(f64::from(i) * 20.0, i * 1000)).collect();
+        kernel.push(Record { fin: true, len: 0, ..data(90.0, 5000) });
+        let mut ours = kernel.clone();
+        ours.push(data(400.0, 4000));
+        assert_eq!(compare(&kernel, &ours, false).total, 5);
+        kernel.push(Record { fin: true, len: 0, forward: false, ..data(120.0, 0) });
+        let score = compare(&kernel, &ours, false);
+        assert_eq!((score.matched, score.total, score.compared_until), (5, 6, None));
+        let reset = Record { reset: true, len: 0, ..data(130.0, 0) };
+        let score = compare(&[&kernel[..5], &[reset]].concat(), &ours, false);
+        assert_eq!((score.matched, score.total), (5, 6));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct TraceResult {
 pub struct TraceReport {
     /// By name.
     pub traces: Vec<TraceResult>,
+    /// Names, without `.csv`, of what is no trace and was left out. Samples of a trace's socket (`x.info.csv` beside `x.csv`) are not named.
+    pub left_out: Vec<String>,
 }
 
 /// Plays every trace again, prints the scores and, on the last line, the overall percentage.
@@ -85,8 +87,12 @@ pub fn traces(
 
 /// Compares traces given as name and text. Texts that do not begin with a scenario are no traces.
 pub fn compare_all<'a>(files: &[(String, String)], workers: impl Into<Workers<'a>>) -> TraceReport {
-    let files: Vec<_> =
-        files.iter().filter(|(_, text)| text.starts_with('#') && text.contains("link=")).collect();
+    let (files, others): (Vec<_>, Vec<_>) = files.iter().partition(|(_, text)| is_trace(text));
+    let is_beside = |name: &str| {
+        name.strip_suffix(".info").is_some_and(|trace| files.iter().any(|(name, _)| name == trace))
+    };
+    let others = others.into_iter().map(|(name, _)| name.clone());
+    let left_out = others.filter(|name| !is_beside(name)).collect();
     let result = |name: &String, text: &String| {
         one(name, text).unwrap_or_else(|error| TraceResult {
             name: name.clone(),
@@ -95,13 +101,23 @@ pub fn compare_all<'a>(files: &[(String, String)], workers: impl Into<Workers<'a
             skipped: Vec::new(),
         })
     };
-    TraceReport { traces: parallel::map(&files, workers.into(), |(name, text)| result(name, text)) }
+    let traces = parallel::map(&files, workers.into(), |(name, text)| result(name, text));
+    TraceReport { traces, left_out }
+}
+
+fn is_trace(text: &str) -> bool {
+    text.starts_with('#') && text.lines().next().is_some_and(|header| header.contains("link="))
 }
 
 fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
-    let (kernel, skipped) = record::read_trace(name, text)?;
+    let scenario = Scenario::parse(text.lines().next().unwrap_or(""));
+    let record::Trace { records: kernel, skipped } = match (&scenario, record::read_trace(name, text)) {
+        (Err(NoScenario::NoClient), Err(_)) => record::Trace::default(),
+        (_, trace) => trace?,
+    };
     let mut unknown = Vec::new();
-    let outcome = match Scenario::parse(text.lines().next().unwrap_or("")) {
+    let outcome = match scenario {
+        Ok(_) if kernel.is_empty() => Outcome::Listed("there are no TCP packets in it".into()),
         Ok(scenario) if scenario.is_endless(end_of(&kernel)) => {
             let why = "so many packets are too much to simulate".to_owned();
             return Err(ReproduceError::BadTrace(name.to_owned(), 1, why));
@@ -110,7 +126,7 @@ fn one(name: &str, text: &str) -> Result<TraceResult, ReproduceError> {
             let ours = scenario::play(&scenario, end_of(&kernel));
             unknown = scenario.unknown;
             // Recordings of outages were cut to the time around them.
-            let trimmed = name.starts_with('f') || !kernel.first().is_some_and(|record| record.syn);
+            let trimmed = !scenario.outages.is_empty() || !kernel.first().is_some_and(|record| record.syn);
             Outcome::Scored(compare::compare(&kernel, &ours, trimmed))
         }
         Err(NoScenario::NoClient) => Outcome::Listed("driven by a program of its own".into()),
@@ -134,7 +150,7 @@ fn end_of(kernel: &[Record]) -> Span {
 /// # Errors
 /// There is no scenario, or it cannot be understood.
 pub fn packets(name: &str, text: &str) -> Result<String, ReproduceError> {
-    let (kernel, _) = record::read_trace(name, text)?;
+    let record::Trace { records: kernel, .. } = record::read_trace(name, text)?;
     let scenario = Scenario::parse(text.lines().next().unwrap_or(""))
         .map_err(|why| ReproduceError::BadTrace(name.to_owned(), 1, format!("{why:?}")))?;
     let ours = scenario::play(&scenario, end_of(&kernel));
@@ -261,18 +277,33 @@ impl TraceReport {
                 Outcome::Scored(Score { first_difference: Some(difference), .. }) => {
                     writeln!(out, "    {difference}")?
                 }
-                Outcome::Missing(why, _) | Outcome::Unreadable(why) => writeln!(out, "    {why}")?,
+                Outcome::Missing(why, _) | Outcome::Unreadable(why) | Outcome::Listed(why) => {
+                    writeln!(out, "    {why}")?
+                }
                 _ => {}
             }
             for why in &trace.skipped {
                 writeln!(out, "    {}.csv:{why}; this row is skipped", trace.name)?;
             }
+            if let Outcome::Scored(Score { compared_until: Some(ms), .. }) = &trace.outcome {
+                writeln!(
+                    out,
+                    "    the recording stops at {ms:.2} ms, before its connection ends: compared until then"
+                )?;
+            }
             if !trace.unknown.is_empty() {
                 writeln!(out, "    without a counterpart here: {}", trace.unknown.join(", "))?;
             }
         }
+        if !self.left_out.is_empty() {
+            let names: Vec<String> = self.left_out.iter().map(|name| format!("{name}.csv")).collect();
+            writeln!(out, "left out, since no packet traces (line 1 names no link): {}", names.join(", "))?;
+        }
         let (matched, total) = self.overall();
         let in_place = self.in_place();
+        if total == 0 {
+            return writeln!(out, "overall: nothing compared");
+        }
         writeln!(out, "the same also by number: {in_place} of {total}, {:.1} %", percent(in_place, total))?;
         writeln!(out, "overall: {matched} of {total} transmissions matched, {:.1} %", percent(matched, total))
     }

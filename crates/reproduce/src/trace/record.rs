@@ -19,6 +19,7 @@ pub(crate) struct Record {
     pub len: u32,
     pub syn: bool,
     pub fin: bool,
+    pub reset: bool,
     pub push: bool,
     /// A pure acknowledgment.
     pub pure_ack: bool,
@@ -30,8 +31,16 @@ impl Record {
     }
 }
 
-/// The rows of a recorded trace, and of those that are none: line and why.
-pub(crate) fn read_trace(name: &str, text: &str) -> Result<(Vec<Record>, Vec<String>), ReproduceError> {
+/// The TCP packets of a recording; none when all are of other protocols.
+#[derive(Default)]
+pub(crate) struct Trace {
+    pub records: Vec<Record>,
+    /// Rows that could not be used: line and why.
+    pub skipped: Vec<String>,
+}
+
+/// Reads a recording. Packets that are not TCP's are passed over.
+pub(crate) fn read_trace(name: &str, text: &str) -> Result<Trace, ReproduceError> {
     let bad = |why: String| ReproduceError::BadTrace(name.to_owned(), 2, why);
     let mut rows = files::records(text).into_iter();
     let header = rows.next().map(|(_, header)| header).unwrap_or_default();
@@ -43,10 +52,11 @@ pub(crate) fn read_trace(name: &str, text: &str) -> Result<(Vec<Record>, Vec<Str
     };
     let (ms, dir, proto, flags) = (column("t_ms")?, column("dir")?, column("proto")?, column("flags")?);
     let (seq, ack, len) = (column("seq")?, column("ack")?, column("len")?);
-    let (mut records, mut skipped) = (Vec::new(), Vec::new());
+    let (mut records, mut skipped, mut others) = (Vec::new(), Vec::new(), 0);
     for (line, row) in rows {
         let cell = |i: usize| row.get(i).unwrap_or("");
         if cell(proto) != "tcp" {
+            others += 1;
             continue;
         }
         let number = |i: usize| {
@@ -70,6 +80,7 @@ pub(crate) fn read_trace(name: &str, text: &str) -> Result<(Vec<Record>, Vec<Str
                 len,
                 syn: has('S'),
                 fin: has('F'),
+                reset: has('R'),
                 push: has('P'),
                 pure_ack: len == 0 && has('A') && !has('S') && !has('F') && !has('R'),
             })
@@ -81,8 +92,8 @@ pub(crate) fn read_trace(name: &str, text: &str) -> Result<(Vec<Record>, Vec<Str
     }
     match skipped.first() {
         Some(why) if records.is_empty() => Err(ReproduceError::Csv(format!("{name}.csv:{why}"))),
-        None if records.is_empty() => Err(bad("there are no packets".into())),
-        _ => Ok((records, skipped)),
+        None if records.is_empty() && others == 0 => Err(bad("there are no packets".into())),
+        _ => Ok(Trace { records, skipped }),
     }
 }
 
@@ -138,6 +149,7 @@ impl Kept {
             len,
             syn: flags.syn(),
             fin: flags.fin(),
+            reset: flags.rst(),
             push: flags.contains(TcpFlags::PSH),
             pure_ack: len == 0 && flags.ack() && !flags.syn() && !flags.fin() && !flags.rst(),
         });
