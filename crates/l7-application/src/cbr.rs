@@ -153,6 +153,9 @@ mod tests {
             Ok(SocketId(0))
         }
         fn supply(&mut self, _: SocketId, _: Option<u64>) {}
+        fn send(&mut self, _: SocketId, payload: Payload) -> Result<usize, Refusal> {
+            Ok(payload.len())
+        }
         fn withdraw(&mut self, _: SocketId) {}
         fn send_datagram(&mut self, _: SocketId, payload: Payload) -> Result<(), Refusal> {
             self.sent.push(payload.len());

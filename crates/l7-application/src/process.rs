@@ -33,6 +33,8 @@ pub trait SocketApi {
     fn datagram(&mut self, to: Endpoint) -> Result<SocketId, Refusal>;
     /// Gives a connection `bytes` synthetic bytes to send in all, or as many as it will take for ever.
     fn supply(&mut self, socket: SocketId, bytes: Option<u64>);
+    /// Puts bytes into the send buffer; says how many fitted.
+    fn send(&mut self, socket: SocketId, payload: Payload) -> Result<usize, Refusal>;
     /// Takes back of the supply what has not been sent.
     fn withdraw(&mut self, socket: SocketId);
     /// Sends one datagram to the socket's peer.

@@ -21,7 +21,7 @@ use tidewire_world::{Limit, Options, Pause, World};
 /// Memory of a plan or a network that is only built.
 const PLAN_MEMORY: u64 = 1 << 30;
 /// After so many steps of processes at one instant, it is taken for the last one.
-const MOST_STEPS: u64 = 3_000_000;
+const MOST_STEPS: u64 = 1_000_000;
 /// CPU time that finding the `experiment{}` may take.
 const PLAN_TIMEOUT_S: f64 = 2.0;
 

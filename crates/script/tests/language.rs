@@ -438,6 +438,74 @@ fn a_transfer_that_is_stopped_sends_no_more() {
 }
 
 #[test]
+fn a_transfer_that_fails_says_so() {
+    let net = "local a, b = net:host 'a', net:host 'b'
+        local link = net:link(a, b, { rate = '10Mbps', delay = '10ms' })";
+    let code = format!(
+        "{net} local f = a:bulk {{ to = b, size = '1MB' }} link:set {{ loss = '100%' }}
+        print(f:wait()) print(f.state, f.fct, f.bytes_delivered)"
+    );
+    assert_eq!(printed(&code), ["nil\tunreachable", "failed\tnil\t0"], "nobody answers the ARP request");
+    let code = format!(
+        "{net} local f = a:bulk {{ to = b, size = '10MB', user_timeout = '2s' }}
+        sleep '1s' link:disable() print(f:wait()) print(f.state, f.fct, f.bytes_delivered > 500000)"
+    );
+    assert_eq!(printed(&code), ["nil\ttimeout", "failed\tnil\ttrue"]);
+}
+
+#[test]
+fn buffers_limit_a_transfer_and_have_a_least_size() {
+    let code = "local a, b = net:host 'a', net:host 'b'
+        net:link(a, b, { rate = '10Mbps', delay = '10ms' })
+        local function fct(o)
+          o.to, o.size = b, '100kB'
+          local f = a:bulk(o)
+          assert(f:wait())
+          return f.fct
+        end
+        local free = fct {}
+        print(fct { rcvbuf = 1 } == fct { rcvbuf = 2304 }, fct { sndbuf = 1 } == fct { sndbuf = 4608 })
+        -- Windows of 8 and of 16 KiB, and a round trip of 21 ms.
+        print(fct { rcvbuf = '16KiB' } > 11 * 0.021, fct { rcvbuf = '16KiB' } < 0.5, fct { sndbuf = '16KiB' } > 5 * 0.021)
+        print(fct { rcvbuf = '16KiB' } > free, fct { sndbuf = '16KiB' } > free, fct { sndbuf = '1MB' } - free < 0.001)";
+    assert_eq!(printed(code), ["true\ttrue", "true\ttrue\ttrue", "true\ttrue\ttrue"]);
+}
+
+#[test]
+fn processes_that_let_no_time_pass_end_a_run() {
+    for code in [
+        "while true do sleep(0) end",
+        "local function f() spawn(f) end f() sleep '1s'",
+        "local q = queue(1) spawn(function() while true do q:put(1) end end) while true do q:get() end",
+    ] {
+        let error = common::error_of(code);
+        assert!(error.message.contains("time stands still at t = 0s"), "{error}");
+        assert_eq!(error.fault, Fault::Limit);
+    }
+}
+
+#[test]
+fn a_socket_that_was_closed_is_closed_for_its_owner() {
+    let code = "local a, b = net:host 'a', net:host 'b'
+        net:link(a, b)
+        b:serve(80, function(c) sleep '10s' end)
+        local s = a:connect(b, 80)
+        s:close()
+        print(s:recv()) print(s:send 'x') print(s:recv_line())";
+    assert_eq!(printed(code), ["nil\tclosed", "nil\tclosed", "nil\tclosed"]);
+}
+
+#[test]
+fn several_streams_are_a_list() {
+    let error = common::error_of(
+        "local a, b = net:host 'a', net:host 'b' net:link(a, b)
+         a:bulk { to = b, size = '1kB', streams = 2 }:wait()",
+    );
+    assert!(error.message.contains("gives a list of flows, which has no 'wait'"), "{error}");
+    assert_eq!(error.place.map(|place| place.line), Some(2));
+}
+
+#[test]
 fn a_flow_that_is_stopped_before_it_starts_has_ended_and_sends_nothing() {
     let (printed, _) = with_warnings(
         "local f = a:cbr { to = b, rate = '1Mbps', start = '2s' }\nprint(f.state) f:stop() print(f.state)\n\

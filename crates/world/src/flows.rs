@@ -279,8 +279,9 @@ impl World {
     /// # Errors
     /// The destination's port is taken by a socket that cannot receive the flow.
     pub fn add_flow(&mut self, spec: FlowSpec) -> Result<FlowId, Refusal> {
+        let rcvbuf = spec.tcp.as_ref().and_then(|tcp| tcp.rcvbuf);
         let sink = match spec.transport {
-            Transport::Tcp => self.tcp_sink(spec.dst, spec.dport),
+            Transport::Tcp => self.tcp_sink_with(spec.dst, spec.dport, rcvbuf),
             Transport::Udp => self.udp_sink(spec.dst, spec.dport),
         };
         let sink = match sink {
@@ -351,7 +352,8 @@ impl World {
         self.hosts[receiver as usize].parts().1.expect_flow(sink, hash, id.0);
     }
 
-    fn listener_on(&self, node: NodeId, port: u16, transport: Transport) -> Option<SocketId> {
+    /// The socket that listens on a port.
+    pub fn listener_on(&self, node: NodeId, port: u16, transport: Transport) -> Option<SocketId> {
         let sockets = self.sockets(node)?;
         sockets.ids().find(|id| match sockets.view(*id) {
             Some(SocketView::Listener(bound, _)) => transport == Transport::Tcp && bound == port,

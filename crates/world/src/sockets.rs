@@ -145,7 +145,20 @@ impl World {
 
     /// Discards whatever arrives for a TCP port of a host.
     pub fn tcp_sink(&mut self, node: NodeId, port: u16) -> Result<SocketId, Refusal> {
-        let config = self.tcp_config(node);
+        self.tcp_sink_with(node, port, None)
+    }
+
+    /// As [`World::tcp_sink`], with another receive buffer than the host's.
+    pub(crate) fn tcp_sink_with(
+        &mut self,
+        node: NodeId,
+        port: u16,
+        rcvbuf: Option<u64>,
+    ) -> Result<SocketId, Refusal> {
+        let mut config = self.tcp_config(node);
+        if rcvbuf.is_some() && rcvbuf != config.rcvbuf {
+            Arc::make_mut(&mut config).rcvbuf = rcvbuf;
+        }
         self.on_host(node, |_, sockets, _| sockets.tcp_sink(port, config))
     }
 
@@ -228,6 +241,10 @@ impl SocketApi for NativeSockets<'_> {
 
     fn supply(&mut self, socket: SocketId, bytes: Option<u64>) {
         self.on(|stack, sockets, cx| sockets.supply(socket, bytes, stack, cx));
+    }
+
+    fn send(&mut self, socket: SocketId, payload: Payload) -> Result<usize, Refusal> {
+        self.on(|stack, sockets, cx| sockets.send(socket, payload, stack, cx))
     }
 
     fn withdraw(&mut self, socket: SocketId) {

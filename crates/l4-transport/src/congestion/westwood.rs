@@ -107,7 +107,8 @@ impl CongestionControl for Westwood {
     fn variable(&self, name: &str) -> Option<f64> {
         match name {
             "bw" => Some(self.bw),
-            "rtt_min" => Some(f64::from(self.rtt_min_us) / 1e6),
+            "rtt_min" => (!self.reset_rtt_min || self.rtt_min_us < INITIAL_RTT_US)
+                .then(|| f64::from(self.rtt_min_us) / 1e6),
             _ => None,
         }
     }

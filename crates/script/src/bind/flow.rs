@@ -3,7 +3,7 @@
 use super::info::info;
 use super::link::watch;
 use super::tcp::own_config;
-use crate::call::Call;
+use crate::call::{Call, placed};
 use crate::classes::{Histogram, HistogramOf, Registry, this_node, wrong_this};
 use crate::mistake::Mistake;
 use crate::sched::{Op, block_on};
@@ -162,7 +162,12 @@ fn declare(world: &mut World, spec: FlowSpec, port: Option<u16>) -> Result<FlowI
     if let Some(dport) = port {
         return world.add_flow(FlowSpec { dport, ..spec });
     }
+    let own = spec.tcp.as_ref().is_some_and(|tcp| tcp.rcvbuf.is_some());
     for dport in FIRST_SINK..=49_151 {
+        // What has a receive buffer of its own has a port of its own.
+        if own && world.listener_on(spec.dst, dport, spec.transport).is_some() {
+            continue;
+        }
         // Ports of the script's own sockets are skipped, ports of other flows' sinks can be shared.
         match world.add_flow(FlowSpec { dport, ..spec.clone() }) {
             Err(Refusal::InUse) => {}
@@ -192,13 +197,15 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
         let mut world = sim.world()?;
         let tcp = own_config(sim, &world.tcp_config(src), opts)?;
         let cc = tcp.as_ref().map(|tcp| tcp.cc.name().to_owned());
+        let buffered = tcp.as_ref().is_some_and(|tcp| tcp.sndbuf.is_some());
         let spec = FlowSpec { name, transport: Transport::Tcp, cc, src, dst, dport: 0, tcp };
         let id = match declare(&mut world, spec, port) {
             Ok(id) => id,
             Err(why) => return super::tcp::refused(lua, why),
         };
         let to = world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;
-        let process = world.start_flow(id, Box::new(Bulk::new(to, size.map(|size| size.0), start, stop)));
+        let bulk = Bulk::new(to, size.map(|size| size.0), start, stop).buffered(buffered);
+        let process = world.start_flow(id, Box::new(bulk));
         let finite = size.is_some() || stop < Instant::MAX;
         drop(world);
         note_endless(lua, sim, id, finite);
@@ -209,7 +216,26 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
     }
     let handles: mlua::Result<Vec<AnyUserData>> =
         flows.into_iter().map(|flow| lua.create_userdata(flow)).collect();
-    lua.create_sequence_from(handles?)?.into_lua_multi(lua)
+    let list = lua.create_sequence_from(handles?)?;
+    let meta = lua.create_table()?;
+    let hint = lua.create_function(|lua, (_, key): (Value, Value)| match key {
+        Value::String(key) => {
+            let key = key.to_string_lossy();
+            Err(placed(
+                lua,
+                Mistake::new(format!(
+                    "bulk with several streams gives a list of flows, which has no '{key}'"
+                ))
+                .at_word(key.clone())
+                .note(format!("for each of them: for _, flow in ipairs(flows) do flow:{key} ... end")),
+            )
+            .into())
+        }
+        _ => Ok(Value::Nil),
+    })?;
+    meta.raw_set("__index", hint)?;
+    list.set_metatable(Some(meta))?;
+    list.into_lua_multi(lua)
 }
 
 /// Bytes of the IP and UDP headers.

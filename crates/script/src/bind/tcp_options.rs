@@ -11,6 +11,10 @@ use std::sync::Arc;
 use tidewire_l4_transport::{EcnMode, Keepalive, MtuProbing, TcpConfig, TimerSlack};
 use tidewire_node::{SocketView, TcpSetting};
 
+/// The smallest buffers, as in Linux (`SOCK_MIN_SNDBUF`, `SOCK_MIN_RCVBUF`).
+const LEAST_SNDBUF: u64 = 4608;
+const LEAST_RCVBUF: u64 = 2304;
+
 /// TCP settings: `base`, changed by options.
 pub(super) fn tcp_config(sim: &Shared, opts: &Opts, base: &TcpConfig) -> Result<TcpConfig, Mistake> {
     let mut tcp = match opts.text("profile") {
@@ -46,10 +50,11 @@ pub(super) fn tcp_config(sim: &Shared, opts: &Opts, base: &TcpConfig) -> Result<
         None => tcp.timer_slack,
     };
     patience(opts, &mut tcp);
-    tcp.sndbuf = opts.size("sndbuf").map(|size| size.0).or(tcp.sndbuf);
-    tcp.rcvbuf = opts.size("rcvbuf").map(|size| size.0).or(tcp.rcvbuf);
-    tcp.sndbuf_max = opts.size("sndbuf_max").map_or(tcp.sndbuf_max, |size| size.0);
-    tcp.rcvbuf_max = opts.size("rcvbuf_max").map_or(tcp.rcvbuf_max, |size| size.0);
+    let size = |name: &str, least: u64| opts.size(name).map(|size| size.0.max(least));
+    tcp.sndbuf = size("sndbuf", LEAST_SNDBUF).or(tcp.sndbuf);
+    tcp.rcvbuf = size("rcvbuf", LEAST_RCVBUF).or(tcp.rcvbuf);
+    tcp.sndbuf_max = size("sndbuf_max", LEAST_SNDBUF).unwrap_or(tcp.sndbuf_max);
+    tcp.rcvbuf_max = size("rcvbuf_max", LEAST_RCVBUF).unwrap_or(tcp.rcvbuf_max);
     tcp.notsent_lowat = opts.size("notsent_lowat").map(|size| size.0).or(tcp.notsent_lowat);
     if tcp.rto_min > tcp.rto_max {
         let message = format!("rto_min ({}) is longer than rto_max ({})", tcp.rto_min, tcp.rto_max);
