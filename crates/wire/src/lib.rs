@@ -11,7 +11,7 @@
 //! | `addr.rs` | [`MacAddr`], [`MacKey`], [`Endpoint`] |
 //! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `icmp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
 //! | `vlan.rs`, `bpdu.rs`, `pause.rs` | [`VlanTag`], [`Bpdu`] (spanning tree) and [`PauseFrame`], with parse and emit |
-//! | `rip.rs` | messages of routing protocols, with parse and emit |
+//! | `rip.rs`, `ospf/` | messages of routing protocols, with parse and emit |
 //! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
 //! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
 //! | `payload.rs` | [`Payload`], real or synthetic bytes |
@@ -37,6 +37,7 @@ mod icmp;
 mod ipv4;
 mod layers;
 mod malformed;
+mod ospf;
 mod packed;
 mod packed_tcp;
 mod packet;
@@ -62,6 +63,9 @@ pub use icmp::{IcmpMessage, Quote};
 pub use ipv4::{Ecn, Ipv4Header, Protocol};
 pub use layers::{Layer, Pdu};
 pub use malformed::Malformed;
+pub use ospf::{
+    Lsa, LsaBody, LsaHeader, LsaKey, OspfBody, OspfDescription, OspfHello, OspfPacket, RouterLink,
+};
 pub use packed::{Body, Content, Packets};
 pub use packed_tcp::PackedTcp;
 pub use packet::{LinkLayer, Net, Packet, Transport};

@@ -1,8 +1,8 @@
 //! Packets as text: one line as tcpdump prints it.
 
 use crate::{
-    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, IcmpMessage, Ipv4Header, Net, Packet, Protocol, RipMessage,
-    TcpFlags, TcpOptions, TcpSegment, Transport,
+    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, IcmpMessage, Ipv4Header, Net, OspfPacket, Packet, Protocol,
+    RipMessage, TcpFlags, TcpOptions, TcpSegment, Transport,
 };
 use std::fmt::{self, Display, Formatter};
 
@@ -96,6 +96,11 @@ fn ipv4(f: &mut Formatter<'_>, header: &Ipv4Header, transport: &Transport) -> fm
             let end = start + payload.len() as u32;
             write!(f, "IP {src} > {dst}: {protocol}, fragment of id {}, ", header.ident)?;
             write!(f, "bytes {start}:{end}{}, length {}", if more { "+" } else { "" }, payload.len())
+        }
+        Transport::Raw(Protocol::OSPF, payload)
+            if let Ok(packet) = OspfPacket::parse(&payload.to_bytes()) =>
+        {
+            write!(f, "IP {src} > {dst}: {packet}, length {}", payload.len())
         }
         Transport::Raw(protocol, payload) => {
             write!(f, "IP {src} > {dst}: {protocol}, length {}", payload.len())
