@@ -43,6 +43,7 @@ impl IpNode {
         let body = cx.packets.body(&packet);
         let is_message = match body.content {
             Content::Udp(udp, _) => udp.dst_port == RipMessage::PORT && control.listens(Carrier::Rip),
+            Content::Raw(Protocol::OSPF, ..) => control.listens(Carrier::Ospf),
             _ => false,
         };
         if !is_message {

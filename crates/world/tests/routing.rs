@@ -1,10 +1,11 @@
 //! Routers that find their routes with protocols.
 
 use tidewire_l3_network::Prefix;
-use tidewire_l3_network::routing::{RipConfig, RoutingConfig};
+use tidewire_l3_network::routing::{OspfConfig, RipConfig, RoutingConfig};
 use tidewire_l7_application::{Cbr, Pattern};
+use tidewire_topology::generate::{RandomModel, Style, random};
 use tidewire_topology::{self as topology, LinkSpec, Plan};
-use tidewire_units::{IfaceId, Instant, LinkId, NodeId, Rate, Span};
+use tidewire_units::{IfaceId, Instant, LinkId, NodeId, Purpose, Rate, Span, Streams};
 use tidewire_world::{FlowId, FlowSpec, Limit, Options, Pause, RoutingSpec, Transport, World};
 
 fn rip() -> RoutingSpec {
@@ -138,4 +139,67 @@ fn a_run_without_a_duration_ends_although_routers_keep_talking() {
     assert_eq!(world.run(&Limit::default()), Pause::Idle);
     assert!(world.now() < Instant::ZERO + Span::from_secs(40), "{}", world.now());
     world.assert_balanced();
+}
+
+fn ospf() -> RoutingSpec {
+    RoutingSpec { config: RoutingConfig::Ospf(OspfConfig::default()), ..rip() }
+}
+
+#[test]
+fn ospf_heals_a_ring_within_a_second() {
+    let (mut world, routers, a, b) = ring(4, &ospf());
+    let flow = cbr(&mut world, a, b, Span::from_secs(20));
+    run_to(&mut world, Span::from_secs(5));
+    assert_eq!(world.last_route_change(), Some(Instant::ZERO), "the tables were there");
+    assert_shortest(&world, &routers, false);
+    world.set_link_up(LinkId(0), false);
+    run_to(&mut world, Span::from_secs(21));
+    let flow = world.flow(flow);
+    let outage = (flow.packets_sent - flow.packets_received) as f64 / 100.0;
+    assert!((0.01..1.0).contains(&outage), "{outage} s");
+    assert_shortest(&world, &routers, false);
+}
+
+#[test]
+fn a_hundred_routers_that_start_with_nothing_find_what_is_computed_from_the_whole_plan() {
+    let mut plan = Plan::new();
+    let style = Style { link: LinkSpec::new(Rate::from_mbps(1000), Span::from_ms(2)), ..Style::default() };
+    let mut stream = Streams::new(7).stream(Purpose::Topology, "net");
+    let routers =
+        random(&mut plan, 100, RandomModel::BarabasiAlbert { links: 2 }, &style, &mut stream).unwrap().nodes;
+
+    let mut world = World::new(Options { check_wire: false, ..Options::default() });
+    for router in &routers {
+        world.set_routing(*router, Some(RoutingSpec { converge: false, ..ospf() }));
+    }
+    world.sync(&plan).unwrap();
+    run_to(&mut world, Span::from_secs(60));
+    let last = world.last_route_change().unwrap();
+    // One hello to be heard, one to be answered, then exchanges and announcements, each at most every 5 s.
+    assert!(last < Instant::ZERO + Span::from_secs(32), "{last}");
+    assert_shortest(&world, &routers, false);
+    let runs: Vec<u64> = world.controls().map(|(_, control)| control.counters().spf_runs).collect();
+    assert!(runs.iter().all(|runs| (2..40).contains(runs)), "{runs:?}");
+}
+
+#[test]
+fn routers_on_one_lan_are_all_neighbours() {
+    let mut plan = Plan::new();
+    let routers: Vec<NodeId> = (1..=4).map(|i| plan.add_router(format!("r{i}")).unwrap()).collect();
+    plan.add_lan("lan", &routers, &LinkSpec::default()).unwrap();
+    let hosts: Vec<NodeId> = (1..=4).map(|i| plan.add_host(format!("h{i}")).unwrap()).collect();
+    for (host, router) in hosts.iter().zip(&routers) {
+        plan.connect(*host, *router, LinkSpec::default()).unwrap();
+    }
+    let mut world = World::new(Options { check_wire: true, ..Options::default() });
+    for router in &routers {
+        world.set_routing(*router, Some(RoutingSpec { converge: false, ..ospf() }));
+    }
+    world.sync(&plan).unwrap();
+    run_to(&mut world, Span::from_secs(60));
+    for (_, control) in world.controls() {
+        let neighbors = control.neighbors(world.now());
+        assert!(neighbors.len() == 3 && neighbors.iter().all(|neighbor| neighbor.state == "Full"));
+    }
+    assert_shortest(&world, &routers, false);
 }

@@ -1,6 +1,9 @@
 //! A router's routing table: what its interfaces, hands and protocols say, and the best of it.
 
-use super::{Carrier, NeighborView, Origin, Rip, RipConfig, Route, RoutingMessage, RoutingPort, rip};
+use super::{
+    Carrier, NeighborView, Origin, Ospf, OspfConfig, Rip, RipConfig, Route, RoutingMessage, RoutingPort,
+    ospf, rip,
+};
 use crate::{Fib, NextHop, Prefix};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -13,6 +16,8 @@ pub enum RoutingConfig {
     Static,
     /// RIP.
     Rip(RipConfig),
+    /// OSPF.
+    Ospf(OspfConfig),
 }
 
 /// A route entered by hand.
@@ -66,6 +71,7 @@ pub struct Control {
 #[derive(Debug)]
 enum Protocol {
     Rip(Box<Rip>),
+    Ospf(Box<Ospf>),
 }
 
 impl Control {
@@ -85,6 +91,9 @@ impl Control {
             RoutingConfig::Rip(config) => {
                 Some(Protocol::Rip(Box::new(Rip::new(*config, ports.clone(), &announced, stream, now))))
             }
+            RoutingConfig::Ospf(config) => {
+                Some(Protocol::Ospf(Box::new(Ospf::new(*config, ports.clone(), &announced, stream, now))))
+            }
         };
         let (rib, changes) = (Vec::new(), Vec::new());
         Control { ports, statics, protocol, rib, changes, last_change: now, counters: Counters::default() }
@@ -100,6 +109,7 @@ impl Control {
     pub fn listens(&self, carrier: Carrier) -> bool {
         match &self.protocol {
             Some(Protocol::Rip(_)) => carrier == Carrier::Rip,
+            Some(Protocol::Ospf(_)) => carrier == Carrier::Ospf,
             None => false,
         }
     }
@@ -108,6 +118,7 @@ impl Control {
     pub fn handle_message(&mut self, port: u32, src: Ipv4Addr, bytes: &[u8], now: Instant) -> bool {
         let taken = match &mut self.protocol {
             Some(Protocol::Rip(rip)) => rip.handle_message(port, src, bytes, now),
+            Some(Protocol::Ospf(ospf)) => ospf.handle_message(port, src, bytes, now),
             None => false,
         };
         self.counters.rx_messages += u64::from(taken);
@@ -119,6 +130,7 @@ impl Control {
         self.ports[port as usize].up = up;
         match &mut self.protocol {
             Some(Protocol::Rip(rip)) => rip.set_port_up(port, up, now),
+            Some(Protocol::Ospf(ospf)) => ospf.set_port_up(port, up, now),
             None => {}
         }
     }
@@ -127,6 +139,7 @@ impl Control {
     pub fn next_timeout(&self) -> Instant {
         match &self.protocol {
             Some(Protocol::Rip(rip)) => rip.next_timeout(),
+            Some(Protocol::Ospf(ospf)) => ospf.next_timeout(),
             None => Instant::MAX,
         }
     }
@@ -135,6 +148,7 @@ impl Control {
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.protocol {
             Some(Protocol::Rip(rip)) if rip.next_timeout() <= now => rip.handle_timeout(now),
+            Some(Protocol::Ospf(ospf)) if ospf.next_timeout() <= now => ospf.handle_timeout(now),
             _ => {}
         }
     }
@@ -143,6 +157,7 @@ impl Control {
     pub fn poll_transmit(&mut self) -> Option<RoutingMessage> {
         let message = match &mut self.protocol {
             Some(Protocol::Rip(rip)) => rip.poll_transmit(),
+            Some(Protocol::Ospf(ospf)) => ospf.poll_transmit(),
             None => None,
         };
         if let Some(message) = &message {
@@ -168,6 +183,7 @@ impl Control {
     pub fn poll_changed(&mut self) -> bool {
         match &mut self.protocol {
             Some(Protocol::Rip(rip)) => rip.poll_changed(),
+            Some(Protocol::Ospf(ospf)) => ospf.poll_changed(),
             None => false,
         }
     }
@@ -192,6 +208,7 @@ impl Control {
     pub fn patience(&self) -> Span {
         match &self.protocol {
             Some(Protocol::Rip(rip)) => rip.patience(),
+            Some(Protocol::Ospf(ospf)) => ospf.patience(),
             None => Span::ZERO,
         }
     }
@@ -200,13 +217,18 @@ impl Control {
     pub fn neighbors(&self, now: Instant) -> Vec<NeighborView> {
         match &self.protocol {
             Some(Protocol::Rip(rip)) => rip.neighbors(now),
+            Some(Protocol::Ospf(ospf)) => ospf.neighbors(),
             None => Vec::new(),
         }
     }
 
     /// What its protocols did so far.
     pub fn counters(&self) -> Counters {
-        self.counters
+        let spf_runs = match &self.protocol {
+            Some(Protocol::Ospf(ospf)) => ospf.spf_runs(),
+            _ => 0,
+        };
+        Counters { spf_runs, ..self.counters }
     }
 
     /// Its interfaces.
@@ -218,6 +240,7 @@ impl Control {
     pub fn protocol(&self) -> &'static str {
         match &self.protocol {
             Some(Protocol::Rip(_)) => "rip",
+            Some(Protocol::Ospf(_)) => "ospf",
             None => "static",
         }
     }
@@ -239,6 +262,7 @@ impl Control {
         }
         match &self.protocol {
             Some(Protocol::Rip(rip)) => routes.extend(rip.routes()),
+            Some(Protocol::Ospf(ospf)) => routes.extend_from_slice(ospf.routes()),
             None => {}
         }
         routes
@@ -276,15 +300,19 @@ fn best(routes: &[Route]) -> impl Iterator<Item = &Route> {
 /// Puts routers into the state that they would be in had their protocols run for long. `segments` lists which (router, port) hear
 /// each other.
 pub fn converge(controls: &mut [Control], segments: &[Vec<(usize, u32)>], now: Instant) {
-    let mut rips = BTreeMap::new();
+    let (mut rips, mut ospfs) = (BTreeMap::new(), BTreeMap::new());
     for (number, control) in controls.iter_mut().enumerate() {
         control.counters = Counters::default();
         match &mut control.protocol {
             Some(Protocol::Rip(rip)) => {
                 rips.insert(number, &mut **rip);
             }
+            Some(Protocol::Ospf(ospf)) => {
+                ospfs.insert(number, &mut **ospf);
+            }
             None => {}
         }
     }
     rip::converge(&mut rips, segments, now);
+    ospf::converge(&mut ospfs, segments, now);
 }

@@ -9,14 +9,17 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `control.rs` | [`Control`]: a router's interfaces, protocols and routing table |
+//! | `ospf/` | [`Ospf`], link state (RFC 2328) |
 //! | `rip/` | [`Rip`], distance vector (RFC 2453) |
 //!
 //! What is not here: packets (node), who hears whom (world).
 
 mod control;
+mod ospf;
 mod rip;
 
 pub use control::{Control, Counters, RouteChange, RoutingConfig, StaticRoute, converge};
+pub use ospf::{NeighborState, Ospf, OspfConfig};
 pub use rip::{Rip, RipConfig, SplitHorizon};
 
 use crate::{NextHop, Prefix};

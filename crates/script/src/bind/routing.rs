@@ -11,7 +11,7 @@ use crate::values::{Peer, Val};
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::fmt::Write;
 use tidewire_l3_network::NextHop;
-use tidewire_l3_network::routing::{RipConfig, RoutingConfig, SplitHorizon};
+use tidewire_l3_network::routing::{OspfConfig, RipConfig, RoutingConfig, SplitHorizon};
 use tidewire_topology::{NodeKind, Prefix, Via};
 use tidewire_units::{Instant, NodeId, Span};
 use tidewire_world::{ProcessId, RoutingSpec};
@@ -71,6 +71,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
 fn choose(sim: &Shared, call: &Call) -> mlua::Result<()> {
     let protocol = match call.text(0).unwrap_or_default() {
         "distance_vector" => "rip",
+        "link_state" => "ospf",
         name => name,
     };
     let opts = call.opts();
@@ -83,7 +84,8 @@ fn choose(sim: &Shared, call: &Call) -> mlua::Result<()> {
     }
     let config = match protocol {
         "static" => Some(RoutingConfig::Static),
-        "rip" => Some(RoutingConfig::Rip(rip(opts))),
+        "rip" => Some(RoutingConfig::Rip(rip(opts)?)),
+        "ospf" => Some(RoutingConfig::Ospf(ospf(opts)?)),
         _ => None,
     };
     let flag = |name: &str, default: bool| opts.flag(name).unwrap_or(default);
@@ -132,7 +134,7 @@ pub(crate) fn apply(sim: &Sim, world: &mut tidewire_world::World) {
     }
 }
 
-fn rip(opts: &Opts) -> RipConfig {
+fn rip(opts: &Opts) -> Result<RipConfig, Mistake> {
     let mut rip = RipConfig::default();
     let set = |name: &str, to: &mut Span| *to = opts.span(name).unwrap_or(*to);
     set("update", &mut rip.update);
@@ -147,7 +149,35 @@ fn rip(opts: &Opts) -> RipConfig {
         _ => SplitHorizon::Poison,
     };
     rip.triggered = opts.flag("triggered").unwrap_or(true);
-    rip
+    if rip.update < Span::from_ms(1) {
+        let text = format!("update = {}: routers would do nothing but talk", rip.update);
+        return Err(Mistake::new(text).at_word("update").note("write update = \"1s\""));
+    }
+    Ok(rip)
+}
+
+fn ospf(opts: &Opts) -> Result<OspfConfig, Mistake> {
+    let mut ospf = OspfConfig::default();
+    let set = |name: &str, to: &mut Span| *to = opts.span(name).unwrap_or(*to);
+    set("hello", &mut ospf.hello);
+    ospf.dead = ospf.hello * 4;
+    set("dead", &mut ospf.dead);
+    for (name, span) in [("hello", ospf.hello), ("dead", ospf.dead)] {
+        if span < Span::from_secs(1) || span != Span::from_secs(span.as_ms() / 1000) {
+            let text = format!("{name} = {span}: OSPF says it in whole seconds, at least one");
+            return Err(Mistake::new(text).at_word(name));
+        }
+    }
+    set("retransmit", &mut ospf.retransmit);
+    set("spf_delay", &mut ospf.spf_delay);
+    set("spf_hold", &mut ospf.spf_hold);
+    set("spf_max", &mut ospf.spf_max);
+    if ospf.retransmit.is_zero() {
+        return Err(
+            Mistake::new("retransmit = 0: nothing could be acknowledged in time").at_word("retransmit")
+        );
+    }
+    Ok(ospf)
 }
 
 /// What changed, as rows of the events.

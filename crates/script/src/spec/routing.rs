@@ -40,15 +40,40 @@ pub(crate) const RIP: &[Opt] = &[
     Opt::new("triggered", Kind::Bool, "true", "rip: changes are told at once"),
 ];
 
+/// OSPF version 2 (RFC 2328).
+pub(crate) const OSPF: &[Opt] = &[
+    Opt::new("hello", Kind::Time, "10s", "ospf: time between hellos, in whole seconds"),
+    Opt::new(
+        "dead",
+        Kind::Time,
+        "four hellos",
+        "ospf: a neighbour silent for so long is gone, in whole seconds",
+    ),
+    Opt::new("retransmit", Kind::Time, "5s", "ospf: what was not acknowledged is sent again after so long"),
+    Opt::new("spf_delay", Kind::Time, "50ms", "ospf: from news to the computation of shortest paths"),
+    Opt::new(
+        "spf_hold",
+        Kind::Time,
+        "200ms",
+        "ospf: least time between two computations; doubled with each until it is quiet",
+    ),
+    Opt::new("spf_max", Kind::Time, "5s", "ospf: most time between two computations"),
+    Opt::new(
+        "reference",
+        Kind::Rate,
+        "none",
+        "ospf: links without a cost of their own cost reference / rate",
+    ),
+];
 /// Options that belong to one protocol.
-pub(crate) const OWNED: &[(&[Opt], &str)] = &[(RIP, "rip")];
+pub(crate) const OWNED: &[(&[Opt], &str)] = &[(RIP, "rip"), (OSPF, "ospf")];
 
 pub(crate) static NET_ROUTING: Func = func(
     "net:routing",
     "How routers find their routes: with a protocol whose messages cross the links, by hand (\"static\"), or computed from the whole network, which is what they do without this.",
 )
-.with(&[need("protocol", Kind::Choice(&["computed", "static", "rip", "distance_vector"]))])
-.opts(&[ROUTING, RIP]);
+.with(&[need("protocol", Kind::Choice(&["computed", "static", "rip", "ospf", "distance_vector", "link_state"]))])
+.opts(&[ROUTING, RIP, OSPF]);
 pub(crate) static NET_ROUTE: Func =
     func("net:route", "Enters a route by hand; it replaces a computed one to the same prefix.").with(&[
         need("router", Kind::Node),
