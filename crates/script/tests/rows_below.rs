@@ -72,6 +72,29 @@ fn row_14_rip_counts_to_infinity_without_split_horizon() {
 }
 
 #[test]
+fn row_14_ospf_routes_around_a_broken_link_as_soon_as_it_is_noticed() {
+    let at = |carrier: &str| {
+        let result = shows("scripts/routing/ospf_convergence.lua", &[("carrier", text(carrier))], 4);
+        (column(&result, "healed_s"), column(&result, "lost"))
+    };
+    let (healed, lost) = at("yes");
+    // The wait before the computation, some hops of 2 ms; a datagram is lost in each millisecond of it.
+    assert!((0.05..0.1).contains(&healed) && (lost - healed * 1e3).abs() < 10.0, "{healed} s, {lost} lost");
+    let (healed, lost) = at("no");
+    assert!((30.0..41.0).contains(&healed) && (lost - healed * 1e3).abs() < 50.0, "{healed} s, {lost} lost");
+}
+
+#[test]
+fn flows_stay_on_one_of_several_equal_ways_and_packets_do_not() {
+    let at = |ecmp: &str| shows("scripts/routing/ecmp.lua", &[("ecmp", text(ecmp))], 2);
+    let (flow, packet, off) = (at("flow"), at("packet"), at("off"));
+    assert!((25.0..35.0).contains(&column(&flow, "largest_share_pct")));
+    assert_eq!(column(&off, "largest_share_pct").round(), 100.0);
+    // One connection gets what one way carries, or more.
+    assert!(column(&flow, "tcp_mbps") < 95.0 && column(&packet, "tcp_mbps") > 150.0);
+}
+
+#[test]
 fn row_19_and_20_ports_are_addresses_of_programs_one_space_for_each_protocol() {
     let result = shows("scripts/sockets/ports.lua", &[], 4);
     assert_eq!(lines(&result)[..3], ["tab\t1\tre: tab 1", "tab\t2\tre: tab 2", "tab\t3\tre: tab 3"]);
