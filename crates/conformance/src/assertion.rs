@@ -65,9 +65,8 @@ impl Statement {
         if holds {
             return Outcome::Holds;
         }
-        let mut names = Vec::new();
-        self.condition.names(&mut names);
-        let mut found: Vec<String> = names
+        let mut found: Vec<String> = self
+            .names()
             .iter()
             .filter(|name| name.starts_with("tcpi_"))
             .filter_map(|name| Some(format!("{name} = {}", lookup(name)?)))
@@ -80,6 +79,13 @@ impl Statement {
             found.push(format!("({text})"));
         }
         Outcome::Fails(found.join(" "))
+    }
+
+    /// The fields and constants of the condition.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.condition.names(&mut names);
+        names
     }
 }
 

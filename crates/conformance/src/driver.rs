@@ -274,6 +274,12 @@ impl<'a> Driver<'a> {
     }
 
     fn code(&mut self, statements: &[Statement]) -> Result<(), Stop> {
+        for statement in statements {
+            self.line = statement.line;
+            if let Some(name) = statement.names().into_iter().find(|name| !tcpi::is_known(name)) {
+                return Err(self.unsupported(format!("field `{name}`")));
+            }
+        }
         if self.host.current().is_none() {
             return Err(
                 self.fail("a connection to make assertions about".to_owned(), "there is none".to_owned())

@@ -4,6 +4,14 @@ use crate::constants::constant;
 use crate::host::Host;
 use tidewire_l4_transport::{State, TcpInfo};
 
+/// Whether there is a field or a constant of this name.
+pub(crate) fn is_known(name: &str) -> bool {
+    match name.strip_prefix("tcpi_") {
+        Some(field) => field_of(&TcpInfo::default(), field).is_some(),
+        None => constant(name).is_some(),
+    }
+}
+
 /// The value of a field of the current connection, or of a constant.
 pub(crate) fn lookup(host: &Host, name: &str) -> Option<i64> {
     let Some(field) = name.strip_prefix("tcpi_") else { return constant(name) };

@@ -167,6 +167,12 @@ fn what_is_not_known_is_unsupported_and_never_passes() {
         "setsockopt SOL_TCP TCP_MD5SIG [1]"
     );
     assert_eq!(unsupported("+0 %{ assert tcpi_colour }%\n"), "field `tcpi_colour`");
+    let alone = |text: &str| run_file(text, "test", &Options::default()).verdict;
+    let unknown = |what: &str| Verdict::Unsupported { line: 1, what: what.to_owned() };
+    assert_eq!(alone("+0 blah(3) = 0\n"), unknown("call `blah`"));
+    assert_eq!(alone("+0 %{ assert tcpi_colour == 1 }%\n"), unknown("field `tcpi_colour`"));
+    assert_eq!(unsupported("+0 %{ assert 1 or tcpi_colour }%\n"), "field `tcpi_colour`");
+    assert!(matches!(alone("+0 %{ assert tcpi_rtt == 0 }%\n"), Verdict::Fail { line: 1, .. }));
     assert_eq!(unsupported("+0 < . 1:1(0) ack 1 win 1 <FO abcd>\n"), "TCP option `FO`, before `abcd>`");
     let option = run_file(&format!("--colour=red\n{OPENED}"), "test", &Options::default());
     assert_eq!(option.verdict, Verdict::Unsupported { line: 1, what: "option --colour=red".to_owned() });

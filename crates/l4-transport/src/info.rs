@@ -60,7 +60,7 @@ impl Discards {
 }
 
 /// A snapshot of a connection. Packet counts are segments, as Linux counts them.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct TcpInfo {
     /// State of the connection.
     pub state: State,

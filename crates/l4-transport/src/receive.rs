@@ -289,9 +289,10 @@ impl Connection {
             return;
         }
         let unacked = self.rx.rcv_nxt - self.rx.rcv_wup;
-        // In this order: looking for a window may end the time of quick acknowledgments.
+        // In this order: looking for a window may end the time of quick acknowledgments. Linux puts the second segment's acknowledgment
+        // off while nobody reads; RFC 5681 section 4.2 knows no such exception.
         if !self.config.delayed_ack
-            || (unacked > u32::from(self.rx.rcv_mss) && self.window_keeps_up())
+            || (unacked > u32::from(self.rx.rcv_mss) && (self.window_keeps_up() || self.config.is_rfc()))
             || (self.rx.quick > 0 && !self.rx.pingpong && !self.config.is_rfc())
             || self.rx.pending & ACK_NOW != 0
         {

@@ -3,9 +3,10 @@
 use std::fmt;
 
 /// A connection state (RFC 9293 section 3.3.2). LISTEN is the listener's and has no connection.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum State {
     /// No connection.
+    #[default]
     Closed,
     /// A SYN was sent.
     SynSent,
