@@ -39,6 +39,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 19] = [
         &[
             "units",
             "wire",
+            "l1-physical",
             "l3-network",
             "l4-transport",
             "l7-application",

@@ -13,10 +13,12 @@
 //! | `damage.rs` | [`Damage`], which frames noise damages |
 //! | `trace.rs` | [`DeliveryTrace`], links whose capacity was recorded |
 //! | `impair.rs` | [`Impairments`], all of that for one direction |
+//! | `coding/` | [`coding`]: bits as signals, frames in a stream of bits |
 //! | `occupancy.rs` | [`Occupancy`], how long a queue was how full |
 //!
 //! What is not here: packets and links themselves (the world keeps them), queue disciplines that schedule.
 
+pub mod coding;
 mod damage;
 mod framing;
 mod impair;

@@ -42,6 +42,34 @@ fn row_06_and_07_damaged_frames_are_dropped_and_tcp_repairs_what_udp_loses() {
 }
 
 #[test]
+fn row_08_no_flag_inside_a_frame() {
+    let result = shows("scripts/links/framing.lua", &[], 5);
+    let lines = lines(&result);
+    assert_eq!(lines[3], "frame of bytes\t7E 41 7D 5E FF 7A 7E ");
+    assert_eq!(lines[2], "frame of bits \t01111110100000100111110101111101110101111001111110");
+}
+
+#[test]
+fn row_76_bits_become_levels_and_bits_again() {
+    let result = shows("scripts/links/line_coding.lua", &[], 3);
+    for (code, zeros, ones) in [
+        ("nrz", 0.0, 0.0),
+        ("nrzi", 0.0, 63.0),
+        ("manchester", 127.0, 127.0),
+        ("differential_manchester", 127.0, 64.0),
+        ("ami", 0.0, 63.0),
+        ("mlt3", 0.0, 63.0),
+    ] {
+        assert_eq!(column(&result, &format!("{code}_zeros_count")), zeros, "{code}");
+        assert_eq!(column(&result, &format!("{code}_ones_count")), ones, "{code}");
+    }
+    assert_eq!(
+        lines(&result).last().unwrap(),
+        "a level that nobody sent:\tnil\tlevel 3 cannot follow those before it"
+    );
+}
+
+#[test]
 fn row_10_a_switch_learns_and_forgets() {
     let result = shows("scripts/links/learning.lua", &[], 3);
     assert!(lines(&result)[1].contains("floods 1"), "{:?}", lines(&result));

@@ -19,10 +19,12 @@
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
 //! | `random.rs` | chance |
+//! | `coding.rs` | `coding`: bits as signals, frames in a stream of bits |
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
 //! | `experiment.rs`, `grid.rs` | `experiment{}`, and its points |
 
 mod bridge;
+mod coding;
 pub(crate) mod congestion;
 mod connect;
 pub(crate) mod experiment;
@@ -69,6 +71,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     time::install(&mut registry)?;
     sync::install(&mut registry)?;
     random::install(&mut registry)?;
+    coding::install(&mut registry)?;
     measure::install(&mut registry)?;
     experiment::install(&mut registry)?;
     registry.finish()?;

@@ -8,11 +8,13 @@
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
+//! | `coding.rs` | bits as signals, frames in a stream of bits |
 //! | `congestion.rs` | congestion controls of a script's own |
 //! | `time.rs` | time, processes, chance, units |
 //! | `measure.rs` | measurement and `experiment{}` |
 //! | `fields.rs` | what can be read off things and watched |
 
+pub(crate) mod coding;
 pub(crate) mod congestion;
 mod fields;
 pub(crate) mod host;
@@ -284,8 +286,18 @@ pub(crate) const TIMEOUT: &[Opt] = &[Opt::new("timeout", Kind::Time, "for ever",
 
 /// Every function there is, by topic.
 pub fn all() -> Vec<&'static Func> {
-    [net::ALL, routing::ALL, link::ALL, host::ALL, socket::ALL, congestion::ALL, time::ALL, measure::ALL]
-        .concat()
+    [
+        net::ALL,
+        routing::ALL,
+        link::ALL,
+        host::ALL,
+        socket::ALL,
+        congestion::ALL,
+        coding::ALL,
+        time::ALL,
+        measure::ALL,
+    ]
+    .concat()
 }
 
 #[cfg(test)]
