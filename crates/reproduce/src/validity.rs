@@ -132,6 +132,9 @@ impl Validity {
                 table.push(row);
             }
             let _ = write!(page, "### {name}\n\n{}", markdown_table(&table));
+            if report.has_bbr_retransmissions() {
+                let _ = write!(page, "{}\n\n", kernel::BBR_RETRANSMISSIONS);
+            }
             if name == "udp" {
                 page.push_str(
                     "How irregularly the recorded sender of `cbr_vs_tcp` sent is not known. Here it is late by up to one packet's \

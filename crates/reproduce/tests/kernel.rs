@@ -84,7 +84,17 @@ fn every_row_and_a_summary_are_printed() {
     report.print(&mut out).unwrap();
     let out = String::from_utf8(out).unwrap();
     assert!(out.contains("within 10 %") && out.contains("nonesuch"), "{out}");
-    assert!(out.contains("1 figures are of congestion controls that are not there"), "{out}");
+    assert!(out.contains("nonesuch: there is no such congestion control; 1 not scored"), "{out}");
+    // Alone it is no agreement.
+    assert!(
+        !out.contains("0.0 %")
+            && out.lines().any(|line| line.starts_with("all") && line.ends_with("not scored")),
+        "{out}"
+    );
+    let report = compare(&Reference::parse(&head.join("\n")).unwrap(), 1);
+    let mut out = Vec::new();
+    report.print(&mut out).unwrap();
+    assert!(String::from_utf8(out).unwrap().contains("bbr's retransmissions are not judged."));
 }
 
 #[test]
