@@ -16,6 +16,11 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         2,
         &["unknown option 'dealy' of net:link; did you mean 'delay'?", "options: rate delay", "^^^^^"],
     ),
+    ("cidr '10.0.0.0/33'", 2, &["'10.0.0.0/33' is not a network"]),
+    ("cidr('10.0.0.0/8'):split(30)", 2, &["can be split into networks of /8 to /24"]),
+    ("cidr('10.0.0.0/8'):contains('ten')", 2, &["contains() takes an address or a network, not 'ten'"]),
+    ("coding.encode('012', 'nrz')", 2, &["bits are 0 and 1, not '2'"]),
+    ("coding.encode('01', 'nrzz')", 2, &["did you mean 'nrz"]),
     (
         "check('positive', 1 > 0)",
         2,

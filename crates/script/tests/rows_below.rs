@@ -50,6 +50,21 @@ fn row_08_no_flag_inside_a_frame() {
 }
 
 #[test]
+fn row_17_addresses_are_prefixes_and_run_out() {
+    shows("scripts/links/addresses.lua", &[], 8);
+    let error = common::error_of(
+        "local hosts, switch = net:hosts('h', 3), net:switch 's'
+         for _, host in ipairs(hosts) do net:link(host, switch) end
+         net:subnet('10.0.0.0/30', hosts)
+         hosts[1]:ping(hosts[3])",
+    );
+    assert!(
+        error.message.contains("subnet 10.0.0.0/30 has 2 addresses for hosts, but 3 are needed"),
+        "{error}"
+    );
+}
+
+#[test]
 fn row_76_bits_become_levels_and_bits_again() {
     let result = shows("scripts/links/line_coding.lua", &[], 3);
     for (code, zeros, ones) in [

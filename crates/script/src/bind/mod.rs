@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `net.rs` | `net:host`, `net:link`, `net:find` ... |
 //! | `shapes.rs` | `net:dumbbell`, `net:fat_tree` ... |
+//! | `cidr.rs` | `cidr` |
 //! | `bridge.rs` | `switch:stp` |
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
 //! | `load.rs` | `net:load` |
@@ -24,6 +25,7 @@
 //! | `experiment.rs`, `grid.rs` | `experiment{}`, and its points |
 
 mod bridge;
+mod cidr;
 mod coding;
 pub(crate) mod congestion;
 mod connect;
@@ -72,6 +74,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     sync::install(&mut registry)?;
     random::install(&mut registry)?;
     coding::install(&mut registry)?;
+    cidr::install(&mut registry)?;
     measure::install(&mut registry)?;
     experiment::install(&mut registry)?;
     registry.finish()?;

@@ -266,7 +266,15 @@ pub(crate) static SWITCH_MAC_TABLE: Func =
     func("switch:mac_table", "The addresses that the switch has learned.").gives("{ [mac] = port }");
 pub(crate) static SWITCH_STP: Func = func("switch:stp", "The switch's part in the spanning tree.")
     .gives("{ root = name, cost =, bridge =, ports = { [port] = { to = name, role =, state = } }, changes = }, printable; or nil");
+pub(crate) static CIDR: Func = func(
+    "cidr",
+    "A network of IPv4 addresses to calculate with: fields network broadcast mask length size private hosts, and contains(addr) and split(length).",
+)
+.with(&[need("network", Kind::Text)])
+.gives("table; #hosts is how many hosts there is room for, hosts[1] the first address");
+
 pub(crate) const ALL: &[&Func] = &[
+    &CIDR,
     &NET_HOST,
     &NET_HOSTS,
     &NET_SWITCH,
