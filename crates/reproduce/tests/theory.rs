@@ -60,6 +60,39 @@ fn the_committed_page_is_of_this_version_and_has_every_row() {
     }
 }
 
+/// What short runs compute is on the page, with the same expectation and the same verdict; and the page's own sum is that of its table.
+#[test]
+fn the_committed_page_has_the_cases_and_verdicts_of_the_code() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/validity.md")).unwrap();
+    let table = page.split("### Every figure").nth(1).unwrap();
+    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|c| c.trim().to_owned()).collect();
+    let rows: Vec<Vec<String>> =
+        table.lines().filter(|line| line.starts_with("| ")).skip(2).map(cells).collect();
+    let report = run_all(true, 0, None);
+    for row in report.table().rows {
+        let row: Vec<String> = row.iter().map(|cell| cell.to_string().replace('|', "\\|")).collect();
+        let same =
+            |other: &&Vec<String>| [0, 1, 2, 3, 4, 7, 8].iter().all(|i| other[*i].trim() == row[*i].trim());
+        assert!(
+            rows.iter().any(|other| same(&other)),
+            "not on the page: {row:?}: run `tidewire reproduce --all`"
+        );
+    }
+    let count = |verdict: &str| rows.iter().filter(|row| row[8] == verdict).count();
+    let sum = format!(
+        "{} passed, {} not as the formula says, for a reason, {} failed.",
+        count("PASS"),
+        count("FAIL, see note"),
+        count("FAIL")
+    );
+    assert!(page.contains(&sum), "the page's sum is not {sum}");
+    let known = tidewire_reproduce::theory::rows();
+    for row in &rows {
+        assert!(known.contains(&(&row[0], &row[1])), "no such row any more: {row:?}");
+    }
+}
+
 #[test]
 fn the_citation_is_of_this_version() {
     let citation =
