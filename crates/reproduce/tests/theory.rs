@@ -72,8 +72,10 @@ fn the_committed_page_has_the_cases_and_verdicts_of_the_code() {
     let report = run_all(true, 0, None);
     for row in report.table().rows {
         let row: Vec<String> = row.iter().map(|cell| cell.to_string().replace('|', "\\|")).collect();
+        // Of fewer runs the confidence interval is wider.
+        let plain = |cell: &str| cell.split("+-0.").next().unwrap_or_default().trim().to_owned();
         let same =
-            |other: &&Vec<String>| [0, 1, 2, 3, 4, 7, 8].iter().all(|i| other[*i].trim() == row[*i].trim());
+            |other: &&Vec<String>| [0, 1, 2, 3, 4, 7, 8].iter().all(|i| plain(&other[*i]) == plain(&row[*i]));
         assert!(
             rows.iter().any(|other| same(&other)),
             "not on the page: {row:?}: run `tidewire reproduce --all`"
