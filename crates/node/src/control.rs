@@ -8,7 +8,7 @@ use tidewire_units::Instant;
 use tidewire_wire::{Cause, Content, Ecn, Hot, MacKey, Payload, Protocol, RipMessage, UdpHeader};
 
 /// Internetwork control (RFC 2474 section 4.2.2.2): what protocol messages ask of queues.
-const CS6: u8 = 48;
+pub(crate) const CS6: u8 = 48;
 
 impl IpNode {
     /// Takes part in routing from `now` on: its forwarding table is what `control` says. Messages are sent with the next timeout.
@@ -33,7 +33,7 @@ impl IpNode {
         if let Some(control) = &mut self.control {
             control.set_port_up(port, up, cx.now);
             self.install(cx.now);
-            self.speak(cx);
+            self.note(cx);
         }
     }
 
@@ -67,11 +67,22 @@ impl IpNode {
     }
 
     /// Uses what has changed and sends what is to be sent.
-    fn note(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn note(&mut self, cx: &mut Context<'_>) {
+        if self.control.as_ref().is_some_and(|control| control.bgp().is_some()) {
+            self.run_bgp(cx);
+        }
         if self.control.as_mut().is_some_and(|control| control.poll_changed()) {
             self.install(cx.now);
         }
         self.speak(cx);
+    }
+
+    /// A connection of BGP may have moved on.
+    #[inline]
+    pub(crate) fn note_tcp(&mut self, cx: &mut Context<'_>) {
+        if self.control.as_ref().is_some_and(|control| control.bgp().is_some()) {
+            self.note(cx);
+        }
     }
 
     fn install(&mut self, now: Instant) {

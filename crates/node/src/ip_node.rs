@@ -1,5 +1,6 @@
 //! What happens to a frame that arrives at a host or router, and to a timer that goes off there.
 
+use crate::bgp::BgpTransport;
 use crate::sockets::Sockets;
 use crate::stack::flow_hash;
 use crate::{Context, IpStack};
@@ -17,6 +18,7 @@ pub struct IpNode {
     sockets: Option<Box<Sockets>>,
     /// Routing protocols, on routers that run some.
     pub(crate) control: Option<Box<Control>>,
+    pub(crate) transport: BgpTransport,
     forwards: bool,
     salt: u64,
 }
@@ -24,7 +26,7 @@ pub struct IpNode {
 impl IpNode {
     /// A node without interfaces. `salt` is its own random number, for initial sequence numbers.
     pub fn new(stack: IpStack, forwards: bool, salt: u64) -> IpNode {
-        IpNode { stack, sockets: None, control: None, forwards, salt }
+        IpNode { stack, sockets: None, control: None, transport: BgpTransport::default(), forwards, salt }
     }
 
     /// Whether it forwards packets for others.
@@ -119,6 +121,7 @@ impl IpNode {
             sockets.handle_timeout(&mut self.stack, cx);
         }
         self.handle_routing_timeout(cx);
+        self.note_tcp(cx);
     }
 
     /// Forwards a packet for others (RFC 1812 section 5.2).
@@ -154,6 +157,7 @@ impl IpNode {
             HotKind::Tcp => {
                 let (stack, sockets) = self.parts();
                 sockets.handle_tcp(packet, stack, cx);
+                self.note_tcp(cx);
             }
             HotKind::Udp => {
                 let (_, sockets) = self.parts();

@@ -12,6 +12,7 @@
 //! | `ways.rs` | what forwarding and address resolution found for known flows |
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
 //! | `control.rs` | the messages of a router's routing protocols, and what they find |
+//! | `bgp.rs` | connections of BGP sessions |
 //! | `sockets.rs` | [`Sockets`]: ports, timers, who waits for what |
 //! | `tcp.rs` | TCP sockets: connections, listeners, accept queues |
 //! | `settings.rs` | [`TcpSetting`]: what can be changed on a TCP socket |
@@ -21,6 +22,7 @@
 //!
 //! What is not here: links and time (world), programs (l7, script).
 
+mod bgp;
 mod control;
 mod datagram;
 mod ip_node;

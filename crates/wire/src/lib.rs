@@ -11,7 +11,7 @@
 //! | `addr.rs` | [`MacAddr`], [`MacKey`], [`Endpoint`] |
 //! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `icmp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
 //! | `vlan.rs`, `bpdu.rs`, `pause.rs` | [`VlanTag`], [`Bpdu`] (spanning tree) and [`PauseFrame`], with parse and emit |
-//! | `rip.rs`, `ospf/` | messages of routing protocols, with parse and emit |
+//! | `rip.rs`, `ospf/`, `bgp.rs` | messages of routing protocols, with parse and emit |
 //! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
 //! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
 //! | `payload.rs` | [`Payload`], real or synthetic bytes |
@@ -28,6 +28,7 @@
 
 mod addr;
 mod arp;
+mod bgp;
 mod bpdu;
 mod checksum;
 mod ethernet;
@@ -54,6 +55,7 @@ mod vlan;
 
 pub use addr::{Endpoint, MacAddr, MacKey};
 pub use arp::{ArpOperation, ArpPacket};
+pub use bgp::{BgpMessage, BgpPath, BgpPrefix, BgpUpdate};
 pub use bpdu::{Bpdu, BpduBody, BpduFlags, BpduRole, BridgeId};
 pub use checksum::{Checksum, frame_check_sequence};
 pub use ethernet::{EtherType, EthernetHeader};

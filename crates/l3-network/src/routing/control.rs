@@ -1,8 +1,8 @@
 //! A router's routing table: what its interfaces, hands and protocols say, and the best of it.
 
 use super::{
-    Carrier, NeighborView, Origin, Ospf, OspfConfig, Rip, RipConfig, Route, RoutingMessage, RoutingPort,
-    ospf, rip,
+    Bgp, BgpConfig, Carrier, NeighborView, Origin, Ospf, OspfConfig, Rip, RipConfig, Route, RoutingMessage,
+    RoutingPort, ospf, rip,
 };
 use crate::{Fib, NextHop, Prefix};
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub enum RoutingConfig {
     Rip(RipConfig),
     /// OSPF.
     Ospf(OspfConfig),
+    /// BGP.
+    Bgp(BgpConfig),
 }
 
 /// A route entered by hand.
@@ -72,6 +74,7 @@ pub struct Control {
 enum Protocol {
     Rip(Box<Rip>),
     Ospf(Box<Ospf>),
+    Bgp(Box<Bgp>),
 }
 
 impl Control {
@@ -94,6 +97,9 @@ impl Control {
             RoutingConfig::Ospf(config) => {
                 Some(Protocol::Ospf(Box::new(Ospf::new(*config, ports.clone(), &announced, stream, now))))
             }
+            RoutingConfig::Bgp(config) => {
+                Some(Protocol::Bgp(Box::new(Bgp::new(config.clone(), ports.clone(), &announced, now))))
+            }
         };
         let (rib, changes) = (Vec::new(), Vec::new());
         Control { ports, statics, protocol, rib, changes, last_change: now, counters: Counters::default() }
@@ -110,7 +116,24 @@ impl Control {
         match &self.protocol {
             Some(Protocol::Rip(_)) => carrier == Carrier::Rip,
             Some(Protocol::Ospf(_)) => carrier == Carrier::Ospf,
+            Some(Protocol::Bgp(_)) => false,
             None => false,
+        }
+    }
+
+    /// Its part in BGP, if it has one.
+    pub fn bgp(&self) -> Option<&Bgp> {
+        match &self.protocol {
+            Some(Protocol::Bgp(bgp)) => Some(bgp),
+            _ => None,
+        }
+    }
+
+    /// The same, for its transport.
+    pub fn bgp_mut(&mut self) -> Option<&mut Bgp> {
+        match &mut self.protocol {
+            Some(Protocol::Bgp(bgp)) => Some(bgp),
+            _ => None,
         }
     }
 
@@ -119,6 +142,7 @@ impl Control {
         let taken = match &mut self.protocol {
             Some(Protocol::Rip(rip)) => rip.handle_message(port, src, bytes, now),
             Some(Protocol::Ospf(ospf)) => ospf.handle_message(port, src, bytes, now),
+            Some(Protocol::Bgp(_)) => false,
             None => false,
         };
         self.counters.rx_messages += u64::from(taken);
@@ -131,6 +155,7 @@ impl Control {
         match &mut self.protocol {
             Some(Protocol::Rip(rip)) => rip.set_port_up(port, up, now),
             Some(Protocol::Ospf(ospf)) => ospf.set_port_up(port, up, now),
+            Some(Protocol::Bgp(bgp)) => bgp.set_port_up(port, up, now),
             None => {}
         }
     }
@@ -140,6 +165,7 @@ impl Control {
         match &self.protocol {
             Some(Protocol::Rip(rip)) => rip.next_timeout(),
             Some(Protocol::Ospf(ospf)) => ospf.next_timeout(),
+            Some(Protocol::Bgp(bgp)) => bgp.next_timeout(),
             None => Instant::MAX,
         }
     }
@@ -149,6 +175,7 @@ impl Control {
         match &mut self.protocol {
             Some(Protocol::Rip(rip)) if rip.next_timeout() <= now => rip.handle_timeout(now),
             Some(Protocol::Ospf(ospf)) if ospf.next_timeout() <= now => ospf.handle_timeout(now),
+            Some(Protocol::Bgp(bgp)) if bgp.next_timeout() <= now => bgp.handle_timeout(now),
             _ => {}
         }
     }
@@ -158,6 +185,7 @@ impl Control {
         let message = match &mut self.protocol {
             Some(Protocol::Rip(rip)) => rip.poll_transmit(),
             Some(Protocol::Ospf(ospf)) => ospf.poll_transmit(),
+            Some(Protocol::Bgp(_)) => None,
             None => None,
         };
         if let Some(message) = &message {
@@ -184,6 +212,7 @@ impl Control {
         match &mut self.protocol {
             Some(Protocol::Rip(rip)) => rip.poll_changed(),
             Some(Protocol::Ospf(ospf)) => ospf.poll_changed(),
+            Some(Protocol::Bgp(bgp)) => bgp.poll_changed(),
             None => false,
         }
     }
@@ -209,6 +238,7 @@ impl Control {
         match &self.protocol {
             Some(Protocol::Rip(rip)) => rip.patience(),
             Some(Protocol::Ospf(ospf)) => ospf.patience(),
+            Some(Protocol::Bgp(bgp)) => bgp.patience(),
             None => Span::ZERO,
         }
     }
@@ -218,6 +248,7 @@ impl Control {
         match &self.protocol {
             Some(Protocol::Rip(rip)) => rip.neighbors(now),
             Some(Protocol::Ospf(ospf)) => ospf.neighbors(),
+            Some(Protocol::Bgp(bgp)) => bgp.neighbors(),
             None => Vec::new(),
         }
     }
@@ -241,6 +272,7 @@ impl Control {
         match &self.protocol {
             Some(Protocol::Rip(_)) => "rip",
             Some(Protocol::Ospf(_)) => "ospf",
+            Some(Protocol::Bgp(_)) => "bgp",
             None => "static",
         }
     }
@@ -263,6 +295,7 @@ impl Control {
         match &self.protocol {
             Some(Protocol::Rip(rip)) => routes.extend(rip.routes()),
             Some(Protocol::Ospf(ospf)) => routes.extend_from_slice(ospf.routes()),
+            Some(Protocol::Bgp(bgp)) => routes.extend(bgp.routes()),
             None => {}
         }
         routes
@@ -310,7 +343,8 @@ pub fn converge(controls: &mut [Control], segments: &[Vec<(usize, u32)>], now: I
             Some(Protocol::Ospf(ospf)) => {
                 ospfs.insert(number, &mut **ospf);
             }
-            None => {}
+            // Sessions need connections, which need time.
+            Some(Protocol::Bgp(_)) | None => {}
         }
     }
     rip::converge(&mut rips, segments, now);

@@ -1,7 +1,7 @@
 //! Routing protocols as state machines, and the table that chooses among what they found.
 //!
 //! ```text
-//!   messages, timers, links --> Rip | Ospf --routes--> Control: the best of each prefix --> Fib
+//!   messages, timers, links --> Rip | Ospf | Bgp --routes--> Control: the best of each prefix --> Fib
 //!                                  |                      |
 //!                                  +--> messages          +--> changes, for those who watch
 //! ```
@@ -9,15 +9,18 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `control.rs` | [`Control`]: a router's interfaces, protocols and routing table |
+//! | `bgp/` | [`Bgp`], path vector (RFC 4271) |
 //! | `ospf/` | [`Ospf`], link state (RFC 2328) |
 //! | `rip/` | [`Rip`], distance vector (RFC 2453) |
 //!
 //! What is not here: packets (node), who hears whom (world).
 
+mod bgp;
 mod control;
 mod ospf;
 mod rip;
 
+pub use bgp::{Bgp, BgpAction, BgpConfig, BgpPolicy, Relation, SessionState};
 pub use control::{Control, Counters, RouteChange, RoutingConfig, StaticRoute, converge};
 pub use ospf::{NeighborState, Ospf, OspfConfig};
 pub use rip::{Rip, RipConfig, SplitHorizon};
@@ -67,6 +70,10 @@ pub enum Origin {
     OspfExternal,
     /// RIP.
     Rip,
+    /// BGP, from another AS.
+    Ebgp,
+    /// BGP, from the same AS.
+    Ibgp,
 }
 
 impl Origin {
@@ -77,6 +84,8 @@ impl Origin {
             Origin::Static => 1,
             Origin::Ospf | Origin::OspfExternal => 110,
             Origin::Rip => 120,
+            Origin::Ebgp => 20,
+            Origin::Ibgp => 200,
         }
     }
 
@@ -88,6 +97,8 @@ impl Origin {
             Origin::Ospf => "ospf",
             Origin::OspfExternal => "ospf_external",
             Origin::Rip => "rip",
+            Origin::Ebgp => "ebgp",
+            Origin::Ibgp => "ibgp",
         }
     }
 }
