@@ -26,6 +26,17 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         2,
         &["the text of check() is a boolean", "the condition comes first: check(x > 0, \"x is positive\")"],
     ),
+    (
+        "net:routing('rip', { hello = '1s' })",
+        2,
+        &["the option 'hello' belongs to \"ospf\", not to \"rip\""],
+    ),
+    ("net:routing('opsf')", 2, &["did you mean 'ospf'?"]),
+    ("net:routing('ospf', { hello = '300ms' })", 2, &["OSPF says it in whole seconds"]),
+    ("net:routing('rip', { routers = { a } })", 2, &["'a' does not forward packets", "forward = true"]),
+    ("net:wait_converged()", 2, &["no router runs a protocol", "net:routing(\"rip\")"]),
+    ("net:router('r'):announce('10.0.0.0/8')", 2, &["'r' does not speak BGP"]),
+    ("net:route(a, '10.0.0.0/40', b)", 2, &["'10.0.0.0/40' is not a network"]),
     ("net:link(a, b, { bandwith = '10Mbps' })", 2, &["did you mean 'bandwidth'?"]),
     (
         "net:link(a, b, {\n  rate = '10Mbps',\n  losss = '1%',\n})",

@@ -128,6 +128,16 @@ fn row_14_ospf_routes_around_a_broken_link_as_soon_as_it_is_noticed() {
 }
 
 #[test]
+fn row_14_a_hijack_of_bgp_catches_neighbours_or_everybody_or_nobody() {
+    for (how, followers) in [("same", 1.0), ("specific", 3.0), ("filtered", 0.0)] {
+        let result = shows("scripts/routing/bgp_hijack.lua", &[("how", text(how))], 5);
+        assert_eq!(column(&result, "followers"), followers, "{how}");
+        // Two rounds of announcements 5 s apart.
+        assert!((10.0..12.0).contains(&column(&result, "start_s")));
+    }
+}
+
+#[test]
 fn flows_stay_on_one_of_several_equal_ways_and_packets_do_not() {
     let at = |ecmp: &str| shows("scripts/routing/ecmp.lua", &[("ecmp", text(ecmp))], 2);
     let (flow, packet, off) = (at("flow"), at("packet"), at("off"));

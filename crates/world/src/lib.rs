@@ -181,6 +181,7 @@ pub struct World {
     pub(crate) storm_watch: bool,
     /// The routers whose routes are not computed from the whole plan.
     pub(crate) routing: routing::RoutingSpecs,
+    pub(crate) bgp: routing::BgpPlan,
     pub(crate) out: Outbox,
     pub(crate) ledger: Ledger,
     pub(crate) flows: Flows,
@@ -220,6 +221,7 @@ impl World {
             switch_wakes: Vec::new(),
             storm_watch: false,
             routing: routing::RoutingSpecs::new(),
+            bgp: routing::BgpPlan::default(),
             out: Outbox::default(),
             ledger: Ledger::default(),
             flows: Flows::new(Instant::ZERO + options.warmup),

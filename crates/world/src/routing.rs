@@ -1,9 +1,11 @@
 //! Routing protocols: which routers run one, who hears whom, and what changed when.
 
 use crate::World;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidewire_l3_network::Prefix;
-use tidewire_l3_network::routing::{Control, RouteChange, RoutingConfig, RoutingPort, StaticRoute, converge};
+use tidewire_l3_network::routing::{
+    BgpConfig, BgpPolicy, Control, RouteChange, RoutingConfig, RoutingPort, StaticRoute, converge,
+};
 use tidewire_node::Context;
 use tidewire_topology as topology;
 use tidewire_units::{DirId, IfaceId, Instant, LinkId, NodeId, Purpose, Rate};
@@ -30,6 +32,31 @@ impl World {
             Some(spec) => self.routing.insert(node, spec),
             None => self.routing.remove(&node),
         };
+    }
+
+    /// What a BGP router does with routes from and to a neighbour; takes effect with the next [`World::sync`].
+    pub fn set_bgp_policy(&mut self, node: NodeId, neighbor: NodeId, policy: BgpPolicy) {
+        self.bgp.policies.insert((node, neighbor), policy);
+    }
+
+    /// What was said of a neighbour so far.
+    pub fn bgp_policy(&self, node: NodeId, neighbor: NodeId) -> BgpPolicy {
+        self.bgp.policies.get(&(node, neighbor)).cloned().unwrap_or_default()
+    }
+
+    /// A BGP router announces a network as its own from now on, or no longer.
+    pub fn announce(&mut self, node: NodeId, prefix: Prefix, on: bool) {
+        let all = self.bgp.announced.entry(node).or_default();
+        if on {
+            all.insert(prefix);
+        } else {
+            all.remove(&prefix);
+        }
+        if let Some(host) = self.host_index(node) {
+            let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+            self.hosts[host as usize].announce(prefix, on, &mut cx);
+            self.settle(host);
+        }
     }
 
     /// Whether a node's forwarding table is its own business.
@@ -125,12 +152,47 @@ impl World {
             }
         }
         let manual: Vec<topology::Prefix> = self.plan.manual_routes(node).map(|(prefix, _)| prefix).collect();
-        let statics = routes
+        let statics: Vec<StaticRoute> = routes
             .of(node)
             .filter(|(prefix, _)| manual.contains(prefix))
-            .map(|(prefix, hops)| StaticRoute { prefix: l3_prefix(prefix), hops: self.hops_of(hops) });
+            .map(|(prefix, hops)| StaticRoute { prefix: l3_prefix(prefix), hops: self.hops_of(hops) })
+            .collect();
+        let by_hand = statics.iter().filter(|_| spec.redistribute).map(|route| route.prefix);
+        let announced: Vec<Prefix> =
+            by_hand.chain(self.bgp.announced.get(&node).into_iter().flatten().copied()).collect();
+        let config = match &spec.config {
+            RoutingConfig::Bgp(config) => {
+                RoutingConfig::Bgp(self.with_neighbors(config, number, node, segments))
+            }
+            config => config.clone(),
+        };
         let stream = self.streams.stream(Purpose::Routing, &self.plan.node(node).name);
-        Control::new(&spec.config, ports, statics.collect(), spec.redistribute, stream, self.now)
+        Control::new(&config, ports, statics, &announced, stream, self.now)
+    }
+
+    /// A router's settings with the BGP routers on its links, and what it does with their routes.
+    fn with_neighbors(
+        &self,
+        config: &BgpConfig,
+        number: usize,
+        node: NodeId,
+        segments: &[Vec<(usize, u32)>],
+    ) -> BgpConfig {
+        let mut config = config.clone();
+        let members: Vec<(&NodeId, &RoutingSpec)> = self.routing.iter().collect();
+        for segment in segments.iter().filter(|segment| segment.iter().any(|(member, _)| *member == number)) {
+            for (other, port) in segment.iter().filter(|(member, _)| *member != number) {
+                let (id, spec) = members[*other];
+                let iface = self.plan.node(*id).ifaces[*port as usize];
+                if let (RoutingConfig::Bgp(other), Some(address)) =
+                    (&spec.config, self.plan.iface(iface).address)
+                {
+                    config.neighbors.insert(address.ip, other.asn);
+                    config.policies.insert(address.ip, self.bgp_policy(node, *id));
+                }
+            }
+        }
+        config
     }
 
     fn routing_port(&self, iface: IfaceId, reference: Option<Rate>) -> RoutingPort {
@@ -153,6 +215,15 @@ impl World {
             passive: true,
         }
     }
+}
+
+/// What was said of BGP routers besides their settings.
+#[derive(Default)]
+pub(crate) struct BgpPlan {
+    /// By router and neighbour.
+    policies: BTreeMap<(NodeId, NodeId), BgpPolicy>,
+    /// Networks that routers announce besides those that they are on.
+    announced: BTreeMap<NodeId, BTreeSet<Prefix>>,
 }
 
 pub(crate) type RoutingSpecs = BTreeMap<NodeId, RoutingSpec>;

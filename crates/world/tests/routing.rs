@@ -1,7 +1,7 @@
 //! Routers that find their routes with protocols.
 
 use tidewire_l3_network::Prefix;
-use tidewire_l3_network::routing::{OspfConfig, RipConfig, RoutingConfig};
+use tidewire_l3_network::routing::{BgpConfig, OspfConfig, RipConfig, RoutingConfig};
 use tidewire_l7_application::{Cbr, Pattern};
 use tidewire_topology::generate::{RandomModel, Style, random};
 use tidewire_topology::{self as topology, LinkSpec, Plan};
@@ -20,6 +20,10 @@ fn rip() -> RoutingSpec {
 
 /// A ring of `n` routers, a host at the first and one at the second; the first link joins these two.
 fn ring(n: usize, spec: &RoutingSpec) -> (World, Vec<NodeId>, NodeId, NodeId) {
+    ring_of(n, |_| spec.clone())
+}
+
+fn ring_of(n: usize, spec: impl Fn(usize) -> RoutingSpec) -> (World, Vec<NodeId>, NodeId, NodeId) {
     let mut plan = Plan::new();
     let routers: Vec<NodeId> = (1..=n).map(|i| plan.add_router(format!("r{i}")).unwrap()).collect();
     let link = || LinkSpec::new(Rate::from_mbps(100), Span::from_ms(1));
@@ -30,8 +34,8 @@ fn ring(n: usize, spec: &RoutingSpec) -> (World, Vec<NodeId>, NodeId, NodeId) {
     plan.connect(a, routers[0], link()).unwrap();
     plan.connect(b, routers[1], link()).unwrap();
     let mut world = World::new(Options { check_wire: true, ..Options::default() });
-    for router in &routers {
-        world.set_routing(*router, Some(spec.clone()));
+    for (i, router) in routers.iter().enumerate() {
+        world.set_routing(*router, Some(spec(i)));
     }
     world.sync(&plan).unwrap();
     (world, routers, a, b)
@@ -180,6 +184,52 @@ fn a_hundred_routers_that_start_with_nothing_find_what_is_computed_from_the_whol
     assert_shortest(&world, &routers, false);
     let runs: Vec<u64> = world.controls().map(|(_, control)| control.counters().spf_runs).collect();
     assert!(runs.iter().all(|runs| (2..40).contains(runs)), "{runs:?}");
+}
+
+#[test]
+fn bgp_sessions_run_over_tcp_and_heal_a_ring_of_ases() {
+    let spec = |i: usize| {
+        let config = BgpConfig { asn: 100 + i as u16, ..BgpConfig::default() };
+        RoutingSpec { config: RoutingConfig::Bgp(config), ..rip() }
+    };
+    let (mut world, routers, a, b) = ring_of(4, spec);
+    run_to(&mut world, Span::from_secs(70));
+    for (_, control) in world.controls() {
+        assert!(control.neighbors(world.now()).iter().all(|peer| peer.state == "Established"));
+    }
+    let ends = [a, b].map(|host| world.plan().address_of(host).unwrap());
+    let path = |world: &World, router: usize, host: usize| {
+        let control = world.ip_node(routers[router]).unwrap().control().unwrap();
+        let fib = world.ip_node(routers[router]).unwrap().stack.fib();
+        let (prefix, _) = fib.routes().into_iter().find(|(prefix, _)| prefix.contains(ends[host])).unwrap();
+        control.bgp().unwrap().path(prefix).map(|(path, _)| path.to_vec())
+    };
+    assert_eq!(path(&world, 0, 1), Some(vec![101]));
+    world.set_link_up(LinkId(0), false);
+    run_to(&mut world, Span::from_secs(200));
+    assert_eq!(path(&world, 0, 1), Some(vec![103, 102, 101]));
+    assert_eq!(path(&world, 1, 0), Some(vec![102, 103, 100]));
+    world.set_link_up(LinkId(0), true);
+    run_to(&mut world, Span::from_secs(400));
+    assert_eq!(path(&world, 0, 1), Some(vec![101]), "the session is there again");
+}
+
+#[test]
+fn bgp_without_carrier_gives_a_neighbour_up_when_it_is_silent() {
+    let spec = |i: usize| {
+        let config = BgpConfig { asn: 100 + i as u16, ..BgpConfig::default() };
+        RoutingSpec { config: RoutingConfig::Bgp(config), carrier: false, ..rip() }
+    };
+    let (mut world, _, a, b) = ring_of(3, spec);
+    run_to(&mut world, Span::from_secs(70));
+    world.set_link_up(LinkId(0), false);
+    let cut = world.now();
+    run_to(&mut world, Span::from_secs(200));
+    let healed = world.last_route_change().unwrap() - cut;
+    assert!((Span::from_secs(55)..Span::from_secs(125)).contains(&healed), "{healed}");
+    let flow = cbr(&mut world, a, b, Span::from_secs(210));
+    run_to(&mut world, Span::from_secs(211));
+    assert!(world.flow(flow).packets_received > 900);
 }
 
 #[test]

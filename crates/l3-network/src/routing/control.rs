@@ -78,27 +78,25 @@ enum Protocol {
 }
 
 impl Control {
-    /// A router with these interfaces that begins at `now`. Routes entered by hand are announced if `redistribute`.
+    /// A router with these interfaces that begins at `now`, and tells its neighbours of `announced` networks besides its own.
     pub fn new(
         config: &RoutingConfig,
         ports: Vec<RoutingPort>,
         statics: Vec<StaticRoute>,
-        redistribute: bool,
+        announced: &[Prefix],
         stream: Stream,
         now: Instant,
     ) -> Control {
-        let announced: Vec<Prefix> =
-            statics.iter().filter(|_| redistribute).map(|route| route.prefix).collect();
         let protocol = match config {
             RoutingConfig::Static => None,
             RoutingConfig::Rip(config) => {
-                Some(Protocol::Rip(Box::new(Rip::new(*config, ports.clone(), &announced, stream, now))))
+                Some(Protocol::Rip(Box::new(Rip::new(*config, ports.clone(), announced, stream, now))))
             }
             RoutingConfig::Ospf(config) => {
-                Some(Protocol::Ospf(Box::new(Ospf::new(*config, ports.clone(), &announced, stream, now))))
+                Some(Protocol::Ospf(Box::new(Ospf::new(*config, ports.clone(), announced, stream, now))))
             }
             RoutingConfig::Bgp(config) => {
-                Some(Protocol::Bgp(Box::new(Bgp::new(config.clone(), ports.clone(), &announced, now))))
+                Some(Protocol::Bgp(Box::new(Bgp::new(config.clone(), ports.clone(), announced, now))))
             }
         };
         let (rib, changes) = (Vec::new(), Vec::new());
@@ -259,6 +257,9 @@ impl Control {
             Some(Protocol::Ospf(ospf)) => ospf.spf_runs(),
             _ => 0,
         };
+        if let Some((tx_messages, tx_bytes, rx_messages)) = self.bgp().map(Bgp::counts) {
+            return Counters { tx_messages, tx_bytes, rx_messages, ..self.counters };
+        }
         Counters { spf_runs, ..self.counters }
     }
 

@@ -11,7 +11,9 @@ use crate::values::{Peer, Val};
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::fmt::Write;
 use tidewire_l3_network::NextHop;
-use tidewire_l3_network::routing::{OspfConfig, RipConfig, RoutingConfig, SplitHorizon};
+use tidewire_l3_network::routing::{
+    BgpConfig, Origin, OspfConfig, Relation, RipConfig, Route, RoutingConfig, SplitHorizon,
+};
 use tidewire_topology::{NodeKind, Prefix, Via};
 use tidewire_units::{Instant, NodeId, Span};
 use tidewire_world::{ProcessId, RoutingSpec};
@@ -51,12 +53,16 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::ROUTER_RIB, |lua, sim, call| table_of(lua, sim, this_node(&call)?, true))?;
     registry.add(&spec::ROUTER_FIB, |lua, sim, call| table_of(lua, sim, this_node(&call)?, false))?;
     registry.add(&spec::ROUTER_NEIGHBORS, |lua, sim, call| neighbors(lua, sim, this_node(&call)?))?;
+    registry.add(&spec::ROUTER_BGP_POLICY, |_, sim, call| policy(sim, &call))?;
+    registry.add(&spec::ROUTER_ANNOUNCE, |_, sim, call| announce(sim, &call, true))?;
+    registry.add(&spec::ROUTER_WITHDRAW, |_, sim, call| announce(sim, &call, false))?;
     registry.add(&spec::ROUTER_ROUTING, |lua, sim, call| {
         let node = this_node(&call)?;
         let world = sim.world()?;
         let Some(control) = world.ip_node(node).and_then(|node| node.control()) else { return Ok(None) };
         let (table, counters) = (lua.create_table()?, control.counters());
         table.raw_set("protocol", control.protocol())?;
+        table.raw_set("asn", control.bgp().map(|bgp| bgp.asn()))?;
         table.raw_set("changes", counters.changes)?;
         table.raw_set("last_change", control.last_change().as_secs_f64())?;
         table.raw_set("tx_messages", counters.tx_messages)?;
@@ -72,6 +78,7 @@ fn choose(sim: &Shared, call: &Call) -> mlua::Result<()> {
     let protocol = match call.text(0).unwrap_or_default() {
         "distance_vector" => "rip",
         "link_state" => "ospf",
+        "path_vector" => "bgp",
         name => name,
     };
     let opts = call.opts();
@@ -86,6 +93,7 @@ fn choose(sim: &Shared, call: &Call) -> mlua::Result<()> {
         "static" => Some(RoutingConfig::Static),
         "rip" => Some(RoutingConfig::Rip(rip(opts)?)),
         "ospf" => Some(RoutingConfig::Ospf(ospf(opts)?)),
+        "bgp" => Some(RoutingConfig::Bgp(bgp(opts)?)),
         _ => None,
     };
     let flag = |name: &str, default: bool| opts.flag(name).unwrap_or(default);
@@ -123,13 +131,23 @@ fn forwarding(sim: &Sim, nodes: &[NodeId]) -> Result<Vec<NodeId>, Mistake> {
     }
 }
 
+/// An AS of the router's own, numbered from the first for private use (RFC 6996).
+const OWN_AS: u16 = 0;
+const FIRST_PRIVATE: u16 = 64_512;
+
 /// Tells the world how routers find their routes, as far as that was said.
 pub(crate) fn apply(sim: &Sim, world: &mut tidewire_world::World) {
     let plan = sim.plan.borrow();
     let all = || plan.node_ids().filter(|node| plan.node(*node).spec.kind() == NodeKind::Router).collect();
     for (routers, spec) in &*sim.routing.borrow() {
         for node in routers.clone().unwrap_or_else(all) {
-            world.set_routing(node, spec.clone());
+            let mut spec = spec.clone();
+            if let Some(RoutingSpec { config: RoutingConfig::Bgp(config), .. }) = &mut spec
+                && config.asn == OWN_AS
+            {
+                config.asn = FIRST_PRIVATE.checked_add(node.0 as u16).unwrap_or(node.0 as u16);
+            }
+            world.set_routing(node, spec);
         }
     }
 }
@@ -180,6 +198,71 @@ fn ospf(opts: &Opts) -> Result<OspfConfig, Mistake> {
     Ok(ospf)
 }
 
+fn bgp(opts: &Opts) -> Result<BgpConfig, Mistake> {
+    let mut bgp = BgpConfig { asn: opts.int("as").map_or(OWN_AS, |asn| asn as u16), ..BgpConfig::default() };
+    let set = |name: &str, to: &mut Span| *to = opts.span(name).unwrap_or(*to);
+    set("hold", &mut bgp.hold);
+    set("connect_retry", &mut bgp.connect_retry);
+    set("mrai", &mut bgp.mrai);
+    if bgp.hold < Span::from_secs(3) || bgp.hold != Span::from_secs(bgp.hold.as_ms() / 1000) {
+        let text = format!("hold = {}: BGP says it in whole seconds, at least three", bgp.hold);
+        return Err(Mistake::new(text).at_word("hold"));
+    }
+    if bgp.connect_retry < Span::from_ms(1) {
+        return Err(Mistake::new("connect_retry = 0: a session that fails would be tried for ever")
+            .at_word("connect_retry"));
+    }
+    Ok(bgp)
+}
+
+/// `router:bgp_policy`.
+fn policy(sim: &Shared, call: &Call) -> mlua::Result<()> {
+    let node = this_node(call)?;
+    let Some(Val::Node(neighbor)) = call.arg(0) else { unreachable!() };
+    drop(sim.plan_mut("router:bgp_policy()")?);
+    let mut world = sim.world.borrow_mut();
+    let mut policy = world.bgp_policy(node, *neighbor);
+    if let Some(Val::Texts(all)) = call.opts().get("deny") {
+        policy.deny = all.iter().map(|text| prefix(text)).collect::<Result<_, _>>()?;
+    }
+    policy.prefer = call.opts().int("prefer").map(|n| n as u32).or(policy.prefer);
+    policy.med = call.opts().int("med").map(|n| n as u32).or(policy.med);
+    let pair = match call.opts().text("relation") {
+        Some("customer") => Some((Relation::Customer, Relation::Provider)),
+        Some("provider") => Some((Relation::Provider, Relation::Customer)),
+        Some(_) => Some((Relation::Peer, Relation::Peer)),
+        None => None,
+    };
+    if let Some((own, other)) = pair {
+        policy.relation = Some(own);
+        let mut back = world.bgp_policy(*neighbor, node);
+        back.relation = Some(other);
+        world.set_bgp_policy(*neighbor, node, back);
+    }
+    world.set_bgp_policy(node, *neighbor, policy);
+    Ok(())
+}
+
+fn prefix(text: &str) -> Result<tidewire_l3_network::Prefix, Mistake> {
+    text.parse().map_err(|why: String| Mistake::new(why).at_word(text))
+}
+
+/// `router:announce` and `router:withdraw`.
+fn announce(sim: &Shared, call: &Call, on: bool) -> mlua::Result<()> {
+    let node = this_node(call)?;
+    let prefix = prefix(call.text(0).unwrap_or_default())?;
+    let mut world = sim.world()?;
+    if world.ip_node(node).and_then(|node| node.control()).and_then(|control| control.bgp()).is_none() {
+        let name = world.plan().node(node).name.clone();
+        return Err(Mistake::new(format!("'{name}' does not speak BGP, so it has nobody to tell"))
+            .at_word(call.func.short())
+            .note("call net:routing(\"bgp\") before")
+            .into());
+    }
+    world.announce(node, prefix, on);
+    Ok(())
+}
+
 /// What changed, as rows of the events.
 pub(crate) fn note_changes(sim: &Sim, world: &mut tidewire_world::World) {
     if !sim.log_routes.get() {
@@ -219,37 +302,47 @@ fn table_of(lua: &Lua, sim: &Shared, node: NodeId, all: bool) -> mlua::Result<Ta
     let list = lua.create_table()?;
     let ip = world.ip_node(node).ok_or_else(|| Mistake::new("only routers and hosts have routes"))?;
     let mut text = String::new();
-    let mut push =
-        |prefix: String, what: Option<(&str, u8, u32, bool)>, hops: &[NextHop]| -> mlua::Result<()> {
-            let row = lua.create_table()?;
-            let _ = write!(text, "{}{prefix:<18}", if text.is_empty() { "" } else { "\n" });
-            row.raw_set("prefix", prefix)?;
-            if let Some((origin, distance, metric, used)) = what {
-                let mark = if used { "*" } else { " " };
-                let _ = write!(text, " {mark} {origin:<13} {:>9}", format!("[{distance}/{metric}]"));
-                row.raw_set("origin", origin)?;
-                row.raw_set("distance", distance)?;
-                row.raw_set("metric", metric)?;
-                row.raw_set("used", used)?;
-            }
-            let via = lua.create_table()?;
-            for hop in hops {
-                let one = lua.create_table()?;
-                one.raw_set("to", hop_name(world.plan(), node, hop))?;
-                one.raw_set("ip", hop.gateway.map(|ip| ip.to_string()))?;
-                one.raw_set("port", hop.port + 1)?;
-                via.raw_push(one)?;
-            }
-            let hops: Vec<String> = hops.iter().map(|hop| hop_text(world.plan(), node, hop)).collect();
-            let _ = write!(text, "  {}", hops.join(", "));
-            row.raw_set("via", via)?;
-            list.raw_push(row)
-        };
+    let mut push = |prefix: String,
+                    what: Option<(&Route, bool, Option<(&[u16], u32)>)>,
+                    hops: &[NextHop]|
+     -> mlua::Result<()> {
+        let row = lua.create_table()?;
+        let _ = write!(text, "{}{prefix:<18}", if text.is_empty() { "" } else { "\n" });
+        row.raw_set("prefix", prefix)?;
+        if let Some((route, used, _)) = what {
+            let (origin, distance, metric) = (route.origin.label(), route.origin.distance(), route.metric);
+            let mark = if used { "*" } else { " " };
+            let _ = write!(text, " {mark} {origin:<13} {:>9}", format!("[{distance}/{metric}]"));
+            row.raw_set("origin", origin)?;
+            row.raw_set("distance", distance)?;
+            row.raw_set("metric", metric)?;
+            row.raw_set("used", used)?;
+        }
+        let via = lua.create_table()?;
+        for hop in hops {
+            let one = lua.create_table()?;
+            one.raw_set("to", hop_name(world.plan(), node, hop))?;
+            one.raw_set("ip", hop.gateway.map(|ip| ip.to_string()))?;
+            one.raw_set("port", hop.port + 1)?;
+            via.raw_push(one)?;
+        }
+        let hops: Vec<String> = hops.iter().map(|hop| hop_text(world.plan(), node, hop)).collect();
+        let _ = write!(text, "  {}", hops.join(", "));
+        if let Some((_, _, Some((path, preference)))) = what {
+            let ases: Vec<String> = path.iter().map(u16::to_string).collect();
+            let _ = write!(text, "  path {}", ases.join(" "));
+            row.raw_set("path", path.to_vec())?;
+            row.raw_set("preference", preference)?;
+        }
+        row.raw_set("via", via)?;
+        list.raw_push(row)
+    };
     match ip.control().filter(|_| all) {
         Some(control) => {
             for (route, used) in control.rib() {
-                let what = (route.origin.label(), route.origin.distance(), route.metric, used);
-                push(route.prefix.to_string(), Some(what), &route.hops)?;
+                let is_bgp = matches!(route.origin, Origin::Ebgp | Origin::Ibgp);
+                let path = control.bgp().filter(|_| is_bgp).and_then(|bgp| bgp.path(route.prefix));
+                push(route.prefix.to_string(), Some((route, used, path)), &route.hops)?;
             }
         }
         None => {

@@ -65,15 +65,38 @@ pub(crate) const OSPF: &[Opt] = &[
         "ospf: links without a cost of their own cost reference / rate",
     ),
 ];
+/// BGP version 4 (RFC 4271).
+pub(crate) const BGP: &[Opt] = &[
+    Opt::new("as", Kind::Int(1, 65535), "one for each router", "bgp: the AS of these routers"),
+    Opt::new("hold", Kind::Time, "90s", "bgp: a neighbour silent for so long is given up, in whole seconds"),
+    Opt::new("connect_retry", Kind::Time, "120s", "bgp: time before a session that failed is tried again"),
+    Opt::new("mrai", Kind::Time, "30s", "bgp: least time between two announcements to one neighbour"),
+];
+const POLICY: &[Opt] = &[
+    Opt::new(
+        "relation",
+        Kind::Choice(&["customer", "peer", "provider"]),
+        "none",
+        "what the neighbour is; the neighbour learns the opposite. Routes of peers and providers go to customers only",
+    ),
+    Opt::new(
+        "prefer",
+        Kind::Int(0, 1 << 30),
+        "200, 100, 50 by relation; 100",
+        "preference of its routes (LOCAL_PREF)",
+    ),
+    Opt::new("deny", Kind::Texts, "{}", "routes into these networks are not taken from it"),
+    Opt::new("med", Kind::Int(0, 1 << 30), "none", "discriminator told to it (MULTI_EXIT_DISC)"),
+];
 /// Options that belong to one protocol.
-pub(crate) const OWNED: &[(&[Opt], &str)] = &[(RIP, "rip"), (OSPF, "ospf")];
+pub(crate) const OWNED: &[(&[Opt], &str)] = &[(RIP, "rip"), (OSPF, "ospf"), (BGP, "bgp")];
 
 pub(crate) static NET_ROUTING: Func = func(
     "net:routing",
     "How routers find their routes: with a protocol whose messages cross the links, by hand (\"static\"), or computed from the whole network, which is what they do without this.",
 )
-.with(&[need("protocol", Kind::Choice(&["computed", "static", "rip", "ospf", "distance_vector", "link_state"]))])
-.opts(&[ROUTING, RIP, OSPF]);
+.with(&[need("protocol", Kind::Choice(&["computed", "static", "rip", "ospf", "bgp", "distance_vector", "link_state", "path_vector"]))])
+.opts(&[ROUTING, RIP, OSPF, BGP]);
 pub(crate) static NET_ROUTE: Func =
     func("net:route", "Enters a route by hand; it replaces a computed one to the same prefix.").with(&[
         need("router", Kind::Node),
@@ -94,14 +117,26 @@ pub(crate) static ROUTER_RIB: Func = func(
     "router:rib",
     "Every route that the router knows, the used ones included; without a protocol, what router:fib gives.",
 )
-.gives("list of { prefix, origin, distance, metric, used, via = {{ to, ip, port }, ..} }, printable");
+.gives("list of { prefix, origin, distance, metric, used, path = {ASes}, preference, via = {{ to, ip, port }, ..} }, printable");
 pub(crate) static ROUTER_FIB: Func = func("router:fib", "The routes that packets follow.")
     .gives("list of { prefix, via = {{ to, ip, port }, ..} }, printable");
 pub(crate) static ROUTER_NEIGHBORS: Func =
     func("router:neighbors", "The routers that its protocol has heard.")
         .gives("list of { name, id, ip, port, protocol, state }, printable");
+pub(crate) static ROUTER_BGP_POLICY: Func = func(
+    "router:bgp_policy",
+    "What a BGP router does with routes from and to a neighbour; what is not named stays as it is.",
+)
+.with(&[need("neighbor", Kind::Node)])
+.opts(&[POLICY]);
+pub(crate) static ROUTER_ANNOUNCE: Func =
+    func("router:announce", "A BGP router announces a network as its own from now on.")
+        .with(&[need("prefix", Kind::Text)]);
+pub(crate) static ROUTER_WITHDRAW: Func =
+    func("router:withdraw", "A BGP router no longer announces a network as its own.")
+        .with(&[need("prefix", Kind::Text)]);
 pub(crate) static ROUTER_ROUTING: Func = func("router:routing", "What its protocol did so far, or nil.")
-    .gives("{ protocol, changes, last_change, tx_messages, tx_bytes, rx_messages, spf_runs }");
+    .gives("{ protocol, asn, changes, last_change, tx_messages, tx_bytes, rx_messages, spf_runs }");
 
 pub(crate) const ALL: &[&Func] = &[
     &NET_ROUTING,
@@ -110,5 +145,8 @@ pub(crate) const ALL: &[&Func] = &[
     &ROUTER_RIB,
     &ROUTER_FIB,
     &ROUTER_NEIGHBORS,
+    &ROUTER_BGP_POLICY,
+    &ROUTER_ANNOUNCE,
+    &ROUTER_WITHDRAW,
     &ROUTER_ROUTING,
 ];

@@ -3,7 +3,7 @@
 use super::{Best, Bgp, BgpPolicy, Peer, Relation, SessionState};
 use crate::Prefix;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tidewire_units::Instant;
@@ -40,8 +40,9 @@ impl Bgp {
             None => drop(self.best.remove(&prefix)),
         }
         self.changed = true;
-        let told = self.peers.iter_mut().filter(|peer| peer.state == SessionState::Established);
-        told.for_each(|peer| drop(peer.pending.insert(prefix)));
+        for peer in self.peers.iter_mut().filter(|peer| peer.state == SessionState::Established) {
+            peer.pending.insert(prefix);
+        }
     }
 
     fn choose(&self, mut all: Vec<Best>) -> Option<Best> {
@@ -72,15 +73,19 @@ impl Bgp {
                 continue;
             }
             let (mut withdrawn, mut news) = (Vec::new(), BTreeMap::<Prefix, Arc<BgpPath>>::new());
-            let mut later = std::collections::BTreeSet::new();
+            let mut later = BTreeSet::new();
             for prefix in own.pending.clone() {
                 let offer = self.best.get(&prefix).and_then(|best| self.export(best, peer));
                 match offer {
                     None if own.told.contains_key(&prefix) => withdrawn.push(prefix),
                     None => {}
                     Some(path) if own.told.get(&prefix).is_some_and(|told| **told == path) => {}
-                    Some(_) if now < own.quiet_until => drop(later.insert(prefix)),
-                    Some(path) => drop(news.insert(prefix, Arc::new(path))),
+                    Some(_) if now < own.quiet_until => {
+                        later.insert(prefix);
+                    }
+                    Some(path) => {
+                        news.insert(prefix, Arc::new(path));
+                    }
                 }
             }
             let own = &mut self.peers[peer];

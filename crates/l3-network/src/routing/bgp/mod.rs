@@ -132,6 +132,8 @@ pub struct Bgp {
     best: BTreeMap<Prefix, Best>,
     actions: VecDeque<BgpAction>,
     changed: bool,
+    sent: (u64, u64),
+    heard: u64,
 }
 
 #[derive(Debug)]
@@ -185,6 +187,8 @@ impl Bgp {
             best: BTreeMap::new(),
             actions: VecDeque::new(),
             changed: true,
+            sent: (0, 0),
+            heard: 0,
         };
         bgp.own_connected();
         for prefix in bgp.own.clone() {
@@ -277,6 +281,11 @@ impl Bgp {
     /// The ASes on the way to a prefix, and the preference of that way; its own networks have none on the way.
     pub fn path(&self, prefix: Prefix) -> Option<(&[u16], u32)> {
         self.best.get(&prefix).map(|best| (&best.path.asns[..], best.local_pref))
+    }
+
+    /// Messages and bytes sent, messages received.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (self.sent.0, self.sent.1, self.heard)
     }
 
     /// The AS that it belongs to.

@@ -57,6 +57,7 @@ impl Bgp {
     }
 
     fn handle(&mut self, peer: usize, message: BgpMessage, now: Instant) {
+        self.heard += 1;
         let own = &mut self.peers[peer];
         own.dead_at = if own.hold.is_zero() { Instant::MAX } else { now + own.hold };
         match (own.state, message) {
@@ -136,7 +137,9 @@ impl Bgp {
     }
 
     pub(super) fn send(&mut self, peer: usize, message: &BgpMessage) {
-        self.actions.push_back(BgpAction::Send(peer, message.emit()));
+        let bytes = message.emit();
+        self.sent = (self.sent.0 + 1, self.sent.1 + bytes.len() as u64);
+        self.actions.push_back(BgpAction::Send(peer, bytes));
     }
 
     /// Says what is wrong and ends the session.
