@@ -26,11 +26,7 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         2,
         &["the text of check() is a boolean", "the condition comes first: check(x > 0, \"x is positive\")"],
     ),
-    (
-        "net:routing('rip', { hello = '1s' })",
-        2,
-        &["the option 'hello' belongs to \"ospf\", not to \"rip\""],
-    ),
+    ("net:routing('rip', { hello = '1s' })", 2, &["the option 'hello' belongs to \"ospf\", not to \"rip\""]),
     ("net:routing('opsf')", 2, &["did you mean 'ospf'?"]),
     ("net:routing('ospf', { hello = '300ms' })", 2, &["OSPF says it in whole seconds"]),
     ("net:routing('rip', { routers = { a } })", 2, &["'a' does not forward packets", "forward = true"]),

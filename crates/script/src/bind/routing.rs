@@ -296,6 +296,9 @@ fn hop_text(plan: &tidewire_topology::Plan, node: NodeId, hop: &NextHop) -> Stri
     if hop.gateway.is_some() { name } else { format!("link to {name}") }
 }
 
+/// The ASes on a way, and its preference.
+type AsPath<'a> = (&'a [u16], u32);
+
 /// `router:rib()` and `router:fib()`.
 fn table_of(lua: &Lua, sim: &Shared, node: NodeId, all: bool) -> mlua::Result<Table> {
     let world = sim.world()?;
@@ -303,7 +306,7 @@ fn table_of(lua: &Lua, sim: &Shared, node: NodeId, all: bool) -> mlua::Result<Ta
     let ip = world.ip_node(node).ok_or_else(|| Mistake::new("only routers and hosts have routes"))?;
     let mut text = String::new();
     let mut push = |prefix: String,
-                    what: Option<(&Route, bool, Option<(&[u16], u32)>)>,
+                    what: Option<(&Route, bool, Option<AsPath<'_>>)>,
                     hops: &[NextHop]|
      -> mlua::Result<()> {
         let row = lua.create_table()?;

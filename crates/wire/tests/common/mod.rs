@@ -216,6 +216,6 @@ pub fn any_packet() -> impl Strategy<Value = Packet> {
 
 /// A frame between interfaces of a simulated network.
 pub fn packable() -> impl Strategy<Value = Packet> {
-    let sender = key().prop_filter("one interface's", |key| *key != MacKey::BROADCAST);
+    let sender = key().prop_filter("one interface's", |key| !key.mac().is_group());
     (sender, key(), net()).prop_map(|(src, dst, net)| Packet { src_mac: src.mac(), dst_mac: dst.mac(), net })
 }
