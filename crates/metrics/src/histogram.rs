@@ -1,6 +1,6 @@
 //! Samples and their distribution: exact while few, log-linear buckets afterwards.
 
-use crate::summary::quantile_of_unsorted;
+use crate::summary::quantiles_of_unsorted;
 use tidewire_units::Span;
 
 /// Samples kept exactly before they go into buckets.
@@ -208,13 +208,24 @@ impl Histogram {
             return None;
         }
         if self.is_exact() {
-            return quantile_of_unsorted(&mut self.samples.clone(), q);
+            return self.quantiles([q]).map(|[x]| x);
         }
         let rank = q.clamp(0.0, 1.0) * (self.count - 1) as f64;
         let (below, part) = (rank.floor(), rank - rank.floor());
         let low = self.order_statistic(below as u64);
         let high = if part > 0.0 { self.order_statistic(below as u64 + 1) } else { low };
         Some((low + part * (high - low)).clamp(self.min, self.max))
+    }
+
+    /// Several quantiles at once, `qs` in ascending order; as [`Histogram::quantile`] one by one, in less time.
+    pub fn quantiles<const N: usize>(&self, qs: [f64; N]) -> Option<[f64; N]> {
+        if self.count == 0 {
+            return None;
+        }
+        if self.is_exact() {
+            return quantiles_of_unsorted(&mut self.samples.clone(), qs);
+        }
+        Some(qs.map(|q| self.quantile(q).expect("there are samples")))
     }
 
     /// True while every sample is kept.

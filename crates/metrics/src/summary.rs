@@ -87,15 +87,23 @@ pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     Some(if part == 0.0 { low } else { low + part * (high - low) })
 }
 
-/// As [`quantile_of_sorted`], of values in any order, which it rearranges.
-pub(crate) fn quantile_of_unsorted(values: &mut [f64], q: f64) -> Option<f64> {
+/// As [`quantile_of_sorted`], of values in any order, which it rearranges; `qs` ascend.
+pub(crate) fn quantiles_of_unsorted<const N: usize>(values: &mut [f64], qs: [f64; N]) -> Option<[f64; N]> {
     let last = values.len().checked_sub(1)?;
-    let rank = q.clamp(0.0, 1.0) * last as f64;
-    let below = rank.floor() as usize;
-    let (_, low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
-    let (low, part) = (*low, rank - below as f64);
-    let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
-    Some(if part == 0.0 { low } else { low + part * (high - low) })
+    // What lies before this index is not above the rest.
+    let mut from = 0;
+    Some(qs.map(|q| {
+        let rank = q.clamp(0.0, 1.0) * last as f64;
+        let below = rank.floor() as usize;
+        let (_, low, above) = values[from..].select_nth_unstable_by(below - from, f64::total_cmp);
+        let (low, part) = (*low, rank - below as f64);
+        from = below;
+        if part == 0.0 {
+            return low;
+        }
+        let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+        low + part * (high - low)
+    }))
 }
 
 #[cfg(test)]
@@ -107,9 +115,13 @@ mod tests {
         let sorted = [-1.0, 0.0, 0.5, 3.0, 3.0, 8.0, 20.0];
         for q in [0.0, 0.1, 0.5, 0.77, 0.95, 1.0] {
             let mut mixed = [3.0, 20.0, 0.0, -1.0, 8.0, 0.5, 3.0];
-            assert_eq!(quantile_of_unsorted(&mut mixed, q), quantile_of_sorted(&sorted, q));
+            assert_eq!(quantiles_of_unsorted(&mut mixed, [q]), quantile_of_sorted(&sorted, q).map(|x| [x]));
         }
-        assert_eq!(quantile_of_unsorted(&mut [], 0.5), None);
+        let mut mixed = [3.0, 20.0, 0.0, -1.0, 8.0, 0.5, 3.0];
+        let qs = [0.0, 0.1, 0.1, 0.5, 0.55, 0.95, 1.0];
+        let each = qs.map(|q| quantile_of_sorted(&sorted, q).unwrap());
+        assert_eq!(quantiles_of_unsorted(&mut mixed, qs), Some(each));
+        assert_eq!(quantiles_of_unsorted(&mut [], [0.5]), None);
     }
 
     #[test]

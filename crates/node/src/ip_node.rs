@@ -103,8 +103,11 @@ impl IpNode {
             Some(sockets) => (sockets.next_timeout(), sockets.has_foreground_timer()),
             None => (Instant::MAX, false),
         };
-        let routing = self.control.as_ref().map_or(Instant::MAX, |control| control.next_timeout());
-        (arp.min(sockets).min(routing), foreground || arp < Instant::MAX)
+        let mut next = arp.min(sockets);
+        if let Some(control) = &self.control {
+            next = next.min(control.next_timeout());
+        }
+        (next, foreground || arp < Instant::MAX)
     }
 
     /// Handles every timer that is due.
@@ -120,8 +123,10 @@ impl IpNode {
         if let Some(sockets) = &mut self.sockets {
             sockets.handle_timeout(&mut self.stack, cx);
         }
-        self.handle_routing_timeout(cx);
-        self.note_tcp(cx);
+        if self.control.is_some() {
+            self.handle_routing_timeout(cx);
+            self.note_tcp(cx);
+        }
     }
 
     /// Forwards a packet for others (RFC 1812 section 5.2).
@@ -148,16 +153,30 @@ impl IpNode {
     fn deliver(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         self.stack.stats.rx_packets += 1;
         self.stack.stats.rx_bytes += u64::from(packet.len);
-        let packet = match self.control.is_some().then(|| self.handle_routing(port, packet, cx)) {
-            Some(None) => return,
-            Some(Some(packet)) => packet,
-            None => packet,
-        };
+        if self.control.is_some() {
+            return self.deliver_to_speaker(port, packet, cx);
+        }
+        self.deliver_to_sockets(packet, cx);
+    }
+
+    /// On a router that runs a routing protocol.
+    #[cold]
+    #[inline(never)]
+    fn deliver_to_speaker(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        let Some(packet) = self.handle_routing(port, packet, cx) else { return };
+        let is_tcp = packet.kind() == HotKind::Tcp;
+        self.deliver_to_sockets(packet, cx);
+        if is_tcp {
+            self.note_tcp(cx);
+        }
+    }
+
+    #[inline]
+    fn deliver_to_sockets(&mut self, packet: Hot, cx: &mut Context<'_>) {
         match packet.kind() {
             HotKind::Tcp => {
                 let (stack, sockets) = self.parts();
                 sockets.handle_tcp(packet, stack, cx);
-                self.note_tcp(cx);
             }
             HotKind::Udp => {
                 let (_, sockets) = self.parts();

@@ -217,6 +217,10 @@ impl World {
             (_, Some(_), None) => "closed".to_owned(),
             (_, None, _) => "open".to_owned(),
         };
+        let [p50, p95, p99] = match flow.delay.quantiles([0.5, 0.95, 0.99]) {
+            Some(delays) => delays.map(Some),
+            None => [None; 3],
+        };
         let min_rtt = info.as_ref().map(|info| info.min_rtt).filter(|rtt| *rtt > Span::ZERO);
         vec![
             spec.name.as_str().into(),
@@ -237,9 +241,9 @@ impl World {
             ms(flow.rtt.mean()),
             ms(flow.packet_delay().mean()),
             ms(flow.jitter_mean()),
-            ms(flow.delay.quantile(0.5)),
-            ms(flow.delay.quantile(0.95)),
-            ms(flow.delay.quantile(0.99)),
+            ms(p50),
+            ms(p95),
+            ms(p99),
             flow.completion_time().map(|span| span.as_secs_f64()).into(),
             ended.into(),
         ]
