@@ -6,7 +6,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `neighbors.rs` | [`Neighbors`], ARP: request, reply, cache, expiry, pending packets, retries (RFC 826, RFC 1122 section 2.3.2) |
+//! | `neighbors.rs` | [`Neighbors`], ARP: request, reply, cache, expiry, pending packets, retries (RFC 826, RFC 1122 section 2.3.2); the same for IPv6 (RFC 4861) |
 //! | `mac_table.rs` | [`MacTable`], the learning switch's table with ageing (IEEE 802.1D) |
 //!
 //! What is not here: ports and queues (L1), what to do with a packet that cannot be delivered (the node).
@@ -20,4 +20,4 @@ pub use bridge::{
     Bridge, BridgeConfig, BridgePortConfig, BridgeStats, PortRole, PortState, SpanningTree, converge,
 };
 pub use mac_table::MacTable;
-pub use neighbors::{ArpConfig, GivenUp, Neighbors, Resolved};
+pub use neighbors::{ArpConfig, GivenUp, NeighborState, Neighbors, Resolved};

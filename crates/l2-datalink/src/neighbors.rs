@@ -1,10 +1,11 @@
-//! Address resolution (RFC 826), with the cache, queueing and flood prevention that RFC 1122 section 2.3.2 asks for.
+//! Address resolution: ARP (RFC 826), with the cache, queueing and flood prevention that RFC 1122 section 2.3.2 asks for, and neighbour
+//! discovery (RFC 4861), whose entries are tested again when they are old and in use.
 
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use tidewire_units::{Instant, Span};
-use tidewire_wire::{Hot, MacKey};
+use tidewire_wire::{AddressBook, Hot, MacKey};
 
 /// How an interface resolves addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,8 +52,53 @@ pub struct GivenUp {
 
 #[derive(Debug)]
 enum Entry {
-    Known { mac: MacKey, until: Instant },
-    Asking { next: Instant, tries: u8, packets: VecDeque<Hot> },
+    Known {
+        mac: MacKey,
+        until: Instant,
+    },
+    Asking {
+        next: Instant,
+        tries: u8,
+        packets: VecDeque<Hot>,
+    },
+    /// Known, but not heard of for a while: used and tested at once (RFC 4861 section 7.3.2, DELAY and PROBE).
+    Testing {
+        mac: MacKey,
+        next: Instant,
+        tries: u8,
+    },
+}
+
+/// REACHABLE_TIME and DELAY_FIRST_PROBE_TIME (RFC 4861 section 10); the former without its random factor.
+const REACHABLE: Span = Span::from_secs(30);
+const BEFORE_TEST: Span = Span::from_secs(5);
+
+/// How much is known of a neighbour.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum NeighborState {
+    /// Heard of lately.
+    Reachable,
+    /// Heard of, but not lately; IPv6 only.
+    Stale,
+    /// In use since it became stale, and soon to be tested.
+    Delay,
+    /// Being tested.
+    Probe,
+    /// Asked for, not yet answered.
+    Incomplete,
+}
+
+impl NeighborState {
+    /// The name in RFC 4861 section 7.3.2.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NeighborState::Reachable => "REACHABLE",
+            NeighborState::Stale => "STALE",
+            NeighborState::Delay => "DELAY",
+            NeighborState::Probe => "PROBE",
+            NeighborState::Incomplete => "INCOMPLETE",
+        }
+    }
 }
 
 /// The neighbours on one interface.
@@ -87,6 +133,13 @@ impl Neighbors {
                 self.last = Some((ip, *mac, *until));
                 Resolved::To(*mac, *until)
             }
+            Some(Entry::Testing { mac, next, .. }) => Resolved::To(*mac, *next),
+            Some(Entry::Known { mac, .. }) if AddressBook::is_v6(ip) => {
+                let (mac, next) = (*mac, now + BEFORE_TEST);
+                self.entries.insert(ip, Entry::Testing { mac, next, tries: 0 });
+                self.asking.push(ip);
+                Resolved::To(mac, next)
+            }
             Some(Entry::Asking { packets, .. }) => {
                 packets.push_back(*packet);
                 let dropped = if packets.len() > self.config.pending { packets.pop_front() } else { None };
@@ -109,11 +162,15 @@ impl Neighbors {
             return VecDeque::new();
         }
         self.last = None;
-        let until = now + self.config.timeout;
+        let until = now + if AddressBook::is_v6(ip) { REACHABLE } else { self.config.timeout };
         match self.entries.insert(ip, Entry::Known { mac, until }) {
             Some(Entry::Asking { packets, .. }) => {
                 self.asking.retain(|asked| *asked != ip);
                 packets
+            }
+            Some(Entry::Testing { .. }) => {
+                self.asking.retain(|asked| *asked != ip);
+                VecDeque::new()
             }
             _ => VecDeque::new(),
         }
@@ -124,24 +181,37 @@ impl Neighbors {
         self.asking.iter().map(|ip| self.due(*ip)).min().unwrap_or(Instant::MAX)
     }
 
-    /// Requests that are due are returned to be sent again; addresses that were asked for too often are given up.
-    pub fn handle_timeout(&mut self, now: Instant) -> (Vec<Ipv4Addr>, Vec<GivenUp>) {
+    /// Requests that are due are returned to be sent again, to everybody or, as a test, to the one who is known; addresses that were
+    /// asked for too often are given up.
+    pub fn handle_timeout(&mut self, now: Instant) -> (Vec<(Ipv4Addr, Option<MacKey>)>, Vec<GivenUp>) {
         let (mut ask, mut given_up) = (Vec::new(), Vec::new());
         for ip in self.asking.clone() {
-            let Some(Entry::Asking { next, tries, .. }) = self.entries.get_mut(&ip) else { continue };
+            let (next, tries, mac) = match self.entries.get_mut(&ip) {
+                Some(Entry::Asking { next, tries, .. }) => (next, tries, None),
+                Some(Entry::Testing { next, tries, mac }) => (next, tries, Some(*mac)),
+                _ => continue,
+            };
             if *next > now {
                 continue;
             }
             if *tries < self.config.tries {
                 *tries += 1;
                 *next = now + self.config.interval;
-                ask.push(ip);
-            } else if let Some(Entry::Asking { packets, .. }) = self.entries.remove(&ip) {
+                ask.push((ip, mac));
+            } else {
                 self.asking.retain(|asked| *asked != ip);
-                given_up.push(GivenUp { ip, packets });
+                self.last = None;
+                if let Some(Entry::Asking { packets, .. }) = self.entries.remove(&ip) {
+                    given_up.push(GivenUp { ip, packets });
+                }
             }
         }
         (ask, given_up)
+    }
+
+    /// Whether any packet waits for an answer.
+    pub fn has_waiting(&self) -> bool {
+        self.waiting().next().is_some()
     }
 
     /// Packets that wait for an answer, in the order in which the asking began.
@@ -181,9 +251,26 @@ impl Neighbors {
         rows
     }
 
+    /// Every entry that is not too old, sorted by address.
+    pub fn states(&self, now: Instant) -> Vec<(Ipv4Addr, Option<MacKey>, NeighborState)> {
+        let state = |(ip, entry): (&Ipv4Addr, &Entry)| match entry {
+            Entry::Known { mac, until } if now <= *until => Some((*ip, Some(*mac), NeighborState::Reachable)),
+            Entry::Known { mac, .. } if AddressBook::is_v6(*ip) => {
+                Some((*ip, Some(*mac), NeighborState::Stale))
+            }
+            Entry::Known { .. } => None,
+            Entry::Testing { mac, tries: 0, .. } => Some((*ip, Some(*mac), NeighborState::Delay)),
+            Entry::Testing { mac, .. } => Some((*ip, Some(*mac), NeighborState::Probe)),
+            Entry::Asking { .. } => Some((*ip, None, NeighborState::Incomplete)),
+        };
+        let mut rows: Vec<_> = self.entries.iter().filter_map(state).collect();
+        rows.sort_unstable();
+        rows
+    }
+
     fn due(&self, ip: Ipv4Addr) -> Instant {
         match self.entries.get(&ip) {
-            Some(Entry::Asking { next, .. }) => *next,
+            Some(Entry::Asking { next, .. } | Entry::Testing { next, .. }) => *next,
             _ => Instant::MAX,
         }
     }
@@ -242,12 +329,34 @@ mod tests {
         for s in 1..=2 {
             assert_eq!(neighbors.next_timeout(), at(s));
             let (ask, given_up) = neighbors.handle_timeout(at(s));
-            assert_eq!((ask, given_up.len()), (vec![IP], 0));
+            assert_eq!((ask, given_up.len()), (vec![(IP, None)], 0));
         }
         let (ask, given_up) = neighbors.handle_timeout(at(3));
         assert!(ask.is_empty());
         assert_eq!((given_up[0].ip, given_up[0].packets.len()), (IP, 1));
         assert_eq!(neighbors.next_timeout(), Instant::MAX);
+    }
+
+    #[test]
+    fn an_ipv6_neighbor_in_use_is_tested_when_nothing_was_heard_of_it() {
+        let key = Ipv4Addr::new(240, 0, 0, 1);
+        let mut neighbors = Neighbors::new(ArpConfig::default());
+        neighbors.learn(at(0), key, MAC, false);
+        let state = |neighbors: &Neighbors, s| neighbors.states(at(s))[0].2.name();
+        assert_eq!((state(&neighbors, 30), state(&neighbors, 31)), ("REACHABLE", "STALE"));
+        assert_eq!(neighbors.next_timeout(), Instant::MAX, "nobody uses it");
+        assert!(matches!(neighbors.resolve(at(40), key, &some_packet()), Resolved::To(MAC, _)));
+        assert_eq!((state(&neighbors, 41), neighbors.next_timeout()), ("DELAY", at(45)));
+        assert!(!neighbors.has_waiting());
+        let (ask, _) = neighbors.handle_timeout(at(45));
+        assert_eq!((ask, state(&neighbors, 45)), (vec![(key, Some(MAC))], "PROBE"));
+        neighbors.learn(at(45), key, MAC, true);
+        assert_eq!((state(&neighbors, 46), neighbors.next_timeout()), ("REACHABLE", Instant::MAX));
+        neighbors.resolve(at(80), key, &some_packet());
+        for s in 85..=88 {
+            neighbors.handle_timeout(at(s));
+        }
+        assert_eq!(neighbors.states(at(88)), [], "three tests without an answer");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! IPv4: where does this packet go next, and what is said when it cannot go there?
+//! IP: where does this packet go next, and what is said when it cannot go there?
 //!
 //! ```text
 //!   destination --longest prefix--> Route { equal-cost next hops } --flow hash--> next hop
@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `prefix.rs` | [`Prefix`], an IPv4 network |
 //! | `fib.rs` | [`Fib`], the forwarding table: longest prefix match with equal-cost next hops |
-//! | `icmp.rs` | [`error_about`]: which packets an ICMP error may be sent about |
+//! | `icmp.rs` | [`Trouble`], what ICMP reports, and [`error_about`]: which packets it may be sent about |
+//! | `reassembly.rs` | [`Reassembly`], fragments that wait for the rest |
 //! | `routing/` | routing protocols, and [`routing::Control`], the table that chooses among what they found |
 //!
 //! What is not here: routes computed from the whole plan (topology), resolving next hops (L2).
@@ -16,8 +17,10 @@
 mod fib;
 mod icmp;
 mod prefix;
+mod reassembly;
 pub mod routing;
 
 pub use fib::{Fib, NextHop};
-pub use icmp::error_about;
+pub use icmp::{Trouble, error_about};
 pub use prefix::Prefix;
+pub use reassembly::{Pieced, Reassembly};

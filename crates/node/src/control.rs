@@ -103,7 +103,7 @@ impl IpNode {
         let (id, src) = (self.stack.ifaces[port as usize].id, self.stack.ifaces[port as usize].addr);
         let mut header = self.stack.header(src, dst, Ecn::NotCapable);
         // Messages are for neighbours and go no further.
-        (header.ttl, header.dscp) = (1, CS6);
+        (header.ttl, header.dscp, header.dont_fragment) = (1, CS6, false);
         let payload = Payload::Data(bytes.into());
         let mut packet = match carrier {
             Carrier::Rip => {
@@ -123,6 +123,13 @@ impl IpNode {
         packet.src_mac = MacKey::of(id);
         packet.dst_mac =
             if self.stack.ifaces[port as usize].framed { MacKey::of_group(dst) } else { MacKey::ZERO };
-        cx.send(id.0, packet);
+        let mtu = self.stack.ifaces[port as usize].mtu;
+        if packet.len <= mtu {
+            return cx.send(id.0, packet);
+        }
+        for part in cx.packets.fragment(&packet, mtu) {
+            cx.send(id.0, part);
+        }
+        cx.end(packet, Cause::Merged);
     }
 }

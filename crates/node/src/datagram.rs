@@ -7,9 +7,10 @@ use crate::{Context, IpStack, NO_FLOW, Progress};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
+use tidewire_l3_network::Trouble;
 use tidewire_l4_transport::{Accepted, Datagram, UdpSocket, Unreachable};
 use tidewire_units::{Instant, Refusal, SocketId};
-use tidewire_wire::{Birth, Cause, Content, Ecn, Endpoint, Hot, IcmpMessage, Payload, Protocol, UdpHeader};
+use tidewire_wire::{Birth, Cause, Content, Ecn, Endpoint, Hot, Payload, Protocol, Quote, UdpHeader};
 
 /// Most payload that fits in one IP packet.
 const MAX_PAYLOAD: usize = 65_507;
@@ -25,6 +26,8 @@ pub(crate) struct UdpSock {
     latest_flow: (u32, u32),
     /// Differentiated services code point of what is sent.
     dscp: u8,
+    /// Whether datagrams must not be cut into fragments; without an opinion, when they fit as far as that is known.
+    dont_fragment: Option<bool>,
     /// The hash towards the peer, kept because a flow sends many datagrams.
     path: Option<(Endpoint, Ipv4Addr, u32, u16)>,
     queue: UdpSocket,
@@ -93,6 +96,7 @@ impl Sockets {
             flows: FxHashMap::default(),
             latest_flow: (0, NO_FLOW),
             dscp: 0,
+            dont_fragment: None,
             path: None,
             queue: UdpSocket::new(UdpSocket::DEFAULT_RCVBUF),
             error: None,
@@ -126,6 +130,13 @@ impl Sockets {
         }
     }
 
+    /// Whether a UDP socket's datagrams must not be cut into fragments; nothing happens to other sockets.
+    pub fn set_dont_fragment(&mut self, id: SocketId, dont_fragment: Option<bool>) {
+        if let Ok(udp) = self.udp_mut(id) {
+            udp.dont_fragment = dont_fragment;
+        }
+    }
+
     /// Sends a datagram, to the socket's peer without `to`.
     pub fn send_to(
         &mut self,
@@ -137,8 +148,12 @@ impl Sockets {
     ) -> Result<(), Refusal> {
         let udp = self.udp_mut(id)?;
         let to = to.or(udp.peer).ok_or(Refusal::Invalid)?;
-        let (src, hash, mtu) = udp.find_path(to, stack)?;
-        if payload.len() > MAX_PAYLOAD || payload.len() + 28 > usize::from(mtu) {
+        let (src, hash, first) = udp.find_path(to, stack)?;
+        let headers = IpStack::header_len(to.addr) as usize + UdpHeader::LEN;
+        let fits = payload.len() + headers <= usize::from(stack.path_mtu(cx.now, to.addr, first));
+        // As in Linux (IP_PMTUDISC_WANT): what is known not to fit is cut at once, what may fit must not be cut on its way.
+        let dont_fragment = udp.dont_fragment.unwrap_or(fits);
+        if payload.len() > MAX_PAYLOAD || dont_fragment && payload.len() + headers > usize::from(first) {
             return Err(Refusal::TooBig);
         }
         if udp.flow != NO_FLOW {
@@ -148,6 +163,7 @@ impl Sockets {
         let ports = UdpHeader { src_port: udp.port, dst_port: to.port };
         let mut header = stack.header(src, to.addr, Ecn::NotCapable);
         header.dscp = udp.dscp;
+        header.dont_fragment = dont_fragment;
         let packet = cx.packets.insert_udp(&header, ports, payload, hash, cx.now);
         if stack.output(packet, cx) { Ok(()) } else { Err(Refusal::Unreachable) }
     }
@@ -196,7 +212,7 @@ impl Sockets {
         if udp.is_sink {
             let flow = udp.flow_of(packet.flow_hash);
             if flow != NO_FLOW {
-                let bytes = u32::from(packet.len) - 28;
+                let bytes = u32::from(packet.len) - IpStack::header_len(packet.dst) - UdpHeader::LEN as u32;
                 cx.out.progress.push(match cx.packets.body(&packet).birth {
                     Birth::Duplicate => Progress::Twin { flow },
                     _ => Progress::Datagram { flow, bytes, sent_at },
@@ -223,25 +239,33 @@ impl Sockets {
         None
     }
 
-    /// Handles an ICMP message other than an echo request: finds the socket that it is about.
-    pub(crate) fn handle_icmp(
+    /// Handles an echo reply.
+    pub(crate) fn handle_echo_reply(
         &mut self,
         from: Ipv4Addr,
         ttl: u8,
-        message: &IcmpMessage,
+        id: u16,
+        seq: u16,
+        cx: &mut Context<'_>,
+    ) {
+        self.hear_echo(id, EchoEvent { from, seq, outcome: EchoOutcome::Reply, ttl, at: cx.now }, cx);
+    }
+
+    /// Handles news about a packet that did not arrive: finds the socket that it is about.
+    pub(crate) fn handle_trouble(
+        &mut self,
+        from: Ipv4Addr,
+        ttl: u8,
+        trouble: Trouble,
+        quote: &Quote,
         stack: &mut IpStack,
         cx: &mut Context<'_>,
     ) {
         let at = cx.now;
-        if let (IcmpMessage::ECHO_REPLY, Some((id, seq))) = (message.kind, message.echo()) {
-            return self.hear_echo(id, EchoEvent { from, seq, outcome: EchoOutcome::Reply, ttl, at }, cx);
-        }
-        let outcome = match message.kind {
-            IcmpMessage::TIME_EXCEEDED => EchoOutcome::TimeExceeded,
-            IcmpMessage::UNREACHABLE => EchoOutcome::Unreachable(message.code),
-            _ => return,
+        let outcome = match trouble {
+            Trouble::TtlExpired | Trouble::FragmentTimeout => EchoOutcome::TimeExceeded,
+            trouble => EchoOutcome::Unreachable(trouble.v4().1),
         };
-        let Some(quote) = message.quote() else { return };
         if let Some((id, seq)) = quote.echo() {
             return self.hear_echo(id, EchoEvent { from, seq, outcome, ttl, at }, cx);
         }
@@ -251,12 +275,12 @@ impl Sockets {
         if quote.protocol == Protocol::UDP {
             return self.hear_udp_error(local, remote, outcome, cx);
         }
-        let kind = match outcome {
-            EchoOutcome::Unreachable(IcmpMessage::PROTOCOL_UNREACHABLE | IcmpMessage::PORT_UNREACHABLE) => {
-                Unreachable::Port
-            }
-            EchoOutcome::Unreachable(IcmpMessage::FRAGMENTATION_NEEDED) => {
-                Unreachable::FragmentationNeeded(message.rest as u16)
+        let kind = match trouble {
+            Trouble::NoProtocol | Trouble::NoPort => Unreachable::Port,
+            // TCP reckons with the headers of IPv4.
+            Trouble::TooBig(mtu) => {
+                let more = IpStack::header_len(remote.addr) - IpStack::header_len(Ipv4Addr::UNSPECIFIED);
+                Unreachable::FragmentationNeeded(mtu.saturating_sub(more as u16))
             }
             _ => Unreachable::Host,
         };

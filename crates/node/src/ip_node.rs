@@ -2,13 +2,11 @@
 
 use crate::bgp::BgpTransport;
 use crate::sockets::Sockets;
-use crate::stack::flow_hash;
 use crate::{Context, IpStack};
-use std::net::Ipv4Addr;
-use tidewire_l3_network::error_about;
 use tidewire_l3_network::routing::Control;
+use tidewire_l3_network::{Reassembly, Trouble};
 use tidewire_units::{IfaceId, Instant};
-use tidewire_wire::{Cause, Content, Ecn, Hot, HotKind, IcmpMessage, MacKey, Payload};
+use tidewire_wire::{AddressBook, Cause, Content, Hot, HotKind, MacKey};
 
 /// A host or a router: a router is a host that forwards.
 pub struct IpNode {
@@ -19,14 +17,18 @@ pub struct IpNode {
     /// Routing protocols, on routers that run some.
     pub(crate) control: Option<Box<Control>>,
     pub(crate) transport: BgpTransport,
+    /// Fragments that wait for the rest.
+    pub(crate) reassembly: Option<Box<Reassembly>>,
     forwards: bool,
     salt: u64,
 }
 
 impl IpNode {
     /// A node without interfaces. `salt` is its own random number, for initial sequence numbers.
-    pub fn new(stack: IpStack, forwards: bool, salt: u64) -> IpNode {
-        IpNode { stack, sockets: None, control: None, transport: BgpTransport::default(), forwards, salt }
+    pub fn new(mut stack: IpStack, forwards: bool, salt: u64) -> IpNode {
+        stack.is_router = forwards;
+        let transport = BgpTransport::default();
+        IpNode { stack, sockets: None, control: None, transport, reassembly: None, forwards, salt }
     }
 
     /// Whether it forwards packets for others.
@@ -45,6 +47,16 @@ impl IpNode {
         self.sockets.as_deref()
     }
 
+    pub(crate) fn sockets_mut(&mut self) -> Option<(&mut Sockets, &mut IpStack)> {
+        Some((self.sockets.as_deref_mut()?, &mut self.stack))
+    }
+
+    /// Packets that it keeps: fragments that wait for others, packets that wait for a neighbour's address.
+    pub fn waiting(&self) -> impl Iterator<Item = &Hot> {
+        let fragments = self.reassembly.iter().flat_map(|reassembly| reassembly.waiting());
+        fragments.chain(self.stack.ifaces.iter().flat_map(|iface| iface.neighbors.waiting()))
+    }
+
     /// Handles a frame that came in through `port`.
     #[inline]
     pub fn handle_frame(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
@@ -58,6 +70,7 @@ impl IpNode {
             && packet.dst_mac != MacKey::of(iface.id)
             && packet.dst_mac != MacKey::BROADCAST
             && !(self.control.is_some() && packet.dst_mac.is_ip_group())
+            && !self.stack.listens(packet.dst_mac)
         {
             return cx.end(packet, Cause::NotForMe);
         }
@@ -67,6 +80,9 @@ impl IpNode {
         if self.stack.is_local(packet.dst) || self.stack.is_broadcast(port, packet.dst) {
             return self.deliver(port, packet, cx);
         }
+        if AddressBook::is_v6_group(packet.dst) {
+            return cx.end(packet, Cause::NotForMe);
+        }
         if packet.dst.is_multicast() {
             if let Some(unwanted) = self.handle_routing(port, packet, cx) {
                 cx.end(unwanted, Cause::NotForMe);
@@ -74,7 +90,7 @@ impl IpNode {
             return;
         }
         if self.forwards {
-            return self.forward(packet, cx);
+            return self.forward(port, packet, cx);
         }
         cx.end(packet, Cause::NotForMe);
     }
@@ -107,7 +123,10 @@ impl IpNode {
         if let Some(control) = &self.control {
             next = next.min(control.next_timeout());
         }
-        (next, foreground || arp < Instant::MAX)
+        if let Some(reassembly) = &self.reassembly {
+            next = next.min(reassembly.next_timeout());
+        }
+        (next, foreground || arp < Instant::MAX && self.stack.has_waiting())
     }
 
     /// Handles every timer that is due.
@@ -115,10 +134,13 @@ impl IpNode {
         if self.stack.next_timeout() <= cx.now {
             for given_up in self.stack.handle_timeout(cx) {
                 for packet in given_up.packets {
-                    self.report(&packet, IcmpMessage::UNREACHABLE, IcmpMessage::HOST_UNREACHABLE, cx);
+                    self.report(&packet, Trouble::HostUnreachable, cx);
                     cx.end(packet, Cause::NoArpReply);
                 }
             }
+        }
+        if self.reassembly.is_some() {
+            self.give_up_fragments(cx);
         }
         if let Some(sockets) = &mut self.sockets {
             sockets.handle_timeout(&mut self.stack, cx);
@@ -131,21 +153,28 @@ impl IpNode {
 
     /// Forwards a packet for others (RFC 1812 section 5.2).
     #[inline]
-    fn forward(&mut self, mut packet: Hot, cx: &mut Context<'_>) {
+    fn forward(&mut self, port: u32, mut packet: Hot, cx: &mut Context<'_>) {
         if packet.ttl <= 1 {
-            self.report(&packet, IcmpMessage::TIME_EXCEEDED, 0, cx);
+            self.report(&packet, Trouble::TtlExpired, cx);
             return cx.end(packet, Cause::TtlExpired);
         }
         let Some(hop) = self.stack.next_hop(&packet) else {
-            self.report(&packet, IcmpMessage::UNREACHABLE, IcmpMessage::NET_UNREACHABLE, cx);
+            self.report(&packet, Trouble::NoRoute, cx);
             return cx.end(packet, Cause::NoRoute);
         };
-        if packet.len > self.stack.ifaces[hop.port as usize].mtu {
-            self.report(&packet, IcmpMessage::UNREACHABLE, IcmpMessage::FRAGMENTATION_NEEDED, cx);
+        let mtu = self.stack.ifaces[hop.port as usize].mtu;
+        if packet.len > mtu && (packet.dont_fragment() || AddressBook::is_v6(packet.dst)) {
+            self.report(&packet, Trouble::TooBig(mtu), cx);
             return cx.end(packet, Cause::TooBig);
+        }
+        if hop.port == port {
+            self.redirect(port, hop, &packet, cx);
         }
         packet.ttl -= 1;
         self.stack.stats.forwarded += 1;
+        if packet.len > mtu {
+            return self.stack.send_in_parts(hop, packet, mtu, cx);
+        }
         self.stack.send_via(hop, packet, cx);
     }
 
@@ -156,23 +185,34 @@ impl IpNode {
         if self.control.is_some() {
             return self.deliver_to_speaker(port, packet, cx);
         }
-        self.deliver_to_sockets(packet, cx);
+        self.deliver_to_sockets(port, packet, cx);
     }
 
     /// On a router that runs a routing protocol.
     #[cold]
     #[inline(never)]
     fn deliver_to_speaker(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        if cx.packets.piece(&packet).is_some() {
+            return self.handle_fragment(port, packet, cx);
+        }
         let Some(packet) = self.handle_routing(port, packet, cx) else { return };
         let is_tcp = packet.kind() == HotKind::Tcp;
-        self.deliver_to_sockets(packet, cx);
+        self.deliver_to_sockets(port, packet, cx);
         if is_tcp {
             self.note_tcp(cx);
         }
     }
 
+    /// A packet that was put together from fragments.
+    pub(crate) fn deliver_whole(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        if self.control.is_some() {
+            return self.deliver_to_speaker(port, packet, cx);
+        }
+        self.deliver_to_sockets(port, packet, cx);
+    }
+
     #[inline]
-    fn deliver_to_sockets(&mut self, packet: Hot, cx: &mut Context<'_>) {
+    fn deliver_to_sockets(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         match packet.kind() {
             HotKind::Tcp => {
                 let (stack, sockets) = self.parts();
@@ -181,70 +221,18 @@ impl IpNode {
             HotKind::Udp => {
                 let (_, sockets) = self.parts();
                 if let Some(unwanted) = sockets.handle_udp(packet, cx) {
-                    self.report(&unwanted, IcmpMessage::UNREACHABLE, IcmpMessage::PORT_UNREACHABLE, cx);
+                    self.report(&unwanted, Trouble::NoPort, cx);
                     cx.end(unwanted, Cause::NoSocket);
                 }
             }
             _ => match cx.packets.body(&packet).content {
-                Content::Icmp(kind, code, rest) => self.handle_icmp(packet, kind, code, rest, cx),
+                Content::Icmp(kind, code, rest) => self.handle_icmp(port, packet, kind, code, rest, cx),
+                _ if cx.packets.piece(&packet).is_some() => self.handle_fragment(port, packet, cx),
                 _ => {
-                    self.report(&packet, IcmpMessage::UNREACHABLE, IcmpMessage::PROTOCOL_UNREACHABLE, cx);
+                    self.report(&packet, Trouble::NoProtocol, cx);
                     cx.end(packet, Cause::NoSocket);
                 }
             },
         }
-    }
-
-    fn handle_icmp(&mut self, packet: Hot, kind: u8, code: u8, rest: u32, cx: &mut Context<'_>) {
-        let from = cx.packets.body(&packet).src;
-        let message = IcmpMessage { kind, code, rest, payload: cx.packets.payload(&packet) };
-        if kind == IcmpMessage::ECHO_REQUEST {
-            // RFC 1122 section 3.2.2.6: the reply carries the data back, from the address that was asked.
-            let src = if self.stack.is_local(packet.dst) { packet.dst } else { self.stack.address() };
-            cx.end(packet, Cause::Delivered);
-            return self.send_icmp(src, from, message.echo_reply(), cx);
-        }
-        if let Some(sockets) = &mut self.sockets {
-            sockets.handle_icmp(from, packet.ttl, &message, &mut self.stack, cx);
-        }
-        cx.end(packet, Cause::Delivered);
-    }
-
-    /// Tells the sender of `packet` what became of it; a packet of the node's own is reported to its socket directly.
-    fn report(&mut self, packet: &Hot, kind: u8, code: u8, cx: &mut Context<'_>) {
-        let src = cx.packets.body(packet).src;
-        let Some(message) = error_about(&cx.packets.unpack(packet), kind, code, 0) else { return };
-        if self.stack.is_local(src) {
-            let (stack, sockets) = self.parts();
-            return sockets.handle_icmp(src, 0, &message, stack, cx);
-        }
-        if let Some((own, _)) = self.stack.source_for(src) {
-            self.send_icmp(own, src, message, cx);
-        }
-    }
-
-    fn send_icmp(&mut self, src: Ipv4Addr, dst: Ipv4Addr, message: IcmpMessage, cx: &mut Context<'_>) {
-        let hash = flow_hash(1, src, 0, dst, 0);
-        let header = self.stack.header(src, dst, Ecn::NotCapable);
-        let packet = cx.packets.insert_icmp(&header, message, hash);
-        self.stack.output(packet, cx);
-    }
-
-    /// Sends one echo request from an echo socket's identifier. False without a route.
-    pub fn send_echo(
-        &mut self,
-        dst: Ipv4Addr,
-        id: u16,
-        seq: u16,
-        data: Payload,
-        ttl: u8,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let Some((src, _)) = self.stack.source_for(dst) else { return false };
-        let mut header = self.stack.header(src, dst, Ecn::NotCapable);
-        header.ttl = ttl;
-        let request = IcmpMessage::echo_request(id, seq, data);
-        let packet = cx.packets.insert_icmp(&header, request, crate::ping_flow(src, dst, id));
-        self.stack.output(packet, cx)
     }
 }

@@ -10,7 +10,9 @@
 //! | `outbox.rs` | [`Outbox`], everything that a node says to the world, and [`Context`] |
 //! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
 //! | `ways.rs` | what forwarding and address resolution found for known flows |
+//! | `ndp.rs` | neighbour discovery over IPv6 |
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
+//! | `icmp.rs` | what a node says and hears about packets; fragments that it puts together |
 //! | `control.rs` | the messages of a router's routing protocols, and what they find |
 //! | `bgp.rs` | connections of BGP sessions |
 //! | `sockets.rs` | [`Sockets`]: ports, timers, who waits for what |
@@ -25,7 +27,9 @@
 mod bgp;
 mod control;
 mod datagram;
+mod icmp;
 mod ip_node;
+mod ndp;
 mod outbox;
 mod resting;
 mod settings;
@@ -36,6 +40,7 @@ mod tcp;
 mod ways;
 
 pub use datagram::{EchoEvent, EchoOutcome};
+pub use icmp::Echo;
 pub use ip_node::IpNode;
 pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress};
 pub use settings::TcpSetting;

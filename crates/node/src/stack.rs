@@ -2,11 +2,12 @@
 
 use crate::ways::{Way, Ways};
 use crate::{Context, LOOPBACK};
+use rustc_hash::FxHashMap;
 use std::net::Ipv4Addr;
 use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
 use tidewire_l3_network::{Fib, NextHop, Prefix};
-use tidewire_units::{IfaceId, Instant, stable_hash};
-use tidewire_wire::{ArpOperation, ArpPacket, Cause, Content, Ecn, Hot, Ipv4Header, MacKey};
+use tidewire_units::{IfaceId, Instant, Span, stable_hash};
+use tidewire_wire::{AddressBook, ArpOperation, ArpPacket, Cause, Content, Ecn, Hot, Ipv4Header, MacKey};
 
 /// How a router spreads flows over equal-cost next hops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,6 +30,10 @@ pub struct Iface {
     pub addr: Ipv4Addr,
     /// The network that it is on.
     pub prefix: Prefix,
+    /// The key of its IPv6 address; unspecified while it has none.
+    pub addr6: Ipv4Addr,
+    /// The keys of the IPv6 network that it is on.
+    pub prefix6: Prefix,
     /// Whether its link carries MAC addresses.
     pub framed: bool,
     /// Largest IP packet that its link carries, in bytes.
@@ -50,6 +55,12 @@ pub struct NodeStats {
     pub rx_bytes: u64,
     /// IP packets forwarded for others.
     pub forwarded: u64,
+    /// Fragments made of packets that were too long for a link.
+    pub fragments_made: u64,
+    /// Packets put together from fragments.
+    pub reassembled: u64,
+    /// Packets of which fragments were missing.
+    pub reassembly_failures: u64,
 }
 
 /// Interfaces, routes and neighbours of a host or router.
@@ -59,18 +70,33 @@ pub struct IpStack {
     pub ifaces: Vec<Iface>,
     fib: Fib,
     /// What was found for flows sent or forwarded before.
-    ways: Ways,
+    pub(crate) ways: Ways,
     /// Counters.
     pub stats: NodeStats,
     /// How equal-cost routes are shared.
     pub ecmp: Ecmp,
     arp: ArpConfig,
     locals: Vec<Ipv4Addr>,
+    /// IPv6 groups that it is a member of.
+    groups: Vec<Ipv4Addr>,
+    /// What ICMP has taught it about ways, if anything.
+    lessons: Option<Box<Lessons>>,
     salt: u32,
     turn: u32,
     ident: u16,
     /// Whether any address is being asked for, so that most calls need not look.
-    asking: bool,
+    pub(crate) asking: bool,
+    /// Whether it forwards for others.
+    pub(crate) is_router: bool,
+}
+
+/// What ICMP messages have said about ways to other hosts.
+#[derive(Debug, Default)]
+struct Lessons {
+    /// Path MTUs, in bytes, and until when they are believed (RFC 1191 section 6.3).
+    mtus: FxHashMap<Ipv4Addr, (u16, Instant)>,
+    /// Better first hops (RFC 1122 section 3.2.2.2).
+    detours: FxHashMap<Ipv4Addr, NextHop>,
 }
 
 impl IpStack {
@@ -84,10 +110,13 @@ impl IpStack {
             ecmp: Ecmp::default(),
             arp,
             locals: Vec::new(),
+            groups: Vec::new(),
+            lessons: None,
             salt,
             turn: 0,
             ident: 0,
             asking: false,
+            is_router: false,
         }
     }
 
@@ -95,7 +124,7 @@ impl IpStack {
     pub fn add_iface(&mut self, id: IfaceId, framed: bool, mtu: u16) -> u32 {
         let neighbors = Neighbors::new(self.arp);
         let (addr, prefix) = (Ipv4Addr::UNSPECIFIED, Prefix::DEFAULT);
-        self.ifaces.push(Iface { id, addr, prefix, framed, mtu, neighbors });
+        self.ifaces.push(Iface { id, addr, prefix, addr6: addr, prefix6: prefix, framed, mtu, neighbors });
         self.ifaces.len() as u32 - 1
     }
 
@@ -103,8 +132,24 @@ impl IpStack {
     pub fn set_address(&mut self, port: u32, addr: Ipv4Addr, prefix: Prefix) {
         let iface = &mut self.ifaces[port as usize];
         (iface.addr, iface.prefix) = (addr, prefix);
-        self.locals =
-            self.ifaces.iter().map(|iface| iface.addr).filter(|addr| !addr.is_unspecified()).collect();
+        self.list_addresses();
+    }
+
+    /// Gives an interface its IPv6 address, by keys; `group` is the one that is asked when somebody looks for it.
+    pub fn set_address6(&mut self, port: u32, addr: Ipv4Addr, prefix: Prefix, group: Ipv4Addr) {
+        let iface = &mut self.ifaces[port as usize];
+        (iface.addr6, iface.prefix6) = (addr, prefix);
+        for group in [group, AddressBook::ALL_NODES] {
+            if !self.groups.contains(&group) {
+                self.groups.push(group);
+            }
+        }
+        self.list_addresses();
+    }
+
+    fn list_addresses(&mut self) {
+        let all = self.ifaces.iter().flat_map(|iface| [iface.addr, iface.addr6]);
+        self.locals = all.filter(|addr| !addr.is_unspecified()).collect();
         self.locals.sort_unstable();
         self.ways.clear();
     }
@@ -133,16 +178,21 @@ impl IpStack {
             0..=8 => self.locals.contains(&addr),
             _ => self.locals.binary_search(&addr).is_ok(),
         };
-        own || addr.is_loopback()
+        own || addr.is_loopback() || addr == AddressBook::LOOPBACK
     }
 
     /// Whether `addr` means everybody on the link of `port`.
     pub fn is_broadcast(&self, port: u32, addr: Ipv4Addr) -> bool {
-        if addr.is_broadcast() {
+        if addr.is_broadcast() || AddressBook::is_v6_group(addr) && self.groups.contains(&addr) {
             return true;
         }
         let iface = self.ifaces.get(port as usize);
         iface.is_some_and(|iface| iface.prefix.bits() < 31 && iface.prefix.broadcast() == addr)
+    }
+
+    /// Whether a frame for this group of hosts concerns the node.
+    pub fn listens(&self, mac: MacKey) -> bool {
+        mac.is_v6_group() && self.groups.iter().any(|group| MacKey::of_v6_group(*group) == mac)
     }
 
     /// The first address of the node; unspecified without any.
@@ -164,7 +214,48 @@ impl IpStack {
         }
         let hop = self.fib.choose(dst, 0)?;
         let iface = &self.ifaces[hop.port as usize];
-        Some((iface.addr, iface.mtu))
+        let addr = if AddressBook::is_v6(dst) { iface.addr6 } else { iface.addr };
+        Some((addr, iface.mtu))
+    }
+
+    /// What fits on the way to `dst`, of what fits on the first link (RFC 1191, RFC 8201).
+    #[inline]
+    pub fn path_mtu(&self, now: Instant, dst: Ipv4Addr, first: u16) -> u16 {
+        let Some(lessons) = &self.lessons else { return first };
+        lessons
+            .mtus
+            .get(&dst)
+            .map_or(first, |(mtu, until)| if now < *until { first.min(*mtu) } else { first })
+    }
+
+    /// A router says what fits on the way to `dst`.
+    pub fn learn_path_mtu(&mut self, now: Instant, dst: Ipv4Addr, mtu: u16) {
+        let least = if AddressBook::is_v6(dst) { tidewire_wire::Ipv6Header::MIN_MTU } else { MIN_MTU };
+        let lessons = self.lessons.get_or_insert_default();
+        let known =
+            lessons.mtus.get(&dst).filter(|(_, until)| now < *until).map_or(u16::MAX, |(mtu, _)| *mtu);
+        lessons.mtus.insert(dst, (mtu.max(least).min(known), now + MTU_EXPIRES));
+        self.ways.clear();
+    }
+
+    /// The path MTUs that are believed, sorted by destination: (destination, bytes, time until it is forgotten).
+    pub fn path_mtus(&self, now: Instant) -> Vec<(Ipv4Addr, u16, Span)> {
+        let all = self.lessons.iter().flat_map(|lessons| &lessons.mtus);
+        let live = all.filter(|(_, (_, until))| now < *until);
+        let mut rows: Vec<_> = live.map(|(dst, (mtu, until))| (*dst, *mtu, until.since(now))).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// A router says that another one on the same link is a better first hop to `dst` (RFC 1122 section 3.2.2.2). Believed when it comes
+    /// from the first hop in use and names a neighbour.
+    pub fn learn_detour(&mut self, from: Ipv4Addr, dst: Ipv4Addr, gateway: Ipv4Addr) {
+        let Some(hop) = self.fib.choose(dst, 0).filter(|hop| hop.gateway == Some(from)) else { return };
+        if self.ifaces[hop.port as usize].prefix.contains(gateway) && !self.is_local(gateway) {
+            let better = NextHop { port: hop.port, gateway: Some(gateway) };
+            self.lessons.get_or_insert_default().detours.insert(dst, better);
+            self.ways.clear();
+        }
     }
 
     /// An IP header for a packet of the node's own.
@@ -198,6 +289,7 @@ impl IpStack {
         self.output_slowly(packet, cx)
     }
 
+    #[inline(never)]
     fn output_slowly(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
         if self.is_local(packet.dst) {
             cx.send(LOOPBACK, packet);
@@ -212,13 +304,35 @@ impl IpStack {
             cx.end(packet, Cause::NoRoute);
             return false;
         };
-        self.send_via(hop, packet, cx);
+        let mtu = self.ifaces[hop.port as usize].mtu;
+        let fits = if packet.dont_fragment() { mtu } else { self.path_mtu(cx.now, packet.dst, mtu) };
+        if packet.len > fits {
+            self.send_in_parts(hop, packet, fits, cx);
+        } else {
+            self.send_via(hop, packet, cx);
+        }
         true
+    }
+
+    /// Cuts a packet and sends the parts (RFC 791 section 2.3), or ends it when it must not be cut.
+    pub fn send_in_parts(&mut self, hop: NextHop, packet: Hot, mtu: u16, cx: &mut Context<'_>) {
+        let parts = if packet.dont_fragment() { Vec::new() } else { cx.packets.fragment(&packet, mtu) };
+        let cause = if parts.is_empty() { Cause::TooBig } else { Cause::Merged };
+        self.stats.fragments_made += parts.len() as u64;
+        cx.end(packet, cause);
+        for part in parts {
+            self.send_via(hop, part, cx);
+        }
     }
 
     /// The next hop of a packet.
     #[inline]
     pub fn next_hop(&mut self, packet: &Hot) -> Option<NextHop> {
+        if let Some(lessons) = &self.lessons
+            && let Some(hop) = lessons.detours.get(&packet.dst)
+        {
+            return Some(*hop);
+        }
         self.choose(self.fib.find(packet.dst), packet.flow_hash)
     }
 
@@ -236,6 +350,10 @@ impl IpStack {
     pub fn send_via(&mut self, hop: NextHop, mut packet: Hot, cx: &mut Context<'_>) {
         let iface = &mut self.ifaces[hop.port as usize];
         let (id, mtu) = (iface.id, iface.mtu);
+        let mtu = match &self.lessons {
+            None => mtu,
+            Some(lessons) => lessons.mtus.get(&packet.dst).map_or(mtu, |(path, _)| mtu.min(*path)),
+        };
         // Packet by packet, the next one of the flow takes another way.
         let is_lasting = self.ecmp != Ecmp::Packet;
         packet.src_mac = MacKey::of(id);
@@ -263,7 +381,7 @@ impl IpStack {
             }
             Resolved::Waits { ask, dropped } => {
                 if ask {
-                    self.ask(hop.port, ip, cx);
+                    self.ask(hop.port, ip, None, cx);
                 }
                 if let Some(oldest) = dropped {
                     cx.end(oldest, Cause::NoArpReply);
@@ -319,8 +437,8 @@ impl IpStack {
         let mut all = Vec::new();
         for port in 0..self.ifaces.len() as u32 {
             let (ask, given_up) = self.ifaces[port as usize].neighbors.handle_timeout(cx.now);
-            for ip in ask {
-                self.ask(port, ip, cx);
+            for (ip, mac) in ask {
+                self.ask(port, ip, mac, cx);
             }
             all.extend(given_up);
         }
@@ -328,14 +446,22 @@ impl IpStack {
         all
     }
 
-    fn look_who_is_asked_for(&mut self) {
-        self.asking =
-            self.asking && self.ifaces.iter().any(|iface| iface.neighbors.next_timeout() < Instant::MAX);
+    /// Whether any packet waits for the address of a neighbour.
+    pub fn has_waiting(&self) -> bool {
+        self.asking && self.ifaces.iter().any(|iface| iface.neighbors.has_waiting())
     }
 
-    fn ask(&mut self, port: u32, ip: Ipv4Addr, cx: &mut Context<'_>) {
+    pub(crate) fn look_who_is_asked_for(&mut self) {
+        self.asking = self.ifaces.iter().any(|iface| iface.neighbors.next_timeout() < Instant::MAX);
+    }
+
+    /// Asks for the MAC address of a neighbour: everybody, or the one who had the address.
+    fn ask(&mut self, port: u32, ip: Ipv4Addr, mac: Option<MacKey>, cx: &mut Context<'_>) {
         self.asking = true;
         cx.out.timers = true;
+        if AddressBook::is_v6(ip) {
+            return self.solicit(port, ip, mac, cx);
+        }
         let iface = &self.ifaces[port as usize];
         let mut request = cx.packets.insert_arp(ArpPacket {
             operation: ArpOperation::Request,
@@ -366,6 +492,9 @@ fn pick(ecmp: Ecmp, turn: &mut u32, hash: u32, n: usize) -> usize {
 }
 
 const DEFAULT_TTL: u8 = 64;
+/// The smallest path MTU that is believed (RFC 1191 section 3), and for how long any is (section 6.3; Linux's).
+const MIN_MTU: u16 = 68;
+const MTU_EXPIRES: Span = Span::from_secs(600);
 /// As Linux' `lo`.
 const LOOPBACK_MTU: u16 = u16::MAX;
 

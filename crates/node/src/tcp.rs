@@ -185,7 +185,7 @@ impl Sockets {
         let Some(Kind::Unbound { config, .. }) = self.socket_mut(id).map(|socket| &socket.kind) else {
             return Err(Refusal::Invalid);
         };
-        let config = for_mtu(config, mtu);
+        let config = for_mtu(config, stack.path_mtu(cx.now, remote.addr, mtu), remote.addr);
         let conn = Connection::connect(cx.now, config, local, remote, isn, ts_offset);
         self.install(Some(id.0), conn, local, remote, None);
         self.drive(id.0, stack, cx);
@@ -413,7 +413,8 @@ impl Sockets {
         let listener = self.listeners.get(&local.port).copied().filter(|_| opens);
         if let Some(listener_id) = listener {
             let (isn, ts_offset) = self.initial_numbers(cx.now, local, remote);
-            let mtu = stack.source_for(remote.addr).map_or(1500, |(_, mtu)| mtu);
+            let first = stack.source_for(remote.addr).map_or(1500, |(_, mtu)| mtu);
+            let mtu = stack.path_mtu(cx.now, remote.addr, first);
             let Some(Kind::Listener(listener)) =
                 self.socket_mut(SocketId(listener_id)).map(|socket| &mut socket.kind)
             else {
@@ -423,7 +424,7 @@ impl Sockets {
                 return cx.end(packet, Cause::SocketFull);
             }
             listener.half_open += 1;
-            let config = for_mtu(&listener.config, mtu);
+            let config = for_mtu(&listener.config, mtu, remote.addr);
             let (is_sink, flow) = (listener.is_sink, listener.flows.get(&packet.flow_hash).copied());
             let conn =
                 Connection::accept(cx.now, config, local, remote, &segment, packet.ecn(), isn, ts_offset);
@@ -572,8 +573,8 @@ fn report_progress(tcp: &mut TcpSock, cx: &mut Context<'_>) {
 }
 
 /// The configuration with the MSS that fits the way out.
-fn for_mtu(config: &Arc<TcpConfig>, mtu: u16) -> Arc<TcpConfig> {
-    let fits = mtu.saturating_sub(40);
+fn for_mtu(config: &Arc<TcpConfig>, mtu: u16, remote: Ipv4Addr) -> Arc<TcpConfig> {
+    let fits = mtu.saturating_sub(IpStack::header_len(remote) as u16 + 20);
     if config.mss <= fits {
         return config.clone();
     }

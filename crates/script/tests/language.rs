@@ -404,11 +404,12 @@ fn a_host_without_a_link_is_unreachable_and_there_is_a_warning() {
 }
 
 #[test]
-fn what_does_not_fit_the_way_is_too_big() {
+fn what_does_not_fit_and_must_not_be_cut_is_too_big() {
     let (printed, _) = with_warnings(
-        "print(a:ping(b, { size = 1473 })) print(type(a:ping(b, { size = 1472 }))) print(a:udp():sendto(('x'):rep(1473), b, 9))",
+        "print(a:ping(b, { size = 1473, dont_fragment = true })) print(type(a:ping(b, { size = 1473 }))) print(type(a:ping(b, { size = 1472 })))\n\
+         local u = a:udp(0, { dont_fragment = true }) print(u:sendto(('x'):rep(1473), b, 9)) print(a:udp():sendto(('x'):rep(1473), b, 9))",
     );
-    assert_eq!(printed, ["nil\ttoo big", "number", "nil\ttoo big"]);
+    assert_eq!(printed, ["nil\ttoo big", "number", "number", "nil\ttoo big", "1473"]);
 }
 
 #[test]
@@ -544,14 +545,20 @@ fn a_timeout_may_be_infinite() {
 }
 
 #[test]
-fn datagrams_too_big_for_a_link_on_the_way_are_told() {
+fn what_fits_the_way_is_learnt_and_then_datagrams_are_cut() {
     let code = "local r, c = net:router 'r', net:host 'c'\nnet:link(b, r) net:link(r, c, { mtu = 576 })\n\
-                b:cbr { to = c, rate = '1Mbps', size = 1000, stop = '1s' }\nb:cbr { to = c, rate = '1Mbps', size = 548, stop = '1s' }\n\
-                print(b:ping(c, { size = 1000 }))\nlocal s = b:udp()\ns:connect(c, 9)\nprint(s:send(('x'):rep(1000)))\nprint(s:recv())";
+                print(b:ping(c, { size = 1000 })) print(type(b:ping(c, { size = 1000 })))\n\
+                local s, t = b:udp(), c:udp(9)\ns:connect(c, 9)\nprint(s:send(('x'):rep(1000)), #t:recvfrom())\n\
+                print(c.stats.reassembled, b.stats.fragments_made, r.stats.fragments_made)\n\
+                local u = b:udp(0, { dont_fragment = false })\nu:sendto(('x'):rep(1000), c, 9) print(#t:recvfrom(), r.stats.fragments_made)\n\
+                b:cbr { to = c, rate = '1Mbps', size = 2000, stop = '1s' }";
     let (printed, warnings) = with_warnings(code);
-    assert_eq!(printed, ["nil\ttoo big", "1000", "nil\ttoo big"]);
+    // The echo goes out in fragments and its reply, too; then two datagrams.
+    assert_eq!(printed, ["nil\ttoo big", "number", "1000\t1000", "2\t4\t0", "1000\t0"]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains(
-        "datagrams of 1000 bytes do not fit the link 'r-c' on the way: its MTU of 576 lets 548 bytes pass"
-    ));
+    assert!(
+        warnings[0]
+            .contains("datagrams of 2000 bytes do not fit the MTU of 1500: each is cut into fragments"),
+        "{warnings:?}"
+    );
 }

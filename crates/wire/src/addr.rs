@@ -1,6 +1,6 @@
 //! Link-layer addresses and transport endpoints.
 
-use crate::Bpdu;
+use crate::{AddressBook, Bpdu};
 use std::fmt;
 use std::net::Ipv4Addr;
 use tidewire_units::IfaceId;
@@ -60,6 +60,22 @@ impl MacKey {
         MacKey(FIRST_GROUP | group.to_bits() & GROUP_BITS)
     }
 
+    /// The group address of an IPv6 multicast address, by its key: its lower 32 bits (RFC 2464 section 7).
+    pub const fn of_v6_group(group: Ipv4Addr) -> MacKey {
+        let first = if group.to_bits() >> 24 == SOLICITED_KEYS { FIRST_SOLICITED } else { FIRST_LINK_GROUP };
+        MacKey(first | group.to_bits() & LOW_24)
+    }
+
+    /// The group address of a multicast address of either kind.
+    pub const fn of_any_group(group: Ipv4Addr) -> MacKey {
+        if AddressBook::is_v6(group) { MacKey::of_v6_group(group) } else { MacKey::of_group(group) }
+    }
+
+    /// True for the group address of an IPv6 multicast address.
+    pub const fn is_v6_group(self) -> bool {
+        matches!(self.0 & !LOW_24, FIRST_SOLICITED | FIRST_LINK_GROUP)
+    }
+
     /// True for the group address of an IPv4 multicast address.
     pub const fn is_ip_group(self) -> bool {
         self.0 & !GROUP_BITS == FIRST_GROUP
@@ -75,6 +91,10 @@ impl MacKey {
                 let [_, a, b, c] = (key & GROUP_BITS).to_be_bytes();
                 MacAddr([0x01, 0x00, 0x5E, a, b, c])
             }
+            MacKey(key) if self.is_v6_group() => {
+                let [top, a, b, c] = key.to_be_bytes();
+                MacAddr([0x33, 0x33, if top == (FIRST_SOLICITED >> 24) as u8 { 0xFF } else { 0 }, a, b, c])
+            }
             MacKey(iface) => MacAddr::of_iface(IfaceId(iface)),
         }
     }
@@ -86,7 +106,9 @@ impl MacKey {
             [0, 0, 0, 0, 0, 0] => Some(MacKey::ZERO),
             _ if mac == Bpdu::GROUP => Some(MacKey::BRIDGES),
             [0x02, 0x00, a, b, c, d] => Some(MacKey(u32::from_be_bytes([a, b, c, d])))
-                .filter(|key| *key < MacKey::BRIDGES && !key.is_ip_group()),
+                .filter(|key| *key < MacKey::BRIDGES && !key.is_ip_group() && !key.is_v6_group()),
+            [0x33, 0x33, 0xFF, a, b, c] => Some(MacKey(FIRST_SOLICITED | u32::from_be_bytes([0, a, b, c]))),
+            [0x33, 0x33, 0, a, b, c] => Some(MacKey(FIRST_LINK_GROUP | u32::from_be_bytes([0, a, b, c]))),
             [0x01, 0x00, 0x5E, a @ ..0x80, b, c] => {
                 Some(MacKey(FIRST_GROUP | u32::from_be_bytes([0, a, b, c])))
             }
@@ -98,6 +120,11 @@ impl MacKey {
 /// No network has so many interfaces.
 const FIRST_GROUP: u32 = 0xFF00_0000;
 const GROUP_BITS: u32 = 0x007F_FFFF;
+const FIRST_SOLICITED: u32 = 0xFE00_0000;
+const FIRST_LINK_GROUP: u32 = 0xFD00_0000;
+const LOW_24: u32 = 0x00FF_FFFF;
+/// The first byte of the keys of solicited-node groups.
+const SOLICITED_KEYS: u32 = 0xFA;
 
 /// An IPv4 address and a port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,7 +162,10 @@ mod tests {
     fn a_key_stands_for_exactly_one_address() {
         let rip = MacKey::of_group(Ipv4Addr::new(224, 0, 0, 9));
         assert_eq!(rip.mac().to_string(), "01:00:5e:00:00:09");
-        let special = [MacKey::BROADCAST, MacKey::ZERO, MacKey::BRIDGES, rip];
+        let nodes = MacKey::of_any_group(AddressBook::ALL_NODES);
+        assert_eq!(nodes.mac().to_string(), "33:33:00:00:00:01");
+        let special =
+            [MacKey::BROADCAST, MacKey::ZERO, MacKey::BRIDGES, rip, nodes, MacKey(FIRST_SOLICITED | 7)];
         for key in special.into_iter().chain([MacKey(0), MacKey(7), MacKey(u32::MAX - 3)]) {
             assert_eq!(MacKey::from_mac(key.mac()), Some(key));
         }

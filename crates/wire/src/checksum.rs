@@ -1,7 +1,7 @@
 //! The Internet checksum (RFC 1071) and the Ethernet frame check sequence (IEEE 802.3 section 3.2.9).
 
 use crate::Protocol;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A running Internet checksum: the sum of 16-bit words, not yet folded (RFC 1071 section 2).
 #[derive(Clone, Copy, Default, Debug)]
@@ -15,6 +15,12 @@ impl Checksum {
     /// data.
     pub fn pseudo_ipv4(src: Ipv4Addr, dst: Ipv4Addr, protocol: Protocol, len: usize) -> Checksum {
         Checksum(u64::from(src.to_bits()) + u64::from(dst.to_bits()) + u64::from(protocol.0) + len as u64)
+    }
+
+    /// The pseudo header over IPv6 (RFC 8200 section 8.1).
+    pub fn pseudo_ipv6(src: Ipv6Addr, dst: Ipv6Addr, protocol: Protocol, len: usize) -> Checksum {
+        let sum = Checksum(u64::from(protocol.0) + len as u64);
+        sum.over(&src.octets()).over(&dst.octets())
     }
 
     /// Adds bytes. Every piece but the last must have an even length.
@@ -39,6 +45,25 @@ impl Checksum {
     /// Whether everything summed, the checksum field included, is intact.
     pub const fn is_intact(self) -> bool {
         self.finish() == 0
+    }
+}
+
+/// The addresses that the checksum of a transport protocol covers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pseudo {
+    /// Source and destination over IPv4.
+    V4(Ipv4Addr, Ipv4Addr),
+    /// Source and destination over IPv6.
+    V6(Ipv6Addr, Ipv6Addr),
+}
+
+impl Pseudo {
+    /// The sum of the pseudo header; `len` counts the transport's header and data.
+    pub fn sum(self, protocol: Protocol, len: usize) -> Checksum {
+        match self {
+            Pseudo::V4(src, dst) => Checksum::pseudo_ipv4(src, dst, protocol, len),
+            Pseudo::V6(src, dst) => Checksum::pseudo_ipv6(src, dst, protocol, len),
+        }
     }
 }
 

@@ -81,7 +81,7 @@ labelled! {
         Checksum = "checksum",
         /// A header could not be understood.
         Malformed = "malformed",
-        /// Put together with others into a whole packet.
+        /// Put together with others into a whole packet, or cut into fragments.
         Merged = "merged",
         /// The other fragments did not arrive in time.
         FragmentTimeout = "fragment_timeout",

@@ -1,6 +1,6 @@
 //! The packed descriptor of a packet, which moves from link to link.
 
-use crate::{ArpPacket, Ecn, Ipv4Header, MacKey};
+use crate::{AddressBook, ArpPacket, Ecn, Ipv4Header, MacKey};
 use std::net::Ipv4Addr;
 use tidewire_units::Instant;
 
@@ -8,11 +8,11 @@ use tidewire_units::Instant;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum HotKind {
-    /// IPv4 carrying anything but TCP and UDP.
+    /// IP carrying anything but TCP and UDP.
     Ip = 0,
-    /// IPv4 carrying TCP.
+    /// IP carrying TCP.
     Tcp = 1,
-    /// IPv4 carrying UDP.
+    /// IP carrying UDP.
     Udp = 2,
     /// ARP.
     Arp = 3,
@@ -26,7 +26,7 @@ pub enum HotKind {
 pub struct Hot {
     /// When it arrives at the end of the link that it is on.
     pub time: Instant,
-    /// Destination address, rewritten by NAT only.
+    /// Destination address, rewritten by NAT only; of IPv6 its key (see [`AddressBook`]).
     pub dst: Ipv4Addr,
     /// Hash of the flow's addresses, protocol and ports, for equal-cost path choices.
     pub flow_hash: u32,
@@ -80,6 +80,14 @@ impl Hot {
             ttl: header.ttl,
             flags: (kind as u8) << KIND_SHIFT | header.ecn as u8 | dont_fragment,
         }
+    }
+
+    /// The descriptor of a part of this packet, but for body and length.
+    pub(crate) fn as_fragment(self) -> Hot {
+        let flags = self.flags & !(7 << KIND_SHIFT | DONT_FRAGMENT);
+        // Over IPv6 nobody but the sender may cut a packet.
+        let flags = if AddressBook::is_v6(self.dst) { flags | DONT_FRAGMENT } else { flags };
+        Hot { flags, ..self }
     }
 
     /// The descriptor of an ARP packet.

@@ -1,7 +1,7 @@
 //! ICMP messages (RFC 792, RFC 1191).
 
 use crate::malformed::split;
-use crate::{Checksum, Ipv4Header, Malformed, Payload, Protocol, Seq, Transport};
+use crate::{Checksum, Ipv4Header, Ipv6Header, Malformed, Payload, Protocol, Pseudo, Seq, Transport};
 use bytes::Bytes;
 
 /// An ICMP message (RFC 792). The checksum is computed when bytes are made.
@@ -27,6 +27,8 @@ impl IcmpMessage {
     pub const UNREACHABLE: u8 = 3;
     /// Type of an echo request.
     pub const ECHO_REQUEST: u8 = 8;
+    /// Type of a redirect; code 1 is for one host, `rest` holds the better gateway (RFC 792).
+    pub const REDIRECT: u8 = 5;
     /// Type of "time exceeded".
     pub const TIME_EXCEEDED: u8 = 11;
 
@@ -43,6 +45,17 @@ impl IcmpMessage {
     pub const FRAGMENTATION_NEEDED: u8 = 4;
     /// Code of "destination unreachable": refused by a filter (RFC 1812 section 5.2.7.1).
     pub const PROHIBITED: u8 = 13;
+
+    /// ICMPv6 (RFC 4443): destination unreachable.
+    pub const V6_UNREACHABLE: u8 = 1;
+    /// ICMPv6: packet too big; `rest` holds the MTU.
+    pub const V6_TOO_BIG: u8 = 2;
+    /// ICMPv6: time exceeded.
+    pub const V6_TIME_EXCEEDED: u8 = 3;
+    /// ICMPv6: echo request.
+    pub const V6_ECHO_REQUEST: u8 = 128;
+    /// ICMPv6: echo reply.
+    pub const V6_ECHO_REPLY: u8 = 129;
 
     /// An echo request.
     pub fn echo_request(ident: u16, sequence: u16, payload: Payload) -> IcmpMessage {
@@ -71,9 +84,35 @@ impl IcmpMessage {
     pub fn about(kind: u8, code: u8, rest: u32, header: &Ipv4Header, transport: &Transport) -> IcmpMessage {
         let mut quote = Vec::with_capacity(Ipv4Header::LEN + transport.wire_len());
         header.emit(transport.protocol(), transport.wire_len(), &mut quote);
-        transport.emit(header, &mut quote);
+        transport.emit(header.pseudo(), &mut quote);
         quote.truncate(Ipv4Header::LEN + 8);
         IcmpMessage { kind, code, rest, payload: quote.into() }
+    }
+
+    /// An ICMPv6 message about the packet with this header and payload, which it quotes as far as it fits in the smallest MTU (RFC 4443
+    /// section 2.4).
+    pub fn about_v6(
+        kind: u8,
+        code: u8,
+        rest: u32,
+        header: &Ipv6Header,
+        transport: &Transport,
+    ) -> IcmpMessage {
+        let mut quote = Vec::with_capacity(header.len() + transport.wire_len());
+        header.emit(transport.next_header(), transport.wire_len(), &mut quote);
+        transport.emit(header.pseudo(), &mut quote);
+        quote.truncate(usize::from(Ipv6Header::MIN_MTU) - Ipv6Header::LEN - IcmpMessage::HEADER_LEN);
+        IcmpMessage { kind, code, rest, payload: quote.into() }
+    }
+
+    /// The packet that an ICMPv6 error message is about.
+    pub fn quote_v6(&self) -> Option<Quote6> {
+        if self.kind >= Self::V6_ECHO_REQUEST {
+            return None;
+        }
+        let bytes = self.payload.to_bytes();
+        let (header, protocol, payload) = Ipv6Header::parse_quoted(&bytes).ok()?;
+        Some(Quote6 { header, protocol, start: *payload.first_chunk()? })
     }
 
     /// The packet that an error message is about.
@@ -91,9 +130,21 @@ impl IcmpMessage {
     /// # Errors
     /// Truncated, checksum.
     pub fn parse(bytes: &[u8]) -> Result<IcmpMessage, Malformed> {
+        Self::parse_with(Checksum::NONE, bytes)
+    }
+
+    /// The ICMPv6 message that fills `bytes`; its checksum covers the addresses (RFC 4443 section 2.3).
+    ///
+    /// # Errors
+    /// Truncated, checksum.
+    pub fn parse_v6(pseudo: Pseudo, bytes: &[u8]) -> Result<IcmpMessage, Malformed> {
+        Self::parse_with(pseudo.sum(Protocol::ICMPV6, bytes.len()), bytes)
+    }
+
+    fn parse_with(sum: Checksum, bytes: &[u8]) -> Result<IcmpMessage, Malformed> {
         let (header, data) = split::<8>(bytes)?;
         let [kind, code, _, _, rest @ ..] = *header;
-        if !Checksum::NONE.over(bytes).is_intact() {
+        if !sum.over(bytes).is_intact() {
             return Err(Malformed::Checksum);
         }
         let payload = Payload::Data(Bytes::copy_from_slice(data));
@@ -102,11 +153,20 @@ impl IcmpMessage {
 
     /// Appends the message.
     pub fn emit(&self, out: &mut Vec<u8>) {
+        self.emit_with(Checksum::NONE, out);
+    }
+
+    /// Appends the message as one of ICMPv6.
+    pub fn emit_v6(&self, pseudo: Pseudo, out: &mut Vec<u8>) {
+        self.emit_with(pseudo.sum(Protocol::ICMPV6, Self::HEADER_LEN + self.payload.len()), out);
+    }
+
+    fn emit_with(&self, sum: Checksum, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&[self.kind, self.code, 0, 0]);
         out.extend_from_slice(&self.rest.to_be_bytes());
         self.payload.emit(out);
-        let checksum = Checksum::NONE.over(&out[start..]).finish();
+        let checksum = sum.over(&out[start..]).finish();
         out[start + 2..start + 4].copy_from_slice(&checksum.to_be_bytes());
     }
 }
@@ -116,6 +176,17 @@ impl IcmpMessage {
 pub struct Quote {
     /// The IP header of that packet.
     pub header: Ipv4Header,
+    /// What it carried.
+    pub protocol: Protocol,
+    /// The first bytes that it carried.
+    pub start: [u8; 8],
+}
+
+/// What an ICMPv6 error message quotes of the packet that it is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quote6 {
+    /// The IP header of that packet.
+    pub header: Ipv6Header,
     /// What it carried.
     pub protocol: Protocol,
     /// The first bytes that it carried.
@@ -141,8 +212,9 @@ impl Quote {
     /// Identifier and sequence number, when it was an ICMP echo request.
     pub fn echo(&self) -> Option<(u16, u16)> {
         let [kind, _, _, _, i0, i1, s0, s1] = self.start;
-        let is_echo = self.protocol == Protocol::ICMP
-            && kind == IcmpMessage::ECHO_REQUEST
+        let request = (self.protocol, kind);
+        let is_echo = (request == (Protocol::ICMP, IcmpMessage::ECHO_REQUEST)
+            || request == (Protocol::ICMPV6, IcmpMessage::V6_ECHO_REQUEST))
             && self.header.fragment_offset == 0;
         is_echo.then_some((u16::from_be_bytes([i0, i1]), u16::from_be_bytes([s0, s1])))
     }

@@ -1,7 +1,7 @@
 //! The IPv4 header (RFC 791 section 3.1, RFC 2474, RFC 3168 section 5).
 
 use crate::malformed::split;
-use crate::{Checksum, Malformed};
+use crate::{Checksum, Malformed, Pseudo};
 use std::net::Ipv4Addr;
 
 /// The ECN field of an IP header (RFC 3168 section 5).
@@ -43,6 +43,8 @@ impl Protocol {
     pub const TCP: Protocol = Protocol(6);
     /// UDP, 17.
     pub const UDP: Protocol = Protocol(17);
+    /// ICMPv6, 58.
+    pub const ICMPV6: Protocol = Protocol(58);
     /// OSPF, 89.
     pub const OSPF: Protocol = Protocol(89);
 }
@@ -84,6 +86,11 @@ impl Ipv4Header {
     #[inline]
     pub const fn is_fragment(&self) -> bool {
         self.more_fragments || self.fragment_offset > 0
+    }
+
+    /// The addresses for a transport's checksum.
+    pub const fn pseudo(&self) -> Pseudo {
+        Pseudo::V4(self.src, self.dst)
     }
 
     /// The header, the protocol and the payload, trimmed to the length in the header. Options are skipped.

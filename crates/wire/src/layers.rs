@@ -90,8 +90,12 @@ impl Packet {
             Net::Arp(arp) => stack.wrap(3, Pdu::Packet, "ARP", (ArpPacket::LEN, 0), arp.to_string()),
             Net::Bpdu(unit) => stack.wrap(2, Pdu::Frame, "LLC", (unit.wire_len(), 0), unit.to_string()),
             Net::Ipv4(header, transport) => {
-                stack.transport(transport);
+                stack.transport(transport, "ICMP");
                 stack.wrap(3, Pdu::Packet, "IPv4", (Ipv4Header::LEN, 0), header.to_string());
+            }
+            Net::Ipv6(header, transport) => {
+                stack.transport(transport, "ICMPv6");
+                stack.wrap(3, Pdu::Packet, "IPv6", (header.len(), 0), header.to_string());
             }
         }
         if link == LinkLayer::RawIp {
@@ -139,7 +143,7 @@ impl Stack {
         }
     }
 
-    fn transport(&mut self, transport: &Transport) {
+    fn transport(&mut self, transport: &Transport, icmp: &str) {
         match transport {
             Transport::Tcp(segment) => {
                 self.data(7, segment.payload.len());
@@ -153,7 +157,7 @@ impl Stack {
             }
             Transport::Icmp(message) => {
                 self.data(3, message.payload.len());
-                self.wrap(3, Pdu::Message, "ICMP", (IcmpMessage::HEADER_LEN, 0), message.to_string());
+                self.wrap(3, Pdu::Message, icmp, (IcmpMessage::HEADER_LEN, 0), message.to_string());
             }
             Transport::Raw(_, payload) => self.data(4, payload.len()),
         }

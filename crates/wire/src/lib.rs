@@ -1,7 +1,7 @@
 //! What each header *is*: typed headers, parse and emit with checksums, packets and their pools, pcapng.
 //!
 //! ```text
-//!   bytes <--emit / parse--> Packet { Ethernet, Arp | Ipv4 { Tcp | Udp | Icmp | Raw } }
+//!   bytes <--emit / parse--> Packet { Ethernet, Arp | Ipv4 | Ipv6 { Tcp | Udp | Icmp | Raw } }
 //!                               |  pack / unpack
 //!                            Hot (32 bytes, moves from link to link) + Body (64 bytes, stays in its pool)
 //! ```
@@ -9,7 +9,8 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `addr.rs` | [`MacAddr`], [`MacKey`], [`Endpoint`] |
-//! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `icmp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
+//! | `address_book.rs` | [`AddressBook`]: IPv6 addresses as keys of 32 bits |
+//! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `ipv6.rs`, `icmp.rs`, `ndp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
 //! | `vlan.rs`, `bpdu.rs`, `pause.rs` | [`VlanTag`], [`Bpdu`] (spanning tree) and [`PauseFrame`], with parse and emit |
 //! | `rip.rs`, `ospf/`, `bgp.rs` | messages of routing protocols, with parse and emit |
 //! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
@@ -17,7 +18,7 @@
 //! | `payload.rs` | [`Payload`], real or synthetic bytes |
 //! | `packet.rs` | [`Packet`], the unpacked view of a whole frame, and its bytes |
 //! | `hot.rs`, `packed_tcp.rs` | [`Hot`], the descriptor that moves; [`PackedTcp`], a TCP header at rest |
-//! | `packed.rs` | [`Body`] and the pools, [`Packets`] |
+//! | `packed.rs`, `fragment.rs` | [`Body`] and the pools, [`Packets`]; cutting a packet into fragments and back |
 //! | `fate.rs` | [`Birth`] and [`Cause`], the two ends of a packet's life |
 //! | `checksum.rs` | the Internet checksum and the Ethernet FCS |
 //! | `text.rs` | one line of text per packet, as tcpdump prints it |
@@ -27,17 +28,21 @@
 //! What is not here: anything that changes with time. Protocols live in the layers' crates.
 
 mod addr;
+mod address_book;
 mod arp;
 mod bgp;
 mod bpdu;
 mod checksum;
 mod ethernet;
 mod fate;
+mod fragment;
 mod hot;
 mod icmp;
 mod ipv4;
+mod ipv6;
 mod layers;
 mod malformed;
+mod ndp;
 mod ospf;
 mod packed;
 mod packed_tcp;
@@ -54,17 +59,21 @@ mod udp;
 mod vlan;
 
 pub use addr::{Endpoint, MacAddr, MacKey};
+pub use address_book::AddressBook;
 pub use arp::{ArpOperation, ArpPacket};
 pub use bgp::{BgpMessage, BgpPath, BgpPrefix, BgpUpdate};
 pub use bpdu::{Bpdu, BpduBody, BpduFlags, BpduRole, BridgeId};
-pub use checksum::{Checksum, frame_check_sequence};
+pub use checksum::{Checksum, Pseudo, frame_check_sequence};
 pub use ethernet::{EtherType, EthernetHeader};
 pub use fate::{Birth, Cause};
+pub use fragment::Piece;
 pub use hot::{Hot, HotKind};
-pub use icmp::{IcmpMessage, Quote};
+pub use icmp::{IcmpMessage, Quote, Quote6};
 pub use ipv4::{Ecn, Ipv4Header, Protocol};
+pub use ipv6::{FragmentHeader, Ipv6Header};
 pub use layers::{Layer, Pdu};
 pub use malformed::Malformed;
+pub use ndp::Ndp;
 pub use ospf::{
     Lsa, LsaBody, LsaHeader, LsaKey, OspfBody, OspfDescription, OspfHello, OspfPacket, RouterLink,
 };

@@ -3,8 +3,8 @@
 //! MAC and IP headers are derived from the descriptor and the hop, so no bytes are made unless somebody looks.
 
 use crate::{
-    ArpPacket, Birth, Bpdu, Hot, HotKind, IcmpMessage, Ipv4Header, LinkLayer, MacKey, Net, PackedTcp, Packet,
-    Payload, Protocol, TcpSegment, Transport, UdpHeader,
+    AddressBook, ArpPacket, Birth, Bpdu, FragmentHeader, Hot, HotKind, IcmpMessage, Ipv4Header, Ipv6Header,
+    LinkLayer, MacKey, Net, PackedTcp, Packet, Payload, Protocol, TcpSegment, Transport, UdpHeader,
 };
 use bytes::Bytes;
 use std::net::Ipv4Addr;
@@ -21,12 +21,19 @@ pub enum Content {
     Udp(UdpHeader, [u32; 2]),
     /// Type, code and the four bytes after the checksum.
     Icmp(u8, u8, u32),
-    /// Another protocol, or a fragment: offset and more-fragments bit.
-    Raw(Protocol, u16, bool),
+    /// Another protocol, or a fragment: offset, more-fragments bit, and when the datagram was sent that it is a part of.
+    Raw(Protocol, u16, bool, [u32; 2]),
     /// An ARP packet.
     Arp(ArpPacket),
     /// A bridge protocol data unit as it is on the wire, zeros behind it.
     Bpdu([u8; Bpdu::MAX_LEN]),
+}
+
+impl Content {
+    pub(crate) fn raw(protocol: Protocol, offset: u16, more: bool, sent: Option<Instant>) -> Content {
+        let ps = sent.map_or(u64::MAX, Instant::as_ps);
+        Content::Raw(protocol, offset, more, [ps as u32, (ps >> 32) as u32])
+    }
 }
 
 /// Set in [`Body::payload`] when the payload is synthetic; the other bits are its length.
@@ -49,6 +56,11 @@ pub struct Body {
     pub content: Content,
 }
 
+/// The bits of a flow's hash that stand in the flow label (RFC 6437).
+const FLOW_LABEL: u32 = 0xF_FFFF;
+/// How much longer the IPv6 header is.
+const MORE_FOR_V6: usize = Ipv6Header::LEN - Ipv4Header::LEN;
+
 impl Body {
     const BLANK: Body = Body {
         src: Ipv4Addr::UNSPECIFIED,
@@ -67,6 +79,8 @@ pub struct Packets {
     free_bodies: Vec<u32>,
     payloads: Vec<Bytes>,
     free_payloads: Vec<u32>,
+    /// What keys stand for, of IPv6 addresses.
+    pub addresses: AddressBook,
     /// How many packets were born, by how.
     born: [u64; Birth::ALL.len()],
 }
@@ -142,7 +156,7 @@ impl Packets {
         payload: Payload,
         flow_hash: u32,
     ) -> Hot {
-        let content = || Content::Raw(protocol, header.fragment_offset, header.more_fragments);
+        let content = || Content::raw(protocol, header.fragment_offset, header.more_fragments, None);
         self.insert(header, HotKind::Ip, 0, content, payload, flow_hash)
     }
 
@@ -178,12 +192,17 @@ impl Packets {
     }
 
     /// Any packet, MAC addresses included, so that [`unpack`](Self::unpack) gives it back. `None` when it cannot be packed: a MAC
-    /// address that no interface of a simulated network has, more than 65,535 bytes, TCP options that exclude each other, or a
+    /// address that no interface of a simulated network has, a reserved IPv4 address (240.0.0.0/4), more than 65,535 bytes, TCP options that exclude each other, or a
     /// whole transport header in a fragment.
     pub fn insert_packet(&mut self, packet: &Packet, flow_hash: u32, now: Instant) -> Option<Hot> {
         let src_mac = MacKey::from_mac(packet.src_mac)?;
         let dst_mac = MacKey::from_mac(packet.dst_mac)?;
         if packet.net.wire_len() > Ipv4Header::MAX_PACKET {
+            return None;
+        }
+        if let Net::Ipv4(header, _) = &packet.net
+            && (AddressBook::is_v6(header.src) || AddressBook::is_v6(header.dst))
+        {
             return None;
         }
         let hot = match &packet.net {
@@ -193,20 +212,77 @@ impl Packets {
                 self.insert_raw(header, *protocol, payload.clone(), flow_hash)
             }
             Net::Ipv4(header, _) if header.is_fragment() => return None,
-            Net::Ipv4(header, Transport::Tcp(segment)) => {
+            Net::Ipv4(header, transport) => self.insert_transport(header, transport, flow_hash, now)?,
+            Net::Ipv6(header, transport) => {
+                let fragment = header.fragment.unwrap_or(FragmentHeader { offset: 0, more: false, ident: 0 });
+                let keyed = Ipv4Header {
+                    src: self.addresses.key(header.src),
+                    dst: self.addresses.key(header.dst),
+                    ttl: header.hop_limit,
+                    ident: fragment.ident as u16,
+                    dscp: header.dscp,
+                    ecn: header.ecn,
+                    dont_fragment: true,
+                    more_fragments: fragment.more,
+                    fragment_offset: fragment.offset,
+                };
+                let is_raw = matches!(transport, Transport::Raw(..));
+                if header.fragment.is_some() && !(is_raw && keyed.is_fragment()) {
+                    return None;
+                }
+                let label = flow_hash & !FLOW_LABEL | header.flow_label;
+                match transport {
+                    Transport::Raw(protocol, payload) => {
+                        self.insert_raw(&keyed, *protocol, payload.clone(), label)
+                    }
+                    transport => self.insert_transport(&keyed, transport, label, now)?,
+                }
+            }
+        };
+        Some(Hot { src_mac, dst_mac, ..hot })
+    }
+
+    fn insert_transport(
+        &mut self,
+        header: &Ipv4Header,
+        transport: &Transport,
+        flow_hash: u32,
+        now: Instant,
+    ) -> Option<Hot> {
+        Some(match transport {
+            Transport::Tcp(segment) => {
                 if !PackedTcp::fits(&segment.options) {
                     return None;
                 }
                 self.insert_tcp(header, &mut segment.clone(), flow_hash, now)
             }
-            Net::Ipv4(header, Transport::Udp(udp, payload)) => {
-                self.insert_udp(header, *udp, payload.clone(), flow_hash, now)
+            Transport::Udp(udp, payload) => self.insert_udp(header, *udp, payload.clone(), flow_hash, now),
+            Transport::Icmp(message) => self.insert_icmp(header, message.clone(), flow_hash),
+            Transport::Raw(protocol, payload) => {
+                self.insert_raw(header, *protocol, payload.clone(), flow_hash)
             }
-            Net::Ipv4(header, Transport::Icmp(message)) => {
-                self.insert_icmp(header, message.clone(), flow_hash)
-            }
-        };
-        Some(Hot { src_mac, dst_mac, ..hot })
+        })
+    }
+
+    /// A part of a packet, with a body of its own.
+    pub(crate) fn insert_part(
+        &mut self,
+        whole: &Hot,
+        content: Content,
+        data: Bytes,
+        header_len: usize,
+    ) -> Hot {
+        let len = (header_len + data.len()) as u16;
+        let payload = self.store_payload(data);
+        let body = Body { birth: Birth::Fragment, payload, content, ..*self.body(whole) };
+        Hot { body: self.store(body), len, ..whole.as_fragment() }
+    }
+
+    /// Enters a packet that was just made as born otherwise than sent.
+    pub fn rename(&mut self, hot: &Hot, birth: Birth) {
+        let before = std::mem::replace(&mut self.body_mut(hot).birth, birth);
+        self.born[before as usize] -= 1;
+        self.born[birth as usize] += 1;
     }
 
     /// A further copy of a packet, with a body of its own.
@@ -271,7 +347,7 @@ impl Packets {
     pub fn ipv4_header(&self, hot: &Hot) -> Ipv4Header {
         let body = self.body(hot);
         let (fragment_offset, more_fragments) = match body.content {
-            Content::Raw(_, offset, more) => (offset, more),
+            Content::Raw(_, offset, more, _) => (offset, more),
             _ => (0, false),
         };
         Ipv4Header {
@@ -284,6 +360,24 @@ impl Packets {
             dont_fragment: hot.dont_fragment(),
             more_fragments,
             fragment_offset,
+        }
+    }
+
+    fn ipv6_header(&self, hot: &Hot) -> Ipv6Header {
+        let body = self.body(hot);
+        let fragment = self.piece(hot).map(|piece| FragmentHeader {
+            offset: (piece.start / 8) as u16,
+            more: piece.more,
+            ident: u32::from(body.ident),
+        });
+        Ipv6Header {
+            src: self.addresses.v6(body.src),
+            dst: self.addresses.v6(hot.dst),
+            hop_limit: hot.ttl,
+            dscp: body.dscp,
+            ecn: hot.ecn(),
+            flow_label: hot.flow_hash & FLOW_LABEL,
+            fragment,
         }
     }
 
@@ -313,7 +407,11 @@ impl Packets {
                 };
             }
         };
-        let net = Net::Ipv4(self.ipv4_header(hot), transport);
+        let net = if AddressBook::is_v6(hot.dst) {
+            Net::Ipv6(self.ipv6_header(hot), transport)
+        } else {
+            Net::Ipv4(self.ipv4_header(hot), transport)
+        };
         Packet { src_mac: hot.src_mac.mac(), dst_mac: hot.dst_mac.mac(), net }
     }
 
@@ -337,12 +435,16 @@ impl Packets {
         if same { Ok(()) } else { Err(format!("{packet:?} became {parsed:?}")) }
     }
 
-    /// When a UDP datagram or TCP segment was sent, if known.
+    /// When a UDP datagram or TCP segment was sent, if known; of a fragment, the whole datagram.
     #[inline]
     pub fn sent_at(&self, hot: &Hot) -> Option<Instant> {
         match &self.body(hot).content {
             Content::Tcp(tcp) => tcp.sent_at(),
             Content::Udp(_, [low, high]) => Some(Instant::from_ps(u64::from(*low) | u64::from(*high) << 32)),
+            Content::Raw(_, _, _, [low, high]) => {
+                let ps = u64::from(*low) | u64::from(*high) << 32;
+                (ps != u64::MAX).then_some(Instant::from_ps(ps))
+            }
             _ => None,
         }
     }
@@ -358,8 +460,11 @@ impl Packets {
         payload: Payload,
         flow_hash: u32,
     ) -> Hot {
-        let len = Ipv4Header::LEN + transport_header_len + payload.len();
-        assert!(len <= Ipv4Header::MAX_PACKET, "an IPv4 packet is shorter than 2^16 bytes");
+        let mut len = Ipv4Header::LEN + transport_header_len + payload.len();
+        if AddressBook::is_v6(header.dst) {
+            len += if header.is_fragment() { MORE_FOR_V6 + FragmentHeader::LEN } else { MORE_FOR_V6 };
+        }
+        assert!(len <= Ipv4Header::MAX_PACKET, "an IP packet is shorter than 2^16 bytes");
         let payload = match payload {
             Payload::Zeros(n) => SYNTHETIC | n,
             Payload::Data(data) => self.store_payload(data),

@@ -1,8 +1,8 @@
 //! The unpacked view of a whole frame, one typed header inside the other, and its bytes.
 
 use crate::{
-    ArpPacket, Bpdu, Checksum, EtherType, EthernetHeader, IcmpMessage, Ipv4Header, MacAddr, Malformed,
-    Payload, Protocol, TcpSegment, UdpHeader, frame_check_sequence,
+    ArpPacket, Bpdu, EtherType, EthernetHeader, IcmpMessage, Ipv4Header, Ipv6Header, MacAddr, Malformed,
+    Payload, Protocol, Pseudo, TcpSegment, UdpHeader, frame_check_sequence,
 };
 use bytes::Bytes;
 
@@ -26,6 +26,8 @@ pub enum Net {
     Bpdu(Bpdu),
     /// Ethertype 0x0800.
     Ipv4(Ipv4Header, Transport),
+    /// Ethertype 0x86DD.
+    Ipv6(Ipv6Header, Transport),
 }
 
 /// What an IP packet carries.
@@ -35,7 +37,7 @@ pub enum Transport {
     Tcp(TcpSegment),
     /// Protocol 17.
     Udp(UdpHeader, Payload),
-    /// Protocol 1.
+    /// Protocol 1, over IPv6 58.
     Icmp(IcmpMessage),
     /// Any other protocol, or a fragment.
     Raw(Protocol, Payload),
@@ -70,7 +72,10 @@ impl Packet {
     /// may build those.
     pub fn emit_into(&self, link: LinkLayer, out: &mut Vec<u8>) {
         if link == LinkLayer::RawIp {
-            assert!(matches!(self.net, Net::Ipv4(..)), "a frame on a link that carries bare IP packets");
+            assert!(
+                matches!(self.net, Net::Ipv4(..) | Net::Ipv6(..)),
+                "a frame on a link that carries bare IP packets"
+            );
             return self.net.emit(out);
         }
         let start = out.len();
@@ -95,7 +100,10 @@ impl Packet {
         let frame = match link {
             LinkLayer::RawIp => {
                 let none = MacAddr([0; 6]);
-                return Ok(Packet { src_mac: none, dst_mac: none, net: Net::parse(EtherType::IPV4, bytes)? });
+                // What there is to tell them apart is the version.
+                let is_v6 = bytes.first().is_some_and(|first| first >> 4 == 6);
+                let ethertype = if is_v6 { EtherType::IPV6 } else { EtherType::IPV4 };
+                return Ok(Packet { src_mac: none, dst_mac: none, net: Net::parse(ethertype, bytes)? });
             }
             LinkLayer::Ethernet => bytes,
             LinkLayer::EthernetWithFcs => {
@@ -119,6 +127,7 @@ impl Net {
             Net::Arp(_) => ArpPacket::LEN,
             Net::Bpdu(unit) => unit.wire_len(),
             Net::Ipv4(_, transport) => Ipv4Header::LEN + transport.wire_len(),
+            Net::Ipv6(header, transport) => header.len() + transport.wire_len(),
         }
     }
 
@@ -128,6 +137,7 @@ impl Net {
             Net::Arp(_) => EtherType::ARP,
             Net::Bpdu(unit) => EtherType(unit.wire_len() as u16),
             Net::Ipv4(..) => EtherType::IPV4,
+            Net::Ipv6(..) => EtherType::IPV6,
         }
     }
 
@@ -137,7 +147,11 @@ impl Net {
             Net::Bpdu(unit) => unit.emit(out),
             Net::Ipv4(header, transport) => {
                 header.emit(transport.protocol(), transport.wire_len(), out);
-                transport.emit(header, out);
+                transport.emit(header.pseudo(), out);
+            }
+            Net::Ipv6(header, transport) => {
+                header.emit(transport.next_header(), transport.wire_len(), out);
+                transport.emit(header.pseudo(), out);
             }
         }
     }
@@ -147,7 +161,17 @@ impl Net {
             EtherType::ARP => Ok(Net::Arp(ArpPacket::parse(bytes)?)),
             EtherType::IPV4 => {
                 let (header, protocol, payload) = Ipv4Header::parse(bytes)?;
-                Ok(Net::Ipv4(header, Transport::parse(&header, protocol, payload)?))
+                if header.is_fragment() {
+                    return Ok(Net::Ipv4(header, Transport::raw(protocol, payload)));
+                }
+                Ok(Net::Ipv4(header, Transport::parse(header.pseudo(), protocol, payload)?))
+            }
+            EtherType::IPV6 => {
+                let (header, protocol, payload) = Ipv6Header::parse(bytes)?;
+                if header.fragment.is_some() {
+                    return Ok(Net::Ipv6(header, Transport::raw(protocol, payload)));
+                }
+                Ok(Net::Ipv6(header, Transport::parse(header.pseudo(), protocol, payload)?))
             }
             // A length; what is longer than it says is padding.
             EtherType(len @ ..=1500) => {
@@ -169,6 +193,18 @@ impl Transport {
         }
     }
 
+    /// The next header field over IPv6: ICMP has a number of its own there.
+    pub const fn next_header(&self) -> Protocol {
+        match self {
+            Transport::Icmp(_) => Protocol::ICMPV6,
+            _ => self.protocol(),
+        }
+    }
+
+    fn raw(protocol: Protocol, bytes: &[u8]) -> Transport {
+        Transport::Raw(protocol, Payload::Data(Bytes::copy_from_slice(bytes)))
+    }
+
     /// Length in bytes, headers of this layer included.
     pub fn wire_len(&self) -> usize {
         match self {
@@ -179,35 +215,40 @@ impl Transport {
         }
     }
 
-    /// Appends what follows `header`.
-    pub fn emit(&self, header: &Ipv4Header, out: &mut Vec<u8>) {
-        let pseudo = |len| Checksum::pseudo_ipv4(header.src, header.dst, self.protocol(), len);
+    /// Appends what follows an IP header with these addresses.
+    pub fn emit(&self, addresses: Pseudo, out: &mut Vec<u8>) {
+        let pseudo = |len| addresses.sum(self.protocol(), len);
         match self {
             Transport::Tcp(segment) => segment.emit(pseudo, out),
             Transport::Udp(udp, payload) => udp.emit(payload, pseudo, out),
-            Transport::Icmp(message) => message.emit(out),
+            Transport::Icmp(message) => match addresses {
+                Pseudo::V4(..) => message.emit(out),
+                Pseudo::V6(..) => message.emit_v6(addresses, out),
+            },
             Transport::Raw(_, payload) => payload.emit(out),
         }
     }
 
-    /// What follows `header`. Fragments and unknown protocols are [`Transport::Raw`].
+    /// What follows an IP header with these addresses. Unknown protocols are [`Transport::Raw`].
     ///
     /// # Errors
     /// What is wrong with the header of this layer.
-    pub fn parse(header: &Ipv4Header, protocol: Protocol, bytes: &[u8]) -> Result<Transport, Malformed> {
-        let data = |bytes| Payload::Data(Bytes::copy_from_slice(bytes));
-        let pseudo = |len| Checksum::pseudo_ipv4(header.src, header.dst, protocol, len);
-        if header.is_fragment() {
-            return Ok(Transport::Raw(protocol, data(bytes)));
-        }
+    pub fn parse(addresses: Pseudo, protocol: Protocol, bytes: &[u8]) -> Result<Transport, Malformed> {
+        let pseudo = |len| addresses.sum(protocol, len);
+        let is_v6 = matches!(addresses, Pseudo::V6(..));
         match protocol {
             Protocol::TCP => Ok(Transport::Tcp(TcpSegment::parse(bytes, pseudo)?)),
             Protocol::UDP => {
                 let (udp, payload) = UdpHeader::parse(bytes, pseudo)?;
-                Ok(Transport::Udp(udp, data(payload)))
+                // Over IPv6 there is no datagram without a checksum (RFC 8200 section 8.1).
+                if is_v6 && bytes[6..8] == [0, 0] {
+                    return Err(Malformed::Checksum);
+                }
+                Ok(Transport::Udp(udp, Payload::Data(Bytes::copy_from_slice(payload))))
             }
-            Protocol::ICMP => Ok(Transport::Icmp(IcmpMessage::parse(bytes)?)),
-            _ => Ok(Transport::Raw(protocol, data(bytes))),
+            Protocol::ICMP if !is_v6 => Ok(Transport::Icmp(IcmpMessage::parse(bytes)?)),
+            Protocol::ICMPV6 if is_v6 => Ok(Transport::Icmp(IcmpMessage::parse_v6(addresses, bytes)?)),
+            _ => Ok(Transport::raw(protocol, bytes)),
         }
     }
 }

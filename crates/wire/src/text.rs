@@ -1,8 +1,8 @@
 //! Packets as text: one line as tcpdump prints it.
 
 use crate::{
-    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, IcmpMessage, Ipv4Header, Net, OspfPacket, Packet, Protocol,
-    RipMessage, TcpFlags, TcpOptions, TcpSegment, Transport,
+    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, FragmentHeader, IcmpMessage, Ipv4Header, Ipv6Header, Ndp, Net,
+    OspfPacket, Packet, Protocol, RipMessage, TcpFlags, TcpOptions, TcpSegment, Transport,
 };
 use std::fmt::{self, Display, Formatter};
 
@@ -14,6 +14,7 @@ impl Display for Packet {
             Net::Arp(arp) => Display::fmt(arp, f),
             Net::Bpdu(unit) => Display::fmt(unit, f),
             Net::Ipv4(header, transport) => ipv4(f, header, transport),
+            Net::Ipv6(header, transport) => ipv6(f, header, transport),
         }
     }
 }
@@ -108,6 +109,67 @@ fn ipv4(f: &mut Formatter<'_>, header: &Ipv4Header, transport: &Transport) -> fm
     }
 }
 
+fn ipv6(f: &mut Formatter<'_>, header: &Ipv6Header, transport: &Transport) -> fmt::Result {
+    let (src, dst) = (header.src, header.dst);
+    match transport {
+        Transport::Tcp(segment) => {
+            write!(f, "IP6 {src}.{} > {dst}.{}: {segment}", segment.src_port, segment.dst_port)
+        }
+        Transport::Udp(udp, payload) => {
+            write!(f, "IP6 {src}.{} > {dst}.{}: UDP, length {}", udp.src_port, udp.dst_port, payload.len())
+        }
+        Transport::Icmp(message) => write!(f, "IP6 {src} > {dst}: {}", Icmp6(message)),
+        Transport::Raw(protocol, payload) => {
+            write!(f, "IP6 {src} > {dst}: ")?;
+            if let Some(FragmentHeader { offset, more, .. }) = header.fragment {
+                let start = u32::from(offset) * 8;
+                let end = start + payload.len() as u32;
+                write!(f, "frag ({start}:{end}{}), ", if more { "+" } else { "" })?;
+            }
+            write!(f, "{protocol}, length {}", payload.len())
+        }
+    }
+}
+
+/// An ICMPv6 message (RFC 4443).
+struct Icmp6<'a>(&'a IcmpMessage);
+
+impl Display for Icmp6<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let message = self.0;
+        f.write_str("ICMP6, ")?;
+        if let Ok(Some(ndp)) = Ndp::parse(message) {
+            write!(f, "{ndp}")?;
+        } else {
+            let (id, seq) = ((message.rest >> 16) as u16, message.rest as u16);
+            match (message.kind, message.code) {
+                (IcmpMessage::V6_ECHO_REQUEST, _) => write!(f, "echo request, id {id}, seq {seq}")?,
+                (IcmpMessage::V6_ECHO_REPLY, _) => write!(f, "echo reply, id {id}, seq {seq}")?,
+                (IcmpMessage::V6_UNREACHABLE, 0) => f.write_str("destination unreachable, no route")?,
+                (IcmpMessage::V6_UNREACHABLE, 1) => f.write_str("destination unreachable, prohibited")?,
+                (IcmpMessage::V6_UNREACHABLE, 3) => f.write_str("destination unreachable, address")?,
+                (IcmpMessage::V6_UNREACHABLE, 4) => f.write_str("destination unreachable, port")?,
+                (IcmpMessage::V6_TOO_BIG, _) => write!(f, "packet too big, mtu {}", message.rest)?,
+                (IcmpMessage::V6_TIME_EXCEEDED, 0) => f.write_str("time exceeded in-transit")?,
+                (IcmpMessage::V6_TIME_EXCEEDED, 1) => f.write_str("reassembly time exceeded")?,
+                (kind, code) => write!(f, "type {kind}, code {code}")?,
+            }
+        }
+        write!(f, ", length {}", IcmpMessage::HEADER_LEN + message.payload.len())
+    }
+}
+
+impl Display for Ecn {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ecn::NotCapable => "not ECT",
+            Ecn::Ect0 => "ECT(0)",
+            Ecn::Ect1 => "ECT(1)",
+            Ecn::Congestion => "CE",
+        })
+    }
+}
+
 impl Display for Ipv4Header {
     /// Addresses, and the fields that are not as usual.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -124,9 +186,7 @@ impl Display for Ipv4Header {
         }
         match self.ecn {
             Ecn::NotCapable => Ok(()),
-            Ecn::Ect0 => f.write_str(", ECT(0)"),
-            Ecn::Ect1 => f.write_str(", ECT(1)"),
-            Ecn::Congestion => f.write_str(", CE"),
+            ecn => write!(f, ", {ecn}"),
         }
     }
 }
@@ -137,6 +197,7 @@ impl Display for Protocol {
             Protocol::ICMP => f.write_str("ICMP"),
             Protocol::TCP => f.write_str("TCP"),
             Protocol::UDP => f.write_str("UDP"),
+            Protocol::ICMPV6 => f.write_str("ICMP6"),
             Protocol(number) => write!(f, "ip-proto-{number}"),
         }
     }

@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
+use std::net::Ipv4Addr;
 use tidewire_units::Instant;
 use tidewire_wire::*;
 
@@ -18,7 +19,7 @@ proptest! {
         prop_assert_eq!(packets.check_wire(&hot, LinkLayer::EthernetWithFcs), Ok(()));
         match &packet.net {
             Net::Arp(_) | Net::Bpdu(_) => prop_assert!(packets.check_wire(&hot, LinkLayer::RawIp).is_err()),
-            Net::Ipv4(_, transport) => {
+            Net::Ipv4(_, transport) | Net::Ipv6(_, transport) => {
                 prop_assert_eq!(hot.flow_hash, flow_hash);
                 prop_assert_eq!(packets.check_wire(&hot, LinkLayer::RawIp), Ok(()));
                 prop_assert_eq!(packets.payload(&hot).len(), payload_len(transport));
@@ -26,6 +27,21 @@ proptest! {
                     prop_assert_eq!(packets.tcp(&hot), Some(segment.clone()));
                 }
             }
+        }
+        packets.release(hot);
+        prop_assert_eq!(packets.in_flight(), 0);
+    }
+
+    #[test]
+    fn an_ipv6_packet_unpacks_to_itself(net in ipv6(), flow_hash: u32) {
+        let packet = frame(Transport::Tcp(full_segment()));
+        let packet = Packet { net, ..packet };
+        let mut packets = Packets::new();
+        let hot = packets.insert_packet(&packet, flow_hash, Instant::ZERO).unwrap();
+        prop_assert_eq!(packets.unpack(&hot), packet.clone());
+        prop_assert_eq!(usize::from(hot.len), packet.net.wire_len());
+        for link in [LinkLayer::Ethernet, LinkLayer::EthernetWithFcs, LinkLayer::RawIp] {
+            prop_assert_eq!(packets.check_wire(&hot, link), Ok(()));
         }
         packets.release(hot);
         prop_assert_eq!(packets.in_flight(), 0);
@@ -88,6 +104,8 @@ fn what_cannot_be_packed_is_refused() {
     let fragment = Ipv4Header { more_fragments: true, ..header() };
     assert!(refused(&packet(Net::Ipv4(fragment, Transport::Tcp(full_segment())))));
     assert!(refused(&frame(Transport::Raw(Protocol(99), Payload::Zeros(65516)))));
+    let reserved = Ipv4Header { dst: Ipv4Addr::new(240, 0, 0, 1), ..header() };
+    assert!(refused(&packet(Net::Ipv4(reserved, Transport::Tcp(full_segment())))));
     assert!(
         Packets::new()
             .insert_packet(&frame(Transport::Raw(Protocol(99), Payload::Zeros(65515))), 0, Instant::ZERO)

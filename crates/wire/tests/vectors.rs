@@ -122,7 +122,7 @@ fn changed(changes: &[(usize, u8)]) -> Result<Packet, Malformed> {
 #[test]
 fn each_way_to_be_malformed_has_its_name() {
     assert!(changed(&[]).is_ok());
-    assert_eq!(changed(&[(0, 0x65)]), Err(Malformed::Version));
+    assert_eq!(changed(&[(0, 0x55)]), Err(Malformed::Version));
     assert_eq!(changed(&[(0, 0x44)]), Err(Malformed::Length), "a header of 16 bytes");
     assert_eq!(changed(&[(2, 0), (3, 19)]), Err(Malformed::Length), "a packet shorter than its header");
     assert_eq!(changed(&[(2, 6)]), Err(Malformed::Truncated), "a packet longer than what came");
@@ -140,8 +140,8 @@ fn each_way_to_be_malformed_has_its_name() {
     frame[6] = 0x03;
     assert_eq!(Packet::parse(&frame, LinkLayer::Ethernet), Err(Malformed::Address), "from a group");
     assert_eq!(Packet::parse(&frame, LinkLayer::EthernetWithFcs), Err(Malformed::FrameCheck));
-    (frame[6], frame[12], frame[13]) = (0x02, 0x86, 0xDD);
-    assert_eq!(Packet::parse(&frame, LinkLayer::Ethernet), Err(Malformed::Unsupported), "IPv6");
+    (frame[6], frame[12], frame[13]) = (0x02, 0x88, 0x47);
+    assert_eq!(Packet::parse(&frame, LinkLayer::Ethernet), Err(Malformed::Unsupported), "MPLS");
     let udp_len = |len: u8| {
         let bytes = [0, 1, 0, 2, 0, len, 0, 0, 9];
         UdpHeader::parse(&bytes, |_| Checksum::NONE).map(|(_, data)| data.len())

@@ -205,16 +205,15 @@ impl World {
         self.receive(host, port, packet);
     }
 
-    /// Packets that are on links, in line at a host or waiting for ARP.
+    /// Packets that are on links, in line at a host, or waiting there for a neighbour's address or for other fragments.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = &Hot> {
         let on_links = self.directions.iter().flat_map(|direction| direction.stream.iter(&self.places));
         let in_line =
             self.processing.values().flat_map(|processing| processing.line.iter().map(|(_, hot)| hot));
-        let ifaces = self.hosts.iter().flat_map(|host| &host.stack.ifaces);
         let specials =
             self.directions.iter().filter_map(|direction| direction.special.as_ref()?.scheduler.as_ref());
         let on_links = on_links.chain(specials.flat_map(|scheduler| scheduler.waiting()));
-        on_links.chain(in_line).chain(ifaces.flat_map(|iface| iface.neighbors.waiting()))
+        on_links.chain(in_line).chain(self.hosts.iter().flat_map(|host| host.waiting()))
     }
 
     fn flush_direction(&mut self, dir: DirId) -> u64 {

@@ -1,11 +1,10 @@
 //! The socket calls of scripts and native programs: each acts at once, never blocks, and settles what it set in motion.
 
 use crate::{FlowId, World};
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tidewire_l4_transport::{Datagram, TcpConfig};
 use tidewire_l7_application::SocketApi;
-use tidewire_node::{Context, EchoEvent, IpStack, SocketView, Sockets, TcpSetting};
+use tidewire_node::{Context, Echo, EchoEvent, IpStack, SocketView, Sockets, TcpSetting};
 use tidewire_units::{NodeId, Refusal, SocketId, Stream};
 use tidewire_wire::{Endpoint, Payload};
 
@@ -128,11 +127,16 @@ impl World {
         self.on_host(node, |_, sockets, _| sockets.echo())
     }
 
-    /// Sends an echo request of `size` data bytes. False when there is no route.
-    pub fn send_echo(&mut self, node: NodeId, to: Ipv4Addr, id: u16, seq: u16, size: u32, ttl: u8) -> bool {
+    /// Whether a UDP socket's datagrams must not be cut into fragments.
+    pub fn set_dont_fragment(&mut self, node: NodeId, socket: SocketId, dont_fragment: Option<bool>) {
+        self.on_host(node, |_, sockets, _| sockets.set_dont_fragment(socket, dont_fragment));
+    }
+
+    /// Sends an echo request. False when there is no route.
+    pub fn send_echo(&mut self, node: NodeId, echo: Echo) -> bool {
         let host = self.host_index(node).expect("sockets belong to hosts");
         let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
-        let sent = self.hosts[host as usize].send_echo(to, id, seq, Payload::Zeros(size), ttl, &mut cx);
+        let sent = self.hosts[host as usize].send_echo(echo, &mut cx);
         self.started = true;
         self.settle(host);
         sent

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 use tidewire_l7_application::{Cbr, Pattern};
-use tidewire_node::{EchoEvent, EchoOutcome, ping_flow};
+use tidewire_node::{Echo, EchoEvent, EchoOutcome, ping_flow};
 use tidewire_topology::{LinkSpec, LossModel, LossSpec, Plan, QueueSpec};
 use tidewire_units::{DirId, Instant, Interest, LinkId, NodeId, Probability, Rate, Span};
 use tidewire_wire::Cause;
@@ -36,7 +36,7 @@ fn ping(
 ) -> Option<(EchoEvent, Span)> {
     let (socket, id) = world.echo_socket(from);
     let sent = world.now();
-    if !world.send_echo(from, to, id, 1, 56, ttl) {
+    if !world.send_echo(from, Echo { dst: to, id, seq: 1, size: 56, ttl, dont_fragment: None }) {
         return None;
     }
     if !world.wait(process, sent + Span::from_secs(10), &[(from, socket, Interest::Readable)]) {

@@ -12,9 +12,9 @@ use crate::spec::host as spec;
 use crate::values::{Peer, Val};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
 use tidewire_l7_application::{Bulk, Cbr, OnOff, Pattern, Process};
-use tidewire_node::SocketView;
+use tidewire_node::{IpStack, SocketView};
 use tidewire_units::{Bytes, Instant, Interest, NodeId, Purpose, Rate, Refusal, Span};
-use tidewire_wire::Endpoint;
+use tidewire_wire::{Endpoint, UdpHeader};
 use tidewire_world::{FlowId, FlowSpec, ProcessId, Transport, Watched, World};
 
 /// A flow, as scripts hold it.
@@ -238,26 +238,6 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
     list.into_lua_multi(lua)
 }
 
-/// Bytes of the IP and UDP headers.
-const HEADERS: u64 = 28;
-
-/// The narrowest link of the way that packets of this size do not fit through, and its MTU.
-fn narrow(world: &World, src: NodeId, dst: NodeId, size: u64) -> Option<(String, u16)> {
-    let plan = world.plan();
-    let narrow = |mtu: u16| u64::from(mtu) < size;
-    // Most networks have no such link: then there is no way to look for.
-    if !plan.links().iter().any(|link| narrow(link.spec.mtu)) {
-        return None;
-    }
-    let way = plan.path(src, dst, &|link| world.is_link_up(link))?;
-    let hops = way.windows(2).filter_map(|hop| {
-        let joins = |ends: [NodeId; 2]| ends == [hop[0], hop[1]] || ends == [hop[1], hop[0]];
-        plan.links().iter().filter(|link| joins(link.ends)).max_by_key(|link| link.spec.mtu)
-    });
-    let link = hops.min_by_key(|link| link.spec.mtu).filter(|link| narrow(link.spec.mtu))?;
-    Some((link.name.clone(), link.spec.mtu))
-}
-
 fn datagrams(
     lua: &Lua,
     sim: &Shared,
@@ -286,18 +266,10 @@ fn datagrams(
     let to: Endpoint =
         world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;
     let way = world.ip_node(src).and_then(|node| node.stack.source_for(to.addr));
-    if let Some((_, mtu)) = way.filter(|(_, mtu)| size + HEADERS > u64::from(*mtu)) {
-        let most = u64::from(mtu) - HEADERS;
-        return Err(Mistake::new(format!(
-            "size = {size} does not fit: with an MTU of {mtu} a datagram carries at most {most} bytes"
-        ))
-        .at_word("size")
-        .into());
-    }
-    if let Some((link, mtu)) = narrow(&world, src, dst, size + HEADERS) {
-        let most = u64::from(mtu) - HEADERS;
+    let whole = size + u64::from(IpStack::header_len(to.addr)) + UdpHeader::LEN as u64;
+    if let Some((_, mtu)) = way.filter(|(_, mtu)| whole > u64::from(*mtu)) {
         let text = format!(
-            "datagrams of {size} bytes do not fit the link '{link}' on the way: its MTU of {mtu} lets {most} bytes pass, and nothing is fragmented"
+            "datagrams of {size} bytes do not fit the MTU of {mtu}: each is cut into fragments, and lost when one of them is"
         );
         sim.out.borrow_mut().warn(text, here(lua));
     }

@@ -149,6 +149,9 @@ fn fields(registry: &Registry<'_>) -> mlua::Result<()> {
         table.raw_set("rx_packets", stats.rx_packets)?;
         table.raw_set("rx_bytes", stats.rx_bytes)?;
         table.raw_set("forwarded", stats.forwarded)?;
+        table.raw_set("fragments_made", stats.fragments_made)?;
+        table.raw_set("reassembled", stats.reassembled)?;
+        table.raw_set("reassembly_failures", stats.reassembly_failures)?;
         let now = world.now().as_secs_f64();
         let busy =
             sim.cores.borrow().get(&node.0).map_or(0.0, |cores| cores.busy_time(world.now()).as_secs_f64());

@@ -8,8 +8,9 @@ use crate::spec::host as spec;
 use crate::values::{Peer, Val};
 use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Value};
 use std::net::Ipv4Addr;
-use tidewire_node::EchoOutcome;
+use tidewire_node::{Echo, EchoOutcome, IpStack};
 use tidewire_units::{Instant, Interest, NodeId, SocketId, Span};
+use tidewire_wire::IcmpMessage;
 use tidewire_world::ProcessId;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
@@ -27,6 +28,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             count: opts.int("count"),
             size: opts.size("size").map_or(56, |size| size.0.min(65_000) as u32),
             ttl: opts.int("ttl").map_or(64, |ttl| ttl as u8),
+            dont_fragment: opts.flag("dont_fragment"),
             interval: opts.span("interval").unwrap_or(Span::from_secs(1)),
             timeout: opts.span("timeout").unwrap_or(Span::from_secs(1)),
             sent_at: Instant::ZERO,
@@ -77,9 +79,6 @@ fn is_broadcast_of_subnet(sim: &Sim, ip: Ipv4Addr) -> bool {
     networks.any(|prefix| prefix.length() < 31 && prefix.contains(ip) && prefix.broadcast() == ip)
 }
 
-/// Bytes of the IP and ICMP headers.
-const HEADERS: u32 = 28;
-
 struct Ping {
     node: NodeId,
     to: Peer,
@@ -90,6 +89,7 @@ struct Ping {
     count: Option<i64>,
     size: u32,
     ttl: u8,
+    dont_fragment: Option<bool>,
     interval: Span,
     timeout: Span,
     sent_at: Instant,
@@ -162,12 +162,14 @@ impl Op for Ping {
                 self.seq += 1;
                 self.sent_at = now;
                 let way = world.ip_node(self.node).and_then(|node| node.stack.source_for(to));
-                if way.is_some_and(|(_, mtu)| self.size + HEADERS > u32::from(mtu)) {
+                let len = self.size + IpStack::header_len(to) + IcmpMessage::HEADER_LEN as u32;
+                if self.dont_fragment == Some(true) && way.is_some_and(|(_, mtu)| len > u32::from(mtu)) {
                     self.last_error = "too big";
                     self.next(now, None);
                     continue;
                 }
-                if !world.send_echo(self.node, to, id, self.seq, self.size, self.ttl) {
+                let Ping { seq, size, ttl, dont_fragment, .. } = *self;
+                if !world.send_echo(self.node, Echo { dst: to, id, seq, size, ttl, dont_fragment }) {
                     self.last_error = "unreachable";
                     self.next(now, None);
                     continue;
@@ -247,7 +249,9 @@ impl Op for Trace {
             if !self.asked {
                 self.asked = true;
                 self.sent_at = now;
-                if !world.send_echo(self.node, to, id, u16::from(self.ttl), 32, self.ttl) {
+                let (seq, ttl) = (u16::from(self.ttl), self.ttl);
+                let echo = Echo { dst: to, id, seq, size: 32, ttl, dont_fragment: None };
+                if !world.send_echo(self.node, echo) {
                     world.close(self.node, socket);
                     return (Value::Nil, "unreachable").into_lua_multi(lua).map(Some);
                 }

@@ -33,6 +33,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
                 if let Some(dscp) = call.opts().int("dscp") {
                     sim.world()?.set_dscp(node, id, dscp as u8);
                 }
+                if let Some(whole) = call.opts().flag("dont_fragment") {
+                    sim.world()?.set_dont_fragment(node, id, Some(whole));
+                }
                 let handle = UdpHandle { node, id, timeout: Cell::new(None), closed: Cell::new(false) };
                 lua.create_userdata(handle)?.into_lua_multi(lua)
             }

@@ -16,6 +16,13 @@ const DATAGRAMS: &[Opt] = &[
 ];
 const SIZE: &[Opt] = &[Opt::new("size", Kind::Size, "1000", "payload of each datagram")];
 
+const DONT_FRAGMENT: Opt = Opt::new(
+    "dont_fragment",
+    Kind::Bool,
+    "what fits as far as is known",
+    "true: routers must not cut it into fragments; false: they may",
+);
+
 pub(crate) static PING: Func = func("host:ping", "Sends echo requests.")
     .with(&[need("to", Kind::Peer)])
     .opts(&[
@@ -24,6 +31,7 @@ pub(crate) static PING: Func = func("host:ping", "Sends echo requests.")
             Opt::new("size", Kind::Size, "56", "data bytes of each"),
             Opt::new("interval", Kind::Time, "1s", "time between them"),
             Opt::new("ttl", Kind::Int(1, 255), "64", "time to live"),
+            DONT_FRAGMENT,
         ],
         &[Opt::new("timeout", Kind::Time, "1s", "how long to wait for each answer")],
     ])
@@ -50,7 +58,10 @@ pub(crate) static SPAWN: Func = func("host:spawn", "Starts a process on the host
 pub(crate) static TCP_SOCKET: Func = func("host:tcp", "Opens a TCP socket.").opts(&[TCP]).gives("socket");
 pub(crate) static UDP_SOCKET: Func = func("host:udp", "Opens a UDP socket, on a free port unless given.")
     .with(&[may("port", Kind::Port)])
-    .opts(&[&[Opt::new("dscp", Kind::Dscp, "0", "class of service asked of queues that tell classes apart")]])
+    .opts(&[&[
+        Opt::new("dscp", Kind::Dscp, "0", "class of service asked of queues that tell classes apart"),
+        DONT_FRAGMENT,
+    ]])
     .gives("socket; or nil, error");
 pub(crate) static LISTEN: Func = func("host:listen", "Opens a TCP socket that listens on a port.")
     .with(&[need("port", Kind::Port)])

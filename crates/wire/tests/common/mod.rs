@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use tidewire_wire::*;
 
 pub const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -64,7 +64,7 @@ pub fn key() -> impl Strategy<Value = MacKey> {
 }
 
 pub fn addr() -> impl Strategy<Value = Ipv4Addr> {
-    any::<u32>().prop_map(Ipv4Addr::from_bits)
+    any::<u32>().prop_map(Ipv4Addr::from_bits).prop_filter("no key", |addr| !AddressBook::is_v6(*addr))
 }
 
 pub fn host_addr() -> impl Strategy<Value = Ipv4Addr> {
@@ -202,6 +202,40 @@ pub fn ip() -> impl Strategy<Value = Net> {
             .prop_map(|(header, protocol, payload)| Net::Ipv4(header, Transport::Raw(protocol, payload))),
         1 => (fragment_header(), protocol, payload())
             .prop_map(|(header, protocol, payload)| Net::Ipv4(header, Transport::Raw(protocol, payload))),
+    ]
+}
+
+pub fn v6_header() -> impl Strategy<Value = Ipv6Header> {
+    let host =
+        any::<u128>().prop_map(Ipv6Addr::from_bits).prop_filter("a host's", |addr| !addr.is_multicast());
+    (host.clone(), host, any::<u8>(), 0..64u8, 0..4u8, 0..0x10_0000u32).prop_map(
+        |(src, dst, hop_limit, dscp, ecn, flow_label)| Ipv6Header {
+            src,
+            dst,
+            hop_limit,
+            dscp,
+            ecn: Ecn::from_bits(ecn),
+            flow_label,
+            fragment: None,
+        },
+    )
+}
+
+pub fn ipv6() -> impl Strategy<Value = Net> {
+    let known = |protocol| [Protocol::ICMPV6, Protocol::TCP, Protocol::UDP, Protocol(44)].contains(&protocol);
+    let unknown = any::<u8>().prop_map(Protocol).prop_filter("unknown", move |protocol| !known(*protocol));
+    let fragment = (any::<bool>(), 1..0x2000u16, any::<u16>())
+        .prop_map(|(more, offset, ident)| FragmentHeader { more, offset, ident: u32::from(ident) });
+    prop_oneof![
+        2 => (v6_header(), segment()).prop_map(|(header, tcp)| Net::Ipv6(header, Transport::Tcp(tcp))),
+        2 => (v6_header(), udp(), payload())
+            .prop_map(|(header, udp, payload)| Net::Ipv6(header, Transport::Udp(udp, payload))),
+        2 => (v6_header(), icmp()).prop_map(|(header, icmp)| Net::Ipv6(header, Transport::Icmp(icmp))),
+        1 => (v6_header(), unknown.clone(), payload())
+            .prop_map(|(header, protocol, payload)| Net::Ipv6(header, Transport::Raw(protocol, payload))),
+        1 => (v6_header(), fragment, unknown, payload()).prop_map(|(header, fragment, protocol, payload)| {
+            Net::Ipv6(Ipv6Header { fragment: Some(fragment), ..header }, Transport::Raw(protocol, payload))
+        }),
     ]
 }
 
