@@ -69,6 +69,8 @@ pub struct IpStack {
     /// Interfaces, by port.
     pub ifaces: Vec<Iface>,
     fib: Fib,
+    /// The same for keys of IPv6 addresses.
+    fib6: Option<Box<Fib>>,
     /// What was found for flows sent or forwarded before.
     pub(crate) ways: Ways,
     /// Counters.
@@ -105,6 +107,7 @@ impl IpStack {
         IpStack {
             ifaces: Vec::new(),
             fib: Fib::default(),
+            fib6: None,
             ways: Ways::default(),
             stats: NodeStats::default(),
             ecmp: Ecmp::default(),
@@ -165,6 +168,17 @@ impl IpStack {
         self.ways.clear();
     }
 
+    /// The forwarding table for keys of IPv6 addresses, if there is one.
+    pub fn fib6(&self) -> Option<&Fib> {
+        self.fib6.as_deref()
+    }
+
+    /// Replaces the forwarding table for keys of IPv6 addresses.
+    pub fn set_fib6(&mut self, fib: Fib) {
+        self.fib6 = Some(Box::new(fib));
+        self.ways.clear();
+    }
+
     /// The way of a packet that needs no more than what was found for its flow before.
     #[inline(always)]
     pub(crate) fn known_way(&self, now: Instant, packet: &Hot) -> Option<&Way> {
@@ -212,7 +226,8 @@ impl IpStack {
         if dst.is_broadcast() {
             return self.ifaces.first().map(|iface| (iface.addr, iface.mtu));
         }
-        let hop = self.fib.choose(dst, 0)?;
+        let fib = if AddressBook::is_v6(dst) { self.fib6.as_deref()? } else { &self.fib };
+        let hop = fib.choose(dst, 0)?;
         let iface = &self.ifaces[hop.port as usize];
         let addr = if AddressBook::is_v6(dst) { iface.addr6 } else { iface.addr };
         Some((addr, iface.mtu))
@@ -333,15 +348,11 @@ impl IpStack {
         {
             return Some(*hop);
         }
-        self.choose(self.fib.find(packet.dst), packet.flow_hash)
-    }
-
-    #[inline]
-    fn choose(&mut self, found: (u32, u32), flow_hash: u32) -> Option<NextHop> {
-        match self.fib.hops(found) {
+        let fib = if AddressBook::is_v6(packet.dst) { self.fib6.as_deref()? } else { &self.fib };
+        match fib.hops(fib.find(packet.dst)) {
             [] => None,
             [only] => Some(*only),
-            hops => Some(hops[pick(self.ecmp, &mut self.turn, flow_hash ^ self.salt, hops.len())]),
+            hops => Some(hops[pick(self.ecmp, &mut self.turn, packet.flow_hash ^ self.salt, hops.len())]),
         }
     }
 
@@ -373,6 +384,11 @@ impl IpStack {
         }
         match iface.neighbors.resolve(cx.now, ip, &packet) {
             Resolved::To(mac, until) => {
+                if AddressBook::is_v6(ip) {
+                    // It may have to be tested soon.
+                    self.asking = true;
+                    cx.out.timers = true;
+                }
                 if is_lasting {
                     self.ways.remember(&packet, id, mac, mtu, until);
                 }

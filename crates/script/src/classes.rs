@@ -12,7 +12,7 @@ use mlua::{
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use tidewire_topology::NodeKind;
 use tidewire_units::{DirId, LinkId, NodeId};
@@ -385,6 +385,7 @@ pub(crate) fn resolve(
     let usable = |ip: Ipv4Addr| if ip.is_unspecified() { Ipv4Addr::LOCALHOST } else { ip };
     Ok(match peer {
         Peer::Address(ip, own) => Ok((usable(*ip), port.or(*own))),
+        Peer::Address6(ip, own) => Ok((sim.world()?.key_of(IpAddr::V6(*ip)), port.or(*own))),
         Peer::Unknown(name) => match parse_peer(sim, name) {
             Peer::Address(ip, own) => Ok((usable(ip), port.or(own))),
             _ => Err("no such host"),
@@ -392,7 +393,7 @@ pub(crate) fn resolve(
         Peer::Node(node) => {
             let world = sim.world()?;
             let name = &world.plan().node(*node).name;
-            match (world.plan().address_of(*node), world.plan().node(*node).spec.kind()) {
+            match (world.address_of(*node), world.plan().node(*node).spec.kind()) {
                 (Some(ip), _) => Ok((ip, port)),
                 (None, NodeKind::Switch) => {
                     return Err(Mistake::new(format!("'{name}' is a switch: it has no address"))

@@ -8,12 +8,13 @@ use crate::queue_values::{Queue, queue};
 use crate::sim::Shared;
 use crate::spec::Kind;
 use mlua::{Function, Lua, Table, Value};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use tidewire_topology::{AddressMode, CorruptSpec, IfaceAddr, JitterSpec, LossSpec, NodeKind, Processing};
 use tidewire_units::{
     Bytes, NodeId, Probability, Rate, Span, parse_probability, parse_rate, parse_size, parse_span,
 };
+use tidewire_wire::AddressBook;
 
 /// A value that was checked.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub(crate) enum Peer {
     Node(NodeId),
     /// An address, with a port if it came with one.
     Address(Ipv4Addr, Option<u16>),
+    /// An IPv6 address, with a port if it came with one.
+    Address6(Ipv6Addr, Option<u16>),
     /// A name that no host has.
     Unknown(String),
 }
@@ -341,21 +344,40 @@ fn peer(sim: &Shared, value: &Value) -> Option<Peer> {
     Some(parse_peer(sim, &text))
 }
 
-/// `"10.0.0.1"`, `"10.0.0.1:80"`, `"bob"`, `"bob:80"`.
+/// `"10.0.0.1"`, `"10.0.0.1:80"`, `"2001:db8::1"`, `"[2001:db8::1]:80"`, `"bob"`, `"bob:80"`.
 pub(crate) fn parse_peer(sim: &Shared, text: &str) -> Peer {
+    if let Some((ip, port)) = address6(text) {
+        return Peer::Address6(ip, port);
+    }
     let (name, port) = match text.rsplit_once(':').map(|(name, port)| (name, port.parse::<u16>())) {
         Some((name, Ok(port))) => (name, Some(port)),
         _ => (text, None),
     };
-    if let Ok(ip) = name.parse() {
+    if let Some(ip) = name.parse().ok().filter(|ip| !AddressBook::is_v6(*ip)) {
         return Peer::Address(ip, port);
     }
-    let plan = sim.plan.borrow();
-    match (plan.find(name), port) {
+    let node = sim.plan.borrow().find(name);
+    match (node, port) {
         (Some(node), None) => Peer::Node(node),
-        (Some(node), Some(_)) => plan.address_of(node).map_or(Peer::Node(node), |ip| Peer::Address(ip, port)),
+        (Some(node), Some(_)) => {
+            let address = sim.world.borrow().address_of(node).or(sim.plan.borrow().address_of(node));
+            address.map_or(Peer::Node(node), |ip| Peer::Address(ip, port))
+        }
         (None, _) => Peer::Unknown(name.to_owned()),
     }
+}
+
+/// `"2001:db8::1"`, `"[2001:db8::1]:80"`.
+fn address6(text: &str) -> Option<(Ipv6Addr, Option<u16>)> {
+    let Some((ip, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+        return Some((text.parse().ok()?, None));
+    };
+    let port = match port.strip_prefix(':') {
+        Some(port) => Some(port.parse().ok()?),
+        None if port.is_empty() => None,
+        None => return None,
+    };
+    Some((ip.parse().ok()?, port))
 }
 
 /// An integer, or a float without a fraction.

@@ -16,7 +16,7 @@ use tidewire_units::{IfaceId, LinkId, NodeId};
 /// The networks of a numbered plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbering {
-    networks: Vec<Network>,
+    pub(crate) networks: Vec<Network>,
     of_link: Vec<u32>,
 }
 
@@ -25,6 +25,8 @@ pub struct Numbering {
 pub struct Network {
     /// Its subnet; none when nobody on it has an address.
     pub prefix: Option<Prefix>,
+    /// Its IPv6 network of 64 bits, when IPv6 is used.
+    pub prefix6: Option<std::net::Ipv6Addr>,
     /// The interfaces of hosts and routers on it, in the order in which their nodes were declared.
     pub members: Vec<IfaceId>,
     /// The interface of the first router on it: the default gateway of its hosts.
@@ -49,7 +51,8 @@ impl Plan {
         let mut reserved: Vec<Prefix> = self.subnets.iter().map(|subnet| subnet.prefix).collect();
         reserved.extend(asked.iter().filter_map(|mode| mode.fixed()).map(IfaceAddr::prefix));
         let mut pool = Pool::new(reserved);
-        for network in self.numbering_order(&segments) {
+        let order = self.numbering_order(&segments);
+        for &network in &order {
             let members = needs[network];
             if prefixes[network].is_none() && members > 0 {
                 let small = needs.len() > 32_768 && members <= 2;
@@ -65,15 +68,17 @@ impl Plan {
         for (iface, address) in self.ifaces_mut().iter_mut().zip(addresses) {
             iface.address = address;
         }
+        let prefixes6 = self.assign_addresses6(&segments, &order)?;
         let networks = segments
             .members
             .into_iter()
             .zip(prefixes)
-            .map(|(members, prefix)| {
+            .zip(prefixes6)
+            .map(|((members, prefix), prefix6)| {
                 let gateway = members.iter().copied().find(|&iface| {
                     self.iface(iface).address.is_some() && self.node(self.node_of(iface)).spec.forwards()
                 });
-                Network { prefix, members, gateway }
+                Network { prefix, prefix6, members, gateway }
             })
             .collect();
         self.numbering = Some(Numbering { networks, of_link });

@@ -5,8 +5,8 @@
 //! of links, networks), which reading ignores.
 
 use crate::{
-    AddressMode, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel, Match, NodeSpec, Plan,
-    PlanError, Prefix, Processing, QueueSpec, RouterSpec, SpanningTree, SwitchSpec, Via,
+    Address6, AddressMode, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel, Match, NodeSpec,
+    Plan, PlanError, Prefix, Processing, QueueSpec, RouterSpec, SpanningTree, SwitchSpec, Via,
 };
 use queues::{CorruptDocument, JitterDocument, QueueDocument};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Document {
     /// What it is, for its readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     about: Option<String>,
+    /// The prefix of IPv6 networks, if they are to have some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ipv6: Option<String>,
     /// Files whose networks are part of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) include: Vec<IncludeDocument>,
@@ -69,6 +72,8 @@ struct NodeDocument {
     kind: Kind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ip: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ip6: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gateway: Option<String>,
     /// One time, or two between which it is drawn.

@@ -56,6 +56,15 @@ pub enum PlanError {
         /// The one it was given now.
         second: Prefix,
     },
+    /// A network with hosts of two IPv6 networks.
+    TwoNetworks6 {
+        /// The one it has.
+        first: std::net::Ipv6Addr,
+        /// The one another host brings.
+        second: std::net::Ipv6Addr,
+    },
+    /// Two hosts with one IPv6 address.
+    SameAddress6(std::net::Ipv6Addr),
     /// No private addresses are left for automatic numbering.
     AddressesExhausted {
         /// How many networks need a subnet.
@@ -107,6 +116,11 @@ impl fmt::Display for PlanError {
                 f,
                 "the private address space is too small for {networks} networks; join hosts with switches, or give subnets"
             ),
+            PlanError::TwoNetworks6 { first, second } => write!(
+                f,
+                "the hosts of one network ask for addresses of two: {first}/64 and {second}/64; a router stands between networks"
+            ),
+            PlanError::SameAddress6(address) => write!(f, "two hosts ask for the address {address}"),
             PlanError::BadShape(sentence) => f.write_str(sentence),
         }
     }

@@ -14,7 +14,7 @@
 //! | `prefix.rs` | [`Prefix`] and [`IfaceAddr`] |
 //! | `error.rs` | [`PlanError`], a sentence for each mistake |
 //! | `segments.rs` | which interfaces hear each other |
-//! | `address.rs` | [`Network`]s and automatic addresses |
+//! | `address.rs`, `address6.rs` | [`Network`]s and automatic addresses |
 //! | `routes/` | [`routes()`]: tables of all nodes over the links that are up |
 //! | `paths.rs` | paths, diameter, [`Summary`] |
 //! | `check/` | [`check()`]: typed findings with a sentence each |
@@ -27,6 +27,7 @@
 //! and what a port or a node does with its options.
 
 mod address;
+mod address6;
 mod check;
 mod document;
 pub mod draw;
@@ -42,6 +43,7 @@ mod segments;
 mod spec;
 
 pub use address::{Network, Numbering};
+pub use address6::{Address6, DOCUMENTATION, Ipv6Plan, Via6, network6, prefix48};
 pub use check::{Finding, Problem, Severity, check};
 pub use document::{Document, DocumentError};
 pub use error::PlanError;

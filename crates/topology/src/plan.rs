@@ -18,6 +18,7 @@ pub struct Plan {
     nodes: Vec<Node>,
     links: Vec<Link>,
     ifaces: Vec<Iface>,
+    pub(crate) ipv6: Option<crate::Ipv6Plan>,
     pub(crate) subnets: Vec<SubnetRequest>,
     manual_routes: FxHashMap<NodeId, Vec<(Prefix, Via)>>,
     pub(crate) numbering: Option<crate::Numbering>,
@@ -62,6 +63,8 @@ pub struct Iface {
     pub fixed: Option<IfaceAddr>,
     /// The address it has; set by [`Plan::assign_addresses`]. Interfaces of switches have none.
     pub address: Option<IfaceAddr>,
+    /// Its IPv6 address, in a network of 64 bits; set likewise.
+    pub address6: Option<std::net::Ipv6Addr>,
 }
 
 /// The gateway of a route added by hand.
@@ -143,7 +146,7 @@ impl Plan {
             let own = &mut self.nodes[node.index()].ifaces;
             own.push(iface);
             let port = own.len() as u32 - 1;
-            self.ifaces.push(Iface { node, port, fixed: None, address: None });
+            self.ifaces.push(Iface { node, port, fixed: None, address: None, address6: None });
         }
         Ok(id)
     }
@@ -198,6 +201,19 @@ impl Plan {
     /// The routes added to a node by hand, in the order in which they were.
     pub fn manual_routes(&self, node: NodeId) -> impl Iterator<Item = (Prefix, Via)> {
         self.manual_routes.get(&node).into_iter().flatten().copied()
+    }
+
+    pub(crate) fn replace_routes(&mut self, routes: FxHashMap<NodeId, Vec<(Prefix, Via)>>) {
+        self.manual_routes = routes;
+    }
+
+    /// Hosts take the first router of their network.
+    pub(crate) fn forget_gateways(&mut self) {
+        for node in &mut self.nodes {
+            if let NodeSpec::Host(host) = &mut node.spec {
+                host.gateway = None;
+            }
+        }
     }
 
     pub(crate) fn has_manual_routes(&self, node: NodeId) -> bool {

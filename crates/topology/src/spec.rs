@@ -1,6 +1,6 @@
 //! What nodes and links are like: the options of each, with their defaults.
 
-use crate::IfaceAddr;
+use crate::{Address6, IfaceAddr};
 use std::net::Ipv4Addr;
 use tidewire_units::{Bytes, Probability, Rate, Span};
 
@@ -31,6 +31,8 @@ pub enum NodeSpec {
 pub struct HostSpec {
     /// Address of its first interface.
     pub ip: AddressMode,
+    /// IPv6 address of its first interface, when IPv6 is used.
+    pub ip6: Address6,
     /// Default gateway; by default the router of its network that was declared first.
     pub gateway: Option<Ipv4Addr>,
     /// Time that the host needs for each packet it receives.
@@ -367,6 +369,7 @@ impl Default for HostSpec {
     fn default() -> Self {
         HostSpec {
             ip: AddressMode::Auto,
+            ip6: Address6::Auto,
             gateway: None,
             processing: Processing::Fixed(Span::ZERO),
             cores: 1,

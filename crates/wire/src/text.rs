@@ -131,6 +131,13 @@ fn ipv6(f: &mut Formatter<'_>, header: &Ipv6Header, transport: &Transport) -> fm
     }
 }
 
+impl IcmpMessage {
+    /// The message as one of ICMPv6, where types and codes have other meanings.
+    pub fn text_v6(&self) -> String {
+        Icmp6(self).to_string()
+    }
+}
+
 /// An ICMPv6 message (RFC 4443).
 struct Icmp6<'a>(&'a IcmpMessage);
 

@@ -83,6 +83,7 @@ impl World {
         self.ledger.resize(self.directions.len(), self.nodes.len());
         self.plan = plan;
         self.configure_addresses();
+        self.configure_addresses6();
         let routes = self.configure_routes();
         self.configure_routing(&routes);
         self.configure_bridges();
@@ -314,6 +315,7 @@ impl World {
     fn configure_routes(&mut self) -> topology::Routes {
         let up = |link: LinkId| self.directions[DirId::forward(link).index()].port.is_up();
         let routes = topology::routes(&self.plan, &up);
+        self.configure_routes6();
         for (host, id) in self.host_ids.iter().enumerate() {
             if self.routes_itself(*id) {
                 continue;

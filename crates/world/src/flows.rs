@@ -2,6 +2,7 @@
 
 use crate::World;
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::Process;
@@ -57,6 +58,8 @@ pub struct FlowSpec {
 pub struct Flow {
     /// What it is.
     pub spec: FlowSpec,
+    /// The address that it goes to, if not the destination's first.
+    to: Option<Ipv4Addr>,
     /// Differentiated services code point of its datagrams.
     pub(crate) dscp: u8,
     /// Where it arrives.
@@ -118,6 +121,7 @@ impl Flow {
     fn new(spec: FlowSpec, sink: SocketId) -> Flow {
         Flow {
             spec,
+            to: None,
             dscp: 0,
             sink,
             socket: None,
@@ -300,10 +304,16 @@ impl World {
         self.spawn_native(src, process, Some(flow), &name)
     }
 
+    /// Sends a flow to another address of its destination than the first one.
+    pub fn set_flow_address(&mut self, flow: FlowId, to: Ipv4Addr) {
+        self.flows.all[flow.0 as usize].to = Some(to);
+    }
+
     /// Where a flow goes to, once its destination has an address.
     pub fn flow_endpoint(&self, flow: FlowId) -> Option<Endpoint> {
         let spec = &self.flows.all[flow.0 as usize].spec;
-        Some(Endpoint::new(self.plan.address_of(spec.dst)?, spec.dport))
+        let addr = self.flows.all[flow.0 as usize].to.or(self.address_of(spec.dst))?;
+        Some(Endpoint::new(addr, spec.dport))
     }
 
     /// A flow and everything measured of it.

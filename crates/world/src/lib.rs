@@ -18,6 +18,7 @@
 //! | `ledger.rs` | how every packet was born and how it ended |
 //! | `watch.rs` | time series of flows and links |
 //! | `results.rs` | tables of flows, links and the ledger |
+//! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
 //! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
 //! | `capture.rs` | packets as pcapng |
 //!
@@ -29,6 +30,7 @@ mod discipline;
 mod dispatch;
 mod fifo;
 mod flows;
+mod ipv6;
 mod ledger;
 mod processes;
 mod results;
@@ -41,6 +43,7 @@ mod watch;
 pub use build::BuildError;
 pub use capture::CapturePoint;
 pub use flows::{Flow, FlowId, FlowSpec, Transport};
+pub use ipv6::Route6;
 pub use ledger::{Entry, Ledger, Place};
 pub use processes::ProcessId;
 pub use routing::RoutingSpec;
@@ -189,6 +192,8 @@ pub struct World {
     pub(crate) watches: watch::Watches,
     pub(crate) captures: capture::Captures,
     pub(crate) plan: Plan,
+    /// The plan with keys of IPv6 addresses, when there are some.
+    pub(crate) keyed: Option<Box<Plan>>,
     pub(crate) started: bool,
     pub(crate) measuring: bool,
     pub(crate) default_tcp: Arc<TcpConfig>,
@@ -229,6 +234,7 @@ impl World {
             watches: watch::Watches::default(),
             captures: capture::Captures::default(),
             plan: Plan::new(),
+            keyed: None,
             started: false,
             measuring: options.warmup.is_zero(),
             default_tcp: Arc::new(TcpConfig::linux()),

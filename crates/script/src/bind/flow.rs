@@ -11,6 +11,7 @@ use crate::sim::{Shared, Sim, here};
 use crate::spec::host as spec;
 use crate::values::{Peer, Val};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
+use std::net::{IpAddr, Ipv4Addr};
 use tidewire_l7_application::{Bulk, Cbr, OnOff, Pattern, Process};
 use tidewire_node::{IpStack, SocketView};
 use tidewire_units::{Bytes, Instant, Interest, NodeId, Purpose, Rate, Refusal, Span};
@@ -89,8 +90,16 @@ fn this(call: &Call) -> mlua::Result<UserDataRef<FlowHandle>> {
     Ok(this.ok_or_else(|| wrong_this(call))?)
 }
 
+/// Where a flow goes.
+struct Destination {
+    node: NodeId,
+    /// One of its addresses, if it was named by that.
+    address: Option<Ipv4Addr>,
+    port: Option<u16>,
+}
+
 /// Where a flow goes: the host, its address and port.
-fn destination(sim: &Shared, call: &Call) -> mlua::Result<(NodeId, Option<u16>)> {
+fn destination(sim: &Shared, call: &Call) -> mlua::Result<Destination> {
     let peer = match call.opts().get("to") {
         Some(Val::Peer(peer)) => peer.clone(),
         _ => return Err(call.required::<Peer>("to", None).unwrap_err().into()),
@@ -98,24 +107,29 @@ fn destination(sim: &Shared, call: &Call) -> mlua::Result<(NodeId, Option<u16>)>
     let port = call.opts().int("port").map(|port| port as u16);
     let missing =
         |what: &str| Mistake::new(format!("{}: there is no host {what}", call.func.name)).at_word("to");
-    let (node, own) = match peer {
-        Peer::Node(node) => (node, None),
+    let (node, address, own) = match peer {
+        Peer::Node(node) => (node, None, None),
         Peer::Unknown(name) => return Err(missing(&format!("named '{name}'")).into()),
-        Peer::Address(ip, own) => {
-            let world = sim.world()?;
-            let iface = world.plan().owner_of(ip);
-            let iface = iface.ok_or_else(|| missing(&format!("with the address {ip}")))?;
-            (world.plan().node_of(iface), own)
+        Peer::Address(..) | Peer::Address6(..) => {
+            let mut world = sim.world()?;
+            let (ip, own) = match peer {
+                Peer::Address6(ip, own) => (world.key_of(IpAddr::V6(ip)), own),
+                Peer::Address(ip, own) => (ip, own),
+                _ => unreachable!("the outer match says an address"),
+            };
+            let iface = world.owner_of(ip);
+            let iface = iface.ok_or_else(|| missing(&format!("with the address {}", world.shown(ip))))?;
+            (world.plan().node_of(iface), Some(ip), own)
         }
     };
-    if sim.world()?.plan().address_of(node).is_none() {
+    if sim.world()?.address_of(node).is_none() {
         let name = sim.plan.borrow().node(node).name.clone();
         return Err(Mistake::new(format!("'{name}' has no address: it has no link, or is a switch"))
             .at_word("to")
             .note("join it to the network with net:link() or net:lan()")
             .into());
     }
-    Ok((node, port.or(own)))
+    Ok(Destination { node, address, port: port.or(own) })
 }
 
 /// Begin and end of a flow; `experiment{ jitter = ... }` moves the begin.
@@ -186,7 +200,7 @@ fn note_endless(lua: &Lua, sim: &Shared, flow: FlowId, finite: bool) {
 
 fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
     let src = this_node(&call)?;
-    let (dst, port) = destination(sim, &call)?;
+    let Destination { node: dst, address, port } = destination(sim, &call)?;
     let opts = call.opts();
     let size = opts.size("size");
     let streams = opts.int("streams").unwrap_or(1);
@@ -203,6 +217,9 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
             Ok(id) => id,
             Err(why) => return super::tcp::refused(lua, why),
         };
+        if let Some(to) = address {
+            world.set_flow_address(id, to);
+        }
         let to = world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;
         let bulk = Bulk::new(to, size.map(|size| size.0), start, stop).buffered(buffered);
         let process = world.start_flow(id, Box::new(bulk));
@@ -245,7 +262,7 @@ fn datagrams(
     make: impl FnOnce(Pattern) -> Box<dyn Process>,
 ) -> mlua::Result<MultiValue> {
     let src = this_node(call)?;
-    let (dst, port) = destination(sim, call)?;
+    let Destination { node: dst, address, port } = destination(sim, call)?;
     let opts = call.opts();
     let rate = call.required("rate", opts.rate("rate"))?;
     let size = opts.size("size").unwrap_or(Bytes(1000)).0;
@@ -262,6 +279,9 @@ fn datagrams(
         Ok(id) => id,
         Err(why) => return super::tcp::refused(lua, why),
     };
+    if let Some(to) = address {
+        world.set_flow_address(id, to);
+    }
     world.set_flow_dscp(id, opts.int("dscp").unwrap_or(0) as u8);
     let to: Endpoint =
         world.flow_endpoint(id).ok_or_else(|| Mistake::new("the destination has no address"))?;

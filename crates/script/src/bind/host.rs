@@ -8,11 +8,11 @@ use crate::spec::host as spec;
 use crate::values::Val;
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Value};
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_node::SocketView;
 use tidewire_topology::NodeSpec;
 use tidewire_units::{Instant, NodeId, Span};
-use tidewire_wire::MacAddr;
+use tidewire_wire::{AddressBook, MacAddr};
 use tidewire_world::ProcessId;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
@@ -21,8 +21,19 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let world = sim.world()?;
         let table = lua.create_table()?;
         let ifaces = world.ip_node(node).into_iter().flat_map(|node| &node.stack.ifaces);
-        for (ip, mac, _) in ifaces.flat_map(|iface| iface.neighbors.entries(world.now())) {
+        let entries = ifaces.flat_map(|iface| iface.neighbors.entries(world.now()));
+        for (ip, mac, _) in entries.filter(|(ip, ..)| !AddressBook::is_v6(*ip)) {
             table.raw_set(ip.to_string(), mac.mac().to_string())?;
+        }
+        Ok(table)
+    })?;
+    registry.add(&spec::NEIGHBOR_TABLE, |lua, sim, call| neighbor_table(lua, sim, this_node(&call)?))?;
+    registry.add(&spec::PATH_MTUS, |lua, sim, call| {
+        let world = sim.world()?;
+        let table = lua.create_table()?;
+        let node = world.ip_node(this_node(&call)?);
+        for (ip, mtu, _) in node.into_iter().flat_map(|node| node.stack.path_mtus(world.now())) {
+            table.raw_set(world.shown(ip).to_string(), mtu)?;
         }
         Ok(table)
     })?;
@@ -54,18 +65,37 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let port = port.ok_or_else(|| Mistake::new("address(host, port) needs a port").at_word("address"))?;
         peer_handle(lua, sim, ip, port)?.into_lua_multi(lua)
     })?;
-    registry
-        .field("peer", "ip", |_, _, this| Ok(this.borrow::<crate::classes::Endpoint>()?.0.to_string()))?;
+    registry.field("peer", "ip", |_, sim, this| {
+        Ok(sim.world.borrow().shown(this.borrow::<crate::classes::Endpoint>()?.0).to_string())
+    })?;
     registry.field("peer", "port", |_, _, this| Ok(this.borrow::<crate::classes::Endpoint>()?.1))?;
     registry.field("peer", "host", |lua, sim, this| {
         let ip = this.borrow::<crate::classes::Endpoint>()?.0;
         let owner = owner_of(sim, ip);
         owner.map(|node| crate::classes::node_handle(lua, sim, node)).transpose()
     })?;
-    registry.shows("peer", |_, this| {
+    registry.shows("peer", |sim, this| {
         let peer = this.borrow::<crate::classes::Endpoint>()?;
-        Ok(format!("{}:{}", peer.0, peer.1))
+        Ok(SocketAddr::new(sim.world.borrow().shown(peer.0), peer.1).to_string())
     })
+}
+
+/// As `ip -6 neighbour` lists them.
+fn neighbor_table(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<mlua::Table> {
+    let world = sim.world()?;
+    let (list, mut text) = (lua.create_table()?, Vec::new());
+    let ifaces = world.ip_node(node).into_iter().flat_map(|node| &node.stack.ifaces);
+    for (ip, mac, state) in ifaces.flat_map(|iface| iface.neighbors.states(world.now())) {
+        let row = lua.create_table()?;
+        let (ip, mac) = (world.shown(ip).to_string(), mac.map(|mac| mac.mac().to_string()));
+        text.push(format!("{ip}  {}  {}", mac.as_deref().unwrap_or("-"), state.name()));
+        row.raw_set("ip", ip)?;
+        row.raw_set("mac", mac)?;
+        row.raw_set("state", state.name())?;
+        list.raw_push(row)?;
+    }
+    super::routing::printable(lua, &list, text.join("\n"))?;
+    Ok(list)
 }
 
 /// As `ss` lists them.
@@ -86,8 +116,9 @@ fn sockets(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<mlua::Table> {
         row.raw_set("proto", proto)?;
         row.raw_set("state", state)?;
         row.raw_set("port", port)?;
-        row.raw_set("peer", peer.map(|peer| peer.to_string()))?;
-        let peer = peer.map_or_else(|| "*".to_owned(), |peer| peer.to_string());
+        let peer = peer.map(|peer| SocketAddr::new(world.shown(peer.addr), peer.port).to_string());
+        row.raw_set("peer", peer.clone())?;
+        let peer = peer.unwrap_or_else(|| "*".to_owned());
         text.push(format!("{proto}  {state:<12} *:{port:<6} {peer}"));
         list.raw_push(row)?;
     }
@@ -102,7 +133,7 @@ fn sockets(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<mlua::Table> {
 pub(super) fn owner_of(sim: &Sim, ip: Ipv4Addr) -> Option<NodeId> {
     let world = sim.world.borrow();
     let plan = world.plan();
-    plan.is_numbered().then(|| plan.owner_of(ip)).flatten().map(|iface| plan.node_of(iface))
+    plan.is_numbered().then(|| world.owner_of(ip)).flatten().map(|iface| plan.node_of(iface))
 }
 
 fn fields(registry: &Registry<'_>) -> mlua::Result<()> {
@@ -112,6 +143,10 @@ fn fields(registry: &Registry<'_>) -> mlua::Result<()> {
     registry.field("host", "ip", move |_, sim, this| {
         let world = sim.world()?;
         Ok(world.plan().address_of(id(this)).map(|ip| ip.to_string()))
+    })?;
+    registry.field("host", "ip6", move |_, sim, this| {
+        let world = sim.world()?;
+        Ok(world.plan().address6_of(id(this)).map(|ip| ip.to_string()))
     })?;
     registry.field("host", "mac", move |_, sim, this| {
         let plan = sim.plan.borrow();
@@ -125,6 +160,7 @@ fn fields(registry: &Registry<'_>) -> mlua::Result<()> {
             let row = lua.create_table()?;
             row.raw_set("mac", MacAddr::of_iface(*iface).to_string())?;
             row.raw_set("ip", plan.iface(*iface).address.map(|address| address.to_string()))?;
+            row.raw_set("ip6", plan.iface(*iface).address6.map(|address| format!("{address}/64")))?;
             row.raw_set("peer", plan.node(plan.neighbor_of(*iface)).name.clone())?;
             list.raw_push(row)?;
         }

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::rc::Rc;
 use tidewire_units::{DirId, Instant, NodeId};
 use tidewire_wire::{Net, Packet, Seq, TcpFlags, TcpSegment, Transport, read_pcapng};
@@ -48,7 +48,7 @@ struct Row {
     /// Why it does not arrive.
     lost: String,
     transport: Transport,
-    addresses: (Ipv4Addr, Ipv4Addr),
+    addresses: (IpAddr, IpAddr),
 }
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
@@ -104,26 +104,31 @@ impl Recording {
 
     /// The packets between the two, in the order in which they were sent.
     fn rows(&self, sim: &Sim) -> mlua::Result<Vec<Row>> {
-        let owners: Vec<(Ipv4Addr, NodeId)> = {
+        let owners: Vec<(IpAddr, NodeId)> = {
             let world = sim.world()?;
             let plan = world.plan();
             let addresses = |node: NodeId| plan.node(node).ifaces.iter().map(move |iface| (*iface, node));
             let all = self.nodes.into_iter().flat_map(addresses);
-            all.filter_map(|(iface, node)| Some((plan.iface(iface).address?.ip, node))).collect()
+            let both = |(iface, node)| {
+                let iface = plan.iface(iface);
+                let (v4, v6) = (iface.address.map(|address| address.ip), iface.address6);
+                [v4.map(IpAddr::V4), v6.map(IpAddr::V6)].into_iter().flatten().map(move |ip| (ip, node))
+            };
+            all.flat_map(both).collect()
         };
-        let owner = |ip: Ipv4Addr| owners.iter().find(|(known, _)| *known == ip).map(|(_, node)| *node);
+        let owner = |ip: IpAddr| owners.iter().find(|(known, _)| *known == ip).map(|(_, node)| *node);
         let capture = read_pcapng(&self.tape.0.borrow())
             .map_err(|error| Mistake::new(format!("the recording cannot be read: {error}")))?;
         let mut rows: Vec<Row> = Vec::new();
         for packet in capture.packets {
             let (sends, node) = self.points[packet.interface];
             let link = capture.interfaces[packet.interface].link;
-            let Ok(Packet { net: Net::Ipv4(header, transport), .. }) = Packet::parse(&packet.bytes, link)
-            else {
-                continue;
+            let (addresses, transport) = match Packet::parse(&packet.bytes, link).map(|packet| packet.net) {
+                Ok(Net::Ipv4(header, transport)) => ((header.src.into(), header.dst.into()), transport),
+                Ok(Net::Ipv6(header, transport)) => ((header.src.into(), header.dst.into()), transport),
+                _ => continue,
             };
-            let (Some(from), Some(to)) = (owner(header.src), owner(header.dst)) else { continue };
-            let addresses = (header.src, header.dst);
+            let (Some(from), Some(to)) = (owner(addresses.0), owner(addresses.1)) else { continue };
             if sends && node == from {
                 let lost = packet.comment;
                 rows.push(Row { from, sent: packet.time, received: None, lost, transport, addresses });
@@ -174,11 +179,11 @@ impl Recording {
 
 /// Sequence numbers count from the first one of each direction of a connection.
 #[derive(Default)]
-struct Numbers(BTreeMap<(Ipv4Addr, u16, Ipv4Addr, u16), Seq>);
+struct Numbers(BTreeMap<(IpAddr, u16, IpAddr, u16), Seq>);
 
 impl Numbers {
     /// The relative sequence and acknowledgment numbers of a segment.
-    fn relative(&mut self, (src, dst): (Ipv4Addr, Ipv4Addr), segment: &TcpSegment) -> (u32, Option<u32>) {
+    fn relative(&mut self, (src, dst): (IpAddr, IpAddr), segment: &TcpSegment) -> (u32, Option<u32>) {
         let own = (src, segment.src_port, dst, segment.dst_port);
         let other = (dst, segment.dst_port, src, segment.src_port);
         if segment.flags.syn() {
@@ -201,6 +206,7 @@ impl Numbers {
                 self.segment(row.addresses, segment, seq, ack)
             }
             Transport::Udp(_, payload) => format!("UDP {} B", payload.len()),
+            Transport::Icmp(message) if row.addresses.0.is_ipv6() => message.text_v6(),
             Transport::Icmp(message) => message.to_string(),
             Transport::Raw(protocol, payload) => format!("{protocol} {} B", payload.len()),
         }
@@ -208,7 +214,7 @@ impl Numbers {
 
     fn segment(
         &self,
-        (src, dst): (Ipv4Addr, Ipv4Addr),
+        (src, dst): (IpAddr, IpAddr),
         segment: &TcpSegment,
         seq: u32,
         ack: Option<u32>,

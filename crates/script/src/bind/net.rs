@@ -11,8 +11,8 @@ use mlua::{AnyUserData, Lua, Table, Value};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_node::Switch;
 use tidewire_topology::{
-    DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec, JitterShape, LinkSpec, NodeSpec,
-    PlanError, Prefix, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
+    DOCUMENTATION, DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec, JitterShape,
+    LinkSpec, NodeSpec, PlanError, Prefix, QueueSpec, RouterSpec, SpanningTree, SwitchSpec, prefix48,
 };
 use tidewire_units::{NodeId, Span};
 
@@ -100,6 +100,15 @@ fn names(registry: &Registry<'_>) -> mlua::Result<()> {
         let text = call.text(0).unwrap_or_default();
         let prefix: Prefix = text.parse().map_err(|why: String| Mistake::new(why).at_word(text))?;
         sim.plan_mut("net:subnet()")?.subnet(prefix, nodes).map_err(mistake)?;
+        Ok(())
+    })?;
+    registry.add(&spec::NET_IPV6, |_, sim, call| {
+        let opts = call.opts();
+        let prefix = match opts.text("prefix") {
+            Some(text) => prefix48(text).map_err(|why| Mistake::new(why).at_word(text))?,
+            None => DOCUMENTATION,
+        };
+        sim.plan_mut("net:ipv6()")?.use_ipv6(prefix, opts.flag("prefer").unwrap_or(false));
         Ok(())
     })?;
     registry.add(&spec::NET_FIND, |lua, sim, call| {
@@ -204,6 +213,9 @@ pub(super) fn host_spec(opts: &Opts) -> Result<HostSpec, Mistake> {
     let mut host = HostSpec::default();
     if let Some(Val::InterfaceAddress(ip)) = opts.get("ip") {
         host.ip = *ip;
+    }
+    if let Some(text) = opts.text("ip6") {
+        host.ip6 = text.parse().map_err(|why: String| Mistake::new(why).at_word(text))?;
     }
     if let Some(text) = opts.text("gateway") {
         let gateway = text.parse();

@@ -142,8 +142,8 @@ impl Op for Ping {
             }
         }
         let to = self.target.unwrap_or(Ipv4Addr::UNSPECIFIED);
-        self.shown = to.to_string();
         let mut world = sim.world()?;
+        self.shown = world.shown(to).to_string();
         let (socket, id) = *self.socket.get_or_insert_with(|| world.echo_socket(self.node));
         loop {
             let now = world.now();
@@ -297,7 +297,7 @@ impl Trace {
             let name =
                 from.and_then(|ip| owner_of(sim, ip)).map(|node| sim.plan.borrow().node(node).name.clone());
             text.push(name.clone().unwrap_or_else(|| "*".to_owned()));
-            row.raw_set("ip", from.map(|ip| ip.to_string()))?;
+            row.raw_set("ip", from.map(|ip| sim.world.borrow().shown(ip).to_string()))?;
             row.raw_set("name", name)?;
             row.raw_set("rtt", *rtt)?;
             list.raw_push(row)?;

@@ -14,7 +14,7 @@ use tidewire_l3_network::NextHop;
 use tidewire_l3_network::routing::{
     BgpConfig, Origin, OspfConfig, Relation, RipConfig, Route, RoutingConfig, SplitHorizon,
 };
-use tidewire_topology::{NodeKind, Prefix, Via};
+use tidewire_topology::{NodeKind, Prefix, Via, Via6};
 use tidewire_units::{Instant, NodeId, Span};
 use tidewire_world::{ProcessId, RoutingSpec};
 
@@ -25,10 +25,20 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             unreachable!()
         };
         let text = call.text(1).unwrap_or_default();
+        if text.contains(':') {
+            return route6(sim, node, text, &peer);
+        }
         let prefix: Prefix = text.parse().map_err(|why: String| Mistake::new(why).at_word(text))?;
         let via = match peer {
             Peer::Node(node) => Via::Node(node),
             Peer::Address(ip, _) => Via::Address(ip),
+            Peer::Address6(ip, _) => {
+                return Err(Mistake::new(format!(
+                    "{prefix} is an IPv4 network, {ip} is not an IPv4 address"
+                ))
+                .at_word(text)
+                .into());
+            }
             Peer::Unknown(name) => {
                 return Err(Mistake::new(format!("there is no node '{name}'")).at_word(name).into());
             }
@@ -299,6 +309,29 @@ fn hop_text(plan: &tidewire_topology::Plan, node: NodeId, hop: &NextHop) -> Stri
 /// The ASes on a way, and its preference.
 type AsPath<'a> = (&'a [u16], u32);
 
+/// `net:route()` to an IPv6 network.
+fn route6(sim: &Shared, node: NodeId, text: &str, peer: &Peer) -> mlua::Result<()> {
+    let wrong = || {
+        Mistake::new(format!("'{text}' is not a network: write one like \"2001:db8:1::/64\"")).at_word(text)
+    };
+    let (prefix, len) = text.split_once('/').ok_or_else(wrong)?;
+    let prefix = prefix.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?;
+    let len = len.parse::<u8>().ok().filter(|len| *len <= 64).ok_or_else(wrong)?;
+    let via = match peer {
+        Peer::Node(node) => Via6::Node(*node),
+        Peer::Address6(ip, _) => Via6::Address(*ip),
+        Peer::Address(ip, _) => {
+            let text = format!("{text} is an IPv6 network, {ip} is not an IPv6 address");
+            return Err(Mistake::new(text).at_word("route").into());
+        }
+        Peer::Unknown(name) => {
+            return Err(Mistake::new(format!("there is no node '{name}'")).at_word(name).into());
+        }
+    };
+    sim.plan_mut("net:route()")?.route6(node, (prefix, len), via).map_err(super::net::mistake)?;
+    Ok(())
+}
+
 /// `router:rib()` and `router:fib()`.
 fn table_of(lua: &Lua, sim: &Shared, node: NodeId, all: bool) -> mlua::Result<Table> {
     let world = sim.world()?;
@@ -354,11 +387,31 @@ fn table_of(lua: &Lua, sim: &Shared, node: NodeId, all: bool) -> mlua::Result<Ta
             }
         }
     }
+    for (prefix, len, hops) in world.routes6(node) {
+        let (row, via) = (lua.create_table()?, lua.create_table()?);
+        let prefix = format!("{prefix}/{len}");
+        let mut names = Vec::new();
+        for (iface, gateway) in hops {
+            let one = lua.create_table()?;
+            let plan = world.plan();
+            let far = gateway.and_then(|ip| plan.owner_of6(ip)).unwrap_or(iface);
+            let to = if gateway.is_some() { plan.node_of(far) } else { plan.neighbor_of(far) };
+            names.push(plan.node(to).name.clone());
+            one.raw_set("to", plan.node(to).name.clone())?;
+            one.raw_set("ip", gateway.map(|ip| ip.to_string()))?;
+            one.raw_set("port", plan.iface(iface).port + 1)?;
+            via.raw_push(one)?;
+        }
+        let _ = write!(text, "{}{prefix:<18}  {}", if text.is_empty() { "" } else { "\n" }, names.join(", "));
+        row.raw_set("prefix", prefix)?;
+        row.raw_set("via", via)?;
+        list.raw_push(row)?;
+    }
     printable(lua, &list, text)?;
     Ok(list)
 }
 
-fn printable(lua: &Lua, list: &Table, text: String) -> mlua::Result<()> {
+pub(super) fn printable(lua: &Lua, list: &Table, text: String) -> mlua::Result<()> {
     let meta = lua.create_table()?;
     meta.raw_set("__tostring", lua.create_function(move |_, _: Value| Ok(text.clone()))?)?;
     list.set_metatable(Some(meta))

@@ -47,6 +47,16 @@ pub(crate) static TRACEROUTE: Func = func("host:traceroute", "The routers on the
     .gives("list of { ip, rtt, name }, printable");
 pub(crate) static ARP_TABLE: Func =
     func("host:arp_table", "The addresses of neighbours that the host knows.").gives("{ [ip] = mac }");
+pub(crate) static NEIGHBOR_TABLE: Func = func(
+    "host:neighbor_table",
+    "What the host knows of its neighbours, by ARP and by neighbour discovery (RFC 4861).",
+)
+.gives("list of { ip, mac, state }, printable");
+pub(crate) static PATH_MTUS: Func = func(
+    "host:path_mtus",
+    "What routers have said about the largest packets on the way to others (RFC 1191, RFC 8201).",
+)
+.gives("{ [ip] = bytes }");
 pub(crate) static WORK: Func =
     func("host:work", "Occupies a processor core of the host; waits for one if all are busy.")
         .with(&[need("time", Kind::Time)])
@@ -151,6 +161,8 @@ pub(crate) const ALL: &[&Func] = &[
     &PING,
     &TRACEROUTE,
     &ARP_TABLE,
+    &NEIGHBOR_TABLE,
+    &PATH_MTUS,
     &WORK,
     &SPAWN,
     &TCP_SOCKET,

@@ -9,6 +9,12 @@ const HOST: &[Opt] = &[
         "automatic",
         "address of the first interface: \"10.0.0.5/24\" or \"none\"",
     ),
+    Opt::new(
+        "ip6",
+        Kind::Text,
+        "automatic once net:ipv6() was called",
+        "IPv6 address of the first interface: \"2001:db8:5::10/64\" or \"none\"",
+    ),
     Opt::new("gateway", Kind::Text, "the first router of its network", "default gateway"),
     Opt::new(
         "delay",
@@ -111,6 +117,13 @@ pub(crate) static NET_LAN: Func = func("net:lan", "Adds a switch and a link from
     .gives("switch");
 pub(crate) static NET_SUBNET: Func = func("net:subnet", "Gives the network that these nodes share a subnet.")
     .with(&[need("subnet", Kind::Text), need("nodes", Kind::Nodes)]);
+pub(crate) static NET_IPV6: Func =
+    func("net:ipv6", "Gives every network an IPv6 prefix of 64 bits and every interface an address.").opts(
+        &[&[
+            Opt::new("prefix", Kind::Text, "\"2001:db8::/48\"", "the first 48 bits of all networks"),
+            Opt::new("prefer", Kind::Bool, "false", "hosts named by name are reached by IPv6"),
+        ]],
+    );
 pub(crate) static NET_FIND: Func = func("net:find", "The node or link with this name, or nil.")
     .with(&[need("name", Kind::Text)])
     .gives("node or link");
@@ -282,6 +295,7 @@ pub(crate) const ALL: &[&Func] = &[
     &NET_LINK,
     &NET_LAN,
     &NET_SUBNET,
+    &NET_IPV6,
     &NET_FIND,
     &NET_PATH,
     &NET_DUMBBELL,

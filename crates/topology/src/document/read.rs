@@ -25,6 +25,10 @@ impl TryFrom<&Document> for Plan {
 impl Document {
     /// Adds what is in the document to a plan, names with this prefix. Its includes are not looked at.
     pub(crate) fn add_to(&self, plan: &mut Plan, prefix: &str) -> Result<(), DocumentError> {
+        if let Some(prefix) = &self.ipv6 {
+            let problem = |problem| DocumentError { place: "ipv6".to_owned(), problem, at: ("ipv6", 0) };
+            plan.use_ipv6(crate::prefix48(prefix).map_err(problem)?, false);
+        }
         for (i, node) in self.nodes.iter().enumerate() {
             let at = |problem| DocumentError {
                 place: format!("node '{}'", shown(&node.name)),
@@ -117,6 +121,7 @@ impl NodeDocument {
                     Some("none") => AddressMode::Unnumbered,
                     Some(ip) => AddressMode::Fixed(ip.parse()?),
                 },
+                ip6: self.ip6.as_deref().map_or(Ok(Address6::Auto), str::parse)?,
                 gateway: self.gateway.as_deref().map(queues::address).transpose()?,
                 processing: match self.processing.as_slice() {
                     [] => HostSpec::default().processing,
@@ -156,6 +161,7 @@ impl NodeDocument {
         let (host, switch, router) = (Kind::Host, Kind::Switch, Kind::Router);
         let given = [
             ("ip", host, self.ip.is_some()),
+            ("ip6", host, self.ip6.is_some()),
             ("gateway", host, self.gateway.is_some()),
             ("processing", host, !self.processing.is_empty()),
             ("cores", host, self.cores.is_some()),

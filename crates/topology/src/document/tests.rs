@@ -97,6 +97,7 @@ fn a_plan_with_every_option_reads_back_as_it_was() {
     let mut plan = Plan::new();
     let ip: IfaceAddr = "10.0.9.5/24".parse().unwrap();
     let host = HostSpec {
+        ip6: Address6::Fixed("2001:db8:5::10".parse().unwrap()),
         ip: AddressMode::Fixed(ip),
         gateway: Some("10.0.9.1".parse().unwrap()),
         processing: Processing::Uniform(Span::from_us(1), Span::from_us(9)),

@@ -23,6 +23,7 @@ impl From<&Plan> for Document {
         };
         Document {
             about: None,
+            ipv6: plan.ipv6().map(|plan| format!("{}/48", plan.prefix)),
             include: Vec::new(),
             nodes: plan.node_ids().map(|id| node(plan, id)).collect(),
             links: plan.link_ids().map(|id| link(plan, id)).collect(),
@@ -79,6 +80,7 @@ fn node(plan: &Plan, id: NodeId) -> NodeDocument {
                     AddressMode::Fixed(address) => Some(address.to_string()),
                     AddressMode::Unnumbered => Some("none".to_owned()),
                 },
+                ip6: (host.ip6 != default.ip6).then(|| host.ip6.to_string()),
                 gateway: host.gateway.map(|ip| ip.to_string()),
                 processing: match host.processing {
                     time if time == default.processing => Vec::new(),

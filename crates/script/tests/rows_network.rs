@@ -1,0 +1,44 @@
+//! What networks must show, row by row of the project's checklist; each row has its script.
+
+mod common;
+
+use common::{column, good, lines, result_of, run_at, shipped};
+use tidewire_metrics::Value;
+use tidewire_script::RunResult;
+
+/// Runs a script at a point; it must make this many checks, and all of them must hold.
+#[track_caller]
+fn shows(name: &str, point: &[(&str, Value)], checks: usize) -> RunResult {
+    let script = shipped(name);
+    let result = good(if point.is_empty() { result_of(&script) } else { run_at(&script, point) });
+    result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
+    assert_eq!(result.checks.len(), checks, "{name}");
+    result
+}
+
+#[test]
+fn row_15_ip_loses_and_reorders_what_tcp_delivers_in_order() {
+    let result = shows("scripts/internet/best_effort.lua", &[], 3);
+    assert!(lines(&result)[0].starts_with("UDP, the first 20 numbers: 2 4 6 "), "{}", lines(&result)[0]);
+    assert!(column(&result, "retransmitted") > 0.0);
+}
+
+#[test]
+fn row_18_the_same_program_runs_over_ipv6() {
+    for (version, header) in [(4, 20.0), (6, 40.0)] {
+        let result = shows("scripts/internet/ipv6.lua", &[("version", Value::Int(version))], 6);
+        assert_eq!((column(&result, "header_bytes"), column(&result, "page_bytes")), (header, 507.0));
+    }
+}
+
+#[test]
+fn row_37_every_part_of_a_long_way_adds_its_delay() {
+    let result = shows("scripts/internet/long_way.lua", &[], 10);
+    assert!((column(&result, "rtt_ms") - 136.2).abs() < 0.1);
+}
+
+#[test]
+fn what_does_not_fit_is_cut_by_routers_or_senders_or_sent_back() {
+    let result = shows("scripts/internet/fragmentation.lua", &[], 6);
+    assert_eq!(lines(&result).last().unwrap(), "given up by b: 291");
+}

@@ -1,0 +1,152 @@
+//! IPv6 addresses and routes: keys for every address, and the routes of the same networks under other names.
+
+use crate::World;
+use crate::routing::l3_prefix;
+use rustc_hash::FxHashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tidewire_l3_network::{Fib, Prefix};
+use tidewire_topology::{self as topology, IfaceAddr, Plan, Via};
+use tidewire_units::{IfaceId, LinkId, NodeId};
+use tidewire_wire::AddressBook;
+
+/// All keys: where a default route leads.
+const ALL: Ipv4Addr = Ipv4Addr::new(240, 0, 0, 0);
+const ALL_LENGTH: u8 = 4;
+/// Network, prefix length, and next hops: interface and gateway.
+pub type Route6 = (Ipv6Addr, u8, Vec<(IfaceId, Option<Ipv6Addr>)>);
+
+/// Above so many networks each has few spare keys.
+const MANY: usize = 10_000;
+
+impl World {
+    /// The address that people know, of one that packets carry.
+    pub fn shown(&self, addr: Ipv4Addr) -> IpAddr {
+        self.packets.addresses.shown(addr)
+    }
+
+    /// The address that packets carry, of one that people know.
+    pub fn key_of(&mut self, addr: IpAddr) -> Ipv4Addr {
+        self.packets.addresses.key_of(addr)
+    }
+
+    /// The address by which others reach a node: its IPv4 address, or its IPv6 address when that is preferred or the only one.
+    pub fn address_of(&self, node: NodeId) -> Option<Ipv4Addr> {
+        let key = |address| self.packets.addresses.known_key(address);
+        let v6 = self.plan.address6_of(node).and_then(key);
+        let v4 = self.plan.address_of(node);
+        match (v4, v6, self.plan.ipv6().is_some_and(|plan| plan.preferred)) {
+            (_, Some(key), true) | (None, Some(key), false) => Some(key),
+            _ => v4,
+        }
+    }
+
+    /// The interface that has an address.
+    pub fn owner_of(&self, addr: Ipv4Addr) -> Option<IfaceId> {
+        match self.shown(addr) {
+            IpAddr::V4(address) => self.plan.owner_of(address),
+            IpAddr::V6(address) => self.plan.owner_of6(address),
+        }
+    }
+
+    /// Gives keys to the networks and interfaces of the plan, and the interfaces their addresses.
+    pub(crate) fn configure_addresses6(&mut self) {
+        if self.plan.ipv6().is_none() {
+            self.keyed = None;
+            return;
+        }
+        let book = &mut self.packets.addresses;
+        let many = self.plan.networks().len() > MANY;
+        let mut prefixes = Vec::new();
+        for network in self.plan.networks() {
+            let members = network.members.len() as u64;
+            let room = if many { members } else { (4 * members).max(4000) };
+            let stretch = network.prefix6.and_then(|prefix| book.add_network(prefix, room));
+            prefixes.push(stretch.and_then(|(first, len)| topology::Prefix::new(first, len)));
+        }
+        let mut addresses = vec![None; self.plan.ifaces().len()];
+        for (network, prefix) in self.plan.networks().iter().zip(&prefixes) {
+            for iface in &network.members {
+                if let (Some(prefix), Some(address)) = (prefix, self.plan.iface(*iface).address6) {
+                    addresses[iface.index()] = IfaceAddr::new(book.key(address), prefix.length());
+                }
+            }
+        }
+        self.keyed = Some(Box::new(self.plan.rekeyed(&addresses, &prefixes, keyed_routes(&self.plan, book))));
+        for (host, id) in self.host_ids.iter().enumerate() {
+            for (port, iface) in self.plan.node(*id).ifaces.iter().enumerate() {
+                if let Some(address) = addresses[iface.index()] {
+                    let prefix = Prefix::new(address.ip, address.length()).expect("a length of at most 32");
+                    let group = self.packets.addresses.solicited_node(address.ip);
+                    self.hosts[host].stack.set_address6(port as u32, address.ip, prefix, group);
+                }
+            }
+        }
+    }
+
+    /// Finds every IPv6 route anew.
+    pub(crate) fn configure_routes6(&mut self) {
+        let Some(keyed) = &self.keyed else { return };
+        let up = |link: LinkId| self.is_link_up(link);
+        let routes = topology::routes(keyed, &up);
+        for (host, id) in self.host_ids.iter().enumerate() {
+            let table = routes.of(*id).map(|(prefix, hops)| {
+                let prefix = l3_prefix(prefix);
+                let prefix =
+                    if prefix.bits() == 0 { Prefix::new(ALL, ALL_LENGTH).expect("4 bits") } else { prefix };
+                (prefix, self.hops_of(hops))
+            });
+            let fib = Fib::new(table);
+            self.hosts[host].stack.set_fib6(fib);
+        }
+    }
+
+    /// A node's IPv6 routes.
+    pub fn routes6(&self, node: NodeId) -> Vec<Route6> {
+        let (Some(keyed), Some(stack)) = (&self.keyed, self.ip_node(node).map(|node| &node.stack)) else {
+            return Vec::new();
+        };
+        let book = &self.packets.addresses;
+        let of_keys: FxHashMap<topology::Prefix, Ipv6Addr> = (keyed.networks().iter())
+            .zip(self.plan.networks())
+            .filter_map(|(keyed, network)| Some((keyed.prefix?, network.prefix6?)))
+            .collect();
+        let mut rows = Vec::new();
+        for (prefix, hops) in stack.fib6().into_iter().flat_map(Fib::routes) {
+            let hops: Vec<_> = hops
+                .iter()
+                .map(|hop| (stack.ifaces[hop.port as usize].id, hop.gateway.map(|ip| book.v6(ip))))
+                .collect();
+            if prefix.bits() == ALL_LENGTH && prefix.network() == ALL {
+                rows.push((Ipv6Addr::UNSPECIFIED, 0, hops));
+                continue;
+            }
+            // Neighbouring stretches of keys with the same next hops are one entry.
+            let inside = |keys: &topology::Prefix| prefix.contains(keys.network());
+            rows.extend(
+                of_keys
+                    .iter()
+                    .filter(|(keys, _)| inside(keys))
+                    .map(|(_, network)| (*network, 64, hops.clone())),
+            );
+        }
+        rows.sort();
+        rows.dedup();
+        rows
+    }
+}
+
+/// Routes added by hand, for every network that their prefix covers.
+fn keyed_routes(plan: &Plan, book: &mut AddressBook) -> FxHashMap<NodeId, Vec<(topology::Prefix, Via)>> {
+    let mut all: FxHashMap<NodeId, Vec<(topology::Prefix, Via)>> = FxHashMap::default();
+    for (node, prefix, len, via) in plan.routes6() {
+        let via = match via {
+            topology::Via6::Address(address) => Via::Address(book.key(address)),
+            topology::Via6::Node(node) => Via::Node(node),
+        };
+        let stretches =
+            if len == 0 { vec![(Ipv4Addr::UNSPECIFIED, 0)] } else { book.networks_in(prefix, len) };
+        let prefixes = stretches.into_iter().filter_map(|(first, len)| topology::Prefix::new(first, len));
+        all.entry(node).or_default().extend(prefixes.map(|prefix| (prefix, via)));
+    }
+    all
+}
