@@ -63,7 +63,14 @@ impl IpNode {
     }
 
     /// An echo reply, or an error about something that this node has sent.
-    fn hear(&mut self, from: Ipv4Addr, ttl: u8, is_v6: bool, message: &IcmpMessage, cx: &mut Context<'_>) {
+    pub(crate) fn hear(
+        &mut self,
+        from: Ipv4Addr,
+        ttl: u8,
+        is_v6: bool,
+        message: &IcmpMessage,
+        cx: &mut Context<'_>,
+    ) {
         let reply = if is_v6 { IcmpMessage::V6_ECHO_REPLY } else { IcmpMessage::ECHO_REPLY };
         if message.kind == reply {
             let (id, seq) = ((message.rest >> 16) as u16, message.rest as u16);
@@ -190,7 +197,7 @@ impl IpStack {
 }
 
 /// What an ICMPv6 error is about, by keys.
-fn quote_v6(message: &IcmpMessage, packets: &Packets) -> Option<Quote> {
+pub(crate) fn quote_v6(message: &IcmpMessage, packets: &Packets) -> Option<Quote> {
     let quote = message.quote_v6()?;
     let key = |address| packets.addresses.known_key(address);
     let header = Ipv4Header {

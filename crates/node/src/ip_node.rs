@@ -77,6 +77,9 @@ impl IpNode {
         if packet.kind() == HotKind::Arp {
             return self.stack.handle_arp(port, packet, cx);
         }
+        if self.stack.gate.is_some() {
+            return self.handle_gated(port, packet, cx);
+        }
         if self.stack.is_local(packet.dst) || self.stack.is_broadcast(port, packet.dst) {
             return self.deliver(port, packet, cx);
         }
@@ -84,15 +87,19 @@ impl IpNode {
             return cx.end(packet, Cause::NotForMe);
         }
         if packet.dst.is_multicast() {
-            if let Some(unwanted) = self.handle_routing(port, packet, cx) {
-                cx.end(unwanted, Cause::NotForMe);
-            }
-            return;
+            return self.handle_group(port, packet, cx);
         }
         if self.forwards {
             return self.forward(port, packet, cx);
         }
         cx.end(packet, Cause::NotForMe);
+    }
+
+    /// Handles a packet that is for a group.
+    pub(crate) fn handle_group(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        if let Some(unwanted) = self.handle_routing(port, packet, cx) {
+            cx.end(unwanted, Cause::NotForMe);
+        }
     }
 
     /// Forwards a packet that is for this node's MAC address as [`IpNode::handle_frame`] would if that takes no more than looking up
@@ -138,6 +145,7 @@ impl IpNode {
                     cx.end(packet, Cause::NoArpReply);
                 }
             }
+            self.tell_rejected(cx);
         }
         if self.reassembly.is_some() {
             self.give_up_fragments(cx);
@@ -153,7 +161,7 @@ impl IpNode {
 
     /// Forwards a packet for others (RFC 1812 section 5.2).
     #[inline]
-    fn forward(&mut self, port: u32, mut packet: Hot, cx: &mut Context<'_>) {
+    pub(crate) fn forward(&mut self, port: u32, mut packet: Hot, cx: &mut Context<'_>) {
         if packet.ttl <= 1 {
             self.report(&packet, Trouble::TtlExpired, cx);
             return cx.end(packet, Cause::TtlExpired);
@@ -179,7 +187,7 @@ impl IpNode {
     }
 
     #[inline]
-    fn deliver(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+    pub(crate) fn deliver(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         self.stack.stats.rx_packets += 1;
         self.stack.stats.rx_bytes += u64::from(packet.len);
         if self.control.is_some() {
@@ -205,6 +213,9 @@ impl IpNode {
 
     /// A packet that was put together from fragments.
     pub(crate) fn deliver_whole(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        if self.stack.gate.is_some() {
+            return self.handle_gated(port, packet, cx);
+        }
         if self.control.is_some() {
             return self.deliver_to_speaker(port, packet, cx);
         }

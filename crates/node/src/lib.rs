@@ -11,6 +11,7 @@
 //! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
 //! | `ways.rs` | what forwarding and address resolution found for known flows |
 //! | `ndp.rs` | neighbour discovery over IPv6 |
+//! | `gate.rs` | what packets have to pass: firewall |
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
 //! | `icmp.rs` | what a node says and hears about packets; fragments that it puts together |
 //! | `control.rs` | the messages of a router's routing protocols, and what they find |
@@ -27,6 +28,7 @@
 mod bgp;
 mod control;
 mod datagram;
+mod gate;
 mod icmp;
 mod ip_node;
 mod ndp;
@@ -40,6 +42,7 @@ mod tcp;
 mod ways;
 
 pub use datagram::{EchoEvent, EchoOutcome};
+pub use gate::Gate;
 pub use icmp::Echo;
 pub use ip_node::IpNode;
 pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress};

@@ -1,7 +1,7 @@
 //! The IP stack below the sockets: interfaces, ARP, the forwarding table, sending.
 
 use crate::ways::{Way, Ways};
-use crate::{Context, LOOPBACK};
+use crate::{Context, Gate, LOOPBACK};
 use rustc_hash::FxHashMap;
 use std::net::Ipv4Addr;
 use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
@@ -86,10 +86,12 @@ pub struct IpStack {
     salt: u32,
     turn: u32,
     ident: u16,
-    /// Whether any address is being asked for, so that most calls need not look.
+    /// Whether any address is being asked for, or sockets are to be told something, so that most calls need not look.
     pub(crate) asking: bool,
     /// Whether it forwards for others.
     pub(crate) is_router: bool,
+    /// What packets have to pass. With one, no ways are remembered, so that every packet is looked at.
+    pub(crate) gate: Option<Box<Gate>>,
 }
 
 /// What ICMP messages have said about ways to other hosts.
@@ -120,6 +122,7 @@ impl IpStack {
             ident: 0,
             asking: false,
             is_router: false,
+            gate: None,
         }
     }
 
@@ -306,6 +309,15 @@ impl IpStack {
 
     #[inline(never)]
     fn output_slowly(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
+        if self.gate.is_none() {
+            return self.output_unscreened(packet, cx);
+        }
+        // What may not leave was sent all the same, as far as its sender knows.
+        self.screen_output(packet, cx).is_none_or(|packet| self.output_unscreened(packet, cx))
+    }
+
+    /// Sends a packet of the node's own that no rule is asked about.
+    pub(crate) fn output_unscreened(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
         if self.is_local(packet.dst) {
             cx.send(LOOPBACK, packet);
             return true;
@@ -366,7 +378,7 @@ impl IpStack {
             Some(lessons) => lessons.mtus.get(&packet.dst).map_or(mtu, |(path, _)| mtu.min(*path)),
         };
         // Packet by packet, the next one of the flow takes another way.
-        let is_lasting = self.ecmp != Ecmp::Packet;
+        let is_lasting = self.ecmp != Ecmp::Packet && self.gate.is_none();
         packet.src_mac = MacKey::of(id);
         if !iface.framed {
             if is_lasting {
@@ -445,7 +457,25 @@ impl IpStack {
         if !self.asking {
             return Instant::MAX;
         }
+        if self.has_news() {
+            return Instant::ZERO;
+        }
         self.ifaces.iter().map(|iface| iface.neighbors.next_timeout()).min().unwrap_or(Instant::MAX)
+    }
+
+    /// Wakes the node at once, to tell its sockets something.
+    pub(crate) fn wake_soon(&mut self, cx: &mut Context<'_>) {
+        self.asking = true;
+        cx.out.timers = true;
+    }
+
+    fn has_news(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.has_news())
+    }
+
+    /// Every packet is looked at anew.
+    pub(crate) fn forget_ways(&mut self) {
+        self.ways.clear();
     }
 
     /// Repeats ARP requests that are due; gives back those that nobody answered.
@@ -462,13 +492,14 @@ impl IpStack {
         all
     }
 
-    /// Whether any packet waits for the address of a neighbour.
+    /// Whether any packet waits for the address of a neighbour, or a socket for news.
     pub fn has_waiting(&self) -> bool {
-        self.asking && self.ifaces.iter().any(|iface| iface.neighbors.has_waiting())
+        self.asking && (self.has_news() || self.ifaces.iter().any(|iface| iface.neighbors.has_waiting()))
     }
 
     pub(crate) fn look_who_is_asked_for(&mut self) {
-        self.asking = self.ifaces.iter().any(|iface| iface.neighbors.next_timeout() < Instant::MAX);
+        self.asking =
+            self.has_news() || self.ifaces.iter().any(|iface| iface.neighbors.next_timeout() < Instant::MAX);
     }
 
     /// Asks for the MAC address of a neighbour: everybody, or the one who had the address.

@@ -384,6 +384,7 @@ impl Run {
         let sim = &self.sim;
         let mut world = sim.world.borrow_mut();
         crate::bind::routing::note_changes(sim, &mut world);
+        crate::bind::services::note_logs(sim, &mut world);
         if ended != Ended::Failed && ended != Ended::Cut {
             world.assert_balanced();
         }

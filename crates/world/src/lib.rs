@@ -20,6 +20,7 @@
 //! | `results.rs` | tables of flows, links and the ledger |
 //! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
 //! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
+//! | `services.rs` | firewalls |
 //! | `capture.rs` | packets as pcapng |
 //!
 //! What is not here: Lua, files, threads, the wall clock.
@@ -35,6 +36,7 @@ mod ledger;
 mod processes;
 mod results;
 mod routing;
+mod services;
 mod sockets;
 mod spanning;
 mod special;

@@ -7,6 +7,7 @@
 //! | `cidr.rs` | `cidr` |
 //! | `bridge.rs` | `switch:stp` |
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
+//! | `services.rs` | firewalls |
 //! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
@@ -42,6 +43,7 @@ mod net;
 mod ping;
 mod random;
 pub(crate) mod routing;
+pub(crate) mod services;
 mod shapes;
 mod stream;
 pub(crate) mod sync;
@@ -61,6 +63,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     shapes::install(&mut registry)?;
     load::install(&mut registry)?;
     routing::install(&mut registry)?;
+    services::install(&mut registry)?;
     link::install(&mut registry)?;
     host::install(&mut registry)?;
     ping::install(&mut registry)?;

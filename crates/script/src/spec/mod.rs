@@ -5,6 +5,7 @@
 //! | `net.rs` | the network: nodes, links, shapes |
 //! | `link.rs` | what can be done with a link |
 //! | `routing.rs` | routing protocols and tables |
+//! | `services.rs` | firewalls |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
@@ -22,6 +23,7 @@ pub(crate) mod link;
 pub(crate) mod measure;
 pub(crate) mod net;
 pub(crate) mod routing;
+pub(crate) mod services;
 pub(crate) mod socket;
 pub(crate) mod tcp;
 pub(crate) mod time;
@@ -289,6 +291,7 @@ pub fn all() -> Vec<&'static Func> {
     [
         net::ALL,
         routing::ALL,
+        services::ALL,
         link::ALL,
         host::ALL,
         socket::ALL,

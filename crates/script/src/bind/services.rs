@@ -1,0 +1,228 @@
+//! Firewalls.
+
+use super::routing::printable;
+use crate::call::{Opts, options};
+use crate::classes::{Registry, node_of, this_node};
+use crate::mistake::Mistake;
+use crate::sim::{Shared, Sim};
+use crate::spec::services as spec;
+use crate::values::{Val, choice, not_a};
+use mlua::{Lua, Table, Value};
+use tidewire_l3_network::Prefix;
+use tidewire_l3_network::gate::{Action, Chain, Firewall, Hits, List, Rule, Timeouts, protocol_name};
+use tidewire_units::NodeId;
+
+pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
+    registry.add(&spec::FIREWALL_SET, |lua, sim, call| {
+        let node = this_node(&call)?;
+        let opts = call.opts();
+        let mut timeouts = Timeouts::default();
+        timeouts.tcp = opts.span("tcp_timeout").unwrap_or(timeouts.tcp);
+        timeouts.udp = opts.span("udp_timeout").unwrap_or(timeouts.udp);
+        timeouts.icmp = opts.span("icmp_timeout").unwrap_or(timeouts.icmp);
+        let most = opts.int("flows").map_or(Firewall::MOST_FLOWS, |n| n as usize);
+        let is_empty = List::ALL.iter().all(|list| opts.get(list.name()).is_none());
+        let firewall = if is_empty && opts.get("default").is_none() {
+            None
+        } else {
+            let mut chains = Vec::new();
+            for list in List::ALL {
+                chains.push(chain(lua, sim, opts, list)?);
+            }
+            let [inbound, outbound, forward] =
+                <[Chain; 3]>::try_from(chains).expect("one chain for each list");
+            Some(Firewall::new([inbound, outbound, forward], timeouts, most))
+        };
+        let mut world = sim.world()?;
+        world.set_firewall(node, firewall, timeouts, most);
+        Ok(())
+    })?;
+    registry.add(&spec::FIREWALL_RULES, |lua, sim, call| rules(lua, sim, this_node(&call)?))?;
+    registry.add(&spec::FIREWALL_FLOWS, |lua, sim, call| flows(lua, sim, this_node(&call)?))
+}
+
+/// One of the three lists.
+fn chain(lua: &Lua, sim: &Shared, opts: &Opts, list: List) -> Result<Chain, Mistake> {
+    let table = match opts.get(list.name()) {
+        Some(Val::Table(table)) => Some(table),
+        _ => None,
+    };
+    let usual = match list {
+        _ if table.is_none() => Action::Allow,
+        List::Outbound => Action::Allow,
+        _ => Action::Deny,
+    };
+    let mut rules = Vec::new();
+    for (i, item) in table.iter().flat_map(|table| table.sequence_values::<Value>()).enumerate() {
+        let what = format!("rule {} of {}", i + 1, list.name());
+        let Ok(Value::Table(item)) = item else {
+            return Err(Mistake::new(format!("{what} must be a table, such as {{ allow = \"tcp/22\" }}"))
+                .at_word(list.name()));
+        };
+        let given = options(lua, sim, &what, &[spec::RULE], &item)?;
+        rules.push(rule(sim, &what, &given)?);
+    }
+    if table.is_some_and(|table| table.raw_len() != table.pairs::<Value, Value>().count()) {
+        return Err(Mistake::new(format!("{} must be a list of rules", list.name()))
+            .at_word(list.name())
+            .note(format!("write {} = {{ {{ allow = \"tcp/22\" }} }}", list.name())));
+    }
+    Ok(Chain::new(rules, default_of(opts, list)?.unwrap_or(usual)))
+}
+
+/// What the option `default` says of a list.
+fn default_of(opts: &Opts, list: List) -> Result<Option<Action>, Mistake> {
+    let Some(Val::Any(value)) = opts.get("default") else { return Ok(None) };
+    let named = match value {
+        Value::Table(table) => {
+            for pair in table.pairs::<Value, Value>() {
+                let key = pair.ok().and_then(|(key, _)| key.to_string().ok()).unwrap_or_default();
+                if !List::ALL.iter().any(|list| list.name() == key) {
+                    let text = format!("default has no list '{key}': there is inbound, outbound and forward");
+                    return Err(Mistake::new(text).at_word(key));
+                }
+            }
+            match table.raw_get::<Value>(list.name()) {
+                Ok(Value::Nil) | Err(_) => return Ok(None),
+                Ok(value) => value,
+            }
+        }
+        value => value.clone(),
+    };
+    let text = choice(&named, spec::ACTIONS, "default", "option 'default' of host:firewall")?;
+    Ok(Some(action(&text)))
+}
+
+fn action(name: &str) -> Action {
+    match name {
+        "allow" => Action::Allow,
+        "deny" => Action::Deny,
+        _ => Action::Reject,
+    }
+}
+
+fn rule(sim: &Sim, what: &str, given: &Opts) -> Result<Rule, Mistake> {
+    let said: Vec<(&str, &Vec<String>)> = spec::ACTIONS
+        .iter()
+        .filter_map(|name| match given.get(name) {
+            Some(Val::Texts(texts)) => Some((*name, texts)),
+            _ => None,
+        })
+        .collect();
+    let [(name, texts)] = said[..] else {
+        return Err(Mistake::new(format!("{what} must say one of allow, deny and reject"))
+            .at_word(said.first().map_or("inbound", |(name, _)| name)));
+    };
+    let services = texts
+        .iter()
+        .map(|text| text.parse().map_err(|why: String| Mistake::new(why).at_word(text)))
+        .collect::<Result<_, _>>()?;
+    Ok(Rule {
+        action: action(name),
+        services,
+        from: networks(sim, given, "from", what)?,
+        to: networks(sim, given, "to", what)?,
+        name: given.text("name").map(str::to_owned),
+        log: given.flag("log").unwrap_or(false),
+        hits: Hits::default(),
+    })
+}
+
+/// Networks, addresses and nodes.
+fn networks(sim: &Sim, given: &Opts, name: &str, what: &str) -> Result<Vec<Prefix>, Mistake> {
+    let Some(Val::Any(value)) = given.get(name) else { return Ok(Vec::new()) };
+    let items = match value {
+        Value::Table(table) => table.sequence_values::<Value>().filter_map(Result::ok).collect(),
+        value => vec![value.clone()],
+    };
+    let mut found = Vec::new();
+    for item in items {
+        if let Some(node) = node_of(&item) {
+            found.extend(addresses_of(sim, node)?);
+            continue;
+        }
+        let Value::String(text) = &item else {
+            return Err(not_a(crate::spec::Kind::Peer, &item, name, &format!("'{name}' in {what}")));
+        };
+        let text = text.to_string_lossy();
+        let node = sim.plan.borrow().find(&text);
+        match (text.parse::<Prefix>(), node) {
+            (Ok(prefix), _) => found.push(prefix),
+            (Err(_), Some(node)) => found.extend(addresses_of(sim, node)?),
+            (Err(why), None) => return Err(Mistake::new(why).at_word(&text)),
+        }
+    }
+    Ok(found)
+}
+
+/// Every address of a node, each as a network of its own.
+fn addresses_of(sim: &Sim, node: NodeId) -> Result<Vec<Prefix>, Mistake> {
+    let world = sim.world().map_err(|error| Mistake::new(error.to_string()))?;
+    let ifaces = world.ip_node(node).map(|node| &node.stack.ifaces[..]).unwrap_or_default();
+    let all: Vec<Prefix> = ifaces
+        .iter()
+        .filter(|iface| !iface.addr.is_unspecified())
+        .filter_map(|iface| Prefix::new(iface.addr, 32))
+        .collect();
+    if all.is_empty() {
+        let name = world.plan().node(node).name.clone();
+        return Err(Mistake::new(format!("'{name}' has no address that a rule could name"))
+            .at_word(&name)
+            .note("link it to the network before, or write the network itself"));
+    }
+    Ok(all)
+}
+
+/// `node:firewall_rules()`.
+fn rules(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table> {
+    let world = sim.world()?;
+    let (list, mut lines) = (lua.create_table()?, Vec::new());
+    for row in world.firewall(node).into_iter().flat_map(Firewall::rows) {
+        let name = row.name.as_ref().map_or_else(String::new, |name| format!("  ({name})"));
+        lines.push(format!(
+            "{:<8} {:<40} {:>8} packets {:>10} bytes{name}",
+            row.list.name(),
+            row.rule,
+            row.hits.packets,
+            row.hits.bytes
+        ));
+        let item = lua.create_table()?;
+        item.raw_set("list", row.list.name())?;
+        item.raw_set("rule", row.rule)?;
+        item.raw_set("name", row.name)?;
+        item.raw_set("packets", row.hits.packets)?;
+        item.raw_set("bytes", row.hits.bytes)?;
+        list.raw_push(item)?;
+    }
+    printable(lua, &list, lines.join("\n"))?;
+    Ok(list)
+}
+
+/// `node:firewall_flows()`.
+fn flows(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table> {
+    let world = sim.world()?;
+    let (list, mut lines) = (lua.create_table()?, Vec::new());
+    let now = world.now();
+    for row in world.firewall(node).into_iter().flat_map(|firewall| firewall.flows().rows(now)) {
+        lines.push(format!("{:<50} {:<12} {}", row.flow.to_string(), row.state, row.left));
+        let item = lua.create_table()?;
+        item.raw_set("proto", protocol_name(row.flow.protocol))?;
+        item.raw_set("src", row.flow.src.to_string())?;
+        item.raw_set("dst", row.flow.dst.to_string())?;
+        item.raw_set("state", row.state)?;
+        item.raw_set("left", row.left.as_secs_f64())?;
+        list.raw_push(item)?;
+    }
+    printable(lua, &list, lines.join("\n"))?;
+    Ok(list)
+}
+
+/// What rules have written down, as rows of the events.
+pub(crate) fn note_logs(sim: &Sim, world: &mut tidewire_world::World) {
+    let logs = world.take_firewall_logs();
+    let mut out = sim.out.borrow_mut();
+    for (node, row) in logs {
+        let object = format!("{} {}", world.plan().node(node).name, row.list.name());
+        out.event(row.at, object.into(), "firewall", format!("{}: {}", row.rule, row.flow).into());
+    }
+}

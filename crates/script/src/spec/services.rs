@@ -1,0 +1,72 @@
+//! Services of the network: firewalls.
+
+use super::{COUNT, Func, Kind, Opt, func};
+
+/// What is done with a packet.
+pub(crate) const ACTIONS: &[&str] = &["allow", "deny", "reject"];
+
+/// One rule of a firewall.
+pub(crate) const RULE: &[Opt] = &[
+    Opt::new(
+        "allow",
+        Kind::Texts,
+        "one of the three",
+        "what passes: \"tcp/22\", \"udp/5000-5999\", \"tcp\", \"udp\", \"icmp\", \"any\", or a list of these; ports are those of the destination",
+    ),
+    Opt::new("deny", Kind::Texts, "one of the three", "what is dropped without a word"),
+    Opt::new(
+        "reject",
+        Kind::Texts,
+        "one of the three",
+        "what is dropped while its sender is told: by a reset (TCP), else by ICMP",
+    ),
+    Opt::new(
+        "from",
+        Kind::Any,
+        "anybody",
+        "a network such as \"10.0.1.0/24\", an address, a node, or a list of these",
+    ),
+    Opt::new("to", Kind::Any, "anybody", "where it goes, likewise"),
+    Opt::new("name", Kind::Text, "none", "what the rule is called in tables"),
+    Opt::new("log", Kind::Bool, "false", "every packet that it decides about becomes a row of events.csv"),
+];
+
+const FIREWALL: &[Opt] = &[
+    Opt::new(
+        "inbound",
+        Kind::Table,
+        "none",
+        "rules for packets to the node itself; the first that fits decides",
+    ),
+    Opt::new("outbound", Kind::Table, "none", "rules for packets of the node itself"),
+    Opt::new("forward", Kind::Table, "none", "rules for packets that it forwards"),
+    Opt::new(
+        "default",
+        Kind::Any,
+        "inbound and forward \"deny\", outbound \"allow\"; a list that is not given: \"allow\"",
+        "what is done when no rule fits, for all three lists or as { inbound = \"deny\", outbound = \"allow\" }",
+    ),
+    Opt::new("flows", COUNT, "65536", "most flows that are remembered"),
+    Opt::new(
+        "tcp_timeout",
+        Kind::Time,
+        "2h 4min",
+        "an established connection is forgotten after so long a silence",
+    ),
+    Opt::new("udp_timeout", Kind::Time, "5min", "likewise for UDP"),
+    Opt::new("icmp_timeout", Kind::Time, "1min", "likewise for ICMP and everything else"),
+];
+
+pub(crate) static FIREWALL_SET: Func = func(
+    "host:firewall",
+    "A stateful firewall on a host or router. Rules decide about the first packet of a flow; what belongs to a flow that was let pass, passes. A later call replaces the rules; an empty table allows everything.",
+)
+.opts(&[FIREWALL]);
+pub(crate) static FIREWALL_RULES: Func =
+    func("host:firewall_rules", "The rules, and how many packets each has decided about.")
+        .gives("list of { list, rule, name, packets, bytes }, printable");
+pub(crate) static FIREWALL_FLOWS: Func =
+    func("host:firewall_flows", "The flows that the firewall has let pass and remembers.")
+        .gives("list of { proto, src, dst, state, left }, printable");
+
+pub(crate) const ALL: &[&Func] = &[&FIREWALL_SET, &FIREWALL_RULES, &FIREWALL_FLOWS];
