@@ -1,12 +1,14 @@
 //! Networks (layer-2 broadcast domains) and their addresses.
 //!
 //! Every network gets a subnet: the one asked for with [`Plan::subnet`], else that of the first fixed address on it, else the
-//! next free /24 of 10.0.0.0/8 (172.16.0.0/12 and 192.168.0.0/16 when that is full), or a shorter prefix if it has more than
+//! next free /24 of 10.0.0.0/8 (172.16.0.0/12 and 192.168.0.0/16 when that is full; inside of an address translator 192.168.0.0/16
+//! comes first), or a shorter prefix if it has more than
 //! 254 members. Above 32,768 networks those of two members get a /30. Networks are numbered by their router that was declared
 //! first (without a router, by their first host), then by their first link, so that the neighbourhood of a router is one
 //! stretch of addresses and routes to it aggregate. Inside a network, interfaces of hosts and routers are numbered from the
 //! first address in the order in which their nodes were declared.
 
+use crate::realms::{Outsides, find_outsides, realms};
 use crate::segments::Segments;
 use crate::{AddressMode, IfaceAddr, NodeSpec, Plan, PlanError, Prefix, link_of};
 use rustc_hash::FxHashSet;
@@ -18,6 +20,8 @@ use tidewire_units::{IfaceId, LinkId, NodeId};
 pub struct Numbering {
     pub(crate) networks: Vec<Network>,
     of_link: Vec<u32>,
+    /// The outsides of address translators.
+    pub(crate) outsides: Outsides,
 }
 
 /// A layer-2 broadcast domain.
@@ -50,13 +54,19 @@ impl Plan {
         let needs: Vec<u64> = segments.members.iter().map(|members| wanted(members, &asked)).collect();
         let mut reserved: Vec<Prefix> = self.subnets.iter().map(|subnet| subnet.prefix).collect();
         reserved.extend(asked.iter().filter_map(|mode| mode.fixed()).map(IfaceAddr::prefix));
+        let outsides = find_outsides(self, &segments)?;
+        let is_inside = inside_networks(self, &outsides, &of_link, segments.members.len());
+        let mut inner_pool = Pool { block: BLOCKS.len() - 1, ..Pool::new(reserved.clone()) };
+        inner_pool.next = u64::from(BLOCKS[inner_pool.block].0);
         let mut pool = Pool::new(reserved);
         let order = self.numbering_order(&segments);
         for &network in &order {
             let members = needs[network];
             if prefixes[network].is_none() && members > 0 {
                 let small = needs.len() > 32_768 && members <= 2;
-                let prefix = pool.take(members, if small { 30 } else { 24 });
+                let longest = if small { 30 } else { 24 };
+                let inner = if is_inside[network] { inner_pool.take(members, longest) } else { None };
+                let prefix = inner.or_else(|| pool.take(members, longest));
                 prefixes[network] =
                     Some(prefix.ok_or(PlanError::AddressesExhausted { networks: needs.len() })?);
             }
@@ -76,12 +86,14 @@ impl Plan {
             .zip(prefixes6)
             .map(|((members, prefix), prefix6)| {
                 let gateway = members.iter().copied().find(|&iface| {
-                    self.iface(iface).address.is_some() && self.node(self.node_of(iface)).spec.forwards()
+                    let node = self.node_of(iface);
+                    let leads_on = self.node(node).spec.forwards() && outsides.get(&node) != Some(&iface);
+                    self.iface(iface).address.is_some() && leads_on
                 });
                 Network { prefix, prefix6, members, gateway }
             })
             .collect();
-        self.numbering = Some(Numbering { networks, of_link });
+        self.numbering = Some(Numbering { networks, of_link, outsides });
         Ok(())
     }
 
@@ -109,7 +121,7 @@ impl Plan {
         at.map(IfaceId::from_index)
     }
 
-    fn numbered(&self) -> &Numbering {
+    pub(crate) fn numbered(&self) -> &Numbering {
         self.numbering.as_ref().expect("Plan::assign_addresses comes before questions about addresses")
     }
 
@@ -195,6 +207,20 @@ impl AddressMode {
             AddressMode::Auto | AddressMode::Unnumbered => None,
         }
     }
+}
+
+/// Which networks are inside of an address translator.
+fn inside_networks(plan: &Plan, outsides: &Outsides, of_link: &[u32], count: usize) -> Vec<bool> {
+    if outsides.is_empty() {
+        return vec![false; count];
+    }
+    let network_of = |iface: IfaceId| of_link[link_of(iface).index()];
+    let realms = realms(plan, outsides, count, &network_of);
+    let inner = outsides
+        .iter()
+        .flat_map(|(nat, outside)| plan.node(*nat).ifaces.iter().filter(move |iface| *iface != outside));
+    let inside: FxHashSet<u32> = inner.map(|iface| realms[network_of(*iface) as usize]).collect();
+    realms.iter().map(|realm| inside.contains(realm)).collect()
 }
 
 /// How many addresses the network needs.

@@ -72,11 +72,31 @@ pub enum PlanError {
     },
     /// A generator's parameter is out of range.
     BadShape(String),
+    /// It cannot be told which side of an address translator is outside.
+    NatSide {
+        /// The translator.
+        nat: String,
+        /// The name given for its outside, which none of its links has.
+        unknown: Option<String>,
+        /// Those that are on its links.
+        neighbors: Vec<String>,
+    },
 }
 
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            PlanError::NatSide { nat, unknown: Some(name), neighbors } => write!(
+                f,
+                "the outside of '{nat}' is said to be '{name}', which is on none of its links (they lead to {})",
+                neighbors.join(", ")
+            ),
+            PlanError::NatSide { nat, unknown: None, neighbors } => write!(
+                f,
+                "which side of '{nat}' is outside? It is where one other router is; write outside = \"{}\" (its links lead to {})",
+                neighbors.last().map_or("", String::as_str),
+                neighbors.join(", ")
+            ),
             PlanError::DuplicateName(name) => write!(f, "there is already a node named '{name}'"),
             PlanError::BadName(name) => write!(
                 f,

@@ -13,6 +13,7 @@
 //! | `spec.rs` | [`HostSpec`], [`LinkSpec`] and the other options with their defaults |
 //! | `prefix.rs` | [`Prefix`] and [`IfaceAddr`] |
 //! | `error.rs` | [`PlanError`], a sentence for each mistake |
+//! | `realms.rs` | inside and outside of address translators |
 //! | `segments.rs` | which interfaces hear each other |
 //! | `address.rs`, `address6.rs` | [`Network`]s and automatic addresses |
 //! | `routes/` | [`routes()`]: tables of all nodes over the links that are up |
@@ -38,6 +39,7 @@ mod lans;
 mod paths;
 mod plan;
 mod prefix;
+mod realms;
 mod routes;
 mod segments;
 mod spec;
@@ -54,6 +56,6 @@ pub use prefix::{IfaceAddr, Prefix};
 pub use routes::{NextHop, Routes, routes};
 pub use spec::{
     AddressMode, CeThreshold, CorruptSpec, DirectionSpec, DisciplineKind, DisciplineSpec, Ecmp, Framing,
-    HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match, NodeKind,
-    NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
+    HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match, NatSide,
+    NodeKind, NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
 };

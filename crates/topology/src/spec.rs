@@ -98,6 +98,16 @@ pub enum SpanningTree {
 pub struct RouterSpec {
     /// What to do with several equally short paths.
     pub ecmp: Ecmp,
+    /// It translates addresses between its outside and the networks on its other links.
+    pub nat: Option<NatSide>,
+}
+
+/// Which side of an address translator is outside.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NatSide {
+    /// The name of the link, the neighbour or any node on the network that is outside. Without one, it is the network with
+    /// another router, which must be only one.
+    pub outside: Option<String>,
 }
 
 /// How a router uses several equally short paths.
@@ -352,6 +362,14 @@ impl NodeSpec {
             NodeSpec::Host(_) => NodeKind::Host,
             NodeSpec::Switch(_) => NodeKind::Switch,
             NodeSpec::Router(_) => NodeKind::Router,
+        }
+    }
+
+    /// Which side of an address translator is outside; none for everything else.
+    pub const fn nat(&self) -> Option<&NatSide> {
+        match self {
+            NodeSpec::Router(router) => router.nat.as_ref(),
+            _ => None,
         }
     }
 

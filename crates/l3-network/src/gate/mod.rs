@@ -9,13 +9,16 @@
 //! |---|---|
 //! | `track.rs` | [`Tracker`]: flows that were seen, so that their replies are known |
 //! | `firewall.rs` | [`Firewall`]: rules, verdicts, counters |
+//! | `nat.rs` | [`Nat`]: mappings, filters, counters |
 //! | `service.rs` | [`Service`]: what a rule is about, as text |
 
 mod firewall;
+mod nat;
 mod service;
 mod track;
 
 pub use firewall::{Action, Chain, Firewall, Hits, List, LogRow, Rule, RuleRow, Verdict};
+pub use nat::{Dependence, Nat, NatConfig, NatRow, NatStats, PortForward, Rewritten, Untranslated};
 pub use service::Service;
 pub use track::{TrackRow, Tracker};
 

@@ -67,7 +67,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         node_handle(
             lua,
             sim,
-            add_node(lua, sim, "net:router()", name, NodeSpec::Router(RouterSpec { ecmp }))?,
+            add_node(lua, sim, "net:router()", name, NodeSpec::Router(RouterSpec { ecmp, nat: None }))?,
         )
     })?;
     registry.add(&spec::NET_LINK, |lua, sim, call| {

@@ -6,15 +6,18 @@ use std::net::Ipv4Addr;
 use tidewire_units::{IfaceId, NodeId};
 
 pub(super) fn duplicates(plan: &Plan) -> Vec<Finding> {
-    let mut all: Vec<(Ipv4Addr, IfaceId)> = (plan.ifaces().iter().enumerate())
+    let realms = plan.realms();
+    let realm_of = |iface| realms[plan.network_of(link_of(iface))];
+    let mut all: Vec<((Ipv4Addr, u32), IfaceId)> = (plan.ifaces().iter().enumerate())
         .filter_map(|(i, iface)| Some((iface.address?.ip, IfaceId::from_index(i))))
+        .map(|(ip, iface)| ((ip, realm_of(iface)), iface))
         .collect();
     all.sort_unstable();
     let same = all.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
     same.map(|group| {
         let nodes: Vec<NodeId> = group.iter().map(|(_, iface)| plan.node_of(*iface)).collect();
         let links = group.iter().map(|(_, iface)| link_of(*iface)).collect();
-        let sentence = format!("{} all have the address {}", super::list(plan, &nodes), group[0].0);
+        let sentence = format!("{} all have the address {}", super::list(plan, &nodes), group[0].0.0);
         let sentence = if group.len() == 2 { sentence.replace("all have", "both have") } else { sentence };
         Finding { problem: Problem::DuplicateAddress, nodes, links, sentence }
     })
@@ -23,13 +26,20 @@ pub(super) fn duplicates(plan: &Plan) -> Vec<Finding> {
 
 pub(super) fn overlaps(plan: &Plan) -> Vec<Finding> {
     let networks = plan.networks();
-    let mut all: Vec<(Prefix, usize)> =
-        networks.iter().enumerate().filter_map(|(i, network)| Some((network.prefix?, i))).collect();
+    let realms = plan.realms();
+    let mut all: Vec<(u32, Prefix, usize)> = networks
+        .iter()
+        .enumerate()
+        .filter_map(|(i, network)| Some((realms[i], network.prefix?, i)))
+        .collect();
     all.sort_unstable();
     let mut findings = Vec::new();
     let mut widest: Option<(Prefix, usize)> = None;
-    for &(prefix, network) in &all {
-        if let Some((before, other)) = widest.filter(|(before, _)| before.overlaps(prefix)) {
+    for &(realm, prefix, network) in &all {
+        let same_realm = |other: usize| realms[other] == realm;
+        if let Some((before, other)) =
+            widest.filter(|(before, other)| same_realm(*other) && before.overlaps(prefix))
+        {
             let nodes: Vec<NodeId> = [other, network]
                 .into_iter()
                 .filter_map(|n| networks[n].members.first().map(|&iface| plan.node_of(iface)))

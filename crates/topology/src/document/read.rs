@@ -151,7 +151,7 @@ impl NodeDocument {
             Kind::Router => {
                 let words = [("flow", Ecmp::Flow), ("packet", Ecmp::Packet), ("off", Ecmp::Off)];
                 let ecmp = self.ecmp.as_ref().map(|text| word(text, &words)).transpose()?;
-                Ok(NodeSpec::Router(RouterSpec { ecmp: ecmp.unwrap_or_default() }))
+                Ok(NodeSpec::Router(RouterSpec { ecmp: ecmp.unwrap_or_default(), nat: None }))
             }
         }
     }

@@ -115,7 +115,7 @@ fn a_plan_with_every_option_reads_back_as_it_was() {
             }),
         )
         .unwrap();
-    let r = plan.add("r", NodeSpec::Router(RouterSpec { ecmp: Ecmp::Packet })).unwrap();
+    let r = plan.add("r", NodeSpec::Router(RouterSpec { ecmp: Ecmp::Packet, nat: None })).unwrap();
     plan.place(r, [1.5, -2.0]);
     let mut spec = LinkSpec { mtu: 9000, ..LinkSpec::default() };
     spec.forward.queue = QueueSpec::Bdp { factor: 0.5, rtt: Span::from_ms(40) };

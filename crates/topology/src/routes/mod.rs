@@ -10,7 +10,7 @@ mod spf;
 use crate::segments::Segments;
 use crate::{NodeKind, NodeSpec, Plan, Prefix, Via, link_of};
 use rustc_hash::FxHashMap;
-use spf::{Destination, Graph, Neighbor, Ways};
+use spf::{Destination, Graph, Neighbor, Ways, exits};
 use std::net::Ipv4Addr;
 use tidewire_units::{IfaceId, LinkId, NodeId};
 
@@ -86,6 +86,8 @@ impl Routes {
 ///   that is exact: only subnets in use are covered. A router that reaches everything beyond a single neighbour (a leaf of the
 ///   router graph, after its own leaves) has a default route towards it instead; the rest of the graph has none, so a packet to an
 ///   address that nobody has ends at the first router there and never circles.
+/// - Inside of an address translator there are routes to what is inside, and a default route towards it; outside there are none to
+///   what is inside. Itself, it has the gateway of its outside as its default.
 /// - A host with one interface has its network and a default route through its gateway, up or not: it is configured once.
 /// - A host with several has its networks and the shortest ways to all others, the most frequent one as its default; with a
 ///   `gateway` of its own it has its networks and that.
@@ -99,7 +101,7 @@ pub fn routes(plan: &Plan, link_up: &dyn Fn(LinkId) -> bool) -> Routes {
     let destinations = destinations(plan, &segments);
     let ways = Ways::new(&graph, &destinations);
     let computed: Vec<NodeId> = plan.node_ids().filter(|&id| is_computed(plan, id)).collect();
-    let own = vec![None; segments.members.len()];
+    let own = vec![None; segments.members.len() + exits(plan).count()];
     let mut builder =
         Builder { plan, segments: &segments, routes: Routes::default(), sets: FxHashMap::default(), own };
     let mut blocks = computed.chunks(NODES_AT_ONCE);
@@ -158,9 +160,14 @@ fn destinations(plan: &Plan, segments: &Segments) -> Vec<Destination> {
         .collect();
     list.sort_unstable();
     list.dedup();
-    list.chunk_by(|a, b| a.0 == b.0)
-        .map(|group| Destination { prefix: group[0].0, segments: group.iter().map(|(_, s)| *s).collect() })
-        .collect()
+    let nets = list
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|group| Destination { prefix: group[0].0, segments: group.iter().map(|(_, s)| *s).collect() });
+    let first = segments.members.len() as u32;
+    let ways_out: Vec<u32> = (first..).zip(exits(plan)).map(|(segment, _)| segment).collect();
+    let outside =
+        (!ways_out.is_empty()).then_some(Destination { prefix: Prefix::DEFAULT, segments: ways_out });
+    outside.into_iter().chain(nets).collect()
 }
 
 struct Builder<'a> {
@@ -214,8 +221,12 @@ impl Builder<'_> {
             };
             table.extend(hops.map(|hops| Entry { prefix: destination.prefix, hops }));
         }
+        let is_nat = plan.outside_of(id).is_some();
+        if is_nat {
+            self.use_way_out(id, table);
+        }
         own.iter().for_each(|(segment, _)| self.own[*segment] = None);
-        if plan.has_manual_routes(id) {
+        if plan.has_manual_routes(id) || is_nat {
             return;
         }
         let default = match plan.node(id).spec.forwards() {
@@ -227,6 +238,18 @@ impl Builder<'_> {
         match default {
             Some(hops) => aggregate::use_default(table, hops),
             None => aggregate::merge(table),
+        }
+    }
+
+    /// The default route of an address translator: the gateway of its outside.
+    fn use_way_out(&mut self, id: NodeId, table: &mut Vec<Entry>) {
+        let plan = self.plan;
+        table.retain(|entry| entry.prefix != Prefix::DEFAULT);
+        let Some(iface) = plan.outside_of(id) else { return };
+        let gateway = plan.networks()[plan.network_of(link_of(iface))].gateway;
+        if let Some(address) = gateway.and_then(|gateway| plan.iface(gateway).address) {
+            let hops = self.intern(&[NextHop { iface, gateway: Some(address.ip) }]);
+            table.insert(0, Entry { prefix: Prefix::DEFAULT, hops });
         }
     }
 

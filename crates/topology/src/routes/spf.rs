@@ -39,7 +39,7 @@ pub(super) struct Graph {
     neighbors: Vec<Vec<Neighbor>>,
     /// For leaves of the graph: the neighbour that everything else lies beyond.
     parents: Vec<Option<NodeId>>,
-    /// The forwarding interfaces on each segment, with vertex and cost.
+    /// The forwarding interfaces on each segment, with vertex and cost; then the address translators.
     attached: Vec<Vec<(u32, u64)>>,
 }
 
@@ -53,9 +53,11 @@ impl Graph {
         let cost = |iface: IfaceId| u64::from(plan.direction(sends_on(iface)).cost);
         let mut attached = Vec::with_capacity(segments.members.len());
         let mut neighbors = vec![Vec::new(); plan.nodes().len()];
+        let is_outside = |iface: IfaceId| plan.outside_of(plan.node_of(iface)) == Some(iface);
         for members in &segments.members {
             let forwarding: Vec<(IfaceId, u32, Ipv4Addr)> = members
                 .iter()
+                .filter(|&&iface| !is_outside(iface))
                 .filter_map(|&iface| {
                     let end = plan.iface(iface);
                     Some((iface, vertices[end.node.index()]?, end.address?.ip))
@@ -64,7 +66,9 @@ impl Graph {
             connect(&mut reversed, &forwarding, &cost);
             for &iface in members {
                 let node = plan.node_of(iface);
-                if vertices[node.index()].is_none() && plan.node(node).ifaces.len() == 1 {
+                // To those outside, an address translator is a host with a gateway.
+                if is_outside(iface) || vertices[node.index()].is_none() && plan.node(node).ifaces.len() == 1
+                {
                     continue; // Its gateway is configured.
                 }
                 let own = &mut neighbors[node.index()];
@@ -81,6 +85,10 @@ impl Graph {
             attached.push(forwarding.iter().map(|(iface, vertex, _)| (*vertex, cost(*iface))).collect());
         }
         neighbors.iter_mut().for_each(|list: &mut Vec<Neighbor>| list.sort_by_key(|n| (n.iface, n.gateway)));
+        // The way out of each realm begins at its translators, on a segment of their own.
+        for nat in exits(plan) {
+            attached.push(vertices[nat.index()].map(|vertex| (vertex, 1)).into_iter().collect());
+        }
         let parents = peel(plan, &neighbors);
         Graph { reversed, routers, vertices, neighbors, parents, attached }
     }
@@ -106,6 +114,11 @@ impl Graph {
         }
         distances
     }
+}
+
+/// The address translators, in order of declaration.
+pub(super) fn exits(plan: &Plan) -> impl Iterator<Item = NodeId> {
+    plan.node_ids().filter(|id| plan.node(*id).spec.nat().is_some() && plan.outside_of(*id).is_some())
 }
 
 /// Adds the edges of one segment.
