@@ -1,10 +1,10 @@
-//! What stands between a node and its links: a firewall. All of it is off the fast path: a node with a gate remembers no ways.
+//! What stands between a node and its links: a firewall, address translation. All of it is off the fast path: a node with a gate remembers no ways.
 
 use crate::icmp::quote_v6;
-use crate::{Context, IpNode, IpStack};
+use crate::{Context, IpNode, IpStack, LOOPBACK};
 use tidewire_l3_network::Trouble;
 use tidewire_l3_network::error_about;
-use tidewire_l3_network::gate::{Firewall, FlowKey, List, Nature, Subject, Verdict};
+use tidewire_l3_network::gate::{Firewall, FlowKey, List, Nat, Nature, Subject, Verdict};
 use tidewire_l4_transport::reset_for;
 use tidewire_wire::{
     AddressBook, Cause, Content, Ecn, Endpoint, Hot, HotKind, IcmpMessage, Ndp, Packets, Protocol, Quote,
@@ -14,6 +14,8 @@ use tidewire_wire::{
 #[derive(Debug, Default)]
 pub struct Gate {
     pub(crate) firewall: Option<Box<Firewall>>,
+    /// Address translation, and the port that is outside.
+    pub(crate) nat: Option<Box<(Nat, u32)>>,
     /// About packets of the node's own that were rejected, for the sockets that sent them; whether it is about IPv6.
     rejected: Vec<(bool, IcmpMessage)>,
 }
@@ -27,7 +29,7 @@ impl Gate {
 
 impl IpStack {
     /// What packets have to pass; made when it is first asked for.
-    fn gate_mut(&mut self) -> &mut Gate {
+    pub(crate) fn gate_mut(&mut self) -> &mut Gate {
         self.forget_ways();
         self.gate.get_or_insert_with(Box::default)
     }
@@ -84,6 +86,7 @@ impl IpNode {
         if cx.packets.piece(&packet).is_some() && !(is_v6 && self.forwards()) {
             return self.handle_fragment(port, packet, cx);
         }
+        let Some(packet) = self.translate_arrival(port, packet, cx) else { return };
         if self.stack.is_local(packet.dst) || self.stack.is_broadcast(port, packet.dst) {
             if is_v6 && is_discovery(cx.packets, &packet) {
                 return self.deliver(port, packet, cx);
@@ -97,7 +100,8 @@ impl IpNode {
             // Messages of routing protocols are for the link and not held against rules.
             self.handle_group(port, packet, cx);
         } else if self.forwards() {
-            if let Some(packet) = self.screen(List::Forward, packet, cx) {
+            let packet = self.screen(List::Forward, packet, cx);
+            if let Some(packet) = packet.and_then(|packet| self.translate_departure(port, packet, cx)) {
                 self.forward(port, packet, cx);
             }
         } else {
@@ -137,7 +141,11 @@ impl IpNode {
         let header = self.stack.header(src, dst, Ecn::NotCapable);
         let hash = crate::stack::flow_hash(6, src, reset.src_port, dst, reset.dst_port);
         let answer = cx.packets.insert_tcp(&header, &mut reset, hash, cx.now);
-        self.stack.output_unscreened(answer, cx);
+        let is_own = self.stack.is_local(src);
+        let answer = if is_own { Some(answer) } else { self.translate_departure(LOOPBACK, answer, cx) };
+        if let Some(answer) = answer {
+            self.stack.output_unscreened(answer, cx);
+        }
     }
 }
 
@@ -178,7 +186,7 @@ fn is_discovery(packets: &Packets, packet: &Hot) -> bool {
 }
 
 /// The flow that an ICMP error speaks of.
-fn flow_of(quote: &Quote) -> FlowKey {
+pub(crate) fn flow_of(quote: &Quote) -> FlowKey {
     let (src, dst) = match (quote.ports(), quote.echo()) {
         (Some(ports), _) => ports,
         (None, Some((id, _))) => (id, 0),

@@ -95,6 +95,9 @@ impl IpNode {
         let src = cx.packets.body(packet).src;
         let Some(message) = error_about(&cx.packets.unpack(packet), trouble) else { return };
         if self.stack.is_local(src) {
+            if self.stack.gate.is_some() && self.report_inside(&message, cx) {
+                return;
+            }
             return self.hear(src, 0, AddressBook::is_v6(src), &message, cx);
         }
         if let Some((own, _)) = self.stack.source_for(src).filter(|(own, _)| !own.is_unspecified()) {

@@ -11,7 +11,8 @@
 //! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
 //! | `ways.rs` | what forwarding and address resolution found for known flows |
 //! | `ndp.rs` | neighbour discovery over IPv6 |
-//! | `gate.rs` | what packets have to pass: firewall |
+//! | `gate.rs` | what packets have to pass: a firewall |
+//! | `nat.rs` | address translation |
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
 //! | `icmp.rs` | what a node says and hears about packets; fragments that it puts together |
 //! | `control.rs` | the messages of a router's routing protocols, and what they find |
@@ -31,6 +32,7 @@ mod datagram;
 mod gate;
 mod icmp;
 mod ip_node;
+mod nat;
 mod ndp;
 mod outbox;
 mod resting;

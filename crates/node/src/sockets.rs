@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use tidewire_l4_transport::{Connection, TcpConfig, Transmit};
 use tidewire_units::{Instant, Interest, Refusal, SocketId, WaitToken};
-use tidewire_wire::{Endpoint, TcpSegment};
+use tidewire_wire::{Endpoint, Protocol, TcpSegment};
 
 /// First port that is given out to sockets that ask for none (RFC 6335 section 6).
 const FIRST_EPHEMERAL: u16 = 49_152;
@@ -265,6 +265,18 @@ impl Sockets {
             Some(Kind::Listener(listener)) => drop(listener.flows.insert(hash, flow)),
             Some(Kind::Udp(udp)) => udp.expect_flow(hash, flow),
             _ => {}
+        }
+    }
+
+    /// Whether a packet of UDP or TCP to `local` from `remote` would find a socket.
+    pub(crate) fn has(&self, protocol: u8, local: Endpoint, remote: Endpoint) -> bool {
+        match Protocol(protocol) {
+            Protocol::TCP => {
+                self.listeners.contains_key(&local.port)
+                    || self.connections.contains_key(&Tuple::new(local, remote))
+            }
+            Protocol::UDP => self.udp_ports.contains_key(&local.port),
+            _ => false,
         }
     }
 

@@ -60,6 +60,8 @@ classes! {
     Switch(pub NodeId), "switch", "switches have";
     /// A router.
     Router(pub NodeId), "router", "routers have";
+    /// An address translator.
+    Nat(pub NodeId), "nat", "address translators have";
     /// A link.
     Link(pub LinkId), "link", "links have";
     /// A direction of a link.
@@ -160,6 +162,10 @@ impl<'a> Registry<'a> {
             let (methods, _) = self.classes.get(owner).expect("a class for every method");
             if owner == "host" && !matches!(name, "work") {
                 self.classes["router"].0.raw_set(name, &function)?;
+                self.classes["nat"].0.raw_set(name, &function)?;
+            }
+            if owner == "router" {
+                self.classes["nat"].0.raw_set(name, &function)?;
             }
             return methods.raw_set(name, function);
         }
@@ -201,6 +207,7 @@ impl<'a> Registry<'a> {
         })?;
         if class == "host" {
             self.classes["router"].1.raw_set(name, &getter)?;
+            self.classes["nat"].1.raw_set(name, &getter)?;
         }
         self.classes[class].1.raw_set(name, getter)
     }
@@ -315,6 +322,9 @@ pub(crate) fn node_of(value: &Value) -> Option<NodeId> {
     if let Ok(router) = data.borrow::<Router>() {
         return Some(router.0);
     }
+    if let Ok(nat) = data.borrow::<Nat>() {
+        return Some(nat.0);
+    }
     data.borrow::<Switch>().ok().map(|switch| switch.0)
 }
 
@@ -341,8 +351,12 @@ pub(crate) fn node_handle(lua: &Lua, sim: &Shared, id: NodeId) -> mlua::Result<A
     let known = sim.handles.borrow().nodes.len();
     for next in known..=id.index() {
         let next = NodeId::from_index(next);
-        let kind = sim.plan.borrow().node(next).spec.kind();
+        let (kind, is_nat) = {
+            let plan = sim.plan.borrow();
+            (plan.node(next).spec.kind(), plan.node(next).spec.nat().is_some())
+        };
         let handle = match kind {
+            NodeKind::Router if is_nat => lua.create_userdata(Nat(next))?,
             NodeKind::Host => lua.create_userdata(Host(next))?,
             NodeKind::Switch => lua.create_userdata(Switch(next))?,
             NodeKind::Router => lua.create_userdata(Router(next))?,

@@ -260,15 +260,20 @@ impl Sim {
 
     /// The complaint about two interfaces with one address, if there are such.
     pub fn duplicate_address(&self, plan: &Plan) -> Option<Mistake> {
+        let realms = plan.realms();
         let mut all: Vec<_> = plan
             .ifaces()
             .iter()
             .enumerate()
-            .filter_map(|(i, iface)| Some((iface.address?.ip, plan.node_of(IfaceId::from_index(i)))))
+            .filter_map(|(i, iface)| {
+                let id = IfaceId::from_index(i);
+                let realm = realms[plan.network_of(tidewire_topology::link_of(id))];
+                Some(((iface.address?.ip, realm), plan.node_of(id)))
+            })
             .collect();
         all.sort_unstable();
         let twice = all.windows(2).find(|pair| pair[0].0 == pair[1].0)?;
-        let (ip, [a, b]) = (twice[0].0, [twice[0].1, twice[1].1].map(|id| &plan.node(id).name));
+        let (ip, [a, b]) = (twice[0].0.0, [twice[0].1, twice[1].1].map(|id| &plan.node(id).name));
         let mut mistake = Mistake::new(format!("'{a}' and '{b}' both have the address {ip}"))
             .at_word(ip.to_string())
             .note("give one of them another ip, or none: addresses are assigned by themselves");

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{column, error_of, good, lines, printed, result_of, shipped};
+use common::{column, error_of, good, lines, printed, result_of, run_at, shipped};
+use tidewire_metrics::Value;
 use tidewire_script::RunResult;
 
 /// Runs a script; it must make this many checks, and all of them must hold.
@@ -17,10 +18,10 @@ fn shows(name: &str, checks: usize) -> RunResult {
 /// How many packets ended so at a node.
 fn ended(result: &RunResult, cause: &str, node: &str) -> f64 {
     let table = &result.tables.iter().find(|(name, _)| name == "ledger").expect("a ledger").1;
-    let rows = table.rows.iter().filter(|row| {
-        row[1] == tidewire_metrics::Value::Text(cause.into())
-            && row[2] == tidewire_metrics::Value::Text(node.into())
-    });
+    let rows = table
+        .rows
+        .iter()
+        .filter(|row| row[1] == Value::Text(cause.into()) && row[2] == Value::Text(node.into()));
     rows.filter_map(|row| row[3].number()).sum()
 }
 
@@ -105,4 +106,131 @@ fn a_log_has_a_row_for_each_packet() {
     let rows: Vec<String> = events.rows.iter().map(|row| format!("{row:?}")).collect();
     assert!(rows.iter().any(|row| row.contains("deny icmp: icmp 10.0.1.1:1 > 10.0.9.1")), "{rows:?}");
     assert!(lines(&result)[0].contains("port 22"));
+}
+
+#[test]
+fn one_address_for_three_hosts_and_nothing_comes_in_unasked() {
+    let result = shows("scripts/services/nat.lua", 10);
+    let lines = lines(&result);
+    assert!(lines.iter().any(|line| line == "the web server's guest\t2\t10.0.1.2:40000"), "{lines:?}");
+    assert_eq!(ended(&result, "nat_filter", "box"), 1.0);
+    // No route of the core leads inside.
+    assert!(lines.iter().all(|line| !line.starts_with("192.168")), "{lines:?}");
+}
+
+#[test]
+fn peers_behind_translators_talk_directly_but_for_the_pairs_that_cannot() {
+    let script = shipped("scripts/services/hole_punching.lua");
+    let types = ["full_cone", "restricted", "port_restricted", "symmetric"];
+    for ann in types {
+        for bob in types {
+            let at = [("ann", Value::Text(ann.into())), ("bob", Value::Text(bob.into()))];
+            let result = run_at(&script, &at);
+            let fails = [(ann, bob), (bob, ann)]
+                .iter()
+                .any(|(a, b)| *a == "symmetric" && matches!(*b, "symmetric" | "port_restricted"));
+            assert_eq!(column(&result, "direct"), if fails { 0.0 } else { 1.0 }, "{ann} and {bob}");
+            result.checks.iter().for_each(|check| assert!(check.passed, "{ann}, {bob}: {}", check.text));
+        }
+    }
+}
+
+/// Two hosts behind a translator with two ports, and a server outside.
+const HOME: &str = "local core, web = net:router 'core', net:host 'web'
+    net:link(web, core, {delay = '10ms', mtu = 1000})
+    local box = net:nat('box', {type = 'symmetric', ports = {2000, 2001}, timeout = '10s'})
+    local a, b, c = net:host 'a', net:host 'b', net:host 'c'
+    for _, host in ipairs{a, b, c} do net:link(host, box) end
+    net:link(box, core)
+    ";
+
+#[test]
+fn ports_run_out_are_counted_and_come_back() {
+    let lines = printed(&format!(
+        "{HOME}local v = web:udp(7)
+         for _, host in ipairs{{a, b, c}} do host:udp(5000):sendto(host.name, web, 7) end
+         print((v:recvfrom()), (v:recvfrom()), v:recvfrom{{timeout = '1s'}})
+         print(box.stats.ports_exhausted, #box:table())
+         sleep '10s'
+         c:udp():sendto('later', web, 7)
+         print((v:recvfrom()))"
+    ));
+    assert_eq!(lines, ["a\tb\tnil\ttimeout", "1\t2", "later"]);
+}
+
+#[test]
+fn errors_from_the_way_reach_the_inner_host_that_caused_them() {
+    let lines = printed(&format!(
+        "{HOME}local u = a:udp(5000)
+         u:connect(web, 9)
+         u:send 'x'
+         print(u:recv{{timeout = '1s'}})
+         print(a:traceroute(web))
+         print(a:ping('10.99.0.1'))
+         local s = assert(a:connect(web, 80, {{timeout = '1s'}}) or true)
+         web:serve(80, function(conn) print(conn:recv_all() == ('x'):rep(5000)) end)
+         s = assert(b:connect(web, 80))
+         s:send(('x'):rep(5000)) s:close()
+         sleep '1s'"
+    ));
+    assert_eq!(lines, ["nil\trefused", "box core web", "nil\tunreachable", "true"]);
+}
+
+#[test]
+fn fragments_are_translated_whole() {
+    let lines = printed(&format!(
+        "{HOME}local u, v = a:udp(5000), web:udp(7)
+         u:sendto(('x'):rep(4000), web, 7)
+         local data, peer = v:recvfrom{{timeout = '1s'}}
+         print(#data, peer.ip == box.outer)
+         v:sendto(('y'):rep(3000), peer)
+         print(#u:recvfrom{{timeout = '1s'}})"
+    ));
+    assert_eq!(lines, ["4000\ttrue", "3000"]);
+}
+
+#[test]
+fn homes_may_use_the_same_inner_addresses() {
+    let lines = printed(
+        "local core = net:router 'core'
+         local function home(n)
+           local host, box = net:host('h' .. n), net:nat('box' .. n)
+           local lan = net:lan('lan' .. n, {host, box})
+           net:subnet('192.168.1.0/24', {host, box})
+           net:link(box, core)
+           return host, box
+         end
+         local a, b1 = home(1)
+         local b, b2 = home(2)
+         print(a.ip, b.ip)
+         b2:forward{port = 80, to = b}
+         b:serve(80, function(conn, peer) conn:send(peer.ip) end)
+         local s = assert(a:connect(b2, 80))
+         print(s:recv_all() == b1.outer)",
+    );
+    assert_eq!(lines, ["192.168.1.1\t192.168.1.1", "true"]);
+}
+
+#[test]
+fn mistakes_about_translators_are_named_with_their_place() {
+    for (text, said) in [
+        ("net:nat('box', {type = 'cone'})", "it can be one of \"full_cone\""),
+        ("net:nat('box', {ports = {9, 1}})", "ports must be { first, last }"),
+        ("net:nat('box', {timeout = 0})", "timeout = 0: no answer would ever come in"),
+        (
+            "local a, b, box = net:host 'a', net:host 'b', net:nat 'box' net:link(a, box) net:link(box, b) a:ping(b)",
+            "which side of 'box' is outside?",
+        ),
+        (
+            "local a, b = net:host 'a', net:host 'b' local box = net:nat('box', {outside = 'isp'}) net:link(a, box) net:link(box, b) a:ping(b)",
+            "the outside of 'box' is said to be 'isp'",
+        ),
+        (
+            "local a, box = net:host 'a', net:nat 'box' box:forward{to = a}",
+            "nat:forward needs the option 'port'",
+        ),
+    ] {
+        let error = error_of(text);
+        assert!(error.message.contains(said), "{text}: {error}");
+    }
 }

@@ -305,8 +305,12 @@ impl Plan {
         if dir.is_forward() { &mut spec.forward } else { &mut spec.backward }
     }
 
-    /// A node's first address; `None` before [`Plan::assign_addresses`], and for switches.
+    /// A node's first address, of an address translator the outer one; `None` before [`Plan::assign_addresses`], and for switches.
     pub fn address_of(&self, node: NodeId) -> Option<Ipv4Addr> {
+        let outside = self.numbering.as_ref().and_then(|numbering| numbering.outsides.get(&node));
+        if let Some(outside) = outside {
+            return self.iface(*outside).address.map(|address| address.ip);
+        }
         self.node(node).ifaces.iter().find_map(|&iface| self.iface(iface).address).map(|address| address.ip)
     }
 

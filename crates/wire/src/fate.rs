@@ -73,6 +73,10 @@ labelled! {
         TooBig = "too_big",
         /// Refused by a firewall rule.
         Firewall = "firewall",
+        /// An address translator had no port for it.
+        NatPorts = "nat_ports",
+        /// It came to an address translator from outside, and nobody inside had asked for it.
+        NatFilter = "nat_filter",
         /// No socket has this port.
         NoSocket = "no_socket",
         /// The receiving socket's buffer was full.

@@ -19,6 +19,7 @@
 //! | `packet.rs` | [`Packet`], the unpacked view of a whole frame, and its bytes |
 //! | `hot.rs`, `packed_tcp.rs` | [`Hot`], the descriptor that moves; [`PackedTcp`], a TCP header at rest |
 //! | `packed.rs`, `fragment.rs` | [`Body`] and the pools, [`Packets`]; cutting a packet into fragments and back |
+//! | `rewrite.rs` | other addresses and ports for a packet, and for what ICMP quotes |
 //! | `fate.rs` | [`Birth`] and [`Cause`], the two ends of a packet's life |
 //! | `checksum.rs` | the Internet checksum and the Ethernet FCS |
 //! | `text.rs` | one line of text per packet, as tcpdump prints it |
@@ -50,6 +51,7 @@ mod packet;
 mod pause;
 mod payload;
 mod pcapng;
+mod rewrite;
 mod rip;
 mod seq;
 mod tcp;

@@ -504,6 +504,18 @@ impl Packets {
         (self.bodies.len() - 1) as u32
     }
 
+    /// Gives a packet other bytes to carry, as many as before.
+    pub(crate) fn replace_payload(&mut self, hot: &Hot, payload: Payload) {
+        let old = self.body(hot).payload;
+        if old & SYNTHETIC == 0 {
+            self.release_payload(old);
+        }
+        self.body_mut(hot).payload = match payload {
+            Payload::Zeros(n) => SYNTHETIC | n,
+            Payload::Data(data) => self.store_payload(data),
+        };
+    }
+
     #[inline(never)]
     fn store_payload(&mut self, data: Bytes) -> u32 {
         if let Some(handle) = self.free_payloads.pop() {

@@ -84,6 +84,7 @@ impl World {
         self.plan = plan;
         self.configure_addresses();
         self.configure_addresses6();
+        self.configure_nats();
         let routes = self.configure_routes();
         self.configure_routing(&routes);
         self.configure_bridges();

@@ -20,7 +20,7 @@
 //! | `results.rs` | tables of flows, links and the ledger |
 //! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
 //! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
-//! | `services.rs` | firewalls |
+//! | `services.rs` | firewalls, address translation |
 //! | `capture.rs` | packets as pcapng |
 //!
 //! What is not here: Lua, files, threads, the wall clock.
@@ -57,6 +57,7 @@ use fifo::Places;
 use flows::Flows;
 use processes::Processes;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tidewire_engine::Agenda;
@@ -187,6 +188,7 @@ pub struct World {
     /// The routers whose routes are not computed from the whole plan.
     pub(crate) routing: routing::RoutingSpecs,
     pub(crate) bgp: routing::BgpPlan,
+    pub(crate) nats: BTreeMap<NodeId, services::Translator>,
     pub(crate) out: Outbox,
     pub(crate) ledger: Ledger,
     pub(crate) flows: Flows,
@@ -229,6 +231,7 @@ impl World {
             storm_watch: false,
             routing: routing::RoutingSpecs::new(),
             bgp: routing::BgpPlan::default(),
+            nats: BTreeMap::new(),
             out: Outbox::default(),
             ledger: Ledger::default(),
             flows: Flows::new(Instant::ZERO + options.warmup),

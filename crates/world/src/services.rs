@@ -1,10 +1,46 @@
-//! What nodes do for the network besides forwarding: firewalls.
+//! What nodes do for the network besides forwarding: firewalls, address translation.
 
 use crate::World;
-use tidewire_l3_network::gate::{Firewall, LogRow, Timeouts};
+use crate::build::NodeRef;
+use tidewire_l3_network::gate::{Firewall, LogRow, Nat, NatConfig, PortForward, Timeouts};
 use tidewire_units::NodeId;
 
+/// An address translator as it was declared.
+pub(crate) struct Translator {
+    config: NatConfig,
+    forwards: Vec<PortForward>,
+}
+
 impl World {
+    /// How a node that the plan says is an address translator does it; takes effect with the next [`World::sync`].
+    pub fn set_nat(&mut self, node: NodeId, config: NatConfig) {
+        self.nats.insert(node, Translator { config, forwards: Vec::new() });
+    }
+
+    /// Opens a port of an address translator.
+    pub fn forward_port(&mut self, node: NodeId, forward: PortForward) {
+        if let Some(translator) = self.nats.get_mut(&node) {
+            translator.forwards.push(forward);
+        }
+        if let Some(host) = self.host_index(node)
+            && let Some(nat) = self.hosts[host as usize].nat_mut()
+        {
+            nat.forward(forward);
+        }
+    }
+
+    /// Makes address translators what they were declared to be, once their outside is known.
+    pub(crate) fn configure_nats(&mut self) {
+        for (node, translator) in &self.nats {
+            let outside = self.plan.outside_of(*node).map(|iface| self.plan.iface(iface).port);
+            let host = self.nodes.get(node.index());
+            if let (Some(NodeRef::Ip(host)), Some(outside)) = (host, outside) {
+                let nat = Nat::new(translator.config.clone(), &translator.forwards);
+                self.hosts[*host as usize].set_nat(nat, outside);
+            }
+        }
+    }
+
     /// Gives a host or router rules for packets, or none. Flows that the rules before let pass go on.
     pub fn set_firewall(
         &mut self,

@@ -6,7 +6,7 @@ use crate::sched::{Op, block_on, spawn};
 use crate::sim::{Shared, Sim, here};
 use crate::spec::host as spec;
 use crate::values::Val;
-use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Value};
+use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_node::SocketView;
@@ -175,26 +175,28 @@ fn fields(registry: &Registry<'_>) -> mlua::Result<()> {
         sim.handles.borrow_mut().data.insert(node.0, table.clone());
         Ok(table)
     })?;
-    registry.field("host", "stats", move |lua, sim, this| {
-        let node = id(this);
-        let world = sim.world()?;
-        let stats = world.ip_node(node).map(|node| node.stack.stats).unwrap_or_default();
-        let table = lua.create_table()?;
-        table.raw_set("tx_packets", stats.tx_packets)?;
-        table.raw_set("tx_bytes", stats.tx_bytes)?;
-        table.raw_set("rx_packets", stats.rx_packets)?;
-        table.raw_set("rx_bytes", stats.rx_bytes)?;
-        table.raw_set("forwarded", stats.forwarded)?;
-        table.raw_set("fragments_made", stats.fragments_made)?;
-        table.raw_set("reassembled", stats.reassembled)?;
-        table.raw_set("reassembly_failures", stats.reassembly_failures)?;
-        let now = world.now().as_secs_f64();
-        let busy =
-            sim.cores.borrow().get(&node.0).map_or(0.0, |cores| cores.busy_time(world.now()).as_secs_f64());
-        let share = if now > 0.0 { busy / (now * f64::from(cores_of(sim, node))) } else { 0.0 };
-        table.raw_set("cpu_utilization", share)?;
-        Ok(table)
-    })
+    registry.field("host", "stats", move |lua, sim, this| stats(lua, sim, id(this)))
+}
+
+/// What a node has counted.
+pub(super) fn stats(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table> {
+    let world = sim.world()?;
+    let stats = world.ip_node(node).map(|node| node.stack.stats).unwrap_or_default();
+    let table = lua.create_table()?;
+    table.raw_set("tx_packets", stats.tx_packets)?;
+    table.raw_set("tx_bytes", stats.tx_bytes)?;
+    table.raw_set("rx_packets", stats.rx_packets)?;
+    table.raw_set("rx_bytes", stats.rx_bytes)?;
+    table.raw_set("forwarded", stats.forwarded)?;
+    table.raw_set("fragments_made", stats.fragments_made)?;
+    table.raw_set("reassembled", stats.reassembled)?;
+    table.raw_set("reassembly_failures", stats.reassembly_failures)?;
+    let now = world.now().as_secs_f64();
+    let busy =
+        sim.cores.borrow().get(&node.0).map_or(0.0, |cores| cores.busy_time(world.now()).as_secs_f64());
+    let share = if now > 0.0 { busy / (now * f64::from(cores_of(sim, node))) } else { 0.0 };
+    table.raw_set("cpu_utilization", share)?;
+    Ok(table)
 }
 
 fn cores_of(sim: &Sim, node: NodeId) -> u32 {

@@ -7,7 +7,7 @@
 //! | `cidr.rs` | `cidr` |
 //! | `bridge.rs` | `switch:stp` |
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
-//! | `services.rs` | firewalls |
+//! | `services.rs`, `nat.rs` | firewalls; address translation |
 //! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
@@ -39,6 +39,7 @@ pub(crate) mod ladder;
 mod link;
 mod load;
 pub(crate) mod measure;
+mod nat;
 mod net;
 mod ping;
 mod random;
@@ -66,6 +67,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     services::install(&mut registry)?;
     link::install(&mut registry)?;
     host::install(&mut registry)?;
+    nat::install(&mut registry)?;
     ping::install(&mut registry)?;
     tcp::install(&mut registry)?;
     stream::install(&mut registry)?;

@@ -84,7 +84,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         node_handle(lua, sim, id)
     })?;
     names(registry)?;
-    for class in ["switch", "host", "router"] {
+    for class in ["switch", "host", "router", "nat"] {
         registry.shows(class, |sim, this| {
             let id = crate::classes::node_of(&Value::UserData(this.clone()));
             Ok(id.map_or_else(String::new, |id| sim.plan.borrow().node(id).name.clone()))
@@ -195,7 +195,13 @@ pub(super) fn mistake(error: PlanError) -> Mistake {
     }
 }
 
-fn add_node(lua: &Lua, sim: &Shared, what: &str, name: &str, node: NodeSpec) -> mlua::Result<NodeId> {
+pub(super) fn add_node(
+    lua: &Lua,
+    sim: &Shared,
+    what: &str,
+    name: &str,
+    node: NodeSpec,
+) -> mlua::Result<NodeId> {
     let id = sim.plan_mut(what)?.add(name, node).map_err(mistake)?;
     let mut places = sim.places.borrow_mut();
     places.resize(id.index() + 1, None);

@@ -148,7 +148,12 @@ const FIRST_PRIVATE: u16 = 64_512;
 /// Tells the world how routers find their routes, as far as that was said.
 pub(crate) fn apply(sim: &Sim, world: &mut tidewire_world::World) {
     let plan = sim.plan.borrow();
-    let all = || plan.node_ids().filter(|node| plan.node(*node).spec.kind() == NodeKind::Router).collect();
+    // An address translator that took part would tell each side of the other.
+    let speaks = |node: &NodeId| {
+        let spec = &plan.node(*node).spec;
+        spec.kind() == NodeKind::Router && spec.nat().is_none()
+    };
+    let all = || plan.node_ids().filter(speaks).collect();
     for (routers, spec) in &*sim.routing.borrow() {
         for node in routers.clone().unwrap_or_else(all) {
             let mut spec = spec.clone();

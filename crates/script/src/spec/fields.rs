@@ -92,6 +92,30 @@ const ALL: &[Fields] = &[
         ],
     },
     Fields {
+        of: "nat",
+        doc: "An address translator; it has everything that a router has.",
+        all: &[
+            f("outer", "text", "the address that those outside see"),
+            f("stats", "table", "see host.stats, and nat.stats"),
+        ],
+    },
+    Fields {
+        of: "nat.stats",
+        doc: "What an address translator has done, besides what host.stats counts.",
+        all: &[
+            f("translated_out", "packets", "from inside, with another source"),
+            f("translated_in", "packets", "from outside, with another destination"),
+            f(
+                "hairpinned",
+                "packets",
+                "from inside to inside by way of the outer address; in both counts before as well",
+            ),
+            f("mappings_made", "", "since the beginning"),
+            f("refused", "packets", "from outside that nobody had asked for"),
+            f("ports_exhausted", "packets", "from inside for which no port was free"),
+        ],
+    },
+    Fields {
         of: "switch",
         doc: "A switch.",
         all: &[

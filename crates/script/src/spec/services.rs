@@ -1,6 +1,6 @@
-//! Services of the network: firewalls.
+//! Services of the network: firewalls, address translation.
 
-use super::{COUNT, Func, Kind, Opt, func};
+use super::{COUNT, Func, Kind, Opt, func, need};
 
 /// What is done with a packet.
 pub(crate) const ACTIONS: &[&str] = &["allow", "deny", "reject"];
@@ -69,4 +69,69 @@ pub(crate) static FIREWALL_FLOWS: Func =
     func("host:firewall_flows", "The flows that the firewall has let pass and remembers.")
         .gives("list of { proto, src, dst, state, left }, printable");
 
-pub(crate) const ALL: &[&Func] = &[&FIREWALL_SET, &FIREWALL_RULES, &FIREWALL_FLOWS];
+/// The types of address translators.
+pub(crate) const NAT_TYPES: &[&str] = &["full_cone", "restricted", "port_restricted", "symmetric"];
+
+const NAT: &[Opt] = &[
+    Opt::new(
+        "type",
+        Kind::Choice(NAT_TYPES),
+        "\"port_restricted\"",
+        "who may send to a mapping: anybody, hosts that were sent to, only their ports that were sent to; \"symmetric\": the same, and each destination gets a mapping of its own",
+    ),
+    Opt::new(
+        "outside",
+        Kind::Any,
+        "where another router is",
+        "the side that is outside: a neighbour or its name, a link or its name, a node on that network",
+    ),
+    Opt::new(
+        "ports",
+        Kind::Any,
+        "{1024, 65535}",
+        "first and last port of the outer address for TCP and UDP, or how many from 1024 on",
+    ),
+    Opt::new(
+        "timeout",
+        Kind::Time,
+        "5min",
+        "a mapping of UDP is forgotten after so long without a packet from inside",
+    ),
+    Opt::new(
+        "tcp_timeout",
+        Kind::Time,
+        "2h 4min",
+        "an established connection is forgotten after so long a silence",
+    ),
+    Opt::new(
+        "closing_timeout",
+        Kind::Time,
+        "4min",
+        "a connection that opens or closes is forgotten after so long a silence",
+    ),
+    Opt::new("icmp_timeout", Kind::Time, "1min", "likewise for pings and everything else"),
+    Opt::new("hairpin", Kind::Bool, "true", "inner hosts reach each other by their outer addresses"),
+];
+
+pub(crate) static NET_NAT: Func = func(
+    "net:nat",
+    "Adds a router that translates addresses between one side, the outside, and the networks on its other links.",
+)
+.with(&[need("name", Kind::Text)])
+.opts(&[NAT])
+.gives("nat");
+pub(crate) static NAT_TABLE: Func = func("nat:table", "The mappings there are.")
+    .gives("list of { proto, inner, outer, peers, state, left }, printable");
+pub(crate) static NAT_FORWARD: Func = func(
+    "nat:forward",
+    "Opens a port of the outer address for good: what comes there goes to an inner host.",
+)
+.opts(&[&[
+    Opt::new("port", Kind::Port, "required", "the outer port"),
+    Opt::new("to", Kind::Peer, "required", "the inner host"),
+    Opt::new("to_port", Kind::Port, "the same", "its port"),
+    Opt::new("proto", Kind::Choice(&["tcp", "udp", "both"]), "\"both\"", "of which protocol"),
+]]);
+
+pub(crate) const ALL: &[&Func] =
+    &[&FIREWALL_SET, &FIREWALL_RULES, &FIREWALL_FLOWS, &NET_NAT, &NAT_TABLE, &NAT_FORWARD];
