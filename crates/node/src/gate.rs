@@ -21,6 +21,17 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Forgets the flows that passed; rules stay.
+    pub(crate) fn forget(&mut self) {
+        self.rejected.clear();
+        if let Some(firewall) = &mut self.firewall {
+            firewall.forget();
+        }
+        if let Some((nat, _)) = self.nat.as_deref_mut() {
+            nat.forget();
+        }
+    }
+
     /// Whether sockets are to be told of something.
     pub(crate) fn has_news(&self) -> bool {
         !self.rejected.is_empty()

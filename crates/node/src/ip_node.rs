@@ -57,6 +57,19 @@ impl IpNode {
         fragments.chain(self.stack.ifaces.iter().flat_map(|iface| iface.neighbors.waiting()))
     }
 
+    /// The node stops: sockets, connections, what it has learnt and what it keeps are gone. Addresses and routes stay.
+    pub fn crash(&mut self, cx: &mut Context<'_>) {
+        let waiting: Vec<Hot> = self.waiting().copied().collect();
+        waiting.into_iter().for_each(|packet| cx.end(packet, Cause::NodeDown));
+        self.reassembly = None;
+        self.control = None;
+        self.transport = BgpTransport::default();
+        self.stack.forget();
+        if let Some(sockets) = &mut self.sockets {
+            sockets.crash(cx);
+        }
+    }
+
     /// Handles a frame that came in through `port`.
     #[inline]
     pub fn handle_frame(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {

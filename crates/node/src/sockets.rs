@@ -204,6 +204,25 @@ impl Sockets {
         }
     }
 
+    /// The host has crashed: every socket is gone, and nobody is told but those who wait here.
+    pub(crate) fn crash(&mut self, cx: &mut Context<'_>) {
+        for id in 0..self.slots.len() as u32 {
+            if self.slots[id as usize].is_some() {
+                self.forget(SocketId(id), cx);
+            }
+        }
+        self.connections.clear();
+        self.latest = None;
+        self.listeners.clear();
+        self.bound.clear();
+        self.udp_ports.clear();
+        self.latest_udp = None;
+        self.echo_ids.clear();
+        self.timers.clear();
+        self.resting.clear();
+        self.foreground = 0;
+    }
+
     /// When the next timer goes off; may be early.
     #[inline]
     pub fn next_timeout(&self) -> Instant {

@@ -492,6 +492,17 @@ impl IpStack {
         all
     }
 
+    /// Forgets neighbours, ways and what ICMP has said. Packets that wait are the caller's.
+    pub(crate) fn forget(&mut self) {
+        self.ifaces.iter_mut().for_each(|iface| drop(iface.neighbors.clear()));
+        self.lessons = None;
+        self.asking = false;
+        self.ways.clear();
+        if let Some(gate) = &mut self.gate {
+            gate.forget();
+        }
+    }
+
     /// Whether any packet waits for the address of a neighbour, or a socket for news.
     pub fn has_waiting(&self) -> bool {
         self.asking && (self.has_news() || self.ifaces.iter().any(|iface| iface.neighbors.has_waiting()))

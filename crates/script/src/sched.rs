@@ -282,6 +282,15 @@ pub(crate) fn finish(sim: &Sim, id: ProcessId, outcome: Outcome) {
     }
 }
 
+/// Ends every process of a host; the one that runs goes no further than to where it waits next.
+pub(crate) fn kill_all_of(sim: &Sim, node: NodeId) {
+    let all: Vec<Rc<Record>> = (sim.sched.borrow().processes.values())
+        .map(|process| process.record.clone())
+        .filter(|record| record.host == Some(node))
+        .collect();
+    all.into_iter().for_each(|record| finish(sim, record.id, Outcome::Killed));
+}
+
 /// Tries an operation for the running process: its results, or the token that makes the prelude yield.
 pub(crate) fn block_on(lua: &Lua, sim: &Shared, mut op: Box<dyn Op>) -> mlua::Result<MultiValue> {
     if sim.sched.borrow().over {

@@ -90,6 +90,8 @@ pub(crate) struct Sim {
     pub flow_names: RefCell<BTreeMap<String, u32>>,
     /// Processor cores that are in use, by node id.
     pub cores: RefCell<BTreeMap<u32, Cores>>,
+    /// What runs when a node boots, by node id.
+    pub boots: RefCell<BTreeMap<u32, Vec<mlua::Function>>>,
     /// Tells this run from others of its thread.
     pub number: u64,
     /// What a congestion control of the script sees, while one of its functions runs: the world cannot be used then.
@@ -163,6 +165,7 @@ impl Sim {
             jitter: Cell::new(Span::ZERO),
             flow_names: RefCell::default(),
             cores: RefCell::default(),
+            boots: RefCell::default(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             controller: RefCell::new(None),
             cc_failure: RefCell::new(None),
@@ -312,6 +315,7 @@ impl Sim {
         let handles = std::mem::take(&mut *self.handles.borrow_mut());
         drop(handles);
         *self.cc_failure.borrow_mut() = None;
+        self.boots.borrow_mut().clear();
         self.sched.borrow_mut().release();
         self.out.borrow_mut().release();
     }

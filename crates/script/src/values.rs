@@ -319,7 +319,7 @@ fn interface_address(text: &str) -> Result<AddressMode, Mistake> {
     Ok(AddressMode::Fixed(address))
 }
 
-fn collect_nodes(value: &Value, nodes: &mut Vec<NodeId>, depth: u32) -> Option<()> {
+pub(crate) fn collect_nodes(value: &Value, nodes: &mut Vec<NodeId>, depth: u32) -> Option<()> {
     if let Some(node) = node_of(value) {
         nodes.push(node);
         return Some(());

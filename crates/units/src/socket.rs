@@ -47,6 +47,8 @@ pub enum Refusal {
     Closed,
     /// Larger than a packet can be on the way there.
     TooBig,
+    /// The host stopped.
+    Cancelled,
     /// Not what this kind of socket can do.
     Invalid,
 }
@@ -62,6 +64,7 @@ impl fmt::Display for Refusal {
             Refusal::TimedOut => "timeout",
             Refusal::Closed => "closed",
             Refusal::TooBig => "too big",
+            Refusal::Cancelled => "cancelled",
             Refusal::Invalid => "invalid",
         })
     }

@@ -20,7 +20,7 @@ use tidewire_topology::{
 use tidewire_units::{
     DirId, IfaceId, Instant, LinkId, NodeId, Probability, Purpose, Rate, Span, Stream, Streams, stable_hash,
 };
-use tidewire_wire::{Hot, MacKey};
+use tidewire_wire::{Cause, Hot, MacKey};
 
 /// What a node is, and where it stands among its kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,28 +89,6 @@ impl World {
         self.configure_routing(&routes);
         self.configure_bridges();
         Ok(())
-    }
-
-    /// Takes a link down or up, and finds routes anew. Packets queued or in flight on a link that goes down are lost.
-    pub fn set_link_up(&mut self, link: LinkId, up: bool) {
-        for dir in [DirId::forward(link), DirId::backward(link)] {
-            if self.directions[dir.index()].port.is_up() == up {
-                continue;
-            }
-            let lost = if up { 0 } else { self.flush_direction(dir) + self.flush_scheduler(dir.index()) };
-            self.directions[dir.index()].port.set_up(self.now, up, lost);
-        }
-        for end in self.plan.link(link).ends {
-            if let NodeRef::Switch(switch) = self.nodes[end.index()] {
-                let port =
-                    self.switch_ports[switch as usize].iter().position(|dir| DirId(*dir).link() == link);
-                if let Some(port) = port {
-                    self.set_switch_port_up(switch as usize, port as u32, up);
-                }
-            }
-        }
-        self.configure_routes();
-        self.tell_routers(link, up);
     }
 
     /// Whether a link is up.
@@ -204,6 +182,10 @@ impl World {
     pub(crate) fn finish_processing(&mut self, host: u32) {
         let next = self.processing.get_mut(&host).and_then(|processing| processing.line.pop_front());
         let (port, packet) = next.expect("one key for each packet in line");
+        let node = self.host_ids[host as usize];
+        if !self.is_node_up(node) {
+            return self.end(packet, Cause::NodeDown, crate::Place::Node(node));
+        }
         self.receive(host, port, packet);
     }
 
@@ -218,11 +200,11 @@ impl World {
         on_links.chain(in_line).chain(self.hosts.iter().flat_map(|host| host.waiting()))
     }
 
-    fn flush_direction(&mut self, dir: DirId) -> u64 {
+    pub(crate) fn flush_direction(&mut self, dir: DirId, cause: Cause) -> u64 {
         let mut lost = 0;
         while let Some((packet, _)) = self.directions[dir.index()].stream.pop(&self.places) {
             lost += 1;
-            self.end(packet, tidewire_wire::Cause::LinkDown, crate::Place::Link(dir));
+            self.end(packet, cause, crate::Place::Link(dir));
         }
         lost
     }
@@ -313,7 +295,7 @@ impl World {
     }
 
     /// Finds every route anew from the whole plan; routers that run a protocol keep theirs.
-    fn configure_routes(&mut self) -> topology::Routes {
+    pub(crate) fn configure_routes(&mut self) -> topology::Routes {
         let up = |link: LinkId| self.directions[DirId::forward(link).index()].port.is_up();
         let routes = topology::routes(&self.plan, &up);
         self.configure_routes6();

@@ -18,6 +18,7 @@
 //! | `ledger.rs` | how every packet was born and how it ended |
 //! | `watch.rs` | time series of flows and links |
 //! | `results.rs` | tables of flows, links and the ledger |
+//! | `failures.rs` | nodes that crash and boot, networks that fall apart |
 //! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
 //! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
 //! | `services.rs` | firewalls, address translation |
@@ -29,6 +30,7 @@ mod build;
 mod capture;
 mod discipline;
 mod dispatch;
+mod failures;
 mod fifo;
 mod flows;
 mod ipv6;
@@ -57,7 +59,7 @@ use fifo::Places;
 use flows::Flows;
 use processes::Processes;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tidewire_engine::Agenda;
@@ -187,6 +189,9 @@ pub struct World {
     pub(crate) storm_watch: bool,
     /// The routers whose routes are not computed from the whole plan.
     pub(crate) routing: routing::RoutingSpecs,
+    /// Why links are down, as far as any was.
+    pub(crate) faults: Vec<failures::Fault>,
+    pub(crate) nodes_down: BTreeSet<NodeId>,
     pub(crate) bgp: routing::BgpPlan,
     pub(crate) nats: BTreeMap<NodeId, services::Translator>,
     pub(crate) out: Outbox,
@@ -230,6 +235,8 @@ impl World {
             switch_wakes: Vec::new(),
             storm_watch: false,
             routing: routing::RoutingSpecs::new(),
+            faults: Vec::new(),
+            nodes_down: BTreeSet::new(),
             bgp: routing::BgpPlan::default(),
             nats: BTreeMap::new(),
             out: Outbox::default(),

@@ -165,6 +165,15 @@ impl World {
         });
     }
 
+    /// Ends the native programs of a host.
+    pub(crate) fn end_natives_of(&mut self, host: u32) {
+        let is_there = |slot: &Slot| slot.native.as_ref().is_some_and(|native| native.host == host);
+        let ids: Vec<u32> = (0..self.processes.slots.len() as u32)
+            .filter(|id| is_there(&self.processes.slots[*id as usize]))
+            .collect();
+        ids.into_iter().for_each(|id| self.end_process(ProcessId(id)));
+    }
+
     /// Whether a process has not ended.
     pub fn is_alive(&self, process: ProcessId) -> bool {
         !self.processes.slots[process.0 as usize].ended

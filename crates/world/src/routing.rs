@@ -107,6 +107,17 @@ impl World {
         }
     }
 
+    /// A router that has started again begins anew.
+    pub(crate) fn boot_routing(&mut self, node: NodeId) {
+        let members: Vec<NodeId> = self.routing.keys().copied().collect();
+        let (Ok(number), Some(host)) = (members.binary_search(&node), self.host_index(node)) else { return };
+        let routes = self.configure_routes();
+        let segments = self.segments_of_routers(&members);
+        let control = self.new_control(number, node, &routes, &segments);
+        self.hosts[host as usize].set_control(control, self.now);
+        self.rearm(host);
+    }
+
     /// A link has gone up or down: routers at its ends notice if they can.
     pub(crate) fn tell_routers(&mut self, link: LinkId, up: bool) {
         for dir in [DirId::forward(link), DirId::backward(link)] {

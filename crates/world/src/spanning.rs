@@ -27,13 +27,7 @@ impl World {
         let has_loop = lan.has_loop();
         let mut takes_part = Vec::new();
         for node in &lan.switches {
-            let spec = self.switch_spec(*node);
-            let protocol = match spec.stp {
-                topology::SpanningTree::Auto if has_loop => Some(SpanningTree::Rstp),
-                topology::SpanningTree::Auto | topology::SpanningTree::Off => None,
-                topology::SpanningTree::Stp => Some(SpanningTree::Stp),
-                topology::SpanningTree::Rstp => Some(SpanningTree::Rstp),
-            };
+            let protocol = self.protocol_of(*node, has_loop);
             self.storm_watch |= has_loop && protocol.is_none();
             let index = self.switch_index(*node);
             self.switches[index].set_bridge(None);
@@ -51,6 +45,26 @@ impl World {
         for ((switch, _), bridge) in takes_part.iter().zip(bridges) {
             self.switches[*switch].set_bridge(Some(bridge));
             self.rearm_switch(*switch);
+        }
+    }
+
+    /// A switch that has started again takes part in the spanning tree if it did before.
+    pub(crate) fn boot_bridge(&mut self, switch: usize) {
+        let node = self.switch_ids[switch];
+        let lan = self.plan.lans().into_iter().find(|lan| lan.switches.contains(&node));
+        if let Some(protocol) = lan.and_then(|lan| self.protocol_of(node, lan.has_loop())) {
+            let bridge = self.new_bridge(switch, protocol);
+            self.switches[switch].set_bridge(Some(bridge));
+            self.rearm_switch(switch);
+        }
+    }
+
+    fn protocol_of(&self, node: NodeId, has_loop: bool) -> Option<SpanningTree> {
+        match self.switch_spec(node).stp {
+            topology::SpanningTree::Auto if has_loop => Some(SpanningTree::Rstp),
+            topology::SpanningTree::Auto | topology::SpanningTree::Off => None,
+            topology::SpanningTree::Stp => Some(SpanningTree::Stp),
+            topology::SpanningTree::Rstp => Some(SpanningTree::Rstp),
         }
     }
 

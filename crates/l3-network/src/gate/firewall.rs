@@ -170,6 +170,11 @@ impl Firewall {
         self.tracker.configure(timeouts, most_flows);
     }
 
+    /// Forgets the flows that were let pass; rules and counters stay.
+    pub fn forget(&mut self) {
+        self.tracker.clear();
+    }
+
     /// What becomes of a packet.
     pub fn judge(&mut self, list: List, subject: &Subject, now: Instant) -> Verdict {
         let chain = &mut self.chains[list as usize];

@@ -285,6 +285,14 @@ impl Nat {
         }
     }
 
+    /// Forgets the mappings but those made by hand.
+    pub fn forget(&mut self) {
+        self.mappings.retain(|_, mapping| mapping.fixed);
+        let mappings = &self.mappings;
+        self.by_inner.retain(|(protocol, ..), port| mappings.contains_key(&(*protocol, *port)));
+        self.full.clear();
+    }
+
     /// The live mappings, sorted.
     pub fn rows(&self, now: Instant) -> Vec<NatRow> {
         let live = self.mappings.iter().filter(|(_, mapping)| mapping.is_live(now));

@@ -32,6 +32,11 @@ pub struct TrackRow {
 }
 
 impl Tracker {
+    /// Forgets all flows.
+    pub fn clear(&mut self) {
+        self.flows.clear();
+    }
+
     /// An empty table for so many flows.
     pub fn new(timeouts: Timeouts, most: usize) -> Tracker {
         Tracker { flows: FxHashMap::default(), timeouts, most }

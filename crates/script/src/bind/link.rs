@@ -196,8 +196,9 @@ fn set_up(sim: &Shared, call: &Call, up: bool) -> mlua::Result<()> {
 
 fn set_link_up(sim: &Shared, link: LinkId, up: bool) -> mlua::Result<()> {
     let mut world = sim.world()?;
-    if world.is_link_up(link) != up {
-        world.set_link_up(link, up);
+    let was_up = world.is_link_up(link);
+    world.set_link_up(link, up);
+    if world.is_link_up(link) != was_up {
         let name = world.plan().link(link).name.clone();
         let to = if up { "up" } else { "down" };
         sim.out.borrow_mut().event(world.now(), name.into(), "link", to.into());

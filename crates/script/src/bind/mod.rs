@@ -8,6 +8,7 @@
 //! | `bridge.rs` | `switch:stp` |
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
 //! | `services.rs`, `nat.rs` | firewalls; address translation |
+//! | `failures.rs` | `host:crash`, `host:boot`, `net:partition` |
 //! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
@@ -31,6 +32,7 @@ mod coding;
 pub(crate) mod congestion;
 mod connect;
 pub(crate) mod experiment;
+pub(crate) mod failures;
 pub(crate) mod flow;
 mod grid;
 pub(crate) mod host;
@@ -61,6 +63,7 @@ use mlua::Lua;
 pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     let mut registry = Registry::new(lua, sim)?;
     net::install(&mut registry)?;
+    failures::install(&mut registry)?;
     shapes::install(&mut registry)?;
     load::install(&mut registry)?;
     routing::install(&mut registry)?;

@@ -69,6 +69,7 @@ const ALL: &[Fields] = &[
             f("mac", "text", "the hardware address of its first interface"),
             f("ifaces", "list", "its interfaces: { mac, ip, ip6, peer }, the last the name of the neighbour"),
             f("data", "table", "for the script's own use"),
+            f("up", "true or false", "whether it runs: see host:crash"),
             f("stats", "table", "see host.stats"),
         ],
     },
@@ -119,6 +120,7 @@ const ALL: &[Fields] = &[
         of: "switch",
         doc: "A switch.",
         all: &[
+            f("up", "true or false", "whether it runs: see switch:crash"),
             f("name", "text", "its name"),
             f(
                 "floods",

@@ -17,6 +17,7 @@
 
 pub(crate) mod coding;
 pub(crate) mod congestion;
+pub(crate) mod failures;
 mod fields;
 pub(crate) mod host;
 pub(crate) mod link;
@@ -292,6 +293,7 @@ pub fn all() -> Vec<&'static Func> {
         net::ALL,
         routing::ALL,
         services::ALL,
+        failures::ALL,
         link::ALL,
         host::ALL,
         socket::ALL,

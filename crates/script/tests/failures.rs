@@ -1,0 +1,93 @@
+//! Nodes that crash and boot, partitions, and what everybody notices of it.
+
+mod common;
+
+use common::{error_of, printed};
+
+#[test]
+fn processes_and_flows_of_a_crashed_host_end_and_sinks_listen_again() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b' net:lan('s', { a, b }, { rate = '10Mbps', delay = '1ms' })
+         local ticks = 0
+         local p = a:spawn(function() while true do sleep '100ms' ticks = ticks + 1 end end)
+         local up = a:bulk { to = b, size = '10MB' }
+         local down = b:cbr { to = a, rate = '1Mbps', size = 1250, stop = '4s' }
+         sleep '1.05s' a:crash() sleep '1s'
+         print(p.alive, ticks, a.up, up.state, up:wait()) print(p:join())
+         a:boot() sleep '3s' print(a.up, ticks, #a:sockets())
+         print(down.packets_lost >= 100 and down.packets_lost <= 103)",
+    );
+    assert_eq!(out, ["false\t10\tfalse\tfailed\tnil\tcancelled", "nil\tcancelled", "true\t10\t1", "true"]);
+}
+
+#[test]
+fn a_process_may_crash_its_own_host() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b' net:link(a, b)
+         a:spawn(function() a:crash() print 'falling' sleep '1s' print 'never' end)
+         sleep '2s' print(a.up) print(b:ping(a, { timeout = '1s' })) a:boot() print(b:ping(a, { timeout = '3s' }) ~= nil)",
+    );
+    assert_eq!(out, ["falling", "false", "nil\ttimeout", "true"]);
+}
+
+#[test]
+fn a_link_is_up_when_nothing_holds_it_down() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b' local l = net:link(a, b)
+         l:disable() a:crash() net:partition({ a }, { b }) l:enable() print(l.up)
+         a:boot() print(l.up) net:heal() print(l.up)
+         a:crash() l:disable() a:boot() print(l.up) l:enable() print(l.up)",
+    );
+    assert_eq!(out, ["false", "false", "true", "false", "true"]);
+}
+
+#[test]
+fn routers_that_crash_are_routed_around_and_begin_anew() {
+    for kind in ["rip", "ospf"] {
+        let fast =
+            if kind == "rip" { "{ update = '1s', timeout = '3s' }" } else { "{ hello = '1s', dead = '3s' }" };
+        let out = printed(&format!(
+            "local a, b = net:host 'a', net:host 'b'
+             local r, n, s, t = net:router 'r', net:router 'n', net:router 's', net:router 't'
+             for _, l in ipairs {{ {{ a, r }}, {{ r, n }}, {{ n, t }}, {{ t, b }} }} do net:link(l[1], l[2], {{ delay = '1ms' }}) end
+             net:link(r, s, {{ delay = '1ms', cost = 3 }}) net:link(s, t, {{ delay = '1ms', cost = 3 }})
+             net:routing('{kind}', {fast})
+             print(a:traceroute(b)) n:crash() sleep '15s' print(a:traceroute(b))
+             n:boot() sleep '15s' print(a:traceroute(b)) print(#n:rib() > 0)"
+        ));
+        assert_eq!(out, ["r n t b", "r s t b", "r n t b", "true"], "{kind}");
+    }
+}
+
+#[test]
+fn a_switch_on_a_ring_that_crashes_comes_back_into_the_tree() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local s = { net:switch 's1', net:switch 's2', net:switch 's3' }
+         net:link(s[1], s[2]) net:link(s[2], s[3]) net:link(s[3], s[1]) net:link(a, s[1]) net:link(b, s[2])
+         print(a:ping(b) ~= nil) s[1]:crash() sleep '1s' print(a:ping(b, { timeout = '1s' }))
+         s[1]:boot() sleep '40s' print(a:ping(b) ~= nil, a:ping(b) ~= nil)",
+    );
+    assert_eq!(out, ["true", "nil\ttimeout", "true\ttrue"]);
+}
+
+#[test]
+fn parts_of_a_network_are_lists_of_different_nodes() {
+    for (code, part) in [
+        (
+            "local a, b = net:host 'a', net:host 'b' net:link(a, b) net:partition({ a, b })",
+            "two parts or more",
+        ),
+        (
+            "local a, b = net:host 'a', net:host 'b' net:link(a, b) net:partition({ a }, { a, b })",
+            "in two parts",
+        ),
+        (
+            "local a, b = net:host 'a', net:host 'b' net:link(a, b) net:partition({ a }, { 7 })",
+            "is a list of nodes",
+        ),
+    ] {
+        let error = error_of(code);
+        assert!(error.message.contains(part), "{code}: {}", error.message);
+    }
+}
