@@ -28,7 +28,7 @@ impl Gate {
             firewall.forget();
         }
         if let Some((nat, _)) = self.nat.as_deref_mut() {
-            nat.forget();
+            nat.clear();
         }
     }
 

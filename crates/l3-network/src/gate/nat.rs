@@ -286,7 +286,7 @@ impl Nat {
     }
 
     /// Forgets the mappings but those made by hand.
-    pub fn forget(&mut self) {
+    pub fn clear(&mut self) {
         self.mappings.retain(|_, mapping| mapping.fixed);
         let mappings = &self.mappings;
         self.by_inner.retain(|(protocol, ..), port| mappings.contains_key(&(*protocol, *port)));
