@@ -17,6 +17,29 @@ fn shows(name: &str, point: &[(&str, Value)], checks: usize) -> RunResult {
 }
 
 #[test]
+fn row_01_and_02_and_12_every_device_works_on_its_layers_and_writes_its_own_mac_addresses() {
+    let result = shows("scripts/links/journey.lua", &[], 9);
+    let lines = lines(&result);
+    assert!(lines.contains(&"data 1460 > segment 1480 > packet 1500 > frame 1518 > bits 1538".to_owned()));
+    assert!(lines[0].contains("switch works at L1-L2 and sends on switch-router"), "{}", lines[0]);
+}
+
+#[test]
+fn a_journey_ends_where_the_message_is_lost() {
+    let out = common::printed(
+        "local a, b = net:host 'a', net:host 'b' local l = net:link(a, b) assert(a:ping(b))
+         for _, proto in ipairs { 'udp', 'icmp', 'tcp' } do
+           local way = journey { from = a, to = b, proto = proto } print(#way, way[2].name, way[1].pdus[1].bytes)
+         end
+         l:set { loss = '100%' } local way = journey { from = a, to = b } print(#way, way[1].lost)
+         l:disable() print(journey { from = a, to = b, proto = 'tcp', timeout = '1s' }) print(journey { from = a, to = '10.7.7.7' })",
+    );
+    let lost = ["1\tlost on the link", "nil\ttimeout", "nil\tno such host"];
+    assert_eq!(out[..3], ["2\tb\t1000"; 3]);
+    assert_eq!(out[3..], lost);
+}
+
+#[test]
 fn row_15_ip_loses_and_reorders_what_tcp_delivers_in_order() {
     let result = shows("scripts/internet/best_effort.lua", &[], 3);
     assert!(lines(&result)[0].starts_with("UDP, the first 20 numbers: 2 4 6 "), "{}", lines(&result)[0]);

@@ -57,9 +57,11 @@ impl Captures {
 impl World {
     /// Records every packet at these points from now on, one pcapng interface each, named as given.
     ///
+    /// Gives the number of the recording.
+    ///
     /// # Errors
     /// Those of `out`.
-    pub fn capture(&mut self, points: &[(CapturePoint, String)], out: Box<dyn Write>) -> io::Result<()> {
+    pub fn capture(&mut self, points: &[(CapturePoint, String)], out: Box<dyn Write>) -> io::Result<usize> {
         let mut writer = PcapngWriter::new(out, "tidewire")?;
         for (point, name) in points {
             let (CapturePoint::Sent(dir) | CapturePoint::Received(dir)) = *point;
@@ -70,7 +72,14 @@ impl World {
         }
         let points = points.iter().map(|(point, _)| *point).collect();
         self.captures.all.push(Capture { points, writer, failed: None });
-        Ok(())
+        Ok(self.captures.all.len() - 1)
+    }
+
+    /// Records nothing more with this number.
+    pub fn stop_capture(&mut self, number: usize) {
+        if let Some(capture) = self.captures.all.get_mut(number) {
+            capture.points.clear();
+        }
     }
 
     /// Writes what captures still hold, and ends them.

@@ -18,7 +18,7 @@ use tidewire_world::CapturePoint;
 
 /// Recorded packets, as a capture file in memory.
 #[derive(Clone, Default)]
-struct Tape(Rc<RefCell<Vec<u8>>>);
+pub(super) struct Tape(pub Rc<RefCell<Vec<u8>>>);
 
 impl io::Write for Tape {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -17,7 +17,7 @@
 //! | `tcp_options.rs` | options of TCP, `tcp:setoption` |
 //! | `congestion.rs`, `info.rs` | congestion controls in Lua; what a connection tells of itself |
 //! | `udp.rs` | UDP sockets |
-//! | `ladder.rs` | `ladder(a, b)` |
+//! | `ladder.rs`, `journey.rs` | `ladder(a, b)`, `journey{}` |
 //! | `flow.rs` | native applications and their flows |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
@@ -37,6 +37,7 @@ pub(crate) mod flow;
 mod grid;
 pub(crate) mod host;
 mod info;
+mod journey;
 pub(crate) mod ladder;
 mod link;
 mod load;
@@ -63,6 +64,7 @@ use mlua::Lua;
 pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     let mut registry = Registry::new(lua, sim)?;
     net::install(&mut registry)?;
+    journey::install(&mut registry)?;
     failures::install(&mut registry)?;
     shapes::install(&mut registry)?;
     load::install(&mut registry)?;

@@ -147,6 +147,19 @@ pub(crate) static LADDER: Func = func(
 )
 .with(&[need("a", Kind::Host), need("b", Kind::Host)])
 .gives("ladder");
+pub(crate) static JOURNEY: Func = func(
+    "journey",
+    "Sends one message and shows it at every device on its way: headers, units of data, and up to which layer the device works.",
+)
+.opts(&[&[
+    Opt::new("from", Kind::Node, "required", "the host that sends"),
+    Opt::new("to", Kind::Peer, "required", "the host that receives"),
+    Opt::new("proto", Kind::Choice(&["udp", "tcp", "icmp"]), "\"udp\"", "what carries it"),
+    Opt::new("size", Kind::Size, "1000", "bytes of the message, at least 16"),
+    Opt::new("timeout", Kind::Time, "5s", "how long to wait for it"),
+]])
+.blocking()
+.gives("list of { name, node, layer, headers, pdus, src_mac, dst_mac, src_ip, dst_ip, ttl, link, at, lost }, printable; or nil, error");
 pub(crate) static LADDER_ROWS: Func =
     func("ladder:rows", "The packets so far, in the order in which they were sent.")
         .gives("list of { from, to, sent, received, lost, proto, length, flags, seq, ack, window, text }");
@@ -178,6 +191,7 @@ pub(crate) const ALL: &[&Func] = &[
     &FLOW_WAIT,
     &FLOW_STOP,
     &FLOW_WATCH,
+    &JOURNEY,
     &LADDER,
     &LADDER_ROWS,
     &SOCKETS,
