@@ -62,6 +62,10 @@ classes! {
     Router(pub NodeId), "router", "routers have";
     /// An address translator.
     Nat(pub NodeId), "nat", "address translators have";
+    /// A device of the script.
+    Device(pub NodeId), "device", "devices have";
+    /// A port of one.
+    DevicePort(pub NodeId, pub u32), "port", "ports have";
     /// A link.
     Link(pub LinkId), "link", "links have";
     /// A direction of a link.
@@ -325,6 +329,9 @@ pub(crate) fn node_of(value: &Value) -> Option<NodeId> {
     if let Ok(nat) = data.borrow::<Nat>() {
         return Some(nat.0);
     }
+    if let Ok(device) = data.borrow::<Device>() {
+        return Some(device.0);
+    }
     data.borrow::<Switch>().ok().map(|switch| switch.0)
 }
 
@@ -356,6 +363,7 @@ pub(crate) fn node_handle(lua: &Lua, sim: &Shared, id: NodeId) -> mlua::Result<A
             (plan.node(next).spec.kind(), plan.node(next).spec.nat().is_some())
         };
         let handle = match kind {
+            _ if sim.devices.borrow().contains_key(&next.0) => lua.create_userdata(Device(next))?,
             NodeKind::Router if is_nat => lua.create_userdata(Nat(next))?,
             NodeKind::Host => lua.create_userdata(Host(next))?,
             NodeKind::Switch => lua.create_userdata(Switch(next))?,

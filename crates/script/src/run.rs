@@ -359,6 +359,9 @@ impl Run {
                     }
                     self.outcome(sched::resume(sim, id))?;
                 }
+                Pause::Control(crate::bind::device::TOKEN) => {
+                    self.outcome(crate::bind::device::deliver(lua, sim))?;
+                }
                 Pause::Control(token) => self.outcome(sched::control(lua, sim, token))?,
                 Pause::TimeUp => return Ok(Ended::Duration),
                 Pause::Idle if main_waits => return Err(self.deadlock()),

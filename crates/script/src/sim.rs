@@ -90,6 +90,8 @@ pub(crate) struct Sim {
     pub flow_names: RefCell<BTreeMap<String, u32>>,
     /// Processor cores that are in use, by node id.
     pub cores: RefCell<BTreeMap<u32, Cores>>,
+    /// What devices do with frames, by node id.
+    pub devices: RefCell<BTreeMap<u32, Vec<mlua::Function>>>,
     /// What runs when a node boots, by node id.
     pub boots: RefCell<BTreeMap<u32, Vec<mlua::Function>>>,
     /// Tells this run from others of its thread.
@@ -120,6 +122,8 @@ pub(crate) struct Handles {
     pub data: BTreeMap<u32, Table>,
     /// One value for each address and port, so that they work as keys of tables.
     pub peers: BTreeMap<(u32, u16), AnyUserData>,
+    /// One handle for each port of a device.
+    pub ports: BTreeMap<(u32, u32), AnyUserData>,
     /// Congestion controls of the script.
     pub controls: Controls,
     /// Functions for the end of the run.
@@ -166,6 +170,7 @@ impl Sim {
             flow_names: RefCell::default(),
             cores: RefCell::default(),
             boots: RefCell::default(),
+            devices: RefCell::default(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             controller: RefCell::new(None),
             cc_failure: RefCell::new(None),
@@ -316,6 +321,7 @@ impl Sim {
         drop(handles);
         *self.cc_failure.borrow_mut() = None;
         self.boots.borrow_mut().clear();
+        self.devices.borrow_mut().clear();
         self.sched.borrow_mut().release();
         self.out.borrow_mut().release();
     }

@@ -84,3 +84,11 @@ fn what_does_not_fit_is_cut_by_routers_or_senders_or_sent_back() {
     let said: f64 = lines.last().unwrap().strip_prefix("given up by b: ").unwrap().parse().unwrap();
     assert!(said <= given_up && said >= given_up - 6.0, "{said} of {given_up}");
 }
+
+#[test]
+fn row_79_a_switch_an_arp_responder_and_a_router_in_lua_work_with_native_ones() {
+    shows("scripts/devices/switch.lua", &[], 5);
+    shows("scripts/devices/arp_responder.lua", &[], 3);
+    let result = shows("scripts/devices/router.lua", &[], 4);
+    assert_eq!(lines(&result)[0], "the way: mine native b");
+}

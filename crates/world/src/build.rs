@@ -29,6 +29,8 @@ pub(crate) enum NodeRef {
     Ip(u32),
     /// A switch.
     Switch(u32),
+    /// A device of the script, by node id; only where a link leads to.
+    Device(u32),
 }
 
 /// A host that needs time for each packet: they wait in line.
@@ -88,6 +90,7 @@ impl World {
         let routes = self.configure_routes();
         self.configure_routing(&routes);
         self.configure_bridges();
+        self.configure_devices();
         Ok(())
     }
 
@@ -133,14 +136,14 @@ impl World {
     pub fn switch(&self, node: NodeId) -> Option<&Switch> {
         match self.nodes.get(node.index())? {
             NodeRef::Switch(switch) => Some(&self.switches[*switch as usize]),
-            NodeRef::Ip(_) => None,
+            _ => None,
         }
     }
 
     pub(crate) fn host_index(&self, node: NodeId) -> Option<u32> {
         match self.nodes.get(node.index())? {
             NodeRef::Ip(host) => Some(*host),
-            NodeRef::Switch(_) => None,
+            _ => None,
         }
     }
 
@@ -196,6 +199,7 @@ impl World {
             self.processing.values().flat_map(|processing| processing.line.iter().map(|(_, hot)| hot));
         let specials =
             self.directions.iter().filter_map(|direction| direction.special.as_ref()?.scheduler.as_ref());
+        let on_links = on_links.chain(self.inbox.waiting());
         let on_links = on_links.chain(specials.flat_map(|scheduler| scheduler.waiting()));
         on_links.chain(in_line).chain(self.hosts.iter().flat_map(|host| host.waiting()))
     }
@@ -261,6 +265,7 @@ impl World {
             NodeRef::Switch(switch) => {
                 (NodeRef::Switch(switch), self.switch_ports[switch as usize].len() as u32)
             }
+            NodeRef::Device(_) => unreachable!("links lead to devices, nodes are what the plan says"),
         });
         for (side, dir) in [DirId::forward(id), DirId::backward(id)].into_iter().enumerate() {
             let name = direction_name(plan, dir);
@@ -279,6 +284,7 @@ impl World {
                     self.switch_ports[switch as usize].push(dir.0);
                     self.switches[switch as usize].add_port(MacKey::of(IfaceId(dir.0)));
                 }
+                NodeRef::Device(_) => unreachable!("as above"),
             }
         }
     }

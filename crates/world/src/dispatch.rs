@@ -9,7 +9,7 @@ use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{Offer, PacketClass};
 use tidewire_node::{Context, LOOPBACK};
 use tidewire_topology as topology;
-use tidewire_units::{DirId, IfaceId, Instant};
+use tidewire_units::{DirId, IfaceId, Instant, NodeId};
 use tidewire_wire::{Cause, Content, Hot, HotKind, TcpFlags};
 
 /// How many events pass between two looks at the stop flag.
@@ -91,6 +91,9 @@ impl World {
             Class::Process => return self.resume_process(key),
             Class::Control => {
                 self.now = key.time();
+                if key.source() == DEVICES {
+                    return Some(Pause::Control(World::DEVICE_TOKEN));
+                }
                 return Some(Pause::Control(key.source() - FIRST_TOKEN));
             }
             Class::Port => {
@@ -138,6 +141,7 @@ impl World {
                 self.switches[switch as usize].handle_frame(port, packet, &mut cx);
                 self.settle_switch(switch);
             }
+            NodeRef::Device(node) => self.receive_at_device(NodeId(node), port, packet),
         }
     }
 
@@ -281,6 +285,8 @@ impl World {
     }
 }
 
+/// Frames wait for devices of the script.
+pub(crate) const DEVICES: u64 = 1;
 /// Control tokens begin here, so that the world's own controls come first.
 const FIRST_TOKEN: u64 = 1 << 8;
 

@@ -59,6 +59,7 @@ impl World {
         match self.nodes[node.index()] {
             NodeRef::Ip(host) => self.crash_host(node, host),
             NodeRef::Switch(switch) => self.switches[switch as usize].set_bridge(None),
+            NodeRef::Device(_) => {}
         }
         self.refresh_links(&links);
     }
@@ -78,6 +79,7 @@ impl World {
                 self.open_sinks(node);
             }
             NodeRef::Switch(switch) => self.boot_bridge(switch as usize),
+            NodeRef::Device(_) => {}
         }
     }
 

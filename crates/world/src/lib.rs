@@ -18,6 +18,7 @@
 //! | `ledger.rs` | how every packet was born and how it ended |
 //! | `watch.rs` | time series of flows and links |
 //! | `results.rs` | tables of flows, links and the ledger |
+//! | `devices.rs` | devices that are programs of the script |
 //! | `failures.rs` | nodes that crash and boot, networks that fall apart |
 //! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
 //! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
@@ -28,6 +29,7 @@
 
 mod build;
 mod capture;
+mod devices;
 mod discipline;
 mod dispatch;
 mod failures;
@@ -46,6 +48,7 @@ mod watch;
 
 pub use build::BuildError;
 pub use capture::CapturePoint;
+pub use devices::{DeviceFrame, FrameTrace};
 pub use flows::{Flow, FlowId, FlowSpec, Transport};
 pub use ipv6::Route6;
 pub use ledger::{Entry, Ledger, Place};
@@ -192,6 +195,7 @@ pub struct World {
     /// Why links are down, as far as any was.
     pub(crate) faults: Vec<failures::Fault>,
     pub(crate) nodes_down: BTreeSet<NodeId>,
+    pub(crate) inbox: devices::Inbox,
     pub(crate) bgp: routing::BgpPlan,
     pub(crate) nats: BTreeMap<NodeId, services::Translator>,
     pub(crate) out: Outbox,
@@ -237,6 +241,7 @@ impl World {
             routing: routing::RoutingSpecs::new(),
             faults: Vec::new(),
             nodes_down: BTreeSet::new(),
+            inbox: devices::Inbox::default(),
             bgp: routing::BgpPlan::default(),
             nats: BTreeMap::new(),
             out: Outbox::default(),

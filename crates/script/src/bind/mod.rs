@@ -8,6 +8,7 @@
 //! | `bridge.rs` | `switch:stp` |
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
 //! | `services.rs`, `nat.rs` | firewalls; address translation |
+//! | `device.rs`, `frames.rs` | `net:device`, frames as tables |
 //! | `failures.rs` | `host:crash`, `host:boot`, `net:partition` |
 //! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
@@ -31,9 +32,11 @@ mod cidr;
 mod coding;
 pub(crate) mod congestion;
 mod connect;
+pub(crate) mod device;
 pub(crate) mod experiment;
 pub(crate) mod failures;
 pub(crate) mod flow;
+mod frames;
 mod grid;
 pub(crate) mod host;
 mod info;
@@ -64,6 +67,7 @@ use mlua::Lua;
 pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     let mut registry = Registry::new(lua, sim)?;
     net::install(&mut registry)?;
+    device::install(&mut registry)?;
     journey::install(&mut registry)?;
     failures::install(&mut registry)?;
     shapes::install(&mut registry)?;

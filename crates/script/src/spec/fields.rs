@@ -131,6 +131,22 @@ const ALL: &[Fields] = &[
         ],
     },
     Fields {
+        of: "device",
+        doc: "A device of the script's own.",
+        all: &[f("name", "text", "its name"), f("ports", "list", "its ports, in the order of its links")],
+    },
+    Fields {
+        of: "port",
+        doc: "A port of a device.",
+        all: &[
+            f("number", "", "counted from 1, in the order of its links"),
+            f("mac", "text", "its hardware address"),
+            f("ip", "text", "its address, if the device is like a router or a host"),
+            f("subnet", "text", "the network on its link"),
+            f("peer", "node", "who is at the other end of its link"),
+        ],
+    },
+    Fields {
         of: "link",
         doc: "A link.",
         all: &[

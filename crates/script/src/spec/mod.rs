@@ -17,6 +17,7 @@
 
 pub(crate) mod coding;
 pub(crate) mod congestion;
+pub(crate) mod device;
 pub(crate) mod failures;
 mod fields;
 pub(crate) mod host;
@@ -294,6 +295,7 @@ pub fn all() -> Vec<&'static Func> {
         routing::ALL,
         services::ALL,
         failures::ALL,
+        device::ALL,
         link::ALL,
         host::ALL,
         socket::ALL,
