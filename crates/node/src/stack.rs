@@ -474,7 +474,7 @@ impl IpStack {
     }
 
     /// Every packet is looked at anew.
-    pub(crate) fn forget_ways(&mut self) {
+    pub fn forget_ways(&mut self) {
         self.ways.clear();
     }
 

@@ -92,3 +92,49 @@ fn row_79_a_switch_an_arp_responder_and_a_router_in_lua_work_with_native_ones() 
     let result = shows("scripts/devices/router.lua", &[], 4);
     assert_eq!(lines(&result)[0], "the way: mine native b");
 }
+
+#[test]
+fn row_68_every_fault_that_can_be_injected_is_named_with_its_layer() {
+    let script = shipped("scripts/failures/which_layer.lua");
+    let experiment = tidewire_script::plan(&script, &[]).unwrap();
+    assert_eq!(experiment.points.len(), 9);
+    for point in &experiment.points {
+        for seed in 1..=5 {
+            let mut request = common::request(point);
+            request.seed = seed;
+            let result = good(tidewire_script::run(&script, &experiment, &request));
+            result
+                .checks
+                .iter()
+                .for_each(|check| assert!(check.passed, "{:?} {seed}: {}", point, check.text));
+            assert_eq!(result.checks.len(), 4);
+        }
+    }
+}
+
+#[test]
+fn a_diagnosis_tells_what_it_cannot_do() {
+    let out = common::printed(
+        "local a, b = net:host 'a', net:host 'b' local s = net:lan('s', { a, b })
+         print(diagnose(a, b)) print(diagnose(a, b, { port = 80 })) print(diagnose(a, b, { port = 80 }).where)
+         b:crash() print(diagnose(a, b)) b:boot() print(diagnose(a, b).ok)",
+    );
+    let closed = "layer 4: nothing listens on TCP port 80 of b: the connection is refused";
+    let down = "layer 1: b is down: it has no power, or has crashed";
+    assert_eq!(out, ["nothing is wrong from layer 1 to layer 4", closed, "b", down, "true"]);
+    for (code, part) in [
+        (
+            "local a, b = net:host 'a', net:host 'b' net:link(a, b) inject_fault(a, b, { kind = 'loop' })",
+            "has no place for a fault of the kind 'loop'",
+        ),
+        ("local a, b = net:host 'a', net:host 'b' diagnose(a, b)", "has no IPv4 address"),
+        ("local a, b = net:host 'a', net:host 'b' net:link(a, b) diagnose(a, a)", "two different hosts"),
+        (
+            "local a, b = net:host 'a', net:host 'b' net:link(a, b) inject_fault(a, b, { kind = 'gremlin' })",
+            "gremlin",
+        ),
+    ] {
+        let error = common::error_of(code);
+        assert!(error.message.contains(part), "{code}: {}", error.message);
+    }
+}

@@ -19,7 +19,7 @@
 //! | `watch.rs` | time series of flows and links |
 //! | `results.rs` | tables of flows, links and the ledger |
 //! | `devices.rs` | devices that are programs of the script |
-//! | `failures.rs` | nodes that crash and boot, networks that fall apart |
+//! | `failures.rs`, `sabotage.rs` | nodes that crash and boot, networks that fall apart; faults to be found |
 //! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
 //! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
 //! | `services.rs` | firewalls, address translation |
@@ -40,6 +40,7 @@ mod ledger;
 mod processes;
 mod results;
 mod routing;
+mod sabotage;
 mod services;
 mod sockets;
 mod spanning;

@@ -9,6 +9,7 @@
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
 //! | `services.rs`, `nat.rs` | firewalls; address translation |
 //! | `device.rs`, `frames.rs` | `net:device`, frames as tables |
+//! | `diagnose.rs` | `diagnose`, `inject_fault` |
 //! | `failures.rs` | `host:crash`, `host:boot`, `net:partition` |
 //! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
@@ -33,6 +34,7 @@ mod coding;
 pub(crate) mod congestion;
 mod connect;
 pub(crate) mod device;
+mod diagnose;
 pub(crate) mod experiment;
 pub(crate) mod failures;
 pub(crate) mod flow;
@@ -68,6 +70,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     let mut registry = Registry::new(lua, sim)?;
     net::install(&mut registry)?;
     device::install(&mut registry)?;
+    diagnose::install(&mut registry)?;
     journey::install(&mut registry)?;
     failures::install(&mut registry)?;
     shapes::install(&mut registry)?;

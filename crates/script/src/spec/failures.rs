@@ -1,6 +1,6 @@
 //! Nodes that crash and boot, networks that fall apart.
 
-use super::{Func, Kind, func, need};
+use super::{Func, Kind, Opt, func, need};
 
 pub(crate) static HOST_CRASH: Func = func(
     "host:crash",
@@ -25,5 +25,38 @@ pub(crate) static NET_PARTITION: Func = func(
 .more();
 pub(crate) static NET_HEAL: Func = func("net:heal", "Joins the parts of the network again.");
 
-pub(crate) const ALL: &[&Func] =
-    &[&HOST_CRASH, &HOST_BOOT, &HOST_ON_BOOT, &SWITCH_CRASH, &SWITCH_BOOT, &NET_PARTITION, &NET_HEAL];
+pub(crate) static DIAGNOSE: Func = func(
+    "diagnose",
+    "Looks from layer 1 upwards for what keeps a from reaching b, with echo requests and, given a port, a connection.",
+)
+.with(&[need("a", Kind::Host), need("b", Kind::Host)])
+.opts(&[&[Opt::new("port", Kind::Port, "none", "a TCP port on which b should listen")]])
+.blocking()
+.gives("{ ok, layer, fault, where, text }, printable");
+pub(crate) static INJECT_FAULT: Func = func(
+    "inject_fault",
+    "Breaks something on the way from a to b, for an exercise: a cable, a crash, loss, noise, a wrong MAC address, a lost route, a routing loop, a firewall, a closed port.",
+)
+.with(&[need("a", Kind::Host), need("b", Kind::Host)])
+.opts(&[&[
+    Opt::new(
+        "kind",
+        Kind::Choice(&["cable", "crash", "loss", "noise", "mac", "route", "loop", "firewall", "port"]),
+        "by chance",
+        "what is broken",
+    ),
+    Opt::new("port", Kind::Port, "none", "the TCP port on which b listens, for faults of the kind port"),
+]])
+.gives("{ kind, where }, printable");
+
+pub(crate) const ALL: &[&Func] = &[
+    &HOST_CRASH,
+    &HOST_BOOT,
+    &HOST_ON_BOOT,
+    &SWITCH_CRASH,
+    &SWITCH_BOOT,
+    &NET_PARTITION,
+    &NET_HEAL,
+    &DIAGNOSE,
+    &INJECT_FAULT,
+];
