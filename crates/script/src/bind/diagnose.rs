@@ -252,7 +252,7 @@ impl Diagnosis {
         };
         books(world)
             .into_iter()
-            .filter_map(|(key, n)| Some((key, n - self.before.get(&key).copied().unwrap_or(0))))
+            .map(|(key, n)| (key, n - self.before.get(&key).copied().unwrap_or(0)))
             .filter(|((place, _), n)| *n > 0 && is_near(place))
             .collect()
     }
