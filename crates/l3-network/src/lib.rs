@@ -10,11 +10,13 @@
 //! | `fib.rs` | [`Fib`], the forwarding table: longest prefix match with equal-cost next hops |
 //! | `icmp.rs` | [`Trouble`], what ICMP reports, and [`error_about`]: which packets it may be sent about |
 //! | `reassembly.rs` | [`Reassembly`], fragments that wait for the rest |
+//! | `dhcp/` | [`dhcp::DhcpClient`] and [`dhcp::DhcpServer`]: addresses on loan |
 //! | `gate/` | [`gate::Firewall`]: what may pass, and the flows that were seen |
 //! | `routing/` | routing protocols, and [`routing::Control`], the table that chooses among what they found |
 //!
 //! What is not here: routes computed from the whole plan (topology), resolving next hops (L2).
 
+pub mod dhcp;
 mod fib;
 pub mod gate;
 mod icmp;

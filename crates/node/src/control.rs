@@ -16,6 +16,7 @@ impl IpNode {
         self.stack.set_fib(control.poll_fib(now).unwrap_or_default());
         control.begin();
         self.control = Some(Box::new(control));
+        self.listens = true;
     }
 
     /// Its part in routing, if it has one.

@@ -99,7 +99,7 @@ impl IpNode {
         }
         let Some(packet) = self.translate_arrival(port, packet, cx) else { return };
         if self.stack.is_local(packet.dst) || self.stack.is_broadcast(port, packet.dst) {
-            if is_v6 && is_discovery(cx.packets, &packet) {
+            if is_v6 && is_discovery(cx.packets, &packet) || self.is_service(&packet, cx) {
                 return self.deliver(port, packet, cx);
             }
             if let Some(packet) = self.screen(List::Inbound, packet, cx) {

@@ -2,7 +2,7 @@
 
 use crate::bgp::BgpTransport;
 use crate::sockets::Sockets;
-use crate::{Context, IpStack};
+use crate::{Context, IpStack, Services};
 use tidewire_l3_network::routing::Control;
 use tidewire_l3_network::{Reassembly, Trouble};
 use tidewire_units::{IfaceId, Instant};
@@ -19,6 +19,10 @@ pub struct IpNode {
     pub(crate) transport: BgpTransport,
     /// Fragments that wait for the rest.
     pub(crate) reassembly: Option<Box<Reassembly>>,
+    /// DHCP, on nodes that take part in it.
+    pub(crate) services: Option<Box<Services>>,
+    /// Some of what is for the node is for a protocol of its own: routing, DHCP.
+    pub(crate) listens: bool,
     forwards: bool,
     salt: u64,
 }
@@ -28,7 +32,17 @@ impl IpNode {
     pub fn new(mut stack: IpStack, forwards: bool, salt: u64) -> IpNode {
         stack.is_router = forwards;
         let transport = BgpTransport::default();
-        IpNode { stack, sockets: None, control: None, transport, reassembly: None, forwards, salt }
+        IpNode {
+            stack,
+            sockets: None,
+            control: None,
+            transport,
+            reassembly: None,
+            services: None,
+            listens: false,
+            forwards,
+            salt,
+        }
     }
 
     /// Whether it forwards packets for others.
@@ -88,6 +102,9 @@ impl IpNode {
             return cx.end(packet, Cause::NotForMe);
         }
         if packet.kind() == HotKind::Arp {
+            if self.services.is_some() {
+                self.note_arp(&packet, cx);
+            }
             return self.stack.handle_arp(port, packet, cx);
         }
         if self.stack.gate.is_some() {
@@ -146,7 +163,12 @@ impl IpNode {
         if let Some(reassembly) = &self.reassembly {
             next = next.min(reassembly.next_timeout());
         }
-        (next, foreground || arp < Instant::MAX && self.stack.has_waiting())
+        let mut foreground = foreground || arp < Instant::MAX && self.stack.has_waiting();
+        if self.services.is_some() {
+            let (service, keeps_alive) = self.next_service();
+            (next, foreground) = (next.min(service), foreground || keeps_alive);
+        }
+        (next, foreground)
     }
 
     /// Handles every timer that is due.
@@ -165,6 +187,9 @@ impl IpNode {
         }
         if let Some(sockets) = &mut self.sockets {
             sockets.handle_timeout(&mut self.stack, cx);
+        }
+        if self.services.is_some() {
+            self.handle_service_timeout(cx);
         }
         if self.control.is_some() {
             self.handle_routing_timeout(cx);
@@ -203,19 +228,20 @@ impl IpNode {
     pub(crate) fn deliver(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         self.stack.stats.rx_packets += 1;
         self.stack.stats.rx_bytes += u64::from(packet.len);
-        if self.control.is_some() {
+        if self.listens {
             return self.deliver_to_speaker(port, packet, cx);
         }
         self.deliver_to_sockets(port, packet, cx);
     }
 
-    /// On a router that runs a routing protocol.
+    /// On a node with protocols of its own.
     #[cold]
     #[inline(never)]
     fn deliver_to_speaker(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         if cx.packets.piece(&packet).is_some() {
             return self.handle_fragment(port, packet, cx);
         }
+        let Some(packet) = self.handle_service(port, packet, cx) else { return };
         let Some(packet) = self.handle_routing(port, packet, cx) else { return };
         let is_tcp = packet.kind() == HotKind::Tcp;
         self.deliver_to_sockets(port, packet, cx);
@@ -229,7 +255,7 @@ impl IpNode {
         if self.stack.gate.is_some() {
             return self.handle_gated(port, packet, cx);
         }
-        if self.control.is_some() {
+        if self.listens {
             return self.deliver_to_speaker(port, packet, cx);
         }
         self.deliver_to_sockets(port, packet, cx);

@@ -15,6 +15,7 @@
 //! | `nat.rs` | address translation |
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
 //! | `icmp.rs` | what a node says and hears about packets; fragments that it puts together |
+//! | `dhcp.rs` | addresses on loan: client, server, relay |
 //! | `control.rs` | the messages of a router's routing protocols, and what they find |
 //! | `bgp.rs` | connections of BGP sessions |
 //! | `sockets.rs` | [`Sockets`]: ports, timers, who waits for what |
@@ -29,6 +30,7 @@
 mod bgp;
 mod control;
 mod datagram;
+mod dhcp;
 mod gate;
 mod icmp;
 mod ip_node;
@@ -44,6 +46,7 @@ mod tcp;
 mod ways;
 
 pub use datagram::{EchoEvent, EchoOutcome};
+pub use dhcp::Services;
 pub use gate::Gate;
 pub use icmp::Echo;
 pub use ip_node::IpNode;

@@ -295,14 +295,12 @@ fn processing(value: &Value, name: &str, context: &str) -> Result<Processing, Mi
     }
 }
 
-/// `"10.0.0.5/24"`, `"10.0.0.5"` (a /24), `"none"`.
+/// `"10.0.0.5/24"`, `"10.0.0.5"` (a /24), `"none"`, `"dhcp"`.
 fn interface_address(text: &str) -> Result<AddressMode, Mistake> {
     match text {
         "none" => return Ok(AddressMode::Unnumbered),
         "auto" => return Ok(AddressMode::Auto),
-        "dhcp" => {
-            return Err(Mistake::new("ip = \"dhcp\" is not there yet; write an address, or leave it out"));
-        }
+        "dhcp" => return Ok(AddressMode::Dhcp),
         _ => {}
     }
     let wrong =

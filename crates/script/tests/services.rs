@@ -234,3 +234,69 @@ fn mistakes_about_translators_are_named_with_their_place() {
         assert!(error.message.contains(said), "{text}: {error}");
     }
 }
+
+#[test]
+fn row_13_four_messages_give_an_address_and_a_pool_of_one_is_enough_for_one() {
+    // The probe waits 200 ms; the rest is four messages over two links.
+    let result = shows("scripts/services/dhcp.lua", 12);
+    assert!((0.2..0.202).contains(&column(&result, "address_after_s")));
+    let lines = printed(
+        "local server, lan = net:router 'server', net:switch 'lan'
+         net:link(server, lan)
+         local pc = net:hosts('pc', 2, {ip = 'dhcp'})
+         for _, host in ipairs(pc) do net:link(host, lan) end
+         server:dhcp_server{pool = 1, dns = '10.0.0.53'}
+         local got = {pc[1]:wait_address() or 'none', pc[2]:wait_address() or 'none'}
+         table.sort(got)
+         print(got[1], got[2])
+         local lease = pc[1]:lease() or pc[2]:lease()
+         print(lease.mask, lease.gateway, lease.dns[1], lease.state)
+         print(#server:leases(), now() > 50 and now() < 70)",
+    );
+    assert_eq!(lines, ["10.0.0.100\tnone", "255.255.255.0\t10.0.0.1\t10.0.0.53\tbound", "1\ttrue"]);
+}
+
+#[test]
+fn an_address_that_somebody_has_is_found_by_the_probe_and_declined() {
+    let lines = printed(
+        "local server, other, pc = net:host 'server', net:host('other', {ip = '10.0.0.100/24'}), net:host('pc', {ip = 'dhcp'})
+         net:lan('lan', {server, other, pc})
+         server:dhcp_server{pool = {'10.0.0.100', '10.0.0.101'}}
+         print(pc:wait_address(), now() > 10 and now() < 12)
+         for _, row in ipairs(server:leases()) do print(row.ip, row.state) end",
+    );
+    assert_eq!(lines, ["10.0.0.101\ttrue", "10.0.0.100\tdeclined", "10.0.0.101\tbound"]);
+}
+
+#[test]
+fn leases_keep_no_run_alive_and_pass_firewalls() {
+    let lines = printed(
+        "local server, pc = net:host 'server', net:host('pc', {ip = 'dhcp'})
+         net:link(server, pc)
+         server:dhcp_server{pool = 5, lease = '10s'}
+         pc:firewall{default = 'deny'}
+         print(pc:wait_address() ~= nil, pc:wait_address{timeout = 0} == pc.ip)
+         sleep '25s'
+         print(pc:lease().state, pc:ping(server))
+         at_end(function() print(now() < 40) end)",
+    );
+    assert_eq!(lines, ["true\ttrue", "bound\tnil\ttimeout", "true"]);
+}
+
+#[test]
+fn mistakes_about_loans_are_named_with_their_place() {
+    let base = "local a, b = net:host 'a', net:host('b', {ip = 'dhcp'}) net:link(a, b)\n";
+    for (text, said) in [
+        ("a:dhcp_server{pool = '10.9.0.1-10.9.0.9'}", "no network has the addresses 10.9.0.1 to 10.9.0.9"),
+        ("a:dhcp_server{pool = 1000}", "pool = 1000: the network has 253 addresses to give away"),
+        ("a:dhcp_server{pool = 'some'}", "pool must be a range"),
+        ("a:dhcp_server{dns = 'nobody'}", "dns must be an address"),
+        ("net:host('c'):dhcp_server{}", "'c' has no link yet"),
+        ("a:wait_address()", "'a' does not get its address from a server"),
+        ("a:dhcp_relay{}", "host:dhcp_relay needs the option 'to'"),
+    ] {
+        let error = error_of(&format!("{base}{text}"));
+        assert!(error.message.contains(said), "{text}: {error}");
+        assert!(error.to_string().contains("exp.lua:2"), "{error}");
+    }
+}

@@ -140,7 +140,7 @@ impl Plan {
                 AddressMode::Unnumbered => {
                     open.for_each(|iface| asked[iface.index()] = AddressMode::Unnumbered)
                 }
-                AddressMode::Fixed(_) => {
+                AddressMode::Fixed(_) | AddressMode::Dhcp => {
                     if let Some(iface) = open.next() {
                         asked[iface.index()] = host.ip;
                     }
@@ -204,7 +204,7 @@ impl AddressMode {
     fn fixed(self) -> Option<IfaceAddr> {
         match self {
             AddressMode::Fixed(address) => Some(address),
-            AddressMode::Auto | AddressMode::Unnumbered => None,
+            AddressMode::Auto | AddressMode::Unnumbered | AddressMode::Dhcp => None,
         }
     }
 }
@@ -242,7 +242,7 @@ fn number_members(
     for iface in members {
         addresses[iface.index()] = match asked[iface.index()] {
             AddressMode::Fixed(address) => Some(address),
-            AddressMode::Unnumbered => None,
+            AddressMode::Unnumbered | AddressMode::Dhcp => None,
             AddressMode::Auto => {
                 let ip = free.next().ok_or(PlanError::SubnetFull { prefix, needed })?;
                 IfaceAddr::new(ip, prefix.length())

@@ -53,6 +53,8 @@ pub enum AddressMode {
     Fixed(IfaceAddr),
     /// None.
     Unnumbered,
+    /// One that it gets from a server while the network runs; its network has room for it.
+    Dhcp,
 }
 
 /// How long a node works on a packet.

@@ -35,6 +35,8 @@ pub enum Purpose {
     Topology,
     /// Timers of a routing protocol.
     Routing,
+    /// Transaction numbers and timers of DHCP.
+    Services,
 }
 
 impl Purpose {
@@ -52,6 +54,7 @@ impl Purpose {
             Purpose::Application => "application",
             Purpose::Script => "script",
             Purpose::PathChoice => "path-choice",
+            Purpose::Services => "services",
             Purpose::Topology => "topology",
             Purpose::Routing => "routing",
         }

@@ -13,6 +13,7 @@
 //! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `ipv6.rs`, `icmp.rs`, `ndp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
 //! | `vlan.rs`, `bpdu.rs`, `pause.rs` | [`VlanTag`], [`Bpdu`] (spanning tree) and [`PauseFrame`], with parse and emit |
 //! | `rip.rs`, `ospf/`, `bgp.rs` | messages of routing protocols, with parse and emit |
+//! | `dhcp.rs` | messages of DHCP, with parse and emit |
 //! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
 //! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
 //! | `payload.rs` | [`Payload`], real or synthetic bytes |
@@ -34,6 +35,7 @@ mod arp;
 mod bgp;
 mod bpdu;
 mod checksum;
+mod dhcp;
 mod ethernet;
 mod fate;
 mod fragment;
@@ -66,6 +68,7 @@ pub use arp::{ArpOperation, ArpPacket};
 pub use bgp::{BgpMessage, BgpPath, BgpPrefix, BgpUpdate};
 pub use bpdu::{Bpdu, BpduBody, BpduFlags, BpduRole, BridgeId};
 pub use checksum::{Checksum, Pseudo, frame_check_sequence};
+pub use dhcp::{DhcpKind, DhcpMessage};
 pub use ethernet::{EtherType, EthernetHeader};
 pub use fate::{Birth, Cause};
 pub use fragment::Piece;

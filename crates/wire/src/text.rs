@@ -1,8 +1,9 @@
 //! Packets as text: one line as tcpdump prints it.
 
 use crate::{
-    ArpPacket, Bpdu, BpduFlags, BpduRole, Ecn, FragmentHeader, IcmpMessage, Ipv4Header, Ipv6Header, Ndp, Net,
-    OspfPacket, Packet, Protocol, RipMessage, TcpFlags, TcpOptions, TcpSegment, Transport,
+    ArpPacket, Bpdu, BpduFlags, BpduRole, DhcpMessage, Ecn, FragmentHeader, IcmpMessage, Ipv4Header,
+    Ipv6Header, Ndp, Net, OspfPacket, Packet, Protocol, RipMessage, TcpFlags, TcpOptions, TcpSegment,
+    Transport,
 };
 use std::fmt::{self, Display, Formatter};
 
@@ -75,6 +76,12 @@ fn ipv4(f: &mut Formatter<'_>, header: &Ipv4Header, transport: &Transport) -> fm
     match transport {
         Transport::Tcp(segment) => {
             write!(f, "IP {src}.{} > {dst}.{}: {segment}", segment.src_port, segment.dst_port)
+        }
+        Transport::Udp(udp, payload)
+            if matches!(udp.dst_port, DhcpMessage::SERVER_PORT | DhcpMessage::CLIENT_PORT)
+                && let Ok(message) = DhcpMessage::parse(&payload.to_bytes()) =>
+        {
+            write!(f, "IP {src}.{} > {dst}.{}: {message}", udp.src_port, udp.dst_port)
         }
         Transport::Udp(udp, payload)
             if udp.dst_port == RipMessage::PORT

@@ -87,6 +87,7 @@ impl World {
         self.configure_addresses();
         self.configure_addresses6();
         self.configure_nats();
+        self.configure_dhcp();
         let routes = self.configure_routes();
         self.configure_routing(&routes);
         self.configure_bridges();

@@ -33,17 +33,25 @@ impl World {
     pub fn address_of(&self, node: NodeId) -> Option<Ipv4Addr> {
         let key = |address| self.packets.addresses.known_key(address);
         let v6 = self.plan.address6_of(node).and_then(key);
-        let v4 = self.plan.address_of(node);
+        let v4 = self.address4_of(node);
         match (v4, v6, self.plan.ipv6().is_some_and(|plan| plan.preferred)) {
             (_, Some(key), true) | (None, Some(key), false) => Some(key),
             _ => v4,
         }
     }
 
+    /// A node's IPv4 address; of one that has it on loan, the present one.
+    pub fn address4_of(&self, node: NodeId) -> Option<Ipv4Addr> {
+        match self.ip_node(node).filter(|node| node.dhcp_client().is_some()) {
+            Some(node) => Some(node.stack.address()).filter(|addr| !addr.is_unspecified()),
+            None => self.plan.address_of(node),
+        }
+    }
+
     /// The interface that has an address.
     pub fn owner_of(&self, addr: Ipv4Addr) -> Option<IfaceId> {
         match self.shown(addr) {
-            IpAddr::V4(address) => self.plan.owner_of(address),
+            IpAddr::V4(address) => self.plan.owner_of(address).or_else(|| self.borrower_of(address)),
             IpAddr::V6(address) => self.plan.owner_of6(address),
         }
     }

@@ -22,7 +22,7 @@
 //! | `failures.rs`, `sabotage.rs` | nodes that crash and boot, networks that fall apart; faults to be found |
 //! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
 //! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
-//! | `services.rs` | firewalls, address translation |
+//! | `services.rs` | firewalls, address translation, DHCP |
 //! | `capture.rs` | packets as pcapng |
 //!
 //! What is not here: Lua, files, threads, the wall clock.

@@ -149,6 +149,13 @@ impl World {
         false
     }
 
+    /// Begins a wait that something else than a socket may end.
+    pub(crate) fn wait_token(&mut self, process: ProcessId, deadline: Instant) -> WaitToken {
+        let generation = self.begin_wait(process.0, deadline);
+        self.queue_deadline(process.0, deadline);
+        WaitToken { process: process.0, generation }
+    }
+
     /// Ends whatever a script's process waits for: it goes on in this instant (a signal was fired, a queue was filled).
     pub fn wake(&mut self, process: ProcessId) {
         let generation = self.processes.slots[process.0 as usize].generation;

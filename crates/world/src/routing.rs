@@ -59,9 +59,10 @@ impl World {
         }
     }
 
-    /// Whether a node's forwarding table is its own business.
+    /// Whether a node's forwarding table is its own business: it runs a protocol, or has its address on loan.
     pub(crate) fn routes_itself(&self, node: NodeId) -> bool {
-        self.routing.contains_key(&node)
+        let borrows = |host: u32| self.hosts[host as usize].dhcp_client().is_some();
+        self.routing.contains_key(&node) || self.host_index(node).is_some_and(borrows)
     }
 
     /// When a route of any router that runs a protocol last changed.

@@ -1,9 +1,13 @@
-//! What nodes do for the network besides forwarding: firewalls, address translation.
+//! What nodes do for the network besides forwarding: firewalls, address translation, addresses on loan.
 
-use crate::World;
 use crate::build::NodeRef;
+use crate::{ProcessId, World};
+use std::net::Ipv4Addr;
+use tidewire_l3_network::dhcp::DhcpPool;
 use tidewire_l3_network::gate::{Firewall, LogRow, Nat, NatConfig, PortForward, Timeouts};
-use tidewire_units::NodeId;
+use tidewire_node::Context;
+use tidewire_topology::{AddressMode, NodeSpec};
+use tidewire_units::{IfaceId, Instant, NodeId, Purpose};
 
 /// An address translator as it was declared.
 pub(crate) struct Translator {
@@ -27,6 +31,58 @@ impl World {
         {
             nat.forward(forward);
         }
+    }
+
+    /// A host gives addresses away.
+    pub fn add_dhcp_pool(&mut self, node: NodeId, pool: DhcpPool) {
+        if let Some(host) = self.host_index(node) {
+            self.hosts[host as usize].add_dhcp_pool(pool);
+        }
+    }
+
+    /// A router passes messages of clients on to a server.
+    pub fn set_dhcp_relay(&mut self, node: NodeId, server: Ipv4Addr) {
+        if let Some(host) = self.host_index(node) {
+            self.hosts[host as usize].set_dhcp_relay(server);
+        }
+    }
+
+    /// A client gives its address back, or looks for one again.
+    pub fn set_dhcp_on(&mut self, node: NodeId, on: bool) {
+        let Some(host) = self.host_index(node) else { return };
+        let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+        self.hosts[host as usize].set_dhcp_on(on, &mut cx);
+        self.settle(host);
+    }
+
+    /// Lets a process wait until a client has an address or gives up, at most until `deadline`.
+    pub fn wait_address(&mut self, process: ProcessId, node: NodeId, deadline: Instant) {
+        let token = self.wait_token(process, deadline);
+        if let Some(host) = self.host_index(node) {
+            self.hosts[host as usize].wait_address(token);
+        }
+    }
+
+    /// Hosts that get their address from a server begin to look for one.
+    pub(crate) fn configure_dhcp(&mut self) {
+        for host in 0..self.hosts.len() {
+            let node = self.plan.node(self.host_ids[host]);
+            let wants = matches!(&node.spec, NodeSpec::Host(spec) if spec.ip == AddressMode::Dhcp);
+            if !wants || node.ifaces.is_empty() || self.hosts[host].dhcp_client().is_some() {
+                continue;
+            }
+            let stream = self.streams.stream(Purpose::Services, &node.name);
+            self.hosts[host].start_dhcp(0, stream, self.now);
+            self.rearm(host as u32);
+        }
+    }
+
+    /// The interface of a host that has an address on loan.
+    pub(crate) fn borrower_of(&self, address: Ipv4Addr) -> Option<IfaceId> {
+        let hosts = self.host_ids.iter().zip(&self.hosts);
+        let mut borrowers = hosts.filter(|(_, host)| host.dhcp_client().is_some());
+        let (id, _) = borrowers.find(|(_, host)| host.stack.address() == address)?;
+        self.plan.node(*id).ifaces.first().copied()
     }
 
     /// Makes address translators what they were declared to be, once their outside is known.

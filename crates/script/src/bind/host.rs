@@ -142,7 +142,7 @@ fn fields(registry: &Registry<'_>) -> mlua::Result<()> {
     registry.field("host", "name", move |_, sim, this| Ok(sim.plan.borrow().node(id(this)).name.clone()))?;
     registry.field("host", "ip", move |_, sim, this| {
         let world = sim.world()?;
-        Ok(world.plan().address_of(id(this)).map(|ip| ip.to_string()))
+        Ok(world.address4_of(id(this)).map(|ip| ip.to_string()))
     })?;
     registry.field("host", "ip6", move |_, sim, this| {
         let world = sim.world()?;

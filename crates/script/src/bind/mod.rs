@@ -7,7 +7,7 @@
 //! | `cidr.rs` | `cidr` |
 //! | `bridge.rs` | `switch:stp` |
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
-//! | `services.rs`, `nat.rs` | firewalls; address translation |
+//! | `services.rs`, `nat.rs`, `dhcp.rs` | firewalls; address translation; DHCP |
 //! | `device.rs`, `frames.rs` | `net:device`, frames as tables |
 //! | `diagnose.rs` | `diagnose`, `inject_fault` |
 //! | `failures.rs` | `host:crash`, `host:boot`, `net:partition` |
@@ -35,6 +35,7 @@ pub(crate) mod congestion;
 mod connect;
 pub(crate) mod device;
 mod diagnose;
+mod dhcp;
 pub(crate) mod experiment;
 pub(crate) mod failures;
 pub(crate) mod flow;
@@ -80,6 +81,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     link::install(&mut registry)?;
     host::install(&mut registry)?;
     nat::install(&mut registry)?;
+    dhcp::install(&mut registry)?;
     ping::install(&mut registry)?;
     tcp::install(&mut registry)?;
     stream::install(&mut registry)?;

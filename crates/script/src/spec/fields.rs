@@ -64,7 +64,11 @@ const ALL: &[Fields] = &[
         doc: "A host; also a router.",
         all: &[
             f("name", "text", "its name"),
-            f("ip", "text", "the address of its first interface"),
+            f(
+                "ip",
+                "text",
+                "the address of its first interface; of an address translator the outer one; nil while it has none",
+            ),
             f("ip6", "text", "its first IPv6 address, if it has one"),
             f("mac", "text", "the hardware address of its first interface"),
             f("ifaces", "list", "its interfaces: { mac, ip, ip6, peer }, the last the name of the neighbour"),

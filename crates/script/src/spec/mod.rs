@@ -5,7 +5,7 @@
 //! | `net.rs` | the network: nodes, links, shapes |
 //! | `link.rs` | what can be done with a link |
 //! | `routing.rs` | routing protocols and tables |
-//! | `services.rs` | firewalls, address translation |
+//! | `services.rs` | firewalls, address translation, DHCP |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
@@ -184,7 +184,7 @@ impl Kind {
             Kind::Corrupt => "a probability, such as \"0.01%\", or { ber = 1e-7 } or packets counted from 1, such as {3, 7}".to_owned(),
             Kind::Trace => "a file below the script's folder with one delivery time in milliseconds to a line".to_owned(),
             Kind::Processing => "a time, such as \"50us\", or {\"uniform\", \"0us\", \"100us\"}".to_owned(),
-            Kind::InterfaceAddress => "an address such as \"10.0.0.5/24\", or \"none\"".to_owned(),
+            Kind::InterfaceAddress => "an address such as \"10.0.0.5/24\", \"dhcp\" or \"none\"".to_owned(),
             Kind::Data => "a text (the bytes to send)".to_owned(),
             Kind::Options(_) => "a table of options".to_owned(),
             Kind::Texts => "a text or a list of texts".to_owned(),

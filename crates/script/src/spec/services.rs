@@ -1,6 +1,6 @@
-//! Services of the network: firewalls, address translation.
+//! Services of the network: firewalls, address translation, addresses on loan.
 
-use super::{COUNT, Func, Kind, Opt, func, need};
+use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, need};
 
 /// What is done with a packet.
 pub(crate) const ACTIONS: &[&str] = &["allow", "deny", "reject"];
@@ -133,5 +133,52 @@ pub(crate) static NAT_FORWARD: Func = func(
     Opt::new("proto", Kind::Choice(&["tcp", "udp", "both"]), "\"both\"", "of which protocol"),
 ]]);
 
-pub(crate) const ALL: &[&Func] =
-    &[&FIREWALL_SET, &FIREWALL_RULES, &FIREWALL_FLOWS, &NET_NAT, &NAT_TABLE, &NAT_FORWARD];
+pub(crate) static DHCP_SERVER: Func = func(
+    "host:dhcp_server",
+    "The host or router gives addresses to hosts with ip = \"dhcp\"; several calls give several pools.",
+)
+.opts(&[&[
+    Opt::new(
+        "pool",
+        Kind::Any,
+        "100",
+        "the addresses: \"10.0.0.100-10.0.0.200\", {\"10.0.0.100\", \"10.0.0.200\"}, or how many, from the 100th of its network on",
+    ),
+    Opt::new("lease", Kind::Duration(1_000_000, 2_592_000_000_000), "1h", "for how long, in whole seconds"),
+    Opt::new("gateway", Kind::Any, "the router of the network", "an address, or false for none"),
+    Opt::new("dns", Kind::Any, "none", "name servers: an address, a node, or a list of these"),
+]]);
+pub(crate) static DHCP_LEASES: Func = func("host:leases", "The addresses that a DHCP server has given away.")
+    .gives("list of { ip, mac, host, state, left }, printable");
+pub(crate) static DHCP_RELAY: Func = func(
+    "host:dhcp_relay",
+    "The router passes messages of DHCP clients on to a server elsewhere, and answers back.",
+)
+.opts(&[&[Opt::new("to", Kind::Peer, "required", "the server")]]);
+pub(crate) static DHCP_LEASE: Func = func("host:lease", "What a host with ip = \"dhcp\" was given, or nil.")
+    .gives("{ ip, mask, gateway, dns, server, lease, left, renew_in, state }");
+pub(crate) static DHCP_RELEASE: Func =
+    func("host:dhcp_release", "Gives the address back; host:dhcp_renew asks for one again.");
+pub(crate) static DHCP_RENEW: Func =
+    func("host:dhcp_renew", "Looks for an address again, after dhcp_release or in vain.");
+pub(crate) static WAIT_ADDRESS: Func =
+    func("host:wait_address", "Waits until a host with ip = \"dhcp\" has an address.")
+        .opts(&[TIMEOUT])
+        .blocking()
+        .gives("the address; or nil, \"timeout\", also when no server answers for a minute");
+
+pub(crate) const ALL: &[&Func] = &[
+    &FIREWALL_SET,
+    &FIREWALL_RULES,
+    &FIREWALL_FLOWS,
+    &NET_NAT,
+    &NAT_TABLE,
+    &NAT_FORWARD,
+    &DHCP_SERVER,
+    &DHCP_LEASES,
+    &DHCP_RELAY,
+    &DHCP_LEASE,
+    &DHCP_RELEASE,
+    &DHCP_RENEW,
+    &WAIT_ADDRESS,
+];

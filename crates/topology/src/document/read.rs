@@ -119,6 +119,7 @@ impl NodeDocument {
                 ip: match self.ip.as_deref() {
                     None => AddressMode::Auto,
                     Some("none") => AddressMode::Unnumbered,
+                    Some("dhcp") => AddressMode::Dhcp,
                     Some(ip) => AddressMode::Fixed(ip.parse()?),
                 },
                 ip6: self.ip6.as_deref().map_or(Ok(Address6::Auto), str::parse)?,

@@ -79,6 +79,7 @@ fn node(plan: &Plan, id: NodeId) -> NodeDocument {
                     AddressMode::Auto => None,
                     AddressMode::Fixed(address) => Some(address.to_string()),
                     AddressMode::Unnumbered => Some("none".to_owned()),
+                    AddressMode::Dhcp => Some("dhcp".to_owned()),
                 },
                 ip6: (host.ip6 != default.ip6).then(|| host.ip6.to_string()),
                 gateway: host.gateway.map(|ip| ip.to_string()),
