@@ -7,7 +7,7 @@ const HOST: &[Opt] = &[
         "ip",
         Kind::InterfaceAddress,
         "automatic",
-        "address of the first interface: \"10.0.0.5/24\" or \"none\"",
+        "address of the first interface: \"10.0.0.5/24\", \"none\", or \"dhcp\": from a server",
     ),
     Opt::new(
         "ip6",
