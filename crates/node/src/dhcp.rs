@@ -70,6 +70,17 @@ impl IpNode {
         self.run_client(cx);
     }
 
+    /// The node stops: a client has no address any more. A server has written down its leases.
+    pub(crate) fn crash_services(&mut self, cx: &mut Context<'_>) {
+        let Some(services) = &mut self.services else { return };
+        services.probing = None;
+        if let Some((_, port)) = services.client.take() {
+            self.stack.set_address(port, Ipv4Addr::UNSPECIFIED, Prefix::DEFAULT);
+            self.stack.set_fib(Fib::default());
+        }
+        self.tell_waiters(cx);
+    }
+
     /// Somebody waits for the client to have an address or to give up.
     pub fn wait_address(&mut self, token: WaitToken) {
         self.services_mut().waiters.push(token);

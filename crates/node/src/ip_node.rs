@@ -79,6 +79,7 @@ impl IpNode {
         self.control = None;
         self.transport = BgpTransport::default();
         self.stack.forget();
+        self.crash_services(cx);
         if let Some(sockets) = &mut self.sockets {
             sockets.crash(cx);
         }

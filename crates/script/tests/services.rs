@@ -300,3 +300,20 @@ fn mistakes_about_loans_are_named_with_their_place() {
         assert!(error.to_string().contains("exp.lua:2"), "{error}");
     }
 }
+
+#[test]
+fn a_host_that_crashes_asks_again_and_gets_what_it_had() {
+    let lines = printed(
+        "local server, pc = net:host 'server', net:hosts('pc', 2, {ip = 'dhcp'})
+         net:lan('lan', {server, pc})
+         server:dhcp_server{pool = 5}
+         print(pc[1]:wait_address() ~= nil, pc[2]:wait_address() ~= nil)
+         local before = pc[2].ip
+         pc[2]:crash()
+         print(pc[2].ip)
+         sleep '1min'
+         pc[2]:boot()
+         print(pc[2]:wait_address() == before, server:ping(pc[2]) ~= nil)",
+    );
+    assert_eq!(lines, ["true\ttrue", "nil", "true\ttrue"]);
+}

@@ -76,6 +76,7 @@ impl World {
         match self.nodes[node.index()] {
             NodeRef::Ip(_) => {
                 self.boot_routing(node);
+                self.configure_dhcp();
                 self.open_sinks(node);
             }
             NodeRef::Switch(switch) => self.boot_bridge(switch as usize),

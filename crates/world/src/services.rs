@@ -68,7 +68,8 @@ impl World {
         for host in 0..self.hosts.len() {
             let node = self.plan.node(self.host_ids[host]);
             let wants = matches!(&node.spec, NodeSpec::Host(spec) if spec.ip == AddressMode::Dhcp);
-            if !wants || node.ifaces.is_empty() || self.hosts[host].dhcp_client().is_some() {
+            let is_down = self.nodes_down.contains(&self.host_ids[host]);
+            if !wants || is_down || node.ifaces.is_empty() || self.hosts[host].dhcp_client().is_some() {
                 continue;
             }
             let stream = self.streams.stream(Purpose::Services, &node.name);
