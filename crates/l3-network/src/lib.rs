@@ -11,6 +11,7 @@
 //! | `icmp.rs` | [`Trouble`], what ICMP reports, and [`error_about`]: which packets it may be sent about |
 //! | `reassembly.rs` | [`Reassembly`], fragments that wait for the rest |
 //! | `dhcp/` | [`dhcp::DhcpClient`] and [`dhcp::DhcpServer`]: addresses on loan |
+//! | `multicast/` | groups: who listens, and which branches carry a stream |
 //! | `gate/` | [`gate::Firewall`]: what may pass, and the flows that were seen |
 //! | `routing/` | routing protocols, and [`routing::Control`], the table that chooses among what they found |
 //!
@@ -20,6 +21,7 @@ pub mod dhcp;
 mod fib;
 pub mod gate;
 mod icmp;
+pub mod multicast;
 mod prefix;
 mod reassembly;
 pub mod routing;

@@ -21,6 +21,10 @@ pub(crate) struct UdpSock {
     pub flow: u32,
     /// Discard everything; flows to be measured by the hash of their packets.
     pub is_sink: bool,
+    /// Groups that it listens to.
+    groups: Vec<Ipv4Addr>,
+    /// Time to live of what is sent; none: the host's, and 1 for groups.
+    ttl: Option<u8>,
     flows: FxHashMap<u32, u32>,
     /// The flow that the latest datagram belonged to, and its hash.
     latest_flow: (u32, u32),
@@ -93,6 +97,8 @@ impl Sockets {
             peer: None,
             flow: NO_FLOW,
             is_sink: false,
+            groups: Vec::new(),
+            ttl: None,
             flows: FxHashMap::default(),
             latest_flow: (0, NO_FLOW),
             dscp: 0,
@@ -137,6 +143,32 @@ impl Sockets {
         }
     }
 
+    /// How many routers a UDP socket's datagrams may pass, and one; nothing happens to other sockets.
+    pub fn set_ttl(&mut self, id: SocketId, ttl: u8) {
+        if let Ok(udp) = self.udp_mut(id) {
+            udp.ttl = Some(ttl);
+        }
+    }
+
+    /// A UDP socket listens to a group, or no longer. False when nothing changes, or it is no UDP socket.
+    pub(crate) fn set_member(&mut self, id: SocketId, group: Ipv4Addr, on: bool) -> bool {
+        let Ok(udp) = self.udp_mut(id) else { return false };
+        let was = udp.groups.contains(&group);
+        udp.groups.retain(|known| *known != group);
+        if on {
+            udp.groups.push(group);
+        }
+        was != on
+    }
+
+    /// The groups that a UDP socket listens to.
+    pub fn groups_of(&self, id: SocketId) -> Vec<Ipv4Addr> {
+        match self.slots.get(id.0 as usize).and_then(|slot| slot.as_ref()).map(|socket| &socket.kind) {
+            Some(Kind::Udp(udp)) => udp.groups.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Sends a datagram, to the socket's peer without `to`.
     pub fn send_to(
         &mut self,
@@ -163,6 +195,7 @@ impl Sockets {
         let ports = UdpHeader { src_port: udp.port, dst_port: to.port };
         let mut header = stack.header(src, to.addr, Ecn::NotCapable);
         header.dscp = udp.dscp;
+        header.ttl = udp.ttl.unwrap_or(if to.addr.is_multicast() { 1 } else { header.ttl });
         header.dont_fragment = dont_fragment;
         let packet = cx.packets.insert_udp(&header, ports, payload, hash, cx.now);
         if stack.output(packet, cx) { Ok(()) } else { Err(Refusal::Unreachable) }
@@ -205,7 +238,9 @@ impl Sockets {
         let from = Endpoint::new(body.src, ports.src_port);
         let Some(id) = self.find_udp(ports.dst_port) else { return Some(packet) };
         let Ok(udp) = self.udp_mut(SocketId(id)) else { return Some(packet) };
-        if udp.peer.is_some_and(|peer| peer != from) {
+        if udp.peer.is_some_and(|peer| peer != from)
+            || packet.dst.is_multicast() && !udp.groups.contains(&packet.dst)
+        {
             return Some(packet);
         }
         let sent_at = cx.packets.sent_at(&packet).unwrap_or(cx.now);

@@ -98,7 +98,9 @@ impl IpNode {
             return self.handle_fragment(port, packet, cx);
         }
         let Some(packet) = self.translate_arrival(port, packet, cx) else { return };
-        if self.stack.is_local(packet.dst) || self.stack.is_broadcast(port, packet.dst) {
+        if self.stack.is_local(packet.dst)
+            || !packet.dst.is_multicast() && self.stack.is_broadcast(port, packet.dst)
+        {
             if is_v6 && is_discovery(cx.packets, &packet) || self.is_service(&packet, cx) {
                 return self.deliver(port, packet, cx);
             }

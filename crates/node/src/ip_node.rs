@@ -2,7 +2,7 @@
 
 use crate::bgp::BgpTransport;
 use crate::sockets::Sockets;
-use crate::{Context, IpStack, Services};
+use crate::{Context, Groups, IpStack, Services};
 use tidewire_l3_network::routing::Control;
 use tidewire_l3_network::{Reassembly, Trouble};
 use tidewire_units::{IfaceId, Instant};
@@ -21,7 +21,9 @@ pub struct IpNode {
     pub(crate) reassembly: Option<Box<Reassembly>>,
     /// DHCP, on nodes that take part in it.
     pub(crate) services: Option<Box<Services>>,
-    /// Some of what is for the node is for a protocol of its own: routing, DHCP.
+    /// Multicast, on nodes that take part in it.
+    pub(crate) groups: Option<Box<Groups>>,
+    /// Some of what is for the node is for a protocol of its own: routing, DHCP, groups.
     pub(crate) listens: bool,
     forwards: bool,
     salt: u64,
@@ -39,6 +41,7 @@ impl IpNode {
             transport,
             reassembly: None,
             services: None,
+            groups: None,
             listens: false,
             forwards,
             salt,
@@ -80,6 +83,7 @@ impl IpNode {
         self.transport = BgpTransport::default();
         self.stack.forget();
         self.crash_services(cx);
+        self.crash_groups(cx.now);
         if let Some(sockets) = &mut self.sockets {
             sockets.crash(cx);
         }
@@ -97,7 +101,7 @@ impl IpNode {
             && iface.framed
             && packet.dst_mac != MacKey::of(iface.id)
             && packet.dst_mac != MacKey::BROADCAST
-            && !(self.control.is_some() && packet.dst_mac.is_ip_group())
+            && !(self.listens && packet.dst_mac.is_ip_group())
             && !self.stack.listens(packet.dst_mac)
         {
             return cx.end(packet, Cause::NotForMe);
@@ -111,7 +115,9 @@ impl IpNode {
         if self.stack.gate.is_some() {
             return self.handle_gated(port, packet, cx);
         }
-        if self.stack.is_local(packet.dst) || self.stack.is_broadcast(port, packet.dst) {
+        if self.stack.is_local(packet.dst)
+            || !packet.dst.is_multicast() && self.stack.is_broadcast(port, packet.dst)
+        {
             return self.deliver(port, packet, cx);
         }
         if AddressBook::is_v6_group(packet.dst) {
@@ -128,8 +134,9 @@ impl IpNode {
 
     /// Handles a packet that is for a group.
     pub(crate) fn handle_group(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
-        if let Some(unwanted) = self.handle_routing(port, packet, cx) {
-            cx.end(unwanted, Cause::NotForMe);
+        let packet = self.handle_routing(port, packet, cx);
+        if let Some(packet) = packet.and_then(|packet| self.handle_group_message(port, packet, cx)) {
+            self.handle_stream(port, packet, cx);
         }
     }
 
@@ -165,6 +172,9 @@ impl IpNode {
             next = next.min(reassembly.next_timeout());
         }
         let mut foreground = foreground || arp < Instant::MAX && self.stack.has_waiting();
+        if self.groups.is_some() {
+            next = next.min(self.next_group_timeout());
+        }
         if self.services.is_some() {
             let (service, keeps_alive) = self.next_service();
             (next, foreground) = (next.min(service), foreground || keeps_alive);
@@ -188,6 +198,9 @@ impl IpNode {
         }
         if let Some(sockets) = &mut self.sockets {
             sockets.handle_timeout(&mut self.stack, cx);
+        }
+        if self.groups.is_some() && self.next_group_timeout() <= cx.now {
+            self.handle_group_timeout(cx);
         }
         if self.services.is_some() {
             self.handle_service_timeout(cx);
@@ -243,6 +256,7 @@ impl IpNode {
             return self.handle_fragment(port, packet, cx);
         }
         let Some(packet) = self.handle_service(port, packet, cx) else { return };
+        let Some(packet) = self.handle_group_message(port, packet, cx) else { return };
         let Some(packet) = self.handle_routing(port, packet, cx) else { return };
         let is_tcp = packet.kind() == HotKind::Tcp;
         self.deliver_to_sockets(port, packet, cx);

@@ -12,6 +12,7 @@
 //! | `ways.rs` | what forwarding and address resolution found for known flows |
 //! | `ndp.rs` | neighbour discovery over IPv6 |
 //! | `gate.rs` | what packets have to pass: a firewall |
+//! | `multicast.rs` | groups |
 //! | `nat.rs` | address translation |
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
 //! | `icmp.rs` | what a node says and hears about packets; fragments that it puts together |
@@ -34,6 +35,7 @@ mod dhcp;
 mod gate;
 mod icmp;
 mod ip_node;
+mod multicast;
 mod nat;
 mod ndp;
 mod outbox;
@@ -50,6 +52,7 @@ pub use dhcp::Services;
 pub use gate::Gate;
 pub use icmp::Echo;
 pub use ip_node::IpNode;
+pub use multicast::Groups;
 pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress};
 pub use settings::TcpSetting;
 pub use sockets::{Seen, SocketView, Sockets};

@@ -79,7 +79,7 @@ pub struct IpStack {
     pub ecmp: Ecmp,
     arp: ArpConfig,
     locals: Vec<Ipv4Addr>,
-    /// IPv6 groups that it is a member of.
+    /// Groups that it is a member of.
     groups: Vec<Ipv4Addr>,
     /// What ICMP has taught it about ways, if anything.
     lessons: Option<Box<Lessons>>,
@@ -200,7 +200,8 @@ impl IpStack {
 
     /// Whether `addr` means everybody on the link of `port`.
     pub fn is_broadcast(&self, port: u32, addr: Ipv4Addr) -> bool {
-        if addr.is_broadcast() || AddressBook::is_v6_group(addr) && self.groups.contains(&addr) {
+        let is_group = AddressBook::is_v6_group(addr) || addr.is_multicast();
+        if addr.is_broadcast() || is_group && self.groups.contains(&addr) {
             return true;
         }
         let iface = self.ifaces.get(port as usize);
@@ -209,7 +210,21 @@ impl IpStack {
 
     /// Whether a frame for this group of hosts concerns the node.
     pub fn listens(&self, mac: MacKey) -> bool {
-        mac.is_v6_group() && self.groups.iter().any(|group| MacKey::of_v6_group(*group) == mac)
+        (mac.is_v6_group() || mac.is_ip_group())
+            && self.groups.iter().any(|group| MacKey::of_any_group(*group) == mac)
+    }
+
+    /// Packets for this IPv4 group concern the node from now on, or no longer.
+    pub(crate) fn set_listening(&mut self, group: Ipv4Addr, on: bool) {
+        self.groups.retain(|known| *known != group);
+        if on {
+            self.groups.push(group);
+        }
+    }
+
+    /// No IPv4 group concerns the node.
+    pub(crate) fn forget_listening(&mut self) {
+        self.groups.retain(|group| AddressBook::is_v6_group(*group));
     }
 
     /// The first address of the node; unspecified without any.
@@ -226,7 +241,7 @@ impl IpStack {
         if self.is_local(dst) {
             return Some((dst, LOOPBACK_MTU));
         }
-        if dst.is_broadcast() {
+        if dst.is_broadcast() || dst.is_multicast() {
             return self.ifaces.first().map(|iface| (iface.addr, iface.mtu));
         }
         let fib = if AddressBook::is_v6(dst) { self.fib6.as_deref()? } else { &self.fib };
@@ -322,7 +337,7 @@ impl IpStack {
             cx.send(LOOPBACK, packet);
             return true;
         }
-        let hop = if packet.dst.is_broadcast() {
+        let hop = if packet.dst.is_broadcast() || packet.dst.is_multicast() {
             (!self.ifaces.is_empty()).then_some(NextHop { port: 0, gateway: None })
         } else {
             self.next_hop(&packet)
@@ -392,6 +407,10 @@ impl IpStack {
             && (ip.is_broadcast() || ip == iface.prefix.broadcast() && iface.prefix.bits() < 31)
         {
             packet.dst_mac = MacKey::BROADCAST;
+            return cx.send(id.0, packet);
+        }
+        if ip.is_multicast() {
+            packet.dst_mac = MacKey::of_group(ip);
             return cx.send(id.0, packet);
         }
         match iface.neighbors.resolve(cx.now, ip, &packet) {

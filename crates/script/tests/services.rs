@@ -317,3 +317,44 @@ fn a_host_that_crashes_asks_again_and_gets_what_it_had() {
     );
     assert_eq!(lines, ["true\ttrue", "nil", "true\ttrue"]);
 }
+
+#[test]
+fn a_stream_goes_where_somebody_listens_and_over_each_link_once() {
+    let result = shows("scripts/services/multicast.lua", 6);
+    assert_eq!(column(&result, "heard"), 400.0);
+}
+
+#[test]
+fn on_one_link_groups_need_no_router_and_only_members_hear() {
+    let lines = printed(
+        "local a, b, c = net:host 'a', net:host 'b', net:host 'c'
+         net:lan('lan', {a, b, c})
+         local out, u, v = a:udp(1), b:udp(7), c:udp(7)
+         print(u:join '239.0.0.5', u:join '239.0.0.5')
+         out:sendto('one', '239.0.0.5', 7)
+         print((u:recvfrom{timeout = '1s'}), v:recvfrom{timeout = '1s'})
+         print(u:leave '239.0.0.5', u:leave '239.0.0.5')
+         out:sendto('two', '239.0.0.5', 7)
+         print(u:recvfrom{timeout = '1s'})",
+    );
+    assert_eq!(lines, ["true\tnil\tin use", "one\tnil\ttimeout", "true\tnil\tclosed", "nil\ttimeout"]);
+}
+
+#[test]
+fn a_stream_goes_no_further_than_its_time_to_live() {
+    let lines = printed(
+        "local a, b, r, s = net:host 'a', net:host 'b', net:router 'r', net:router 's'
+         net:link(a, r) net:link(r, s) net:link(s, b)
+         net:multicast{}
+         local u = b:udp(7)
+         u:join '239.0.0.5'
+         sleep '1s'
+         for _, ttl in ipairs{1, 2, 3} do
+           a:udp(0, {ttl = ttl}):sendto('ttl ' .. ttl, '239.0.0.5', 7)
+           print((u:recvfrom{timeout = '1s'}))
+         end",
+    );
+    assert_eq!(lines, ["nil", "nil", "ttl 3"]);
+    let error = error_of("net:host('a'):udp():join '10.0.0.1'");
+    assert!(error.message.contains("'10.0.0.1' is not a group"), "{error}");
+}

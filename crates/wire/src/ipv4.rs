@@ -39,6 +39,10 @@ pub struct Protocol(pub u8);
 impl Protocol {
     /// ICMP, 1.
     pub const ICMP: Protocol = Protocol(1);
+    /// IGMP, 2.
+    pub const IGMP: Protocol = Protocol(2);
+    /// PIM, 103.
+    pub const PIM: Protocol = Protocol(103);
     /// TCP, 6.
     pub const TCP: Protocol = Protocol(6);
     /// UDP, 17.

@@ -13,6 +13,7 @@
 //! | `ethernet.rs`, `arp.rs`, `ipv4.rs`, `ipv6.rs`, `icmp.rs`, `ndp.rs`, `udp.rs`, `tcp.rs`, `tcp_options.rs` | one header each, typed, with parse and emit |
 //! | `vlan.rs`, `bpdu.rs`, `pause.rs` | [`VlanTag`], [`Bpdu`] (spanning tree) and [`PauseFrame`], with parse and emit |
 //! | `rip.rs`, `ospf/`, `bgp.rs` | messages of routing protocols, with parse and emit |
+//! | `igmp.rs` | messages about groups: IGMP, PIM in dense mode |
 //! | `dhcp.rs` | messages of DHCP, with parse and emit |
 //! | `malformed.rs` | [`Malformed`], why bytes are not a packet |
 //! | `seq.rs` | [`Seq`], modulo-2^32 sequence numbers |
@@ -41,6 +42,7 @@ mod fate;
 mod fragment;
 mod hot;
 mod icmp;
+mod igmp;
 mod ipv4;
 mod ipv6;
 mod layers;
@@ -74,6 +76,7 @@ pub use fate::{Birth, Cause};
 pub use fragment::Piece;
 pub use hot::{Hot, HotKind};
 pub use icmp::{IcmpMessage, Quote, Quote6};
+pub use igmp::{IgmpMessage, PimBranch, PimMessage};
 pub use ipv4::{Ecn, Ipv4Header, Protocol};
 pub use ipv6::{FragmentHeader, Ipv6Header};
 pub use layers::{Layer, Pdu};

@@ -88,6 +88,7 @@ impl World {
         self.configure_addresses6();
         self.configure_nats();
         self.configure_dhcp();
+        self.configure_multicast();
         let routes = self.configure_routes();
         self.configure_routing(&routes);
         self.configure_bridges();

@@ -1,4 +1,4 @@
-//! What nodes do for the network besides forwarding: firewalls, address translation, addresses on loan.
+//! What nodes do for the network besides forwarding: firewalls, address translation, addresses on loan, groups.
 
 use crate::build::NodeRef;
 use crate::{ProcessId, World};
@@ -7,7 +7,7 @@ use tidewire_l3_network::dhcp::DhcpPool;
 use tidewire_l3_network::gate::{Firewall, LogRow, Nat, NatConfig, PortForward, Timeouts};
 use tidewire_node::Context;
 use tidewire_topology::{AddressMode, NodeSpec};
-use tidewire_units::{IfaceId, Instant, NodeId, Purpose};
+use tidewire_units::{IfaceId, Instant, NodeId, Purpose, SocketId};
 
 /// An address translator as it was declared.
 pub(crate) struct Translator {
@@ -53,6 +53,32 @@ impl World {
         let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
         self.hosts[host as usize].set_dhcp_on(on, &mut cx);
         self.settle(host);
+    }
+
+    /// A UDP socket listens to a group from now on, or no longer. False when it did, or did not, before.
+    pub fn listen_to(&mut self, node: NodeId, socket: SocketId, group: Ipv4Addr, on: bool) -> bool {
+        let Some(host) = self.host_index(node) else { return false };
+        let stream = self.streams.stream(Purpose::Services, &format!("{} groups", self.plan.node(node).name));
+        let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+        let changed = self.hosts[host as usize].listen_to(socket, group, on, stream, &mut cx);
+        self.started |= !self.out.sends.is_empty();
+        self.settle(host);
+        changed
+    }
+
+    /// These routers forward streams of groups; takes effect with the next [`World::sync`].
+    pub fn set_multicast(&mut self, routers: impl IntoIterator<Item = NodeId>) {
+        self.multicast.extend(routers);
+    }
+
+    /// Routers that forward streams begin to look for each other.
+    pub(crate) fn configure_multicast(&mut self) {
+        for node in self.multicast.clone() {
+            if let Some(host) = self.host_index(node) {
+                self.hosts[host as usize].set_multicast(self.now);
+                self.rearm(host);
+            }
+        }
     }
 
     /// Lets a process wait until a client has an address or gives up, at most until `deadline`.

@@ -22,6 +22,11 @@ impl World {
         own.unwrap_or_else(|| self.default_tcp.clone())
     }
 
+    /// How many routers a UDP socket's datagrams may pass, and one.
+    pub fn set_ttl(&mut self, node: NodeId, socket: SocketId, ttl: u8) {
+        self.on_host(node, |_, sockets, _| sockets.set_ttl(socket, ttl));
+    }
+
     /// A TCP socket on a host, with the host's options unless given.
     pub fn tcp(&mut self, node: NodeId, config: Option<Arc<TcpConfig>>) -> SocketId {
         let config = config.unwrap_or_else(|| self.tcp_config(node));

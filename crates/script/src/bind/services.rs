@@ -37,6 +37,18 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         world.set_firewall(node, firewall, timeouts, most);
         Ok(())
     })?;
+    registry.add(&spec::NET_MULTICAST, |_, sim, call| {
+        let plan = sim.plan_mut("net:multicast()")?;
+        let routers: Vec<NodeId> = match call.opts().get("routers") {
+            Some(Val::Nodes(nodes)) => nodes.clone(),
+            _ => plan.node_ids().collect(),
+        };
+        let forwards =
+            |node: &NodeId| plan.node(*node).spec.forwards() && plan.node(*node).spec.nat().is_none();
+        sim.world.borrow_mut().set_multicast(routers.into_iter().filter(forwards));
+        Ok(())
+    })?;
+    registry.add(&spec::MULTICAST_ROUTES, |lua, sim, call| streams(lua, sim, this_node(&call)?))?;
     registry.add(&spec::FIREWALL_RULES, |lua, sim, call| rules(lua, sim, this_node(&call)?))?;
     registry.add(&spec::FIREWALL_FLOWS, |lua, sim, call| flows(lua, sim, this_node(&call)?))
 }
@@ -211,6 +223,45 @@ fn flows(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table> {
         item.raw_set("dst", row.flow.dst.to_string())?;
         item.raw_set("state", row.state)?;
         item.raw_set("left", row.left.as_secs_f64())?;
+        list.raw_push(item)?;
+    }
+    printable(lua, &list, lines.join("\n"))?;
+    Ok(list)
+}
+
+/// `router:multicast_routes()`.
+fn streams(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table> {
+    let world = sim.world()?;
+    let (list, mut lines) = (lua.create_table()?, Vec::new());
+    let now = world.now();
+    let ifaces = &world.plan().node(node).ifaces;
+    let name = |port: &u32| {
+        let iface = ifaces.get(*port as usize);
+        iface.map_or_else(String::new, |iface| {
+            world.plan().node(world.plan().neighbor_of(*iface)).name.clone()
+        })
+    };
+    let router = world.ip_node(node).and_then(|node| node.multicast_router());
+    for row in router.into_iter().flat_map(|router| router.rows(now)) {
+        let to: Vec<String> = row.to.iter().map(name).collect();
+        let state = if row.pruned { "pruned" } else { "" };
+        lines.push(format!(
+            "{:<15} {:<15} from {:<10} to {} {state} {} packets, {} the wrong way",
+            row.source.to_string(),
+            row.group.to_string(),
+            name(&row.from),
+            if to.is_empty() { "-".to_owned() } else { to.join(", ") },
+            row.packets,
+            row.wrong_way
+        ));
+        let item = lua.create_table()?;
+        item.raw_set("source", row.source.to_string())?;
+        item.raw_set("group", row.group.to_string())?;
+        item.raw_set("from", name(&row.from))?;
+        item.raw_set("to", to)?;
+        item.raw_set("pruned", row.pruned)?;
+        item.raw_set("packets", row.packets)?;
+        item.raw_set("wrong_way", row.wrong_way)?;
         list.raw_push(item)?;
     }
     printable(lua, &list, lines.join("\n"))?;

@@ -30,6 +30,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let opened = sim.world()?.udp(node, port);
         match opened {
             Ok(id) => {
+                if let Some(ttl) = call.opts().int("ttl") {
+                    sim.world()?.set_ttl(node, id, ttl as u8);
+                }
                 if let Some(dscp) = call.opts().int("dscp") {
                     sim.world()?.set_dscp(node, id, dscp as u8);
                 }
@@ -75,9 +78,23 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         this(&call)?.timeout.set(call.arg(0).and_then(Val::span));
         Ok(())
     })?;
+    registry.add(&spec::UDP_JOIN, |lua, sim, call| {
+        let joined = listen(sim, &call, true)?;
+        if joined { true.into_lua_multi(lua) } else { (Value::Nil, "in use").into_lua_multi(lua) }
+    })?;
+    registry.add(&spec::UDP_LEAVE, |lua, sim, call| {
+        let left = listen(sim, &call, false)?;
+        if left { true.into_lua_multi(lua) } else { (Value::Nil, "closed").into_lua_multi(lua) }
+    })?;
     registry.add(&spec::UDP_CLOSE, |_, sim, call| {
         let socket = this(&call)?;
         if !socket.closed.replace(true) {
+            let mut world = sim.world()?;
+            let groups = world.sockets(socket.node).map(|all| all.groups_of(socket.id)).unwrap_or_default();
+            for group in groups {
+                world.listen_to(socket.node, socket.id, group, false);
+            }
+            drop(world);
             sim.world()?.close(socket.node, socket.id);
         }
         Ok(())
@@ -98,6 +115,19 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             _ => "udp closed".to_owned(),
         })
     })
+}
+
+/// `udp:join` and `udp:leave`.
+fn listen(sim: &Shared, call: &Call, on: bool) -> mlua::Result<bool> {
+    let text = call.text(0).unwrap_or_default();
+    let group = text.parse::<std::net::Ipv4Addr>().ok().filter(|group| group.is_multicast());
+    let group = group.ok_or_else(|| {
+        Mistake::new(format!("'{text}' is not a group: groups are 224.0.0.0 to 239.255.255.255"))
+            .at_word(text)
+            .note("239.0.0.0 to 239.255.255.255 are for whatever you like")
+    })?;
+    let socket = this(call)?;
+    Ok(sim.world()?.listen_to(socket.node, socket.id, group, on))
 }
 
 fn this(call: &Call) -> mlua::Result<UserDataRef<UdpHandle>> {

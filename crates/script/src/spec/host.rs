@@ -69,6 +69,7 @@ pub(crate) static TCP_SOCKET: Func = func("host:tcp", "Opens a TCP socket.").opt
 pub(crate) static UDP_SOCKET: Func = func("host:udp", "Opens a UDP socket, on a free port unless given.")
     .with(&[may("port", Kind::Port)])
     .opts(&[&[
+        Opt::new("ttl", Kind::Int(1, 255), "64; to groups 1", "how many routers datagrams may pass, and one"),
         Opt::new("dscp", Kind::Dscp, "0", "class of service asked of queues that tell classes apart"),
         DONT_FRAGMENT,
     ]])

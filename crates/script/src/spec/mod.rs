@@ -5,7 +5,7 @@
 //! | `net.rs` | the network: nodes, links, shapes |
 //! | `link.rs` | what can be done with a link |
 //! | `routing.rs` | routing protocols and tables |
-//! | `services.rs` | firewalls, address translation, DHCP |
+//! | `services.rs` | firewalls, address translation, DHCP, groups |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |

@@ -1,4 +1,4 @@
-//! Services of the network: firewalls, address translation, addresses on loan.
+//! Services of the network: firewalls, address translation, addresses on loan, groups.
 
 use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, need};
 
@@ -167,7 +167,20 @@ pub(crate) static WAIT_ADDRESS: Func =
         .blocking()
         .gives("the address; or nil, \"timeout\", also when no server answers for a minute");
 
+pub(crate) static NET_MULTICAST: Func = func(
+    "net:multicast",
+    "Routers forward streams of groups: to all links at first, then without the branches where nobody listens (dense mode, RFC 3973; IGMPv2).",
+)
+.opts(&[&[Opt::new("routers", Kind::Nodes, "all routers", "those that do")]]);
+pub(crate) static MULTICAST_ROUTES: Func = func(
+    "router:multicast_routes",
+    "The streams that a router has seen, and the links that it sends them to.",
+)
+.gives("list of { source, group, from, to = {neighbours}, pruned, packets, wrong_way }, printable");
+
 pub(crate) const ALL: &[&Func] = &[
+    &NET_MULTICAST,
+    &MULTICAST_ROUTES,
     &FIREWALL_SET,
     &FIREWALL_RULES,
     &FIREWALL_FLOWS,

@@ -107,6 +107,13 @@ pub(crate) static UDP_RECV: Func =
 pub(crate) static UDP_SETTIMEOUT: Func =
     func("udp:settimeout", "Limits every later wait at this socket; nil for no limit.")
         .with(&[may("timeout", Kind::Time)]);
+pub(crate) static UDP_JOIN: Func =
+    func("udp:join", "Listens to a group: what is sent to it on the socket's port arrives here.")
+        .with(&[need("group", Kind::Text)])
+        .gives("true; or nil, \"in use\" when it listens already");
+pub(crate) static UDP_LEAVE: Func = func("udp:leave", "Listens to a group no longer.")
+    .with(&[need("group", Kind::Text)])
+    .gives("true; or nil, \"closed\" when it did not listen");
 pub(crate) static UDP_CLOSE: Func = func("udp:close", "Closes the socket.");
 
 pub(crate) const ALL: &[&Func] = &[
@@ -135,5 +142,7 @@ pub(crate) const ALL: &[&Func] = &[
     &UDP_SEND,
     &UDP_RECV,
     &UDP_SETTIMEOUT,
+    &UDP_JOIN,
+    &UDP_LEAVE,
     &UDP_CLOSE,
 ];
