@@ -165,21 +165,24 @@ impl IpNode {
             None => (Instant::MAX, false),
         };
         let mut next = arp.min(sockets);
-        if let Some(control) = &self.control {
-            next = next.min(control.next_timeout());
-        }
         if let Some(reassembly) = &self.reassembly {
             next = next.min(reassembly.next_timeout());
         }
         let mut foreground = foreground || arp < Instant::MAX && self.stack.has_waiting();
-        if self.groups.is_some() {
-            next = next.min(self.next_group_timeout());
-        }
-        if self.services.is_some() {
-            let (service, keeps_alive) = self.next_service();
-            (next, foreground) = (next.min(service), foreground || keeps_alive);
+        if self.listens {
+            let (own, keeps_alive) = self.next_own_timeout();
+            (next, foreground) = (next.min(own), foreground || keeps_alive);
         }
         (next, foreground)
+    }
+
+    /// The same of protocols of its own.
+    #[cold]
+    #[inline(never)]
+    fn next_own_timeout(&self) -> (Instant, bool) {
+        let routing = self.control.as_ref().map_or(Instant::MAX, |control| control.next_timeout());
+        let (service, keeps_alive) = self.next_service();
+        (routing.min(self.next_group_timeout()).min(service), keeps_alive)
     }
 
     /// Handles every timer that is due.
