@@ -45,6 +45,8 @@ impl Fib {
             });
             fib.level(prefix.bits()).insert(prefix.network().to_bits(), found);
         }
+        fib.lengths.shrink_to_fit();
+        fib.hops.shrink_to_fit();
         fib
     }
 

@@ -128,6 +128,10 @@ impl IpStack {
 
     /// Adds an interface without an address and says its port number.
     pub fn add_iface(&mut self, id: IfaceId, framed: bool, mtu: u16) -> u32 {
+        if self.ifaces.is_empty() {
+            // Most hosts have one.
+            self.ifaces.reserve_exact(1);
+        }
         let neighbors = Neighbors::new(self.arp);
         let (addr, prefix) = (Ipv4Addr::UNSPECIFIED, Prefix::DEFAULT);
         self.ifaces.push(Iface { id, addr, prefix, addr6: addr, prefix6: prefix, framed, mtu, neighbors });

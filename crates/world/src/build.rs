@@ -76,6 +76,15 @@ impl World {
         if !plan.is_numbered() {
             plan.assign_addresses().map_err(BuildError::Plan)?;
         }
+        // Room for what there will be and no more: networks are large and grow no further.
+        let nodes = plan.nodes().len() - self.nodes.len();
+        let hosts = plan.nodes().len() - plan.count(topology::NodeKind::Switch) - self.hosts.len();
+        self.nodes.reserve_exact(nodes);
+        self.hosts.reserve_exact(hosts);
+        self.host_ids.reserve_exact(hosts);
+        self.host_tcp.reserve_exact(hosts);
+        self.wakes.reserve_exact(hosts);
+        self.directions.reserve_exact((2 * plan.links().len()).saturating_sub(self.directions.len()));
         for node in plan.node_ids().skip(self.nodes.len()) {
             self.add_node(&plan, node);
         }
