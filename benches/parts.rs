@@ -83,7 +83,12 @@ fn segment() -> (Ipv4Header, TcpSegment) {
 fn wire(c: &mut Criterion) {
     let (header, segment) = segment();
     let net = Net::Ipv4(header, Transport::Tcp(segment.clone()));
-    let packet = Packet { src_mac: MacAddr([2, 0, 0, 0, 0, 1]), dst_mac: MacAddr([2, 0, 0, 0, 0, 2]), net };
+    let packet = Packet {
+        vlan: None,
+        src_mac: MacAddr([2, 0, 0, 0, 0, 1]),
+        dst_mac: MacAddr([2, 0, 0, 0, 0, 2]),
+        net,
+    };
     let mut group = c.benchmark_group("wire");
     group.throughput(Throughput::Bytes(1514));
     let bytes = packet.emit(LinkLayer::Ethernet);

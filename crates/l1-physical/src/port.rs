@@ -61,6 +61,16 @@ pub struct Moved {
     pub to: Instant,
 }
 
+/// A packet that may still be waiting.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// When its transmission begins.
+    start: Instant,
+    len: u16,
+    /// Bytes that its frame is longer than others.
+    more: u16,
+}
+
 /// One direction of a link.
 #[derive(Clone, Debug)]
 pub struct Port {
@@ -72,8 +82,8 @@ pub struct Port {
     pub loss: Loss,
     up: bool,
     busy_until: Instant,
-    /// Start of transmission and length of every packet that may still be waiting.
-    waiting: VecDeque<(Instant, u16)>,
+    /// Every packet that may still be waiting.
+    waiting: VecDeque<Waiting>,
     occupancy: Occupancy,
     stats: PortStats,
 }
@@ -98,6 +108,12 @@ impl Port {
     /// Takes a network-layer packet of `len` bytes at `now` and says what becomes of it.
     #[inline(always)]
     pub fn offer(&mut self, now: Instant, len: u16, class: PacketClass) -> Offer {
+        self.offer_long(now, len, 0, class)
+    }
+
+    /// As [`Port::offer`], with a frame that is so many bytes longer than others: it carries a tag.
+    #[inline(always)]
+    pub fn offer_long(&mut self, now: Instant, len: u16, more: u16, class: PacketClass) -> Offer {
         // The loss is drawn first, so that its ordinal counts arrivals at the port, whatever the queue does.
         let lost = !self.loss.is_never() && self.loss.draw(class);
         if !self.up {
@@ -115,10 +131,10 @@ impl Port {
             self.drain(now);
         }
         let start = if waits { self.busy_until } else { now };
-        let tx = self.rate.time_for(self.framing.wire_bytes(len));
+        let tx = self.rate.time_for(self.framing.wire_bytes(len) + u64::from(more));
         self.busy_until = start + tx;
         if waits {
-            self.waiting.push_back((start, len));
+            self.waiting.push_back(Waiting { start, len, more });
             self.occupancy.enter(now, u64::from(len));
         }
         self.stats.tx_packets += 1;
@@ -141,12 +157,21 @@ impl Port {
         self.busy_until
     }
 
-    /// Sends a packet of `len` bytes that a queue discipline has let go: the transmitter is free. Says when its last bit leaves.
-    pub fn send(&mut self, now: Instant, len: u16, lost: bool) -> Instant {
+    /// Sends a packet of `len` bytes that a queue discipline has let go, in a frame `more` bytes longer than others: the transmitter is
+    /// free. Says when its last bit leaves.
+    pub fn send(&mut self, now: Instant, len: u16, more: u16, lost: bool) -> Instant {
         debug_assert!(self.busy_until <= now, "one packet at a time");
-        let tx = self.rate.time_for(self.framing.wire_bytes(len));
+        let tx = self.rate.time_for(self.framing.wire_bytes(len) + u64::from(more));
         self.busy_until = now + tx;
         self.count_sent(len, tx, lost);
+        self.busy_until
+    }
+
+    /// Occupies a free transmitter for so many byte times with something that is no packet. Says when its last bit leaves.
+    pub fn occupy(&mut self, now: Instant, bytes: u64) -> Instant {
+        let tx = self.rate.time_for(bytes);
+        self.busy_until = now + tx;
+        self.stats.busy += tx;
         self.busy_until
     }
 
@@ -172,10 +197,10 @@ impl Port {
     /// then is returned, in order.
     pub fn change(&mut self, now: Instant, rate: Rate, delay: Span) -> Vec<Moved> {
         self.drain(now);
-        let mut free = self.waiting.front().map_or(self.busy_until, |(start, _)| *start);
+        let mut free = self.waiting.front().map_or(self.busy_until, |waiting| waiting.start);
         let mut moved = Vec::with_capacity(self.waiting.len());
-        for (start, len) in &mut self.waiting {
-            let bytes = self.framing.wire_bytes(*len);
+        for Waiting { start, len, more } in &mut self.waiting {
+            let bytes = self.framing.wire_bytes(*len) + u64::from(*more);
             let (old, new) = (self.rate.time_for(bytes), rate.time_for(bytes));
             moved.push(Moved { from: *start + old + self.delay, to: free + new + delay });
             self.stats.busy = self.stats.busy.saturating_sub(old) + new;
@@ -265,7 +290,7 @@ impl Port {
 
     /// Lets go of the packets whose transmission has begun by `now`.
     fn drain(&mut self, now: Instant) {
-        while let Some((start, len)) = self.waiting.front().copied() {
+        while let Some(Waiting { start, len, .. }) = self.waiting.front().copied() {
             if start > now {
                 break;
             }

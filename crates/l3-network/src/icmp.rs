@@ -142,7 +142,7 @@ mod tests {
         };
         let udp = UdpHeader { src_port: 5000, dst_port: 53 };
         let net = Net::Ipv4(header, Transport::Udp(udp, Payload::Zeros(10)));
-        Packet { src_mac: MacAddr([2; 6]), dst_mac: MacAddr([4; 6]), net }
+        Packet { src_mac: MacAddr([2; 6]), dst_mac: MacAddr([4; 6]), vlan: None, net }
     }
 
     fn udp_over_v6(size: u32) -> Packet {

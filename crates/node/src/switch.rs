@@ -1,9 +1,9 @@
 //! The learning switch (IEEE 802.1D).
 
 use crate::Context;
-use tidewire_l2_datalink::{Bridge, MacTable};
+use tidewire_l2_datalink::{Bridge, MacTable, VlanPort};
 use tidewire_units::{Instant, Span};
-use tidewire_wire::{Birth, Cause, Hot, HotKind, MacKey};
+use tidewire_wire::{Birth, Cause, Hot, HotKind, MacKey, VlanId};
 
 /// A switch: learns where addresses are, forwards to one port if it knows, to all others if not. With a [`Bridge`] it keeps to the
 /// spanning tree.
@@ -13,6 +13,8 @@ pub struct Switch {
     /// The address of each port.
     ports: Vec<MacKey>,
     bridge: Option<Box<Bridge>>,
+    /// What each port is to the VLANs; `None` on a switch without.
+    vlans: Option<Box<[VlanPort]>>,
     floods: u64,
     forwarded: u64,
 }
@@ -24,6 +26,7 @@ impl Switch {
             table: MacTable::new(ageing, table_size),
             ports: Vec::new(),
             bridge: None,
+            vlans: None,
             floods: 0,
             forwarded: 0,
         }
@@ -44,17 +47,51 @@ impl Switch {
         if self.bridge.is_some() && !self.admits(port, frame, cx) {
             return;
         }
-        self.table.learn(cx.now, frame.src_mac, port);
-        let known =
-            if frame.dst_mac == MacKey::BROADCAST { None } else { self.table.lookup(cx.now, frame.dst_mac) };
+        if self.vlans.is_some() {
+            return self.handle_in_vlan(port, frame, cx);
+        }
+        self.relay(port, None, frame, cx);
+    }
+
+    #[inline]
+    fn relay(&mut self, port: u32, vlan: Option<VlanId>, frame: Hot, cx: &mut Context<'_>) {
+        self.table.learn(cx.now, vlan, frame.src_mac, port);
+        let is_broadcast = frame.dst_mac == MacKey::BROADCAST;
+        let known = if is_broadcast { None } else { self.table.lookup(cx.now, vlan, frame.dst_mac) };
         match known {
             Some(out) if out == port => cx.end(frame, Cause::NoPort),
             Some(out) if !self.is_open(out) => cx.end(frame, Cause::Blocked),
             Some(out) => {
                 self.forwarded += 1;
-                cx.send(out, frame);
+                self.emit(out, vlan, frame, cx);
             }
-            None => self.flood(port, frame, cx),
+            None => self.flood(port, vlan, frame, cx),
+        }
+    }
+
+    /// A frame on a switch with VLANs: its tag, or the port without one, says which it belongs to.
+    #[inline(never)]
+    fn handle_in_vlan(&mut self, port: u32, frame: Hot, cx: &mut Context<'_>) {
+        let tag = cx.packets.vlan(&frame);
+        match self.vlans.as_ref().and_then(|ports| ports[port as usize].classify(tag)) {
+            Some(vlan) => self.relay(port, Some(vlan), frame, cx),
+            None => cx.end(frame, Cause::Vlan),
+        }
+    }
+
+    /// Sends a frame of a VLAN with the tag that it has on the link of a port.
+    #[inline]
+    fn emit(&self, out: u32, vlan: Option<VlanId>, frame: Hot, cx: &mut Context<'_>) {
+        if let (Some(ports), Some(vlan)) = (&self.vlans, vlan) {
+            cx.packets.set_vlan(&frame, ports[out as usize].tag_of(vlan));
+        }
+        cx.send(out, frame);
+    }
+
+    fn carries(&self, port: u32, vlan: Option<VlanId>) -> bool {
+        match (&self.vlans, vlan) {
+            (Some(ports), Some(vlan)) => ports[port as usize].carries(vlan),
+            _ => true,
         }
     }
 
@@ -72,7 +109,9 @@ impl Switch {
         }
         let state = bridge.port_state(port);
         if state.learns() && !state.forwards() {
-            self.table.learn(cx.now, frame.src_mac, port);
+            let vlan =
+                self.vlans.as_ref().and_then(|ports| ports[port as usize].classify(cx.packets.vlan(&frame)));
+            self.table.learn(cx.now, vlan, frame.src_mac, port);
         }
         if !state.forwards() {
             cx.end(frame, Cause::Blocked);
@@ -130,6 +169,18 @@ impl Switch {
         self.bridge = bridge.map(Box::new);
     }
 
+    /// Says what each port is to the VLANs from now on; what was learned is forgotten. `None`: there are none.
+    pub fn set_vlans(&mut self, ports: Option<Vec<VlanPort>>) {
+        debug_assert!(ports.as_ref().is_none_or(|ports| ports.len() == self.ports.len()));
+        self.vlans = ports.map(Vec::into_boxed_slice);
+        (0..self.ports.len() as u32).for_each(|port| self.table.flush_port(port));
+    }
+
+    /// What each port is to the VLANs, if there are any.
+    pub fn vlans(&self) -> Option<&[VlanPort]> {
+        self.vlans.as_deref()
+    }
+
     /// Its part in the spanning tree, if it has one.
     pub fn bridge(&self) -> Option<&Bridge> {
         self.bridge.as_deref()
@@ -155,16 +206,17 @@ impl Switch {
         self.forwarded
     }
 
-    fn flood(&mut self, port: u32, frame: Hot, cx: &mut Context<'_>) {
+    fn flood(&mut self, port: u32, vlan: Option<VlanId>, frame: Hot, cx: &mut Context<'_>) {
         self.floods += 1;
-        let mut others = (0..self.ports.len() as u32).filter(|out| *out != port && self.is_open(*out));
+        let mut others = (0..self.ports.len() as u32)
+            .filter(|out| *out != port && self.is_open(*out) && self.carries(*out, vlan));
         // The original goes to the last port, copies to the others.
         let Some(last) = others.next_back() else { return cx.end(frame, Cause::NoPort) };
         for out in others {
             let copy = cx.packets.copy(&frame, Birth::Copy);
-            cx.send(out, copy);
+            self.emit(out, vlan, copy, cx);
         }
-        cx.send(last, frame);
+        self.emit(last, vlan, frame, cx);
     }
 }
 
@@ -209,6 +261,39 @@ mod tests {
         assert_eq!(ports_used(&mut switch, 0, 10, MacKey(20)), [2]);
         assert_eq!(ports_used(&mut switch, 0, 10, MacKey::BROADCAST), [1, 2]);
         assert_eq!((switch.floods(), switch.forwarded()), (2, 2));
+    }
+
+    #[test]
+    fn frames_stay_in_their_vlan_and_carry_its_tag_on_a_trunk() {
+        let vlan = |number| VlanId::new(number).unwrap();
+        let mut switch = Switch::new(MacTable::AGEING, MacTable::SIZE);
+        for port in 0..4 {
+            switch.add_port(MacKey(100 + port));
+        }
+        let trunk = VlanPort::trunk(vec![vlan(10), vlan(20)], None);
+        let access = [10, 10, 20].map(|n| VlanPort::Access(vlan(n)));
+        switch.set_vlans(Some(access.into_iter().chain([trunk]).collect()));
+        let (mut packets, mut out) = (Packets::new(), Outbox::default());
+        let mut send = |switch: &mut Switch, port, (src, dst), tag| {
+            let frame = frame(&mut packets, MacKey(src), dst);
+            packets.set_vlan(&frame, tag);
+            let mut cx = Context { now: Instant::ZERO, packets: &mut packets, out: &mut out };
+            switch.handle_frame(port, frame, &mut cx);
+            let sends: Vec<_> = out.sends.drain(..).map(|(port, hot)| (port, packets.vlan(&hot))).collect();
+            (sends, out.ended.drain(..).map(|ended| ended.cause).collect::<Vec<_>>())
+        };
+        // To the other port of VLAN 10 without a tag, over the trunk with one.
+        let (sends, _) = send(&mut switch, 0, (1, MacKey::BROADCAST), None);
+        assert_eq!(sends, [(1, None), (3, Some(vlan(10)))]);
+        let (sends, _) = send(&mut switch, 3, (9, MacKey(1)), Some(vlan(10)));
+        assert_eq!(sends, [(0, None)]);
+        // The same address is unknown in VLAN 20, where nobody but the trunk is.
+        let (sends, _) = send(&mut switch, 2, (5, MacKey(1)), None);
+        assert_eq!(sends, [(3, Some(vlan(20)))]);
+        for (port, tag) in [(3, None), (3, VlanId::new(30)), (0, VlanId::new(20))] {
+            assert_eq!(send(&mut switch, port, (7, MacKey(1)), tag), (vec![], vec![Cause::Vlan]));
+        }
+        assert_eq!(switch.table().entries(Instant::ZERO).len(), 3);
     }
 
     #[test]

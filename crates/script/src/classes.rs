@@ -58,6 +58,10 @@ classes! {
     Host(pub NodeId), "host", "hosts have";
     /// A switch.
     Switch(pub NodeId), "switch", "switches have";
+    /// A hub.
+    Hub(pub NodeId), "hub", "hubs have";
+    /// An access point.
+    Ap(pub NodeId), "ap", "access points have";
     /// A router.
     Router(pub NodeId), "router", "routers have";
     /// An address translator.
@@ -332,6 +336,12 @@ pub(crate) fn node_of(value: &Value) -> Option<NodeId> {
     if let Ok(device) = data.borrow::<Device>() {
         return Some(device.0);
     }
+    if let Ok(hub) = data.borrow::<Hub>() {
+        return Some(hub.0);
+    }
+    if let Ok(ap) = data.borrow::<Ap>() {
+        return Some(ap.0);
+    }
     data.borrow::<Switch>().ok().map(|switch| switch.0)
 }
 
@@ -358,14 +368,17 @@ pub(crate) fn node_handle(lua: &Lua, sim: &Shared, id: NodeId) -> mlua::Result<A
     let known = sim.handles.borrow().nodes.len();
     for next in known..=id.index() {
         let next = NodeId::from_index(next);
-        let (kind, is_nat) = {
+        let (kind, is_hub, is_ap, is_nat) = {
             let plan = sim.plan.borrow();
-            (plan.node(next).spec.kind(), plan.node(next).spec.nat().is_some())
+            let spec = &plan.node(next).spec;
+            (spec.kind(), spec.is_hub(), spec.radio().is_some(), spec.nat().is_some())
         };
         let handle = match kind {
             _ if sim.devices.borrow().contains_key(&next.0) => lua.create_userdata(Device(next))?,
             NodeKind::Router if is_nat => lua.create_userdata(Nat(next))?,
             NodeKind::Host => lua.create_userdata(Host(next))?,
+            NodeKind::Switch if is_ap => lua.create_userdata(Ap(next))?,
+            NodeKind::Switch if is_hub => lua.create_userdata(Hub(next))?,
             NodeKind::Switch => lua.create_userdata(Switch(next))?,
             NodeKind::Router => lua.create_userdata(Router(next))?,
         };

@@ -4,7 +4,9 @@ use crate::mistake::{Mistake, did_you_mean};
 use crate::spec::Kind;
 use crate::values::{choice, not_a, probability, text, time, whole};
 use mlua::Value;
-use tidewire_topology::{CorruptSpec, JitterShape, JitterSpec, LossModel, LossSpec, Match};
+use tidewire_topology::{
+    ArqKind, ArqSpec, CorruptSpec, JitterShape, JitterSpec, LossModel, LossSpec, Match, VlanSpec,
+};
 use tidewire_units::{Probability, Span};
 
 /// `"1%"`, `{ every = 100 }`, `{ seq = {5, 9} }`, `{ "1%" }`, each with `match`.
@@ -168,6 +170,65 @@ pub(crate) fn corrupt(value: &Value, name: &str, context: &str) -> Result<Corrup
             "{name} is a probability (\"0.01%\"), {{ ber = 1e-7 }} or packets counted from 1 ({{3, 7}})"
         ))
         .at_word(name)),
+    }
+}
+
+/// `"stop_and_wait"`, `{ "sr", window = 7, timeout = "30ms" }`.
+pub(crate) fn arq(value: &Value, name: &str, context: &str) -> Result<ArqSpec, Mistake> {
+    let words = ArqKind::WORDS.map(|(word, _)| word);
+    let kind = |value: &Value| {
+        let word = choice(value, &words, name, context)?;
+        Ok::<_, Mistake>(ArqKind::WORDS.iter().find(|(known, _)| *known == word).expect("one of them").1)
+    };
+    let Value::Table(table) = value else { return kind(value).map(ArqSpec::new) };
+    let (mut word, mut window, mut timeout) = (None, None, None);
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
+        let key = key_of(&key);
+        let of = format!("option '{key}' of {name}");
+        match &*key {
+            "1" | "kind" => word = Some(kind(&value)?),
+            "window" => {
+                let count = whole(&value).filter(|n| (1..=1 << 20).contains(n));
+                window = Some(count.ok_or_else(|| not_a(Kind::Int(1, 1 << 20), &value, &key, &of))? as u32);
+            }
+            "timeout" => timeout = Some(time(&value, &key, &of)?),
+            other => return Err(unknown(other, name, &["window", "timeout"])),
+        }
+    }
+    let kind = word.ok_or_else(|| not_a(Kind::Arq, value, name, context))?;
+    let usual = ArqSpec::new(kind);
+    Ok(ArqSpec { window: window.unwrap_or(usual.window), timeout, ..usual })
+}
+
+/// `10`, `{ trunk = {10, 20}, native = 1 }`.
+pub(crate) fn vlan(value: &Value, name: &str, context: &str) -> Result<VlanSpec, Mistake> {
+    let number = |value: &Value| whole(value).filter(|n| (1..=4094).contains(n)).map(|n| n as u16);
+    let wrong = |value: &Value| not_a(Kind::Vlan, value, name, context);
+    let Value::Table(table) = value else {
+        return number(value).map(VlanSpec::Access).ok_or_else(|| wrong(value));
+    };
+    let (mut trunk, mut native) = (None, None);
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
+        match &*key_of(&key) {
+            "trunk" => {
+                let list = value.as_table().ok_or_else(|| wrong(&value))?;
+                let all: Result<Vec<Value>, _> = list.sequence_values::<Value>().collect();
+                let all = all.map_err(|error| Mistake::new(error.to_string()))?;
+                trunk = Some(
+                    all.iter().map(|v| number(v).ok_or_else(|| wrong(v))).collect::<Result<Vec<_>, _>>()?,
+                );
+            }
+            "native" => native = Some(number(&value).ok_or_else(|| wrong(&value))?),
+            other => return Err(unknown(other, name, &["trunk", "native"])),
+        }
+    }
+    match trunk {
+        Some(trunk) if !trunk.is_empty() || native.is_some() => Ok(VlanSpec::Trunk { trunk, native }),
+        _ => Err(Mistake::new("a trunk names the VLANs that it carries")
+            .at_word(name)
+            .note("write vlan = { trunk = {10, 20} }, or vlan = 10 for a link whose frames carry no tag")),
     }
 }
 

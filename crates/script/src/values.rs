@@ -2,7 +2,7 @@
 
 use crate::call::{Opts, options, type_name};
 use crate::classes::{node_of, peer_of};
-use crate::link_values::{corrupt, jitter, loss};
+use crate::link_values::{arq, corrupt, jitter, loss, vlan};
 use crate::mistake::{Mistake, did_you_mean};
 use crate::queue_values::{Queue, queue};
 use crate::sim::Shared;
@@ -10,7 +10,9 @@ use crate::spec::Kind;
 use mlua::{Function, Lua, Table, Value};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use tidewire_topology::{AddressMode, CorruptSpec, IfaceAddr, JitterSpec, LossSpec, NodeKind, Processing};
+use tidewire_topology::{
+    AddressMode, ArqSpec, CorruptSpec, IfaceAddr, JitterSpec, LossSpec, NodeKind, Processing, VlanSpec,
+};
 use tidewire_units::{
     Bytes, NodeId, Probability, Rate, Span, parse_probability, parse_rate, parse_size, parse_span,
 };
@@ -37,6 +39,8 @@ pub(crate) enum Val {
     Queue(Queue),
     Jitter(JitterSpec),
     Corrupt(CorruptSpec),
+    Vlan(VlanSpec),
+    Arq(ArqSpec),
     /// Delivery times, in milliseconds.
     Trace(Arc<[u64]>),
     Processing(Processing),
@@ -136,6 +140,15 @@ pub(crate) fn convert(
         Kind::Queue => Val::Queue(queue(value, name, context)?),
         Kind::Jitter => Val::Jitter(jitter(value, name, context)?),
         Kind::Corrupt => Val::Corrupt(corrupt(value, name, context)?),
+        Kind::Distance => {
+            let metres = match value {
+                Value::String(text) => tidewire_units::parse_count(&text.to_string_lossy(), "m"),
+                other => number(other),
+            };
+            Val::Number(metres.filter(|x| x.is_finite() && *x >= 0.0).ok_or_else(wrong)?)
+        }
+        Kind::Arq => Val::Arq(arq(value, name, context)?),
+        Kind::Vlan => Val::Vlan(vlan(value, name, context)?),
         Kind::Trace => Val::Trace(trace(sim, &text(value).ok_or_else(wrong)?)?),
         Kind::Processing => Val::Processing(processing(value, name, context)?),
         Kind::InterfaceAddress => {

@@ -5,8 +5,9 @@
 //! of links, networks), which reading ignores.
 
 use crate::{
-    Address6, AddressMode, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel, Match, NodeSpec,
-    Plan, PlanError, Prefix, Processing, QueueSpec, RouterSpec, SpanningTree, SwitchSpec, Via,
+    Address6, AddressMode, ArqKind, ArqSpec, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel,
+    Match, MediumSpec, NodeSpec, Plan, PlanError, Prefix, Processing, QueueSpec, RadioSpec, RouterSpec,
+    SpanningTree, SwitchSpec, Via, VlanSpec,
 };
 use queues::{CorruptDocument, JitterDocument, QueueDocument};
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,12 @@ struct NodeDocument {
     priority: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     converge: Option<bool>,
+    /// The switch is a hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hub: Option<bool>,
+    /// The switch is an access point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    radio: Option<RadioDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ecmp: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,12 +151,47 @@ struct LinkDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mtu: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    vlan: Option<VlanSpec>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arq: Option<ArqDocument>,
+    /// Metres to the access point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    distance: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     forward: Option<DirectionDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     backward: Option<DirectionDocument>,
     /// Addresses asked for at the two ends; an empty text for an automatic one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ips: Option<[String; 2]>,
+}
+
+/// Every option of an access point's radio; what is left out has its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RadioDocument {
+    rate: Option<String>,
+    basic_rate: Option<String>,
+    preamble: Option<String>,
+    slot: Option<String>,
+    sifs: Option<String>,
+    cw_min: Option<u32>,
+    cw_max: Option<u32>,
+    attempts: Option<u32>,
+    power: Option<f64>,
+    noise: Option<f64>,
+    loss_1m: Option<f64>,
+    exponent: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArqDocument {
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timeout: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use crate::Prefix;
 use std::fmt;
-use tidewire_units::NodeId;
+use tidewire_units::{NodeId, Rate};
 
 /// Why a plan refuses an addition, or cannot be numbered. Displays as one sentence.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,6 +29,44 @@ pub enum PlanError {
         /// The switch.
         switch: String,
     },
+    /// A number that no VLAN has.
+    VlanNumber {
+        /// The link, as `a-b`.
+        link: String,
+        /// The number.
+        vlan: u16,
+    },
+    /// A trunk that does not join two switches.
+    TrunkEnd {
+        /// The link, as `a-b`.
+        link: String,
+        /// The end that reads no tags.
+        node: String,
+    },
+    /// A VLAN on a link without a switch.
+    VlanWithoutSwitch(String),
+    /// Two hubs joined by a link.
+    TwoHubs([String; 2]),
+    /// A link to a hub with another rate than the others there.
+    HubRates {
+        /// The link, as `a-b`.
+        link: String,
+        /// The hub.
+        hub: String,
+        /// Its rate, and that of the others.
+        rates: [Rate; 2],
+    },
+    /// A link to a hub with a queue discipline, impairments, a trace or no rate.
+    NotAtHub {
+        /// The link, as `a-b`.
+        link: String,
+        /// The hub.
+        hub: String,
+    },
+    /// A link with repair and something that repair does not go with.
+    NotWithArq(String),
+    /// A distance on a link that is no radio link, or a radio link with something that it cannot have.
+    NotByRadio(String),
     /// A routing cost of zero.
     ZeroCost(String),
     /// A queue as a multiple of the bandwidth-delay product that cannot be worked out.
@@ -111,6 +149,35 @@ impl fmt::Display for PlanError {
                 f,
                 "link '{link}' has no MAC layer, but '{switch}' is a switch; use framing = \"ethernet\" there"
             ),
+            PlanError::NotWithArq(link) => write!(
+                f,
+                "link '{link}' repairs losses (arq): it takes a window of at least 1, rate, delay, loss, noise and a limit of the queue, but no discipline, jitter, duplicates, reordering or trace"
+            ),
+            PlanError::NotByRadio(link) => write!(
+                f,
+                "link '{link}' has a distance: it joins a station and one access point (net:ap) and takes delay, loss and a limit of the queue, but no discipline, jitter, noise, trace, arq or vlan"
+            ),
+            PlanError::TwoHubs([a, b]) => {
+                write!(f, "'{a}' and '{b}' are hubs; use one hub with longer links, or a switch between them")
+            }
+            PlanError::HubRates { link, hub, rates: [own, others] } => write!(
+                f,
+                "link '{link}' has a rate of {own}, but the others at hub '{hub}' have {others}; all stations of a hub share one rate"
+            ),
+            PlanError::NotAtHub { link, hub } => write!(
+                f,
+                "link '{link}' leads to hub '{hub}': it takes rate, delay, loss and a limit of the queue, but no discipline, jitter, noise, trace or arq"
+            ),
+            PlanError::VlanNumber { link, vlan } => {
+                write!(f, "link '{link}' is in VLAN {vlan}; VLANs have the numbers 1 to 4094")
+            }
+            PlanError::TrunkEnd { link, node } => write!(
+                f,
+                "link '{link}' is a trunk, but '{node}' is no switch and reads no tags; give it a link of its own for each VLAN, such as vlan = 10"
+            ),
+            PlanError::VlanWithoutSwitch(link) => {
+                write!(f, "link '{link}' is in a VLAN, but ends at no switch; leave vlan out")
+            }
             PlanError::ZeroCost(link) => write!(f, "link '{link}' has a cost of 0; a cost is at least 1"),
             PlanError::BadBdp(link) => write!(
                 f,

@@ -14,6 +14,7 @@
 //! | `prefix.rs` | [`Prefix`] and [`IfaceAddr`] |
 //! | `error.rs` | [`PlanError`], a sentence for each mistake |
 //! | `realms.rs` | inside and outside of address translators |
+//! | `link_layer.rs` | options of the link layer: [`VlanSpec`], [`MediumSpec`], [`ArqSpec`] |
 //! | `segments.rs` | which interfaces hear each other |
 //! | `address.rs`, `address6.rs` | [`Network`]s and automatic addresses |
 //! | `routes/` | [`routes()`]: tables of all nodes over the links that are up |
@@ -36,6 +37,7 @@ mod error;
 pub mod generate;
 pub mod import;
 mod lans;
+mod link_layer;
 mod paths;
 mod plan;
 mod prefix;
@@ -50,6 +52,7 @@ pub use check::{Finding, Problem, Severity, check};
 pub use document::{Document, DocumentError};
 pub use error::PlanError;
 pub use lans::Lan;
+pub use link_layer::{ArqKind, ArqSpec, MediumSpec, RadioSpec, VlanSpec};
 pub use paths::Summary;
 pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, sender_of, sends_on};
 pub use prefix::{IfaceAddr, Prefix};

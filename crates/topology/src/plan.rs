@@ -2,7 +2,7 @@
 
 use crate::{
     DirectionSpec, Framing, HostSpec, IfaceAddr, LinkSpec, NodeKind, NodeSpec, PlanError, Prefix, QueueSpec,
-    RouterSpec, SwitchSpec,
+    RadioSpec, RouterSpec, SwitchSpec, VlanSpec,
 };
 use rustc_hash::FxHashMap;
 use std::net::Ipv4Addr;
@@ -121,7 +121,7 @@ impl Plan {
     }
 
     /// Joins two nodes. Errors: an unknown node, a node with itself, an impossible option.
-    pub fn connect(&mut self, a: NodeId, b: NodeId, spec: LinkSpec) -> Result<LinkId, PlanError> {
+    pub fn connect(&mut self, a: NodeId, b: NodeId, mut spec: LinkSpec) -> Result<LinkId, PlanError> {
         for node in [a, b] {
             if node.index() >= self.nodes.len() {
                 return Err(PlanError::UnknownNode(node));
@@ -136,6 +136,10 @@ impl Plan {
         if let Some(switch) = switch.filter(|_| spec.framing != Framing::Ethernet) {
             return Err(PlanError::NoMacLayer { link: stem, switch: self.node(switch).name.clone() });
         }
+        self.check_vlan(&stem, [a, b], &spec)?;
+        self.check_hub(&stem, [a, b], &spec)?;
+        check_arq(&stem, &spec)?;
+        self.check_radio(&stem, [a, b], &mut spec)?;
         self.numbering = None;
         let id = LinkId::from_index(self.links.len());
         let name = self.free_link_name(a, b, stem);
@@ -149,6 +153,72 @@ impl Plan {
             self.ifaces.push(Iface { node, port, fixed: None, address: None, address6: None });
         }
         Ok(id)
+    }
+
+    fn check_vlan(&self, link: &str, ends: [NodeId; 2], spec: &LinkSpec) -> Result<(), PlanError> {
+        let Some(vlan) = &spec.vlan else { return Ok(()) };
+        let link = link.to_owned();
+        if let Some(vlan) = vlan.wrong_number() {
+            return Err(PlanError::VlanNumber { link, vlan });
+        }
+        let spec = |end: &NodeId| &self.node(*end).spec;
+        let is_switch = |end: &NodeId| spec(end).kind() == NodeKind::Switch && !spec(end).is_hub();
+        if !ends.iter().any(is_switch) {
+            return Err(PlanError::VlanWithoutSwitch(link));
+        }
+        match ends.into_iter().find(|end| !is_switch(end)) {
+            Some(end) if matches!(vlan, VlanSpec::Trunk { .. }) => {
+                Err(PlanError::TrunkEnd { link, node: self.node(end).name.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// On a hub everybody has one rate, and nothing stands between a station and the bus.
+    fn check_hub(&self, link: &str, ends: [NodeId; 2], spec: &LinkSpec) -> Result<(), PlanError> {
+        let has_arq = spec.arq.is_some();
+        let mut hubs = ends.into_iter().filter(|end| self.node(*end).spec.is_hub());
+        let Some(hub) = hubs.next() else { return Ok(()) };
+        let (link, name) = (link.to_owned(), self.node(hub).name.clone());
+        if let Some(second) = hubs.next() {
+            return Err(PlanError::TwoHubs([name, self.node(second).name.clone()]));
+        }
+        let first = self.node(hub).ifaces.first().map(|&iface| &self.link(link_of(iface)).spec.forward);
+        let rate = first.map_or(spec.forward.rate, |first| first.rate);
+        if let Some(other) = [spec.forward.rate, spec.backward.rate].into_iter().find(|other| *other != rate)
+        {
+            return Err(PlanError::HubRates { link, hub: name, rates: [other, rate] });
+        }
+        let is_plain = |direction: &DirectionSpec| {
+            direction.discipline.is_none() && direction.impairments.is_none() && direction.trace.is_none()
+        };
+        if has_arq || rate.is_infinite() || !is_plain(&spec.forward) || !is_plain(&spec.backward) {
+            return Err(PlanError::NotAtHub { link, hub: name });
+        }
+        Ok(())
+    }
+
+    /// A radio link has the rate of its access point.
+    fn check_radio(&self, link: &str, ends: [NodeId; 2], spec: &mut LinkSpec) -> Result<(), PlanError> {
+        let Some(metres) = spec.distance else { return Ok(()) };
+        let radios: Vec<&RadioSpec> = ends.iter().filter_map(|end| self.node(*end).spec.radio()).collect();
+        let is_plain = |direction: &DirectionSpec| {
+            direction.discipline.is_none() && direction.impairments.is_none() && direction.trace.is_none()
+        };
+        let is_possible = metres.is_finite() && metres >= 0.0 && spec.arq.is_none() && spec.vlan.is_none();
+        match radios[..] {
+            [radio] if is_possible && is_plain(&spec.forward) && is_plain(&spec.backward) => {
+                (spec.forward.rate, spec.backward.rate) = (radio.rate, radio.rate);
+                Ok(())
+            }
+            _ => Err(PlanError::NotByRadio(link.to_owned())),
+        }
+    }
+
+    /// Whether any link of a switch is in a VLAN: all its ports are then, in the default one if not told otherwise.
+    pub fn has_vlans(&self, switch: NodeId) -> bool {
+        !self.node(switch).spec.is_hub()
+            && self.node(switch).ifaces.iter().any(|&iface| self.link(link_of(iface)).spec.vlan.is_some())
     }
 
     /// Adds a switch and a link from it to each node: a LAN. Errors: as [`Plan::add_host`] and [`Plan::connect`].
@@ -351,6 +421,25 @@ pub const fn peer_of(iface: IfaceId) -> IfaceId {
 /// The link that an interface is an end of.
 pub const fn link_of(iface: IfaceId) -> LinkId {
     LinkId(iface.0 / 2)
+}
+
+/// Repair keeps the order by itself, and asks for what was lost: frames come in order or not at all.
+fn check_arq(name: &str, spec: &LinkSpec) -> Result<(), PlanError> {
+    let comes_in_order = |direction: &DirectionSpec| {
+        let impairments = direction.impairments.as_ref();
+        let is_steady = impairments
+            .is_none_or(|own| own.jitter.is_none() && own.duplicate.is_zero() && own.reorder.is_zero());
+        is_steady
+            && direction.discipline.is_none()
+            && direction.trace.is_none()
+            && !direction.rate.is_infinite()
+    };
+    match spec.arq {
+        Some(arq) if arq.window == 0 || !comes_in_order(&spec.forward) || !comes_in_order(&spec.backward) => {
+            Err(PlanError::NotWithArq(name.to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_options(name: &str, spec: &LinkSpec) -> Result<(), PlanError> {

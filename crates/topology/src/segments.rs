@@ -1,12 +1,15 @@
 //! Which interfaces hear each other: the layer-2 broadcast domains.
+//!
+//! A trunk between switches is part of a domain for each of its VLANs; every other link is part of one.
 
-use crate::{NodeKind, Plan, link_of};
+use crate::{NodeKind, Plan, VlanSpec, link_of};
 use petgraph::unionfind::UnionFind;
+use rustc_hash::FxHashMap;
 use tidewire_units::{IfaceId, LinkId};
 
 /// The plan's links, divided into sets that are joined by switches. A link without a switch is a segment of its own.
 pub(crate) struct Segments {
-    /// The segment of each link; none while the link is down.
+    /// The segment of each link, of a trunk that of its lowest VLAN; none while the link is down.
     pub of_link: Vec<Option<u32>>,
     /// The interfaces of hosts and routers in each segment, in the order in which nodes, then links were declared.
     pub members: Vec<Vec<IfaceId>>,
@@ -23,22 +26,27 @@ impl Segments {
     /// Segments are numbered by their first link. Links for which `link_up` is false belong to none.
     pub fn new(plan: &Plan, link_up: &dyn Fn(LinkId) -> bool) -> Segments {
         let up: Vec<bool> = plan.link_ids().map(link_up).collect();
-        let mut sets = UnionFind::<u32>::new(plan.links().len());
-        for node in plan.nodes().iter().filter(|node| node.spec.kind() == NodeKind::Switch) {
-            let mut links = node.ifaces.iter().map(|&iface| link_of(iface)).filter(|link| up[link.index()]);
-            if let Some(first) = links.next() {
-                links.for_each(|link| {
-                    sets.union(first.0, link.0);
-                });
+        let first = strands(plan);
+        let mut sets = UnionFind::<u32>::new(first[plan.links().len()] as usize);
+        for id in plan.node_ids().filter(|id| plan.node(*id).spec.kind() == NodeKind::Switch) {
+            let links =
+                plan.node(id).ifaces.iter().map(|&iface| link_of(iface)).filter(|link| up[link.index()]);
+            let mut vlans: FxHashMap<u16, u32> = FxHashMap::default();
+            let is_divided = plan.has_vlans(id);
+            for link in links {
+                for (strand, vlan) in (first[link.index()]..).zip(vlans_of(plan, link)) {
+                    let vlan = if is_divided { vlan } else { VlanSpec::DEFAULT };
+                    sets.union(*vlans.entry(vlan).or_insert(strand), strand);
+                }
             }
         }
-        let mut number = vec![None; plan.links().len()];
+        let mut number = vec![None; first[plan.links().len()] as usize];
         let mut count = 0;
         let of_link: Vec<Option<u32>> = plan
             .link_ids()
             .map(|link| {
                 up[link.index()].then(|| {
-                    *number[sets.find_mut(link.0) as usize].get_or_insert_with(|| {
+                    *number[sets.find_mut(first[link.index()]) as usize].get_or_insert_with(|| {
                         count += 1;
                         count - 1
                     })
@@ -54,5 +62,70 @@ impl Segments {
             }
         }
         Segments { of_link, members }
+    }
+}
+
+/// A link's VLANs as its switches see them.
+fn vlans_of(plan: &Plan, link: LinkId) -> Vec<u16> {
+    plan.link(link).spec.vlan.as_ref().map_or_else(|| vec![VlanSpec::DEFAULT], VlanSpec::all)
+}
+
+/// The number of the first strand of each link, and how many there are: a strand is a link, or one of a trunk's VLANs.
+fn strands(plan: &Plan) -> Vec<u32> {
+    let mut next = 0;
+    let mut first: Vec<u32> = Vec::with_capacity(plan.links().len() + 1);
+    for link in plan.links() {
+        first.push(next);
+        next += link.spec.vlan.as_ref().map_or(1, |vlan| vlan.all().len().max(1)) as u32;
+    }
+    first.push(next);
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LinkSpec;
+    use tidewire_units::NodeId;
+
+    fn linked(plan: &mut Plan, a: NodeId, b: NodeId, vlan: Option<VlanSpec>) {
+        plan.connect(a, b, LinkSpec { vlan, ..LinkSpec::default() }).unwrap();
+    }
+
+    #[test]
+    fn vlans_of_one_switch_are_networks_of_their_own_and_trunks_join_those_of_several() {
+        let mut plan = Plan::new();
+        let [s, t] = ["s", "t"].map(|name| plan.add_switch(name).unwrap());
+        linked(&mut plan, s, t, Some(VlanSpec::Trunk { trunk: vec![20, 10], native: None }));
+        for (name, switch, vlan) in
+            [("a", s, Some(10)), ("b", s, Some(20)), ("c", t, Some(10)), ("d", t, Some(20)), ("e", t, None)]
+        {
+            let host = plan.add_host(name).unwrap();
+            linked(&mut plan, host, switch, vlan.map(VlanSpec::Access));
+        }
+        plan.assign_addresses().unwrap();
+        let names: Vec<Vec<&str>> = plan
+            .networks()
+            .iter()
+            .map(|net| net.members.iter().map(|i| &*plan.node(plan.node_of(*i)).name).collect())
+            .collect();
+        assert_eq!(names, [vec!["a", "c"], vec!["b", "d"], vec!["e"]]);
+        let subnet = |name| plan.address_of(plan.find(name).unwrap()).unwrap().octets()[..3].to_vec();
+        assert_eq!(subnet("a"), subnet("c"));
+        assert_ne!(subnet("a"), subnet("b"));
+    }
+
+    #[test]
+    fn vlans_that_cannot_be_are_refused_with_a_sentence() {
+        let mut plan = Plan::new();
+        let (s, a, b) =
+            (plan.add_switch("s").unwrap(), plan.add_host("a").unwrap(), plan.add_host("b").unwrap());
+        let mut refused = |a, b, vlan| {
+            plan.connect(a, b, LinkSpec { vlan: Some(vlan), ..LinkSpec::default() }).unwrap_err().to_string()
+        };
+        assert!(refused(a, s, VlanSpec::Access(4095)).contains("1 to 4094"));
+        assert!(refused(a, b, VlanSpec::Access(1)).contains("no switch"));
+        let trunk = VlanSpec::Trunk { trunk: vec![1], native: None };
+        assert!(refused(s, a, trunk).contains("'a' is no switch and reads no tags"));
     }
 }

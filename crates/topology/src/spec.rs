@@ -1,6 +1,6 @@
 //! What nodes and links are like: the options of each, with their defaults.
 
-use crate::{Address6, IfaceAddr};
+use crate::{Address6, ArqSpec, IfaceAddr, MediumSpec, RadioSpec, VlanSpec};
 use std::net::Ipv4Addr;
 use tidewire_units::{Bytes, Probability, Rate, Span};
 
@@ -79,6 +79,15 @@ pub struct SwitchSpec {
     pub priority: u16,
     /// The tree is there when time starts, instead of having to be found. One switch that says no decides for its network.
     pub converge: bool,
+    /// Its links share a medium.
+    pub medium: Option<MediumSpec>,
+}
+
+impl SwitchSpec {
+    /// A hub: a bus and nothing else.
+    pub fn hub() -> SwitchSpec {
+        SwitchSpec { stp: SpanningTree::Off, medium: Some(MediumSpec::Hub), ..SwitchSpec::default() }
+    }
 }
 
 /// Which spanning-tree protocol a switch speaks.
@@ -135,6 +144,12 @@ pub struct LinkSpec {
     pub framing: Framing,
     /// Largest IP packet, in bytes; at least 68 (RFC 791 section 3.2).
     pub mtu: u16,
+    /// What its ends at switches are to VLANs; `None`: the default VLAN where a switch has some.
+    pub vlan: Option<VlanSpec>,
+    /// How it repairs losses, if it does.
+    pub arq: Option<ArqSpec>,
+    /// Metres between a station and its access point: the link is a radio link.
+    pub distance: Option<f64>,
 }
 
 /// Options of one direction of a link.
@@ -375,6 +390,19 @@ impl NodeSpec {
         }
     }
 
+    /// Its radio, if it is an access point.
+    pub const fn radio(&self) -> Option<&RadioSpec> {
+        match self {
+            NodeSpec::Switch(SwitchSpec { medium: Some(MediumSpec::Radio(radio)), .. }) => Some(radio),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a hub.
+    pub const fn is_hub(&self) -> bool {
+        matches!(self, NodeSpec::Switch(SwitchSpec { medium: Some(MediumSpec::Hub), .. }))
+    }
+
     /// Whether the node passes IP packets on: a router, or a host told to.
     pub const fn forwards(&self) -> bool {
         match self {
@@ -406,6 +434,7 @@ impl Default for SwitchSpec {
             stp: SpanningTree::Auto,
             priority: 32768,
             converge: true,
+            medium: None,
         }
     }
 }
@@ -434,6 +463,9 @@ impl Default for LinkSpec {
             backward: DirectionSpec::default(),
             framing: Framing::Ethernet,
             mtu: 1500,
+            vlan: None,
+            arq: None,
+            distance: None,
         }
     }
 }

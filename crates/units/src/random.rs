@@ -37,6 +37,8 @@ pub enum Purpose {
     Routing,
     /// Transaction numbers and timers of DHCP.
     Services,
+    /// Backoff of a station on a shared medium.
+    Backoff,
 }
 
 impl Purpose {
@@ -57,6 +59,7 @@ impl Purpose {
             Purpose::Services => "services",
             Purpose::Topology => "topology",
             Purpose::Routing => "routing",
+            Purpose::Backoff => "backoff",
         }
     }
 }

@@ -63,6 +63,10 @@ labelled! {
         Blocked = "blocked",
         /// A switch would have to send a frame back where it came from, or flood it to no port.
         NoPort = "no_port",
+        /// Given up after too many attempts on a shared medium.
+        Collisions = "collisions",
+        /// The port of a switch does not carry the frame's VLAN.
+        Vlan = "vlan",
         /// The router or host has no route to the destination.
         NoRoute = "no_route",
         /// The time to live ran out.

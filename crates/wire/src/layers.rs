@@ -1,7 +1,7 @@
 //! A packet layer by layer: what each layer calls its unit of data, and how long it is.
 
 use crate::{
-    ArpPacket, EthernetHeader, IcmpMessage, Ipv4Header, LinkLayer, Net, Packet, Transport, UdpHeader,
+    ArpPacket, EthernetHeader, IcmpMessage, Ipv4Header, LinkLayer, Net, Packet, Transport, UdpHeader, VlanTag,
 };
 use std::fmt;
 
@@ -104,8 +104,13 @@ impl Packet {
         }
         let frame_len = EthernetHeader::frame_len(stack.len());
         let trailer_len = frame_len - EthernetHeader::LEN - stack.len();
-        let fields = format!("{} > {}", self.src_mac, self.dst_mac);
-        stack.wrap(2, Pdu::Frame, "Ethernet", (EthernetHeader::LEN, trailer_len), fields);
+        let mut fields = format!("{} > {}", self.src_mac, self.dst_mac);
+        let mut header_len = EthernetHeader::LEN;
+        if let Some(tag) = self.vlan {
+            header_len += VlanTag::LEN;
+            fields.push_str(&tag.vlan.map_or_else(String::new, |vlan| format!(", vlan {vlan}")));
+        }
+        stack.wrap(2, Pdu::Frame, "Ethernet", (header_len, trailer_len), fields);
         stack.wrap(1, Pdu::Bits, "preamble", (EthernetHeader::PREAMBLE, EthernetHeader::GAP), String::new());
         stack.layers
     }

@@ -4,7 +4,8 @@
 
 use crate::{
     AddressBook, ArpPacket, Birth, Bpdu, FragmentHeader, Hot, HotKind, IcmpMessage, Ipv4Header, Ipv6Header,
-    LinkLayer, MacKey, Net, PackedTcp, Packet, Payload, Protocol, TcpSegment, Transport, UdpHeader,
+    LinkLayer, MacKey, Net, PackedTcp, Packet, Payload, Protocol, TcpSegment, Transport, UdpHeader, VlanId,
+    VlanTag,
 };
 use bytes::Bytes;
 use std::net::Ipv4Addr;
@@ -79,6 +80,8 @@ pub struct Packets {
     free_bodies: Vec<u32>,
     payloads: Vec<Bytes>,
     free_payloads: Vec<u32>,
+    /// VLANs of tagged frames, by body; empty until a frame is tagged.
+    tags: Vec<Option<VlanId>>,
     /// What keys stand for, of IPv6 addresses.
     pub addresses: AddressBook,
     /// How many packets were born, by how.
@@ -192,11 +195,14 @@ impl Packets {
     }
 
     /// Any packet, MAC addresses included, so that [`unpack`](Self::unpack) gives it back. `None` when it cannot be packed: a MAC
-    /// address that no interface of a simulated network has, a reserved IPv4 address (240.0.0.0/4), more than 65,535 bytes, TCP options that exclude each other, or a
+    /// address that no interface of a simulated network has, a VLAN tag with a priority, a reserved IPv4 address (240.0.0.0/4), more than 65,535 bytes, TCP options that exclude each other, or a
     /// whole transport header in a fragment.
     pub fn insert_packet(&mut self, packet: &Packet, flow_hash: u32, now: Instant) -> Option<Hot> {
         let src_mac = MacKey::from_mac(packet.src_mac)?;
         let dst_mac = MacKey::from_mac(packet.dst_mac)?;
+        if packet.vlan.is_some_and(|tag| tag.vlan.map(VlanTag::of) != Some(tag)) {
+            return None;
+        }
         if packet.net.wire_len() > Ipv4Header::MAX_PACKET {
             return None;
         }
@@ -239,7 +245,9 @@ impl Packets {
                 }
             }
         };
-        Some(Hot { src_mac, dst_mac, ..hot })
+        let hot = Hot { src_mac, dst_mac, ..hot };
+        self.set_vlan(&hot, packet.vlan.and_then(|tag| tag.vlan));
+        Some(hot)
     }
 
     fn insert_transport(
@@ -285,6 +293,29 @@ impl Packets {
         self.born[birth as usize] += 1;
     }
 
+    /// The VLAN in the tag of a frame.
+    #[inline]
+    pub fn vlan(&self, hot: &Hot) -> Option<VlanId> {
+        self.tags.get(hot.body as usize).copied().flatten()
+    }
+
+    /// Tags a frame, or takes its tag away.
+    pub fn set_vlan(&mut self, hot: &Hot, vlan: Option<VlanId>) {
+        let at = hot.body as usize;
+        if at >= self.tags.len() {
+            if vlan.is_none() {
+                return;
+            }
+            self.tags.resize(self.bodies.len(), None);
+        }
+        self.tags[at] = vlan;
+    }
+
+    #[cold]
+    fn untag(&mut self, hot: &Hot) {
+        self.set_vlan(hot, None);
+    }
+
     /// A further copy of a packet, with a body of its own.
     pub fn copy(&mut self, hot: &Hot, birth: Birth) -> Hot {
         let mut body = *self.body(hot);
@@ -293,7 +324,11 @@ impl Packets {
             let data = self.payloads[body.payload as usize].clone();
             body.payload = self.store_payload(data);
         }
-        Hot { body: self.store(body), ..*hot }
+        let copy = Hot { body: self.store(body), ..*hot };
+        if let Some(vlan) = self.vlan(hot) {
+            self.set_vlan(&copy, Some(vlan));
+        }
+        copy
     }
 
     /// Ends a packet: its slots are recycled. Returns how it was born.
@@ -303,6 +338,9 @@ impl Packets {
         let (birth, payload) = (body.birth, body.payload);
         if payload & SYNTHETIC == 0 {
             self.release_payload(payload);
+        }
+        if !self.tags.is_empty() {
+            self.untag(&hot);
         }
         self.free_bodies.push(hot.body);
         birth
@@ -383,6 +421,12 @@ impl Packets {
 
     /// Every field of every header, as the packet stands on this hop.
     pub fn unpack(&self, hot: &Hot) -> Packet {
+        let net = self.unpack_net(hot);
+        let vlan = self.vlan(hot).map(VlanTag::of);
+        Packet { src_mac: hot.src_mac.mac(), dst_mac: hot.dst_mac.mac(), vlan, net }
+    }
+
+    fn unpack_net(&self, hot: &Hot) -> Net {
         let payload = self.payload(hot);
         let transport = match &self.body(hot).content {
             Content::Tcp(tcp) => Transport::Tcp(tcp.unpack(payload)),
@@ -391,28 +435,16 @@ impl Packets {
                 Transport::Icmp(IcmpMessage { kind: *kind, code: *code, rest: *rest, payload })
             }
             Content::Raw(protocol, ..) => Transport::Raw(*protocol, payload),
-            Content::Arp(arp) => {
-                return Packet {
-                    src_mac: hot.src_mac.mac(),
-                    dst_mac: hot.dst_mac.mac(),
-                    net: Net::Arp(*arp),
-                };
-            }
+            Content::Arp(arp) => return Net::Arp(*arp),
             Content::Bpdu(bytes) => {
-                let unit = Bpdu::parse(bytes).expect("it was made from one");
-                return Packet {
-                    src_mac: hot.src_mac.mac(),
-                    dst_mac: hot.dst_mac.mac(),
-                    net: Net::Bpdu(unit),
-                };
+                return Net::Bpdu(Bpdu::parse(bytes).expect("it was made from one"));
             }
         };
-        let net = if AddressBook::is_v6(hot.dst) {
+        if AddressBook::is_v6(hot.dst) {
             Net::Ipv6(self.ipv6_header(hot), transport)
         } else {
             Net::Ipv4(self.ipv4_header(hot), transport)
-        };
-        Packet { src_mac: hot.src_mac.mac(), dst_mac: hot.dst_mac.mac(), net }
+        }
     }
 
     /// Makes the bytes of a packet, parses them and compares: the switch that keeps typed packets and bytes from drifting apart.

@@ -2,7 +2,7 @@
 
 use crate::{
     ArpPacket, Bpdu, EtherType, EthernetHeader, IcmpMessage, Ipv4Header, Ipv6Header, MacAddr, Malformed,
-    Payload, Protocol, Pseudo, TcpSegment, UdpHeader, frame_check_sequence,
+    Payload, Protocol, Pseudo, TcpSegment, UdpHeader, VlanTag, frame_check_sequence,
 };
 use bytes::Bytes;
 
@@ -13,6 +13,8 @@ pub struct Packet {
     pub src_mac: MacAddr,
     /// Destination MAC address.
     pub dst_mac: MacAddr,
+    /// The VLAN tag of a frame on a trunk.
+    pub vlan: Option<VlanTag>,
     /// What the frame carries.
     pub net: Net,
 }
@@ -80,9 +82,19 @@ impl Packet {
         }
         let start = out.len();
         let ethertype = self.net.ethertype();
-        EthernetHeader { dst: self.dst_mac, src: self.src_mac, ethertype }.emit(out);
+        match self.vlan {
+            None => EthernetHeader { dst: self.dst_mac, src: self.src_mac, ethertype }.emit(out),
+            Some(tag) => {
+                out.extend_from_slice(&self.dst_mac.0);
+                out.extend_from_slice(&self.src_mac.0);
+                tag.emit(out);
+                out.extend_from_slice(&ethertype.0.to_be_bytes());
+            }
+        }
         self.net.emit(out);
-        let shortest = start + EthernetHeader::MIN_FRAME - EthernetHeader::FCS_LEN;
+        // A switch that adds a tag does not know what was padding.
+        let tag = if self.vlan.is_some() { VlanTag::LEN } else { 0 };
+        let shortest = start + EthernetHeader::MIN_FRAME - EthernetHeader::FCS_LEN + tag;
         if out.len() < shortest {
             out.resize(shortest, 0);
         }
@@ -103,7 +115,8 @@ impl Packet {
                 // What there is to tell them apart is the version.
                 let is_v6 = bytes.first().is_some_and(|first| first >> 4 == 6);
                 let ethertype = if is_v6 { EtherType::IPV6 } else { EtherType::IPV4 };
-                return Ok(Packet { src_mac: none, dst_mac: none, net: Net::parse(ethertype, bytes)? });
+                let net = Net::parse(ethertype, bytes)?;
+                return Ok(Packet { src_mac: none, dst_mac: none, vlan: None, net });
             }
             LinkLayer::Ethernet => bytes,
             LinkLayer::EthernetWithFcs => {
@@ -115,8 +128,15 @@ impl Packet {
             }
         };
         let (header, rest) = EthernetHeader::parse(frame)?;
-        let net = Net::parse(header.ethertype, rest)?;
-        Ok(Packet { src_mac: header.src, dst_mac: header.dst, net })
+        let (vlan, ethertype, rest) = match header.ethertype {
+            VlanTag::ETHERTYPE => {
+                let (tag, ethertype, rest) = VlanTag::parse(rest)?;
+                (Some(tag), ethertype, rest)
+            }
+            ethertype => (None, ethertype, rest),
+        };
+        let net = Net::parse(ethertype, rest)?;
+        Ok(Packet { src_mac: header.src, dst_mac: header.dst, vlan, net })
     }
 }
 

@@ -52,6 +52,11 @@ impl VlanTag {
     /// The ethertype that announces a tag.
     pub const ETHERTYPE: EtherType = EtherType(0x8100);
 
+    /// The tag of a frame in this VLAN, of the lowest priority.
+    pub const fn of(vlan: VlanId) -> VlanTag {
+        VlanTag { priority: 0, drop_eligible: false, vlan: Some(vlan) }
+    }
+
     /// The tag that follows the ethertype 0x8100, the ethertype after it, and the rest.
     ///
     /// # Errors

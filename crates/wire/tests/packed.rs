@@ -130,6 +130,7 @@ fn what_a_hop_changes_shows_in_every_header() {
     let expected = Packet {
         src_mac: MacKey(8).mac(),
         dst_mac: MacKey(9).mac(),
+        vlan: None,
         net: Net::Ipv4(
             Ipv4Header { ttl: 63, ecn: Ecn::Congestion, ..header() },
             Transport::Tcp(full_segment()),

@@ -16,6 +16,11 @@ fn emitted(emit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
+/// Of the Ethernet header, with the tag.
+fn header_len(packet: &Packet) -> usize {
+    if packet.vlan.is_some() { 18 } else { 14 }
+}
+
 fn flip(bytes: &mut [u8], bit: Index) {
     let bit = bit.index(bytes.len() * 8);
     bytes[bit / 8] ^= 1 << (bit % 8);
@@ -28,7 +33,7 @@ fn on_a_link() -> impl Strategy<Value = (Packet, LinkLayer)> {
         (any_packet(), Just(LinkLayer::EthernetWithFcs)),
         ip().prop_map(|net| {
             let none = MacAddr([0; 6]);
-            (Packet { src_mac: none, dst_mac: none, net }, LinkLayer::RawIp)
+            (Packet { src_mac: none, dst_mac: none, vlan: None, net }, LinkLayer::RawIp)
         }),
     ]
 }
@@ -37,7 +42,7 @@ proptest! {
     #[test]
     fn an_ipv6_packet_parses_to_itself_and_broken_ones_do_no_harm(net in ipv6(), cut: Index, bit: Index) {
         let none = MacAddr([0; 6]);
-        let packet = Packet { src_mac: none, dst_mac: none, net };
+        let packet = Packet { src_mac: none, dst_mac: none, vlan: None, net };
         let mut bytes = packet.emit(LinkLayer::RawIp);
         prop_assert_eq!(Packet::parse(&bytes, LinkLayer::RawIp), Ok(packet.clone()));
         prop_assert!(Packet::parse(&bytes[..cut.index(bytes.len())], LinkLayer::RawIp).is_err());
@@ -56,7 +61,8 @@ proptest! {
             LinkLayer::Ethernet => (14 + ip_len).max(60),
             LinkLayer::EthernetWithFcs => (14 + ip_len + 4).max(64),
         };
-        prop_assert_eq!(bytes.len(), expected);
+        let tag = if packet.vlan.is_some() { 4 } else { 0 };
+        prop_assert_eq!(bytes.len(), expected + tag);
     }
 
     #[test]
@@ -156,7 +162,7 @@ proptest! {
                 let error = Packet::parse(cut, link).unwrap_err();
                 prop_assert!(matches!(error, Malformed::FrameCheck | Malformed::Truncated));
             }
-            LinkLayer::Ethernet if cut.len() >= 14 + packet.net.wire_len() => {
+            LinkLayer::Ethernet if cut.len() >= header_len(&packet) + packet.net.wire_len() => {
                 prop_assert_eq!(Packet::parse(cut, link), Ok(packet.clone()), "only padding is cut");
             }
             LinkLayer::Ethernet => prop_assert_eq!(Packet::parse(cut, link), Err(Malformed::Truncated)),
@@ -170,7 +176,7 @@ proptest! {
         let parsed = Packet::parse(&bytes, link);
         match link {
             LinkLayer::EthernetWithFcs => prop_assert_eq!(parsed, Err(Malformed::FrameCheck)),
-            _ if bit.index(bytes.len() * 8) / 8 >= packet.net.wire_len() + if link == LinkLayer::RawIp { 0 } else { 14 } => {
+            _ if bit.index(bytes.len() * 8) / 8 >= packet.net.wire_len() + if link == LinkLayer::RawIp { 0 } else { header_len(&packet) } => {
                 prop_assert_eq!(parsed, Ok(packet), "padding means nothing");
             }
             _ if bpdu_does_without(&packet, bit.index(bytes.len() * 8) / 8) => {
@@ -207,11 +213,12 @@ proptest! {
 
 /// Bytes of a frame that a bridge passes over (IEEE 802.1D-2004 section 9.3.4): length, and the version of what is not rapid.
 fn bpdu_does_without(packet: &Packet, byte: usize) -> bool {
+    let byte = (byte + 14).saturating_sub(header_len(packet));
     matches!(packet.net, Net::Bpdu(_)) && matches!(byte, 12 | 13 | 19 | 52)
 }
 
 fn lost_its_checksum(packet: &Packet, bytes: &[u8], link: LinkLayer) -> bool {
-    let at = if link == LinkLayer::RawIp { 26 } else { 40 };
+    let at = 26 + if link == LinkLayer::RawIp { 0 } else { header_len(packet) };
     matches!(packet.net, Net::Ipv4(_, Transport::Udp(..))) && bytes[at..at + 2] == [0, 0]
 }
 

@@ -1,6 +1,9 @@
 //! Nodes and links from a plan: the arrays, the ports, addresses and routes.
 
 use crate::discipline::discipline_of;
+use crate::medium::Medium;
+use crate::radio::{self, Air, Radio};
+use crate::repair::{self, Repair};
 use crate::routing::l3_prefix;
 use crate::special::{Scheduler, Special};
 use crate::{Direction, Wake, World, fifo};
@@ -11,16 +14,18 @@ use tidewire_l1_physical::{
     BitErrors, Damage, DeliveryTrace, Framing, GilbertElliott, Impairments, Jitter, JitterShape, Loss,
     PacketClass, Port, QueueLimit,
 };
-use tidewire_l2_datalink::ArpConfig;
+use tidewire_l2_datalink::arq::{Arq, ArqConfig, ArqKind};
+use tidewire_l2_datalink::medium::Bus;
+use tidewire_l2_datalink::{ArpConfig, VlanPort};
 use tidewire_l3_network::{Fib, NextHop, Prefix};
 use tidewire_node::{Ecmp, IpNode, IpStack, LOOPBACK, Switch};
 use tidewire_topology::{
-    self as topology, DirectionSpec, LinkSpec, LossModel, Match, NodeSpec, Plan, PlanError,
+    self as topology, DirectionSpec, LinkSpec, LossModel, Match, NodeSpec, Plan, PlanError, VlanSpec,
 };
 use tidewire_units::{
     DirId, IfaceId, Instant, LinkId, NodeId, Probability, Purpose, Rate, Span, Stream, Streams, stable_hash,
 };
-use tidewire_wire::{Cause, Hot, MacKey};
+use tidewire_wire::{Cause, Hot, MacKey, VlanId};
 
 /// What a node is, and where it stands among its kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +36,8 @@ pub(crate) enum NodeRef {
     Switch(u32),
     /// A device of the script, by node id; only where a link leads to.
     Device(u32),
+    /// A hub.
+    Hub(u32),
 }
 
 /// A host that needs time for each packet: they wait in line.
@@ -90,6 +97,7 @@ impl World {
         }
         for link in plan.link_ids().skip(self.directions.len() / 2) {
             self.add_link(&plan, link);
+            self.add_repair(&plan, link);
         }
         self.ledger.resize(self.directions.len(), self.nodes.len());
         self.plan = plan;
@@ -102,6 +110,7 @@ impl World {
         self.configure_routing(&routes);
         self.configure_bridges();
         self.configure_devices();
+        self.configure_vlans();
         Ok(())
     }
 
@@ -212,7 +221,10 @@ impl World {
             self.directions.iter().filter_map(|direction| direction.special.as_ref()?.scheduler.as_ref());
         let on_links = on_links.chain(self.inbox.waiting());
         let on_links = on_links.chain(specials.flat_map(|scheduler| scheduler.waiting()));
-        on_links.chain(in_line).chain(self.hosts.iter().flat_map(|host| host.waiting()))
+        let on_media = self.media.iter().flat_map(|medium| medium.bus.packets());
+        let on_media = on_media.chain(self.radios.iter().flat_map(|radio| radio.cell.packets()));
+        let on_media = on_media.chain(self.repairs.iter().flat_map(|repair| repair.arq.packets()));
+        on_links.chain(on_media).chain(in_line).chain(self.hosts.iter().flat_map(|host| host.waiting()))
     }
 
     pub(crate) fn flush_direction(&mut self, dir: DirId, cause: Cause) -> u64 {
@@ -229,7 +241,15 @@ impl World {
         let seed = self.streams.seed().to_le_bytes();
         let salt = |purpose: &str| stable_hash(&[&seed, purpose.as_bytes(), node.name.as_bytes()]);
         let reference = match &node.spec {
+            spec if spec.is_hub() => {
+                self.media.push(Medium::new(Bus::new(hub_rate(plan, id)), id));
+                NodeRef::Hub(self.media.len() as u32 - 1)
+            }
             NodeSpec::Switch(spec) => {
+                if let Some(radio) = node.spec.radio() {
+                    let rng = self.streams.stream(Purpose::Backoff, &node.name);
+                    self.radios.push(Radio::new(radio, id, rng));
+                }
                 self.switches.push(Switch::new(spec.ageing, spec.table_size as usize));
                 self.switch_ids.push(id);
                 self.switch_ports.push(Vec::new());
@@ -277,14 +297,33 @@ impl World {
                 (NodeRef::Switch(switch), self.switch_ports[switch as usize].len() as u32)
             }
             NodeRef::Device(_) => unreachable!("links lead to devices, nodes are what the plan says"),
+            NodeRef::Hub(hub) => (NodeRef::Hub(hub), self.media[hub as usize].to_it.len() as u32),
         });
+        let repair = self.repairs.len() as u32;
         for (side, dir) in [DirId::forward(id), DirId::backward(id)].into_iter().enumerate() {
             let name = direction_name(plan, dir);
             let port = port_of(plan.direction(dir), &link.spec, self.streams, &name);
             let (to, to_port) = ports[1 - side];
             let framed = framing_of(link.spec.framing).has_mac();
             let to_mac = framed.then(|| MacKey::of(topology::receiver_of(dir)));
-            let special = special_of(plan.direction(dir), self.streams, &name);
+            let mut special = special_of(plan.direction(dir), self.streams, &name);
+            if matches!(link.spec.vlan, Some(VlanSpec::Trunk { .. })) {
+                special.get_or_insert_default();
+            }
+            if let Some(metres) = link.spec.distance {
+                special.get_or_insert_default().air = self.add_to_cell(plan, dir, metres);
+            }
+            if link.spec.arq.is_some() {
+                special.get_or_insert_default().repair = Some(repair);
+            }
+            if let NodeRef::Hub(hub) = to {
+                let spec = plan.direction(dir);
+                let rng = self.streams.stream(Purpose::Backoff, &name);
+                let medium = &mut self.media[hub as usize];
+                let station = medium.bus.add_station(spec.delay, discipline_of(spec).limit, rng);
+                medium.to_it.push(dir.0);
+                special.get_or_insert_default().station = Some((hub, station));
+            }
             let stream = fifo::Fifo::new();
             self.directions.push(Direction { port, stream, to, to_port, to_mac, observed: false, special });
             match ports[side].0 {
@@ -296,8 +335,45 @@ impl World {
                     self.switches[switch as usize].add_port(MacKey::of(IfaceId(dir.0)));
                 }
                 NodeRef::Device(_) => unreachable!("as above"),
+                NodeRef::Hub(hub) => self.media[hub as usize].from_it.push(dir.0),
             }
         }
+    }
+
+    /// Makes the sender of a direction a station of its access point's cell.
+    fn add_to_cell(&mut self, plan: &Plan, dir: DirId, metres: f64) -> Option<Air> {
+        let sender = plan.node_of(topology::sender_of(dir));
+        let ends = plan.link(dir.link()).ends;
+        let at = self.radios.iter().position(|radio| ends.contains(&radio.node))?;
+        let radio = &mut self.radios[at];
+        let spec = plan.node(radio.node).spec.radio()?;
+        let mut add = |node: NodeId| {
+            let rng = self.streams.stream(Purpose::Backoff, &plan.node(node).name);
+            radio.nodes.push(node);
+            radio.cell.add_station(discipline_of(plan.direction(dir)).limit, rng)
+        };
+        // The access point is the first station, whatever the number of its links; a station has one link here.
+        let station = match sender == radio_node(plan, ends) {
+            true => 0,
+            false => add(sender),
+        };
+        Some(Air { cell: at as u32, station, bit_error: radio::bit_error(spec, metres) })
+    }
+
+    /// Gives a link its repair.
+    fn add_repair(&mut self, plan: &Plan, id: LinkId) {
+        let link = plan.link(id);
+        let Some(spec) = link.spec.arq else { return };
+        let kind = match spec.kind {
+            topology::ArqKind::StopAndWait => ArqKind::StopAndWait,
+            topology::ArqKind::GoBackN => ArqKind::GoBackN,
+            topology::ArqKind::SelectiveRepeat => ArqKind::SelectiveRepeat,
+        };
+        let ports = [DirId::forward(id), DirId::backward(id)].map(|dir| &self.directions[dir.index()].port);
+        let timeout = spec.timeout.unwrap_or_else(|| repair::usual_timeout(ports, link.spec.mtu));
+        let limit = discipline_of(&link.spec.forward).limit;
+        let config = ArqConfig { kind, window: spec.window, timeout, limit };
+        self.repairs.push(Repair::new(Arq::new(config), id));
     }
 
     fn configure_addresses(&mut self) {
@@ -307,6 +383,17 @@ impl World {
                     let prefix = Prefix::new(address.ip, address.length()).expect("a length of at most 32");
                     self.hosts[host].stack.set_address(port as u32, address.ip, prefix);
                 }
+            }
+        }
+    }
+
+    /// Tells switches with VLANs what their ports are to them. May be called again until time starts.
+    fn configure_vlans(&mut self) {
+        for (switch, node) in self.switches.iter_mut().zip(&self.switch_ids) {
+            if self.plan.has_vlans(*node) {
+                let specs = self.plan.node(*node).ifaces.iter().map(|iface| topology::link_of(*iface));
+                let ports = specs.map(|link| vlan_port(self.plan.link(link).spec.vlan.as_ref()));
+                switch.set_vlans(Some(ports.collect()));
             }
         }
     }
@@ -382,6 +469,28 @@ fn loss_of(spec: &topology::LossSpec, streams: Streams, name: &str) -> Loss {
     }
 }
 
+/// The access point among the ends of a radio link.
+fn radio_node(plan: &Plan, ends: [NodeId; 2]) -> NodeId {
+    if plan.node(ends[0]).spec.radio().is_some() { ends[0] } else { ends[1] }
+}
+
+/// The rate that all links of a hub have.
+fn hub_rate(plan: &Plan, hub: NodeId) -> Rate {
+    let first = plan.node(hub).ifaces.first();
+    first.map_or(Rate::from_mbps(10), |iface| plan.direction(topology::sends_on(*iface)).rate)
+}
+
+fn vlan_port(spec: Option<&VlanSpec>) -> VlanPort {
+    let id = |number: &u16| VlanId::new(*number).expect("the plan has looked at it");
+    match spec {
+        None => VlanPort::Access(VlanId::DEFAULT),
+        Some(VlanSpec::Access(vlan)) => VlanPort::Access(id(vlan)),
+        Some(VlanSpec::Trunk { trunk, native }) => {
+            VlanPort::trunk(trunk.iter().map(id).collect(), native.as_ref().map(id))
+        }
+    }
+}
+
 /// Fast, but not infinitely so: a program that talks to itself must not stop the clock.
 const LOOPBACK_RATE: Rate = Rate::from_mbps(10_000);
 const LOOPBACK_DELAY: Span = Span::from_us(10);
@@ -394,7 +503,7 @@ fn special_of(spec: &DirectionSpec, streams: Streams, name: &str) -> Option<Box<
         .then(|| Scheduler::new(&discipline_of(spec), streams.stream(Purpose::Queue, name), trace));
     let impairments = impairments.unwrap_or_default();
     let is_plain = impairments.is_none() && scheduler.is_none();
-    (!is_plain).then(|| Box::new(Special { impairments, scheduler }))
+    (!is_plain).then(|| Box::new(Special { impairments, scheduler, ..Special::default() }))
 }
 
 pub(crate) fn impairments_of(spec: &topology::ImpairmentSpec, streams: Streams, name: &str) -> Impairments {

@@ -142,6 +142,7 @@ impl World {
                 self.settle_switch(switch);
             }
             NodeRef::Device(node) => self.receive_at_device(NodeId(node), port, packet),
+            NodeRef::Hub(_) => unreachable!("frames end at the stations of a hub, not at the hub"),
         }
     }
 
@@ -291,7 +292,7 @@ pub(crate) const DEVICES: u64 = 1;
 const FIRST_TOKEN: u64 = 1 << 8;
 
 /// What a loss model may ask about a packet.
-fn classify(packets: &tidewire_wire::Packets, packet: &Hot) -> PacketClass {
+pub(crate) fn classify(packets: &tidewire_wire::Packets, packet: &Hot) -> PacketClass {
     let mut class = PacketClass(u8::from(packet.is_ip()));
     let has_data = match &packets.body(packet).content {
         Content::Tcp(tcp) => {

@@ -60,6 +60,7 @@ impl World {
             NodeRef::Ip(host) => self.crash_host(node, host),
             NodeRef::Switch(switch) => self.switches[switch as usize].set_bridge(None),
             NodeRef::Device(_) => {}
+            NodeRef::Hub(_) => {}
         }
         self.refresh_links(&links);
     }
@@ -81,6 +82,7 @@ impl World {
             }
             NodeRef::Switch(switch) => self.boot_bridge(switch as usize),
             NodeRef::Device(_) => {}
+            NodeRef::Hub(_) => {}
         }
     }
 
@@ -154,7 +156,9 @@ impl World {
             let lost = if up {
                 0
             } else {
-                self.flush_direction(dir, Cause::LinkDown) + self.flush_scheduler(dir.index())
+                let here = dir.index();
+                let on_media = self.flush_station(here) + self.flush_repair(here) + self.flush_radio(here);
+                self.flush_direction(dir, Cause::LinkDown) + self.flush_scheduler(here) + on_media
             };
             self.directions[dir.index()].port.set_up(self.now, up, lost);
         }

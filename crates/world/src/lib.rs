@@ -11,6 +11,9 @@
 //! | `dispatch.rs` | the run loop, and the whole trip of a packet |
 //! | `fifo.rs` | [`fifo::Fifo`], the sorted stream of packets on a link |
 //! | `special.rs` | links with queue disciplines, recorded capacity, impairments |
+//! | `medium.rs` | hubs: media that several nodes share |
+//! | `repair.rs` | links that repair losses by themselves |
+//! | `radio.rs` | access points and the cells of their stations |
 //! | `build.rs` | nodes and links from a plan, addresses and routes |
 //! | `processes.rs` | programs: starting, waiting, waking |
 //! | `sockets.rs` | the socket calls of scripts and native programs |
@@ -37,7 +40,10 @@ mod fifo;
 mod flows;
 mod ipv6;
 mod ledger;
+mod medium;
 mod processes;
+mod radio;
+mod repair;
 mod results;
 mod routing;
 mod sabotage;
@@ -53,9 +59,12 @@ pub use devices::{DeviceFrame, FrameTrace};
 pub use flows::{Flow, FlowId, FlowSpec, Transport};
 pub use ipv6::Route6;
 pub use ledger::{Entry, Ledger, Place};
+pub use medium::StationReport;
 pub use processes::ProcessId;
 pub use routing::RoutingSpec;
 pub use tidewire_l1_physical::DeliveryTrace;
+pub use tidewire_l2_datalink::arq::ArqStats;
+pub use tidewire_l2_datalink::medium::StationStats;
 pub use watch::{Sample, Watched};
 
 use build::NodeRef;
@@ -68,6 +77,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tidewire_engine::Agenda;
 use tidewire_l1_physical::Port;
+use tidewire_l2_datalink::medium::Heard;
 use tidewire_l2_datalink::qdisc::Queued;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::Resume;
@@ -173,6 +183,11 @@ pub struct World {
     /// What a queue discipline has dropped, until it is entered in the books.
     pub(crate) dropped: Vec<(Queued, Cause)>,
     pub(crate) directions: Vec<Direction>,
+    pub(crate) media: Vec<medium::Medium>,
+    pub(crate) repairs: Vec<repair::Repair>,
+    pub(crate) radios: Vec<radio::Radio>,
+    /// What was heard on a medium, until it is acted on.
+    pub(crate) heard: Vec<Heard>,
     /// What each node is, by node id.
     pub(crate) nodes: Vec<NodeRef>,
     pub(crate) hosts: Vec<IpNode>,
@@ -227,6 +242,10 @@ impl World {
             places: Places::default(),
             dropped: Vec::new(),
             directions: Vec::new(),
+            media: Vec::new(),
+            repairs: Vec::new(),
+            radios: Vec::new(),
+            heard: Vec::new(),
             nodes: Vec::new(),
             hosts: Vec::new(),
             host_ids: Vec::new(),

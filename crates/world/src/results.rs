@@ -157,6 +157,9 @@ impl World {
     pub(crate) fn begin_measuring(&mut self, at: tidewire_units::Instant) {
         self.measuring = true;
         self.directions.iter_mut().for_each(|direction| direction.port.restart_stats(at));
+        self.media.iter_mut().for_each(|medium| medium.bus.restart_stats());
+        self.radios.iter_mut().for_each(|radio| radio.cell.restart_stats());
+        self.repairs.iter_mut().for_each(|repair| repair.arq.restart_stats());
         for i in 0..self.flows.all.len() {
             self.flows.all[i].before = self.repairs(&self.flows.all[i]);
         }

@@ -1,10 +1,11 @@
 //! The spanning tree: which switches take part, their timers, and the storm where they do not.
 
+use crate::build::NodeRef;
 use crate::{Pause, World};
 use tidewire_engine::{Class, Key};
 use tidewire_l2_datalink::{Bridge, BridgeConfig, BridgePortConfig, SpanningTree, converge};
 use tidewire_node::Context;
-use tidewire_topology::{self as topology, Lan, NodeSpec, SwitchSpec};
+use tidewire_topology::{self as topology, Lan, NodeKind, NodeSpec, SwitchSpec};
 use tidewire_units::{DirId, IfaceId, Instant, NodeId};
 use tidewire_wire::MacAddr;
 
@@ -26,7 +27,7 @@ impl World {
     fn configure_lan(&mut self, lan: &Lan) {
         let has_loop = lan.has_loop();
         let mut takes_part = Vec::new();
-        for node in &lan.switches {
+        for node in lan.switches.iter().filter(|node| !self.plan.node(**node).spec.is_hub()) {
             let protocol = self.protocol_of(*node, has_loop);
             self.storm_watch |= has_loop && protocol.is_none();
             let index = self.switch_index(*node);
@@ -76,7 +77,10 @@ impl World {
         let mut bridge = Bridge::new(config, mac);
         for dir in &self.switch_ports[switch] {
             let port = &self.directions[DirId(*dir).index()].port;
-            let number = bridge.add_port(BridgePortConfig::of_rate(protocol, port.rate()));
+            // On a hub there may be several neighbours.
+            let point_to_point = !matches!(self.directions[DirId(*dir).index()].to, NodeRef::Hub(_));
+            let config = BridgePortConfig::of_rate(protocol, port.rate());
+            let number = bridge.add_port(BridgePortConfig { point_to_point, ..config });
             bridge.set_port_up(number, self.now, port.is_up());
         }
         bridge
@@ -89,11 +93,18 @@ impl World {
             let switch = self.switch_index(node);
             members.iter().position(|member| *member == switch).map(|i| (i, self.plan.iface(iface).port))
         };
-        let of = |link| {
-            let sides = [DirId::forward(link), DirId::backward(link)];
-            sides.into_iter().filter_map(|dir| end(topology::sender_of(dir))).collect()
-        };
-        lan.links.iter().map(|link| of(*link)).collect()
+        let is_hub = |iface: &IfaceId| self.plan.node(self.plan.node_of(*iface)).spec.is_hub();
+        let sides = |link| [DirId::forward(link), DirId::backward(link)].map(topology::sender_of);
+        let plain = lan.links.iter().map(|link| sides(*link)).filter(|sides| !sides.iter().any(is_hub));
+        let plain = plain.map(|sides| sides.into_iter().filter_map(&end).collect());
+        let hubs = lan.switches.iter().map(|node| self.plan.node(*node)).filter(|node| node.spec.is_hub());
+        let shared = hubs.map(|hub| {
+            let others = hub.ifaces.iter().map(|iface| topology::peer_of(*iface));
+            let switches = others
+                .filter(|iface| self.plan.node(self.plan.node_of(*iface)).spec.kind() == NodeKind::Switch);
+            switches.filter_map(&end).collect()
+        });
+        plain.chain(shared).collect()
     }
 
     fn switch_spec(&self, node: NodeId) -> &SwitchSpec {

@@ -1,21 +1,29 @@
-//! Directions of links that do more than send in order at a constant rate: queue disciplines, recorded capacity, impairments.
+//! Directions of links that do more than send in order at a constant rate: queue disciplines, recorded capacity, impairments, tags
+//! of VLANs.
 //!
 //! A plain direction decides a packet's whole future when it is offered. Here the transmitter is an event source of its own: it asks
 //! the discipline for the next packet when it becomes free. Impairments act when a packet's last bit has left.
 
 use crate::ledger::Place;
+use crate::radio::Air;
 use crate::{World, build, discipline};
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{DeliveryTrace, Impairments, Moved, OPPORTUNITY_BYTES, Offer, PacketClass};
 use tidewire_l2_datalink::qdisc::{Dequeued, Discipline, DisciplineSpec, Queued};
 use tidewire_units::{DirId, Instant, Rate, Span, Stream};
-use tidewire_wire::{Birth, Cause, Hot};
+use tidewire_wire::{Birth, Cause, Hot, Packets, VlanTag};
 
 /// What a direction has besides its port.
 #[derive(Default)]
 pub(crate) struct Special {
     pub impairments: Impairments,
     pub scheduler: Option<Scheduler>,
+    /// The medium that it leads to, and which station it is there.
+    pub station: Option<(u32, u32)>,
+    /// Which of the links with repair it is a direction of.
+    pub repair: Option<u32>,
+    /// What it is in a radio cell.
+    pub air: Option<Air>,
 }
 
 /// A transmitter that asks a queue discipline for its packets.
@@ -39,8 +47,26 @@ struct Gate {
 
 /// The sources of port keys: directions come after hosts that process packets.
 const FIRST_DIRECTION: u64 = 1 << 32;
+/// Media come after directions.
+pub(crate) const FIRST_MEDIUM: u64 = 1 << 33;
+/// Links with repair come after media.
+pub(crate) const FIRST_ARQ: u64 = 1 << 34;
+/// Radio cells come last.
+pub(crate) const FIRST_CELL: u64 = 1 << 35;
 /// A packet's tag in a queue discipline.
 const LOST: u8 = 1;
+
+impl Special {
+    /// Whether packets arrive as they are sent.
+    fn keeps_order(&self) -> bool {
+        self.impairments.is_none() && self.scheduler.is_none() && self.repair.is_none()
+    }
+}
+
+/// Bytes of a frame's VLAN tag.
+pub(crate) fn tag_bytes(packets: &Packets, packet: &Hot) -> u16 {
+    if packets.vlan(packet).is_some() { VlanTag::LEN as u16 } else { 0 }
+}
 
 impl Scheduler {
     pub fn new(spec: &DisciplineSpec, rng: Stream, trace: Option<DeliveryTrace>) -> Scheduler {
@@ -77,8 +103,18 @@ impl World {
     pub(crate) fn transmit_specially(&mut self, dir: usize, packet: Hot, class: PacketClass) {
         let direction = &mut self.directions[dir];
         let special = direction.special.as_mut().expect("a special direction");
+        let more = tag_bytes(&self.packets, &packet);
+        if special.station.is_some() {
+            return self.transmit_on_medium(dir, packet, class, more);
+        }
+        if let Some(air) = special.air {
+            return self.transmit_by_radio(dir, packet, class, air);
+        }
+        if let Some(repair) = special.repair {
+            return self.transmit_with_repair(dir, packet, repair as usize);
+        }
         if special.scheduler.is_none() {
-            let offer = direction.port.offer(self.now, packet.len, class);
+            let offer = direction.port.offer_long(self.now, packet.len, more, class);
             self.note_offer(dir, &packet, offer);
             return match offer {
                 Offer::Arrives(at) => self.travel(dir, packet, at - self.directions[dir].port.delay()),
@@ -117,6 +153,15 @@ impl World {
         let Some(dir) = source.checked_sub(FIRST_DIRECTION) else {
             return self.finish_processing(source as u32);
         };
+        if let Some(cell) = source.checked_sub(FIRST_CELL) {
+            return self.wake_cell(cell as usize, key);
+        }
+        if let Some(repair) = source.checked_sub(FIRST_ARQ) {
+            return self.wake_repair(repair as usize, key);
+        }
+        if let Some(medium) = source.checked_sub(FIRST_MEDIUM) {
+            return self.wake_medium(medium as usize, key);
+        }
         let scheduler = self.scheduler(dir as usize);
         if scheduler.armed == key.time() {
             scheduler.armed = Instant::MAX;
@@ -191,7 +236,8 @@ impl World {
 
     fn send_item(&mut self, dir: usize, item: Queued) {
         let lost = item.tag & LOST != 0;
-        let sent = self.directions[dir].port.send(self.now, item.packet.len, lost);
+        let more = tag_bytes(&self.packets, &item.packet);
+        let sent = self.directions[dir].port.send(self.now, item.packet.len, more, lost);
         if lost {
             self.hops += 1;
             return self.end_on_link(dir, item.packet, Cause::Loss);
@@ -252,10 +298,11 @@ impl World {
     /// The last bit of a packet leaves at `sent`: when and how it arrives.
     fn travel(&mut self, dir: usize, mut packet: Hot, sent: Instant) {
         self.hops += 1;
+        let more = tag_bytes(&self.packets, &packet);
         let direction = &mut self.directions[dir];
         let (delay, framing) = (direction.port.delay(), direction.port.framing());
         let special = direction.special.as_mut().expect("a special direction");
-        let journey = special.impairments.travel(sent, delay, packet.len, framing);
+        let journey = special.impairments.travel(sent, delay, packet.len + more, framing);
         packet.time = journey.arrives;
         let twin = journey.is_doubled.then(|| self.packets.copy(&packet, Birth::Duplicate));
         if journey.is_damaged {
@@ -269,7 +316,7 @@ impl World {
     }
 
     /// Puts a packet among those under way, in the order of arrival.
-    fn join_stream(&mut self, dir: usize, packet: Hot) {
+    pub(crate) fn join_stream(&mut self, dir: usize, packet: Hot) {
         let at = packet.time;
         if self.directions[dir].stream.insert(&mut self.places, packet) {
             self.agenda.push(Key::new(at, Class::Arrival, dir as u64));
@@ -280,7 +327,7 @@ impl World {
         self.end(packet, cause, Place::Link(DirId::from_index(dir)));
     }
 
-    fn note_offer(&mut self, dir: usize, packet: &Hot, offer: Offer) {
+    pub(crate) fn note_offer(&mut self, dir: usize, packet: &Hot, offer: Offer) {
         if self.directions[dir].observed {
             self.captures.note_offer(self.now, dir, packet, &self.packets, offer);
         }
@@ -307,7 +354,7 @@ impl World {
         let (rate, delay) = (rate.unwrap_or(port.rate()), delay.unwrap_or(port.delay()));
         let is_shorter = delay < port.delay();
         let moved = port.change(self.now, rate, delay);
-        if self.directions[dir].special.is_none() {
+        if self.directions[dir].special.as_ref().is_none_or(|special| special.keeps_order()) {
             self.move_arrivals(dir, &moved);
         }
         if is_shorter {

@@ -125,7 +125,7 @@ pub(super) fn from_table(frame: &Table) -> Result<(Packet, FrameTrace), Mistake>
             _ => return Err(Mistake::new("a frame carries arp = {...} or ip = {...}").at_word("send")),
         },
     };
-    Ok((Packet { src_mac, dst_mac, net }, trace))
+    Ok((Packet { src_mac, dst_mac, vlan: None, net }, trace))
 }
 
 fn section(frame: &Table, name: &str) -> Result<Option<Table>, Mistake> {

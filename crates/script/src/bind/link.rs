@@ -9,7 +9,7 @@ use crate::spec::{fields_of, link as spec};
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table};
 use tidewire_units::{DirId, LinkId, Span};
-use tidewire_world::{CapturePoint, Watched};
+use tidewire_world::{ArqStats, CapturePoint, Watched};
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::DISABLE, |_, sim, call| set_up(sim, &call, false))?;
@@ -212,6 +212,7 @@ fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
         world.set_loss(dir, loss);
     }
     let (rate, delay) = (opts.rate("rate"), opts.span("delay"));
+    refuse_on_medium(sim, dir, opts)?;
     if rate.is_some() || delay.is_some() {
         world.set_rate_and_delay(dir, rate, delay);
     }
@@ -223,6 +224,32 @@ fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
         world.set_impairments(dir, &spec);
     }
     Ok(())
+}
+
+/// What a shared medium keeps for all its stations is not changed for one of them.
+fn refuse_on_medium(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
+    let plan = sim.plan.borrow();
+    let is_radio = plan.link(dir.link()).spec.distance.is_some();
+    let shares = |end: &tidewire_units::NodeId| {
+        plan.node(*end).spec.is_hub() || is_radio && plan.node(*end).spec.radio().is_some()
+    };
+    let Some(medium) = plan.link(dir.link()).ends.into_iter().find(shares) else {
+        return Ok(());
+    };
+    let fixed = ["rate", "delay", "jitter", "corrupt", "duplicate", "reorder"];
+    match fixed.into_iter().find(|name| opts.get(name).is_some()) {
+        Some(name) => {
+            let text = format!(
+                "the {name} of a link to '{}' cannot be changed: its stations share a medium",
+                plan.node(medium).name
+            );
+            Err(Mistake::new(text)
+                .at_word(name)
+                .note("loss can be changed, and the link taken down and up")
+                .into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Watches metrics of things; names that do not exist are refused with a suggestion.
@@ -286,10 +313,27 @@ fn variable(sim: &Shared, name: &str) -> Result<(), Mistake> {
     })
 }
 
+fn arq(lua: &Lua, stats: &ArqStats) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    for (name, value) in [
+        ("frames", stats.frames),
+        ("retransmissions", stats.retransmissions),
+        ("timeouts", stats.timeouts),
+        ("acks", stats.acks),
+        ("delivered", stats.delivered),
+        ("duplicates", stats.duplicates),
+        ("out_of_order", stats.out_of_order),
+    ] {
+        table.raw_set(name, value)?;
+    }
+    Ok(table)
+}
+
 fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     let mut world = sim.world()?;
     let now = world.now();
     let since = if now >= world.warmup() { world.warmup() } else { tidewire_units::Instant::ZERO };
+    let repair = world.repair_stats(dir);
     let port = world.port_mut(dir);
     let stats = port.stats();
     let table = lua.create_table()?;
@@ -307,5 +351,8 @@ fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     let occupancy = port.occupancy(now);
     table.raw_set("queue_mean_bytes", occupancy.mean(now))?;
     table.raw_set("queue_p95_bytes", occupancy.quantile(now, 0.95))?;
+    if let Some(repair) = repair {
+        table.raw_set("arq", arq(lua, &repair)?)?;
+    }
     Ok(table)
 }

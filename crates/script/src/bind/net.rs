@@ -12,7 +12,8 @@ use tidewire_l4_transport::TcpConfig;
 use tidewire_node::Switch;
 use tidewire_topology::{
     DOCUMENTATION, DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec, JitterShape,
-    LinkSpec, NodeSpec, PlanError, Prefix, QueueSpec, RouterSpec, SpanningTree, SwitchSpec, prefix48,
+    LinkSpec, MediumSpec, NodeSpec, PlanError, Prefix, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
+    prefix48,
 };
 use tidewire_units::{NodeId, Span};
 
@@ -57,6 +58,16 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let name = call.text(0).unwrap_or_default();
         node_handle(lua, sim, add_node(lua, sim, "net:switch()", name, NodeSpec::Switch(switch))?)
     })?;
+    registry.add(&spec::NET_HUB, |lua, sim, call| {
+        let name = call.text(0).unwrap_or_default();
+        node_handle(lua, sim, add_node(lua, sim, "net:hub()", name, NodeSpec::Switch(SwitchSpec::hub()))?)
+    })?;
+    registry.add(&spec::NET_AP, |lua, sim, call| {
+        let radio = super::bridge::medium::radio(call.opts());
+        let switch = SwitchSpec { medium: Some(MediumSpec::Radio(radio)), ..SwitchSpec::default() };
+        let name = call.text(0).unwrap_or_default();
+        node_handle(lua, sim, add_node(lua, sim, "net:ap()", name, NodeSpec::Switch(switch))?)
+    })?;
     registry.add(&spec::NET_ROUTER, |lua, sim, call| {
         let ecmp = match call.opts().text("ecmp") {
             Some("packet") => Ecmp::Packet,
@@ -84,7 +95,8 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         node_handle(lua, sim, id)
     })?;
     names(registry)?;
-    for class in ["switch", "host", "router", "nat"] {
+    super::bridge::medium::install(registry)?;
+    for class in ["switch", "hub", "ap", "host", "router", "nat"] {
         registry.shows(class, |sim, this| {
             let id = crate::classes::node_of(&Value::UserData(this.clone()));
             Ok(id.map_or_else(String::new, |id| sim.plan.borrow().node(id).name.clone()))
@@ -154,17 +166,8 @@ fn names(registry: &Registry<'_>) -> mlua::Result<()> {
         }
         Ok(list)
     })?;
-    registry.add(&spec::SWITCH_MAC_TABLE, |lua, sim, call| {
-        let id = crate::classes::this_node(&call)?;
-        let world = sim.world()?;
-        let table = lua.create_table()?;
-        if let Some(switch) = world.switch(id) {
-            for (mac, port, _) in switch.table().entries(world.now()) {
-                table.raw_set(mac.mac().to_string(), port + 1)?;
-            }
-        }
-        Ok(table)
-    })?;
+    registry.add(&spec::SWITCH_MAC_TABLE, super::bridge::mac_table)?;
+    registry.add(&spec::SWITCH_VLANS, super::bridge::vlans)?;
     registry.add(&spec::SWITCH_STP, super::bridge::stp)?;
     for (name, count) in [("floods", Switch::floods as fn(&Switch) -> u64), ("forwarded", Switch::forwarded)]
     {
@@ -267,6 +270,15 @@ pub(super) fn link_spec(opts: &Opts) -> Result<LinkSpec, Mistake> {
     };
     if let Some(mtu) = opts.int("mtu") {
         link.mtu = mtu as u16;
+    }
+    if let Some(Val::Number(metres)) = opts.get("distance") {
+        link.distance = Some(*metres);
+    }
+    if let Some(Val::Arq(arq)) = opts.get("arq") {
+        link.arq = Some(*arq);
+    }
+    if let Some(Val::Vlan(vlan)) = opts.get("vlan") {
+        link.vlan = Some(vlan.clone());
     }
     Ok(link)
 }

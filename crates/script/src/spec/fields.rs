@@ -48,6 +48,11 @@ const STATS: &[Field] = &[
     f("utilization_pct", "%", "share of the time in which it sent, since the end of the warm-up"),
     f("queue_mean_bytes", "bytes", "mean length of the queue over time"),
     f("queue_p95_bytes", "bytes", "length that the queue did not exceed for 95 % of the time"),
+    f(
+        "arq",
+        "table",
+        "of the end that sends here, on links with arq: .frames .retransmissions .timeouts .acks, and of what it received: .delivered .duplicates .out_of_order; else nil",
+    ),
 ];
 
 const ALL: &[Fields] = &[
@@ -148,6 +153,37 @@ const ALL: &[Fields] = &[
             f("ip", "text", "its address, if the device is like a router or a host"),
             f("subnet", "text", "the network on its link"),
             f("peer", "node", "who is at the other end of its link"),
+        ],
+    },
+    Fields {
+        of: "hub",
+        doc: "A hub.",
+        all: &[f("name", "text", "its name"), f("stats", "table", "see hub.stats")],
+    },
+    Fields {
+        of: "ap",
+        doc: "A wireless access point.",
+        all: &[
+            f("name", "text", "its name"),
+            f("stats", "table", "see hub.stats; of the radio channel, itself among the stations"),
+        ],
+    },
+    Fields {
+        of: "hub.stats",
+        doc: "Counts of a hub, of all its stations together, and one by one.",
+        all: &[
+            f("frames", "frames", "sent whole"),
+            f("bytes", "bytes", "of their packets"),
+            f("attempts", "", "transmissions begun"),
+            f("collisions", "", "transmissions that met another one; a collision of two counts as two"),
+            f("late_collisions", "", "of those, noticed later than a slot of 512 bits: the bus is too long"),
+            f("excessive", "frames", "given up after 16 attempts"),
+            f(
+                "utilization_pct",
+                "%",
+                "share of the time, since the end of the warm-up, in which frames were sent that arrived",
+            ),
+            f("stations", "table", "the same for each station, by the name of its node"),
         ],
     },
     Fields {

@@ -89,6 +89,12 @@ pub enum Kind {
     Corrupt,
     /// A file of packet-delivery times.
     Trace,
+    /// A VLAN, or those of a trunk.
+    Vlan,
+    /// Repair of losses on a link.
+    Arq,
+    /// A distance in metres.
+    Distance,
     /// A time, or `{"uniform", low, high}`.
     Processing,
     /// An interface address: `"10.0.0.5/24"` or `"none"`.
@@ -183,6 +189,9 @@ impl Kind {
             Kind::Jitter => "a time, such as \"2ms\", or { \"normal\", \"2ms\", correlation = \"25%\" }".to_owned(),
             Kind::Corrupt => "a probability, such as \"0.01%\", or { ber = 1e-7 } or packets counted from 1, such as {3, 7}".to_owned(),
             Kind::Trace => "a file below the script's folder with one delivery time in milliseconds to a line".to_owned(),
+            Kind::Distance => "a distance, such as \"20m\" or a number of metres".to_owned(),
+            Kind::Arq => "\"stop_and_wait\", \"gbn\" or \"sr\", or { \"sr\", window = 7, timeout = \"30ms\" }".to_owned(),
+            Kind::Vlan => "a VLAN from 1 to 4094, or { trunk = {10, 20}, native = 1 }".to_owned(),
             Kind::Processing => "a time, such as \"50us\", or {\"uniform\", \"0us\", \"100us\"}".to_owned(),
             Kind::InterfaceAddress => "an address such as \"10.0.0.5/24\", \"dhcp\" or \"none\"".to_owned(),
             Kind::Data => "a text (the bytes to send)".to_owned(),
@@ -202,6 +211,8 @@ impl Kind {
                 | Kind::Queue
                 | Kind::Jitter
                 | Kind::Corrupt
+                | Kind::Vlan
+                | Kind::Arq
                 | Kind::Processing
                 | Kind::Options(_)
                 | Kind::Texts

@@ -91,6 +91,24 @@ pub(crate) const LINK: &[Opt] = &[
         "what the serialiser counts",
     ),
     Opt::new("mtu", Kind::Int(68, 65535), "1500", "largest IP packet, in bytes"),
+    Opt::new(
+        "arq",
+        Kind::Arq,
+        "none",
+        "repairs losses on the link: \"stop_and_wait\", { \"gbn\", window = 7 }, { \"sr\", window = 7, timeout = \"30ms\" }",
+    ),
+    Opt::new(
+        "distance",
+        Kind::Distance,
+        "none",
+        "from a station to its access point: \"20m\"; the link is a radio link",
+    ),
+    Opt::new(
+        "vlan",
+        Kind::Vlan,
+        "1 on a switch where another link has one",
+        "VLAN of its ends at switches: 10, or { trunk = {10, 20}, native = 1 } between switches: tagged but for the native one",
+    ),
     Opt::new("forward", Kind::Options(&[DIRECTION]), "{}", "overrides for the direction a -> b"),
     Opt::new("backward", Kind::Options(&[DIRECTION]), "{}", "overrides for the direction b -> a"),
 ];
@@ -105,6 +123,33 @@ pub(crate) static NET_SWITCH: Func = func("net:switch", "Adds a learning switch.
     .with(&[need("name", Kind::Text)])
     .opts(&[SWITCH])
     .gives("switch");
+pub(crate) static NET_HUB: Func = func(
+    "net:hub",
+    "Adds a hub: a half-duplex bus with collisions that its links share. Their delays are the distances, their rates are equal.",
+)
+.with(&[need("name", Kind::Text)])
+.gives("hub");
+const RADIO: &[Opt] = &[
+    Opt::new("rate", Kind::Rate, "54Mbps", "how fast data is sent"),
+    Opt::new("basic_rate", Kind::Rate, "24Mbps", "how fast acknowledgments are sent"),
+    Opt::new("preamble", Kind::Time, "20us", "preamble and header of the physical layer"),
+    Opt::new("slot", Kind::Time, "9us", "one slot of the backoff"),
+    Opt::new("sifs", Kind::Time, "16us", "between a frame and its acknowledgment; DIFS is two slots more"),
+    Opt::new("cw_min", Kind::Int(1, 65535), "15", "the smallest contention window, in slots"),
+    Opt::new("cw_max", Kind::Int(1, 65535), "1023", "the largest"),
+    Opt::new("attempts", Kind::Int(1, 255), "7", "how often a frame is sent before it is given up"),
+    Opt::new("power", Kind::Number, "16", "sending power, in dBm"),
+    Opt::new("noise", Kind::Number, "-93", "noise, in dBm"),
+    Opt::new("loss_1m", Kind::Number, "40", "path loss over the first metre, in dB"),
+    Opt::new("exponent", Kind::Number, "3", "path loss exponent: 2 in free space, 3 to 4 in buildings"),
+];
+pub(crate) static NET_AP: Func = func(
+    "net:ap",
+    "Adds a wireless access point: a switch whose links with a distance share a radio channel (IEEE 802.11 DCF).",
+)
+.with(&[need("name", Kind::Text)])
+.opts(&[RADIO])
+.gives("ap");
 pub(crate) static NET_ROUTER: Func =
     func("net:router", "Adds a router.").with(&[need("name", Kind::Text)]).opts(&[ROUTER]).gives("router");
 pub(crate) static NET_LINK: Func = func("net:link", "Joins two nodes.")
@@ -276,7 +321,11 @@ pub(crate) static NET_RANDOM: Func =
         .gives("{ hosts = {..}, nodes = {..}, links = {..}, access = {..} }");
 pub(crate) static NET_DOT: Func = func("net:dot", "The network as a drawing for Graphviz.").gives("text");
 pub(crate) static SWITCH_MAC_TABLE: Func =
-    func("switch:mac_table", "The addresses that the switch has learned.").gives("{ [mac] = port }");
+    func("switch:mac_table", "The addresses that the switch has learned.")
+        .opts(&[&[Opt::new("vlan", Kind::Int(1, 4094), "all", "only those of this VLAN")]])
+        .gives("{ [mac] = port }, printable with VLANs and ages");
+pub(crate) static SWITCH_VLANS: Func = func("switch:vlans", "The VLANs of the switch.")
+    .gives("{ [vlan] = { access = {ports}, tagged = {ports} } }, printable; or nil without VLANs");
 pub(crate) static SWITCH_STP: Func = func("switch:stp", "The switch's part in the spanning tree.")
     .gives("{ root = name, cost =, bridge =, ports = { [port] = { to = name, role =, state = } }, changes = }, printable; or nil");
 pub(crate) static CIDR: Func = func(
@@ -291,6 +340,8 @@ pub(crate) const ALL: &[&Func] = &[
     &NET_HOST,
     &NET_HOSTS,
     &NET_SWITCH,
+    &NET_HUB,
+    &NET_AP,
     &NET_ROUTER,
     &NET_LINK,
     &NET_LAN,
@@ -312,5 +363,6 @@ pub(crate) const ALL: &[&Func] = &[
     &NET_RANDOM,
     &NET_DOT,
     &SWITCH_MAC_TABLE,
+    &SWITCH_VLANS,
     &SWITCH_STP,
 ];

@@ -139,6 +139,7 @@ impl NodeDocument {
                 },
                 forward: self.forward.unwrap_or(false),
             })),
+            Kind::Switch if self.hub == Some(true) => Ok(NodeSpec::Switch(SwitchSpec::hub())),
             Kind::Switch => {
                 let default = SwitchSpec::default();
                 Ok(NodeSpec::Switch(SwitchSpec {
@@ -147,6 +148,7 @@ impl NodeDocument {
                     stp: self.stp.as_ref().map(|text| word(text, &STP)).transpose()?.unwrap_or(default.stp),
                     priority: self.priority.unwrap_or(default.priority),
                     converge: self.converge.unwrap_or(default.converge),
+                    medium: self.radio.as_ref().map(RadioDocument::spec).transpose()?.map(MediumSpec::Radio),
                 }))
             }
             Kind::Router => {
@@ -172,6 +174,8 @@ impl NodeDocument {
             ("stp", switch, self.stp.is_some()),
             ("priority", switch, self.priority.is_some()),
             ("converge", switch, self.converge.is_some()),
+            ("hub", switch, self.hub.is_some()),
+            ("radio", switch, self.radio.is_some()),
             ("ecmp", router, self.ecmp.is_some()),
         ];
         match given.iter().find(|(_, kind, given)| *given && *kind != self.kind) {
@@ -215,13 +219,58 @@ impl LinkDocument {
             Some(direction) => direction.apply(both.clone()),
             None => Ok(both.clone()),
         };
+        let arq = self.arq.as_ref().map(ArqDocument::spec).transpose()?;
         let (forward, backward) = (own(&self.forward)?, own(&self.backward)?);
-        let spec = LinkSpec { forward, backward, framing, mtu: self.mtu.unwrap_or(1500) };
+        let spec = LinkSpec {
+            forward,
+            backward,
+            framing,
+            mtu: self.mtu.unwrap_or(1500),
+            vlan: self.vlan.clone(),
+            distance: self.distance,
+            arq,
+        };
         let link = plan.connect(a, b, spec).map_err(|e: PlanError| e.to_string())?;
         for (end, ip) in self.ips.iter().flatten().enumerate().filter(|(_, ip)| !ip.is_empty()) {
             plan.fix_address(tidewire_units::IfaceId(link.0 * 2 + end as u32), ip.parse()?);
         }
         Ok(())
+    }
+}
+
+impl RadioDocument {
+    fn spec(&self) -> Result<RadioSpec, Problem> {
+        let usual = RadioSpec::default();
+        let span = |text: &Option<String>, usual| match text {
+            Some(text) => parse_span(text).map_err(|e| e.to_string()),
+            None => Ok(usual),
+        };
+        let rate = |text: &Option<String>, usual| match text {
+            Some(text) => parse_rate(text).map_err(|e| e.to_string()),
+            None => Ok(usual),
+        };
+        Ok(RadioSpec {
+            rate: rate(&self.rate, usual.rate)?,
+            basic_rate: rate(&self.basic_rate, usual.basic_rate)?,
+            preamble: span(&self.preamble, usual.preamble)?,
+            slot: span(&self.slot, usual.slot)?,
+            sifs: span(&self.sifs, usual.sifs)?,
+            cw_min: self.cw_min.unwrap_or(usual.cw_min),
+            cw_max: self.cw_max.unwrap_or(usual.cw_max),
+            attempts: self.attempts.unwrap_or(usual.attempts).max(1),
+            power: self.power.unwrap_or(usual.power),
+            noise: self.noise.unwrap_or(usual.noise),
+            loss_1m: self.loss_1m.unwrap_or(usual.loss_1m),
+            exponent: self.exponent.unwrap_or(usual.exponent),
+        })
+    }
+}
+
+impl ArqDocument {
+    fn spec(&self) -> Result<ArqSpec, Problem> {
+        let timeout = self.timeout.as_ref().map(|text| parse_span(text).map_err(|e| e.to_string()));
+        let spec = ArqSpec::new(word(&self.kind, &ArqKind::WORDS)?);
+        Ok(ArqSpec { window: self.window.unwrap_or(spec.window), timeout: timeout.transpose()?, ..spec })
     }
 }
 

@@ -117,7 +117,16 @@ fn a_plan_with_every_option_reads_back_as_it_was() {
         .unwrap();
     let r = plan.add("r", NodeSpec::Router(RouterSpec { ecmp: Ecmp::Packet, nat: None })).unwrap();
     plan.place(r, [1.5, -2.0]);
-    let mut spec = LinkSpec { mtu: 9000, ..LinkSpec::default() };
+    let mut spec = LinkSpec {
+        mtu: 9000,
+        vlan: Some(VlanSpec::Access(10)),
+        arq: Some(ArqSpec {
+            window: 9,
+            timeout: Some(Span::from_ms(3)),
+            ..ArqSpec::new(ArqKind::SelectiveRepeat)
+        }),
+        ..LinkSpec::default()
+    };
     spec.forward.queue = QueueSpec::Bdp { factor: 0.5, rtt: Span::from_ms(40) };
     spec.forward.loss = LossSpec { model: LossModel::Every(100), among: Match::SynAck };
     spec.backward.queue = QueueSpec::Bytes(Bytes(1_500_001));
@@ -143,6 +152,14 @@ fn a_plan_with_every_option_reads_back_as_it_was() {
     spec.backward.impairments =
         Some(Box::new(ImpairmentSpec { corrupt: CorruptSpec::Listed(vec![3, 7]), ..Default::default() }));
     let link = plan.connect(r, a, spec).unwrap();
+    let t = plan.add_switch("t").unwrap();
+    let vlan = Some(VlanSpec::Trunk { trunk: vec![10, 20], native: Some(1) });
+    plan.connect(s, t, LinkSpec { vlan, ..LinkSpec::default() }).unwrap();
+    plan.add("hub", NodeSpec::Switch(SwitchSpec::hub())).unwrap();
+    let radio = RadioSpec { exponent: 2.5, cw_min: 31, ..RadioSpec::default() };
+    let spec = SwitchSpec { medium: Some(MediumSpec::Radio(radio)), ..SwitchSpec::default() };
+    let ap = plan.add("ap", NodeSpec::Switch(spec)).unwrap();
+    plan.connect(a, ap, LinkSpec { distance: Some(12.5), ..LinkSpec::default() }).unwrap();
     plan.fix_address(tidewire_units::IfaceId(link.0 * 2), "10.0.8.1/24".parse().unwrap());
     plan.subnet("10.0.9.0/24".parse().unwrap(), &[a, s]).unwrap();
     plan.route(r, "10.1.0.0/16".parse().unwrap(), Via::Node(a)).unwrap();

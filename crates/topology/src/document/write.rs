@@ -93,6 +93,7 @@ fn node(plan: &Plan, id: NodeId) -> NodeDocument {
                 ..base
             }
         }
+        spec @ NodeSpec::Switch(_) if spec.is_hub() => NodeDocument { hub: Some(true), ..base },
         NodeSpec::Switch(switch) => {
             let default = SwitchSpec::default();
             NodeDocument {
@@ -103,6 +104,7 @@ fn node(plan: &Plan, id: NodeId) -> NodeDocument {
                 }),
                 priority: unless(switch.priority, default.priority),
                 converge: unless(switch.converge, default.converge),
+                radio: node.spec.radio().map(radio),
                 ..base
             }
         }
@@ -133,6 +135,9 @@ fn link(plan: &Plan, id: tidewire_units::LinkId) -> LinkDocument {
             Framing::Ppp => Some("ppp".to_owned()),
         },
         mtu: unless(spec.mtu, 1500),
+        vlan: spec.vlan.clone(),
+        arq: spec.arq.map(arq),
+        distance: spec.distance,
         ips: fixed.iter().any(|ip| !ip.is_empty()).then_some(fixed),
         ..LinkDocument::default()
     };
@@ -143,6 +148,33 @@ fn link(plan: &Plan, id: tidewire_units::LinkId) -> LinkDocument {
     let DirectionDocument { rate, delay, loss, queue, cost, jitter, corrupt, duplicate, reorder, trace } =
         forward;
     LinkDocument { rate, delay, loss, queue, cost, jitter, corrupt, duplicate, reorder, trace, ..base }
+}
+
+fn radio(spec: &RadioSpec) -> RadioDocument {
+    RadioDocument {
+        rate: Some(rate(spec.rate)),
+        basic_rate: Some(rate(spec.basic_rate)),
+        preamble: Some(spec.preamble.to_string()),
+        slot: Some(spec.slot.to_string()),
+        sifs: Some(spec.sifs.to_string()),
+        cw_min: Some(spec.cw_min),
+        cw_max: Some(spec.cw_max),
+        attempts: Some(spec.attempts),
+        power: Some(spec.power),
+        noise: Some(spec.noise),
+        loss_1m: Some(spec.loss_1m),
+        exponent: Some(spec.exponent),
+    }
+}
+
+fn arq(spec: ArqSpec) -> ArqDocument {
+    let word = ArqKind::WORDS.iter().find(|(_, kind)| *kind == spec.kind).map_or("", |(word, _)| *word);
+    let usual = ArqSpec::new(spec.kind);
+    ArqDocument {
+        kind: word.to_owned(),
+        window: unless(spec.window, usual.window),
+        timeout: spec.timeout.map(|timeout| timeout.to_string()),
+    }
 }
 
 fn direction(spec: &DirectionSpec) -> DirectionDocument {

@@ -61,6 +61,8 @@ fn nodes(plan: &Plan) -> Vec<Vec<String>> {
     for node in plan.nodes() {
         let kind = match node.spec.kind() {
             NodeKind::Host => "host",
+            NodeKind::Switch if node.spec.is_hub() => "hub",
+            NodeKind::Switch if node.spec.radio().is_some() => "access point",
             NodeKind::Switch => "switch",
             NodeKind::Router => "router",
         };

@@ -435,6 +435,7 @@ impl Graph {
             backward: direction(back, costs[1], &style.backward),
             framing: style.framing,
             mtu: edge.mtu.unwrap_or(style.mtu),
+            ..style.clone()
         }
     }
 

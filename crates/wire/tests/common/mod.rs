@@ -31,7 +31,7 @@ pub fn frame(transport: Transport) -> Packet {
 }
 
 pub fn packet(net: Net) -> Packet {
-    Packet { src_mac: MacKey(1).mac(), dst_mac: MacKey(2).mac(), net }
+    Packet { src_mac: MacKey(1).mac(), dst_mac: MacKey(2).mac(), vlan: None, net }
 }
 
 /// 1460 bytes from port 40000 to port 80.
@@ -245,11 +245,23 @@ pub fn net() -> impl Strategy<Value = Net> {
 
 /// Any frame.
 pub fn any_packet() -> impl Strategy<Value = Packet> {
-    (unicast_mac(), mac(), net()).prop_map(|(src_mac, dst_mac, net)| Packet { src_mac, dst_mac, net })
+    let tag = (0..8u8, any::<bool>(), 0..4095u16).prop_map(|(priority, drop_eligible, number)| VlanTag {
+        priority,
+        drop_eligible,
+        vlan: VlanId::new(number),
+    });
+    (unicast_mac(), mac(), proptest::option::of(tag), net())
+        .prop_map(|(src_mac, dst_mac, vlan, net)| Packet { src_mac, dst_mac, vlan, net })
 }
 
 /// A frame between interfaces of a simulated network.
 pub fn packable() -> impl Strategy<Value = Packet> {
     let sender = key().prop_filter("one interface's", |key| !key.mac().is_group());
-    (sender, key(), net()).prop_map(|(src, dst, net)| Packet { src_mac: src.mac(), dst_mac: dst.mac(), net })
+    let vlan = proptest::option::of((1..4095u16).prop_map(|n| VlanTag::of(VlanId::new(n).unwrap())));
+    (sender, key(), vlan, net()).prop_map(|(src, dst, vlan, net)| Packet {
+        src_mac: src.mac(),
+        dst_mac: dst.mac(),
+        vlan,
+        net,
+    })
 }

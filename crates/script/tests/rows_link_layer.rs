@@ -1,0 +1,212 @@
+//! What the link layer must show: VLANs, shared media, neighbours' addresses, repair and flow control on a link.
+
+mod common;
+
+use common::{column, good, lines, result_of, run_at, shipped};
+use tidewire_metrics::Value;
+use tidewire_script::RunResult;
+
+/// Runs a script at a point; it must make this many checks, and all of them must hold.
+#[track_caller]
+fn shows(name: &str, point: &[(&str, Value)], checks: usize) -> RunResult {
+    let script = shipped(name);
+    let result = good(if point.is_empty() { result_of(&script) } else { run_at(&script, point) });
+    result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
+    assert_eq!(result.checks.len(), checks, "{name}");
+    result
+}
+
+#[test]
+fn row_10_vlans_part_a_switch_and_a_trunk_carries_their_tags() {
+    let result = shows("scripts/links/vlans.lua", &[], 4);
+    let lines = lines(&result);
+    assert!(lines.iter().any(|line| line.starts_with("vlan 10   1t 2 4\n")), "{lines:?}");
+    // Three links of 122 byte times, twice; on the trunk with four bytes more. ARP comes before.
+    assert!(
+        column(&result, "inside_us") > 0.0 && column(&result, "across_us") > column(&result, "inside_us")
+    );
+}
+
+#[test]
+fn a_tag_takes_four_byte_times_on_a_trunk_and_none_on_its_native_vlan() {
+    for (native, tagged) in [("", 2.0), (", native = 10", 0.0)] {
+        let result = good(result_of(&common::script(&format!(
+            "local s, t = net:switch 's', net:switch 't'
+             local trunk = net:link(s, t, {{ rate = '1Mbps', vlan = {{ trunk = {{10}}{native} }} }})
+             local a, b = net:host 'a', net:host 'b'
+             net:link(a, s, {{ rate = '1Mbps', vlan = 10 }})
+             net:link(b, t, {{ rate = '1Mbps', vlan = 10 }})
+             a:ping(b)
+             record {{ rtt_us = a:ping(b) * 1e6 }}"
+        ))));
+        let expected = 2.0 * 3.0 * 122.0 * 8.0 + tagged * 32.0;
+        assert!((column(&result, "rtt_us") - expected).abs() < 1e-6, "{native}");
+    }
+}
+
+#[test]
+fn row_03_one_program_gets_the_same_bytes_over_a_line_a_switch_and_a_hub() {
+    for below in ["line", "switch", "hub"] {
+        let result = shows("scripts/links/three_kinds.lua", &[("below", Value::Text(below.to_owned()))], 1);
+        assert_eq!(column(&result, "sum_count"), 927_409.0, "{below}");
+    }
+}
+
+#[test]
+fn a_hub_carries_what_metcalfe_and_boggs_say_and_gives_everybody_the_same() {
+    for stations in [5, 20] {
+        let result = shows("scripts/links/hub.lua", &[("stations", Value::Int(stations))], stations as usize);
+        let (measured, model) = (column(&result, "utilization_pct"), column(&result, "model_pct"));
+        assert!((measured / model - 1.0).abs() < 0.05, "{stations}: {measured} {model}");
+        assert!(column(&result, "fairness") > 0.97 && column(&result, "late") == 0.0);
+    }
+}
+
+#[test]
+fn what_a_hub_cannot_have_is_refused_with_a_remedy() {
+    let hub =
+        "local hub, a, b = net:hub 'hub', net:host 'a', net:host 'b' net:link(a, hub, { rate = '10Mbps' })";
+    for (then, sentence) in [
+        ("net:link(b, hub, { rate = '100Mbps' })", "all stations of a hub share one rate"),
+        (
+            "net:link(b, hub, { rate = '10Mbps', jitter = '1ms' })",
+            "no discipline, jitter, noise, trace or arq",
+        ),
+        ("net:link(hub, net:hub 'second')", "use one hub with longer links, or a switch"),
+        ("net.links[1]:set { rate = '1Mbps' }", "its stations share a medium"),
+    ] {
+        let error = common::error_of(&format!("{hub} {then} a:ping(b)"));
+        assert!(error.message.contains(sentence), "{error}");
+    }
+}
+
+#[test]
+fn a_hub_between_switches_joins_two_lans_and_a_loop_through_it_is_broken() {
+    let result = good(result_of(&common::script(
+        "local hub, s, t = net:hub 'hub', net:switch 's', net:switch 't'
+         for _, switch in ipairs { s, t } do net:link(switch, hub, { rate = '10Mbps', delay = '1us' }) end
+         net:link(s, t, { rate = '10Mbps' })
+         local a, b = net:host 'a', net:host 'b'
+         net:link(a, s, { rate = '10Mbps' })
+         net:link(b, hub, { rate = '10Mbps', delay = '2us' })
+         local answers = 0
+         for _ = 1, 5 do answers = answers + (a:ping(b) and 1 or 0); sleep '2s' end
+         check(s:stp() ~= nil and t:stp() ~= nil, 'the loop is seen')
+         record { answers_count = answers }",
+    )));
+    assert!(result.checks.iter().all(|check| check.passed));
+    assert_eq!(column(&result, "answers_count"), 5.0);
+}
+
+#[test]
+fn row_09_a_link_repairs_losses_and_is_used_as_the_formulas_say() {
+    let text = |value: &str| Value::Text(value.to_owned());
+    for (kind, window, lost) in [
+        ("stop_and_wait", 4, "0%"),
+        ("gbn", 4, "0%"),
+        ("gbn", 255, "5%"),
+        ("sr", 4, "0%"),
+        ("sr", 255, "0%"),
+        ("sr", 255, "5%"),
+    ] {
+        let point = [("kind", text(kind)), ("window", Value::Int(window)), ("lost", text(lost))];
+        let result = shows("scripts/links/arq.lua", &point, 1);
+        let (measured, model) = (column(&result, "utilization"), column(&result, "model"));
+        assert!((measured / model - 1.0).abs() < 0.02, "{kind} {window} {lost}: {measured} {model}");
+    }
+}
+
+#[test]
+fn row_09_everything_arrives_in_order_over_a_link_that_loses_a_tenth_both_ways() {
+    for arq in ["'stop_and_wait'", "{ 'gbn', window = 8 }", "{ 'sr', window = 8 }"] {
+        for framing in ["ethernet", "ppp"] {
+            let result = good(result_of(&common::script(&format!(
+                "local a, b = net:host 'a', net:host 'b'
+                 local link = net:link(a, b, {{ rate = '10Mbps', delay = '1ms', framing = '{framing}', loss = '10%', corrupt = '2%', arq = {arq} }})
+                 local flow = a:cbr {{ to = b, port = 9, rate = '500kbps', size = 500, count = 500 }}
+                 local tcp = b:bulk {{ to = a, port = 80, size = '200kB' }}
+                 tcp:wait()
+                 flow:wait()
+                 sleep '10s'
+                 record {{ lost_count = flow.packets_lost, resent_count = tcp.retransmits,
+                          arq_count = link.stats.forward.arq.retransmissions }}"
+            ))));
+            assert_eq!(column(&result, "lost_count"), 0.0, "{arq} {framing}");
+            assert!(column(&result, "arq_count") > 20.0, "{arq} {framing}");
+        }
+    }
+}
+
+#[test]
+fn a_link_with_repair_that_goes_down_loses_what_is_on_it_and_starts_again() {
+    let result = good(result_of(&common::script(
+        "local a, b = net:host 'a', net:host 'b'
+         local link = net:link(a, b, { rate = '1Mbps', delay = '10ms', framing = 'ip', arq = { 'sr', window = 4 } })
+         local flow = a:cbr { to = b, port = 9, rate = '900kbps', size = 1000, count = 300 }
+         at('1s', function() link:disable() end)
+         at('1.5s', function() link:enable() end)
+         sleep '20s'
+         record { lost_count = flow.packets_lost }",
+    )));
+    // Half a second of nine tenths of a megabit, and what was on the link.
+    assert!((55.0..70.0).contains(&column(&result, "lost_count")), "{}", column(&result, "lost_count"));
+}
+
+#[test]
+fn what_does_not_go_with_repair_is_refused() {
+    for (options, sentence) in [
+        ("jitter = '1ms', arq = 'gbn'", "no discipline, jitter"),
+        ("arq = 'gnb'", "did you mean 'gbn'"),
+        ("arq = { 'sr', window = 0 }", "a whole number from 1"),
+        ("arq = { 'sr', windows = 4 }", "unknown option 'windows'"),
+    ] {
+        let error = common::error_of(&format!("net:link(net:host 'a', net:host 'b', {{ {options} }})"));
+        assert!(error.message.contains(sentence), "{error}");
+    }
+}
+
+#[test]
+fn an_access_point_carries_what_bianchis_model_says() {
+    for stations in [1, 10, 20] {
+        let result = shows("scripts/links/wireless.lua", &[("stations", Value::Int(stations))], 1);
+        let collisions = column(&result, "collisions_pct");
+        assert!((collisions == 0.0) == (stations == 1), "{stations}: {collisions}");
+    }
+}
+
+#[test]
+fn stations_reach_each_other_and_the_wire_through_their_access_point_unless_they_are_too_far_away() {
+    let result = good(result_of(&common::script(
+        "local ap = net:ap 'ap'
+         local near, middle, far, server = net:host 'near', net:host 'middle', net:host 'far', net:host 'server'
+         net:link(near, ap, { distance = '10m' })
+         net:link(middle, ap, { distance = 75 })
+         net:link(far, ap, { distance = '300m' })
+         net:link(server, ap, { rate = '1Gbps' })
+         check(near:ping(server) ~= nil and near:ping(middle, { timeout = '5s' }) ~= nil, 'there is an answer')
+         check(far:ping(server) == nil, 'noise is all that is heard')
+         local rates = {}
+         for name, host in pairs { near = near, middle = middle } do
+           local flow = host:bulk { to = server, size = '2MB' }
+           flow:wait()
+           rates[name .. '_mbps'] = flow.goodput_mbps
+         end
+         check(ap.stats.stations.near.frames > 1000 and ap.stats.stations.ap.frames > 100, 'both sides send')
+         record(rates)",
+    )));
+    assert_eq!(result.checks.iter().filter(|check| check.passed).count(), 3, "{:?}", result.checks);
+    let (near, middle) = (column(&result, "near_mbps"), column(&result, "middle_mbps"));
+    // 54 Mbit/s on the air, with headers, waits and acknowledgments of both layers.
+    assert!((18.0..32.0).contains(&near) && middle < near, "{near} {middle}");
+}
+
+#[test]
+fn what_is_no_radio_link_has_no_distance() {
+    for text in [
+        "net:link(net:host 'a', net:switch 's', { distance = '3m' })",
+        "net:link(net:host 'a', net:ap 'ap', { distance = '3m', jitter = '1ms' })",
+    ] {
+        let error = common::error_of(text);
+        assert!(error.message.contains("joins a station and one access point"), "{error}");
+    }
+}
