@@ -161,6 +161,9 @@ impl Neighbors {
         if only_known && !self.entries.contains_key(&ip) {
             return VecDeque::new();
         }
+        if let Some(Entry::Known { until: Instant::MAX, .. }) = self.entries.get(&ip) {
+            return VecDeque::new();
+        }
         self.last = None;
         let until = now + if AddressBook::is_v6(ip) { REACHABLE } else { self.config.timeout };
         match self.entries.insert(ip, Entry::Known { mac, until }) {
@@ -207,6 +210,16 @@ impl Neighbors {
             }
         }
         (ask, given_up)
+    }
+
+    /// Believes for ever that `ip` is at `mac`; gives back the packets that waited for it.
+    pub fn pin(&mut self, ip: Ipv4Addr, mac: MacKey) -> VecDeque<Hot> {
+        self.last = None;
+        self.asking.retain(|asked| *asked != ip);
+        match self.entries.insert(ip, Entry::Known { mac, until: Instant::MAX }) {
+            Some(Entry::Asking { packets, .. }) => packets,
+            _ => VecDeque::new(),
+        }
     }
 
     /// Whether any packet waits for an answer.
@@ -334,6 +347,16 @@ mod tests {
         let (ask, given_up) = neighbors.handle_timeout(at(3));
         assert!(ask.is_empty());
         assert_eq!((given_up[0].ip, given_up[0].packets.len()), (IP, 1));
+        assert_eq!(neighbors.next_timeout(), Instant::MAX);
+    }
+
+    #[test]
+    fn what_is_pinned_is_believed_whatever_comes() {
+        let mut neighbors = Neighbors::new(ArpConfig::default());
+        neighbors.resolve(at(0), IP, &some_packet());
+        assert_eq!(neighbors.pin(IP, MAC).len(), 1);
+        neighbors.learn(at(1), IP, MacKey(8), false);
+        assert!(matches!(neighbors.resolve(at(1_000_000), IP, &some_packet()), Resolved::To(MAC, _)));
         assert_eq!(neighbors.next_timeout(), Instant::MAX);
     }
 

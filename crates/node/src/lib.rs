@@ -10,7 +10,7 @@
 //! | `outbox.rs` | [`Outbox`], everything that a node says to the world, and [`Context`] |
 //! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
 //! | `ways.rs` | what forwarding and address resolution found for known flows |
-//! | `ndp.rs` | neighbour discovery over IPv6 |
+//! | `arp.rs`, `ndp.rs` | ARP; neighbour discovery over IPv6 |
 //! | `gate.rs` | what packets have to pass: a firewall |
 //! | `multicast.rs` | groups |
 //! | `nat.rs` | address translation |
@@ -28,6 +28,7 @@
 //!
 //! What is not here: links and time (world), programs (l7, script).
 
+mod arp;
 mod bgp;
 mod control;
 mod datagram;

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
 use tidewire_l3_network::{Fib, NextHop, Prefix};
 use tidewire_units::{IfaceId, Instant, Span, stable_hash};
-use tidewire_wire::{AddressBook, ArpOperation, ArpPacket, Cause, Content, Ecn, Hot, Ipv4Header, MacKey};
+use tidewire_wire::{AddressBook, ArpOperation, ArpPacket, Cause, Ecn, Hot, Ipv4Header, MacKey};
 
 /// How a router spreads flows over equal-cost next hops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -90,6 +90,8 @@ pub struct IpStack {
     pub(crate) asking: bool,
     /// Whether it forwards for others.
     pub(crate) is_router: bool,
+    /// Whether it answers ARP requests for those whom it has a route to (RFC 1027).
+    pub proxy_arp: bool,
     /// What packets have to pass. With one, no ways are remembered, so that every packet is looked at.
     pub(crate) gate: Option<Box<Gate>>,
 }
@@ -122,6 +124,7 @@ impl IpStack {
             ident: 0,
             asking: false,
             is_router: false,
+            proxy_arp: false,
             gate: None,
         }
     }
@@ -439,39 +442,6 @@ impl IpStack {
                 }
             }
         }
-    }
-
-    /// Handles an ARP packet (RFC 826, "packet reception").
-    pub fn handle_arp(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
-        let Content::Arp(arp) = cx.packets.body(&packet).content else {
-            return cx.end(packet, Cause::Malformed);
-        };
-        let iface = &mut self.ifaces[port as usize];
-        let mine = arp.target_ip == iface.addr && !iface.addr.is_unspecified();
-        if let Some(mac) = MacKey::from_mac(arp.sender_mac).filter(|_| !arp.sender_ip.is_unspecified()) {
-            let waiting = iface.neighbors.learn(cx.now, arp.sender_ip, mac, !mine);
-            self.ways.clear();
-            for mut ready in waiting {
-                ready.dst_mac = mac;
-                cx.send(iface.id.0, ready);
-            }
-        }
-        let iface = &self.ifaces[port as usize];
-        if mine && arp.is_request() {
-            let reply = ArpPacket {
-                operation: ArpOperation::Reply,
-                sender_mac: MacKey::of(iface.id).mac(),
-                sender_ip: arp.target_ip,
-                target_mac: arp.sender_mac,
-                target_ip: arp.sender_ip,
-            };
-            let mut answer = cx.packets.insert_arp(reply);
-            (answer.src_mac, answer.dst_mac) = (MacKey::of(iface.id), packet.src_mac);
-            cx.send(iface.id.0, answer);
-        }
-        self.look_who_is_asked_for();
-        cx.out.timers = true;
-        cx.end(packet, Cause::Delivered);
     }
 
     /// When an ARP request is due.

@@ -138,3 +138,34 @@ fn a_diagnosis_tells_what_it_cannot_do() {
         assert!(error.message.contains(part), "{code}: {}", error.message);
     }
 }
+
+#[test]
+fn forged_arp_puts_an_attacker_between_and_static_entries_keep_him_out() {
+    shows("scripts/links/arp_spoofing.lua", &[], 5);
+}
+
+#[test]
+fn announcements_are_heard_by_those_who_know_the_host_and_proxies_answer_for_others() {
+    let out = common::printed(
+        "local a, b, r = net:host 'a', net:host 'b', net:router 'r' net:lan('s', { a, b, r }) local c = net:host 'c' net:link(r, c)
+         a:ping(b) b:arp_set(a.ip, c.mac) print(b:arp_table()[a.ip] == c.mac) a:arp_announce() sleep '1ms' print(b:arp_table()[a.ip] == c.mac)
+         b:crash() b:boot() sleep '1ms' print(a:arp_table()[b.ip] == b.mac, b:arp_table()[a.ip])",
+    );
+    assert_eq!(out, ["true", "true", "true\tnil"]);
+    let proxied = "local a, r = net:host('a', { ip = '10.0.0.1/8' }), net:router 'r' net:link(a, r) local c = net:host('c', { ip = '10.9.0.2/24' }) net:link(r, c)";
+    let out = common::printed(&format!(
+        "{proxied} print(a:ping(c, {{ timeout = '5s' }})) r:proxy_arp() print(a:ping(c, {{ timeout = '5s' }}) ~= nil) print(a:arp_table()[c.ip] == r.ifaces[1].mac)
+         r:proxy_arp(false) print(r:proxy_arp())"
+    ));
+    assert_eq!(out[..3], ["nil\tunreachable", "true", "true"]);
+    for (code, part) in [
+        ("a:arp_set('ten', a.mac)", "'ten' is not an IPv4 address"),
+        ("a:arp_set('10.0.0.2', '08:00:27:00:00:01')", "is not a MAC address of this network"),
+        ("a:arp_set('10.7.0.2', a.mac)", "is on no network of 'a'"),
+        ("a:arp_send { to = r }", "needs"),
+    ] {
+        let error =
+            common::error_of(&format!("local a, r = net:host 'a', net:router 'r' net:link(a, r) {code}"));
+        assert!(error.message.contains(part), "{code}: {}", error.message);
+    }
+}

@@ -76,6 +76,8 @@ impl World {
         self.refresh_links(&links);
         match self.nodes[node.index()] {
             NodeRef::Ip(_) => {
+                // Switches learn where it is, and neighbours that it is there (RFC 5227 section 3).
+                self.announce_addresses(node);
                 self.boot_routing(node);
                 self.configure_dhcp();
                 self.open_sinks(node);

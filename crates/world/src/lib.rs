@@ -21,6 +21,7 @@
 //! | `ledger.rs` | how every packet was born and how it ended |
 //! | `watch.rs` | time series of flows and links |
 //! | `results.rs` | tables of flows, links and the ledger |
+//! | `arp.rs` | ARP from a script |
 //! | `devices.rs` | devices that are programs of the script |
 //! | `failures.rs`, `sabotage.rs` | nodes that crash and boot, networks that fall apart; faults to be found |
 //! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
@@ -30,6 +31,7 @@
 //!
 //! What is not here: Lua, files, threads, the wall clock.
 
+mod arp;
 mod build;
 mod capture;
 mod devices;

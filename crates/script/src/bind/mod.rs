@@ -8,6 +8,7 @@
 //! | `bridge.rs` | `switch:stp` |
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
 //! | `services.rs`, `nat.rs`, `dhcp.rs` | firewalls; address translation; DHCP |
+//! | `arp.rs` | ARP by hand |
 //! | `device.rs`, `frames.rs` | `net:device`, frames as tables |
 //! | `diagnose.rs` | `diagnose`, `inject_fault` |
 //! | `failures.rs` | `host:crash`, `host:boot`, `net:partition` |
@@ -28,6 +29,7 @@
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
 //! | `experiment.rs`, `grid.rs` | `experiment{}`, and its points |
 
+mod arp;
 mod bridge;
 mod cidr;
 mod coding;
@@ -70,6 +72,7 @@ use mlua::Lua;
 pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     let mut registry = Registry::new(lua, sim)?;
     net::install(&mut registry)?;
+    arp::install(&mut registry)?;
     device::install(&mut registry)?;
     diagnose::install(&mut registry)?;
     journey::install(&mut registry)?;

@@ -47,6 +47,30 @@ pub(crate) static TRACEROUTE: Func = func("host:traceroute", "The routers on the
     .gives("list of { ip, rtt, name }, printable");
 pub(crate) static ARP_TABLE: Func =
     func("host:arp_table", "The addresses of neighbours that the host knows.").gives("{ [ip] = mac }");
+pub(crate) static ARP_ANNOUNCE: Func = func(
+    "host:arp_announce",
+    "Tells all neighbours where the host's addresses are (gratuitous ARP, RFC 5227); it does so by itself when it boots.",
+);
+pub(crate) static ARP_SET: Func = func(
+    "host:arp_set",
+    "Believes for ever that an address is at this MAC address, whatever ARP packets say: a static entry.",
+)
+.with(&[need("ip", Kind::Text), need("mac", Kind::Text)]);
+pub(crate) static ARP_SEND: Func = func(
+    "host:arp_send",
+    "Sends an ARP packet that says that an address is here, true or not: to one neighbour, or to all.",
+)
+.opts(&[&[
+    Opt::new("ip", Kind::Text, "required", "the address that is said to be here"),
+    Opt::new("mac", Kind::Text, "the host's own", "where it is said to be"),
+    Opt::new("to", Kind::Peer, "everybody", "who is told"),
+    Opt::new("op", Kind::Choice(&["reply", "request"]), "\"reply\"", "what it is dressed as"),
+]]);
+pub(crate) static PROXY_ARP: Func = func(
+    "host:proxy_arp",
+    "Answers ARP requests for those whom the host or router has a route to on another link (RFC 1027), or no longer.",
+)
+.with(&[may("on", Kind::Bool)]);
 pub(crate) static NEIGHBOR_TABLE: Func = func(
     "host:neighbor_table",
     "What the host knows of its neighbours, by ARP and by neighbour discovery (RFC 4861).",
@@ -175,6 +199,10 @@ pub(crate) const ALL: &[&Func] = &[
     &PING,
     &TRACEROUTE,
     &ARP_TABLE,
+    &ARP_ANNOUNCE,
+    &ARP_SET,
+    &ARP_SEND,
+    &PROXY_ARP,
     &NEIGHBOR_TABLE,
     &PATH_MTUS,
     &WORK,
