@@ -2,22 +2,11 @@
 
 mod common;
 
-use common::{column, good, lines, result_of, run_at, shipped};
+use common::{column, lines, shows};
 use tidewire_metrics::Value;
-use tidewire_script::RunResult;
 
 fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
-}
-
-/// Runs a script at a point; it must make this many checks, and all of them must hold.
-#[track_caller]
-fn shows(name: &str, point: &[(&str, Value)], checks: usize) -> RunResult {
-    let script = shipped(name);
-    let result = good(if point.is_empty() { result_of(&script) } else { run_at(&script, point) });
-    result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
-    assert_eq!(result.checks.len(), checks, "{name}");
-    result
 }
 
 #[test]

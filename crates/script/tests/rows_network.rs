@@ -2,19 +2,8 @@
 
 mod common;
 
-use common::{column, good, lines, result_of, run_at, shipped};
+use common::{column, good, lines, shipped, shows};
 use tidewire_metrics::Value;
-use tidewire_script::RunResult;
-
-/// Runs a script at a point; it must make this many checks, and all of them must hold.
-#[track_caller]
-fn shows(name: &str, point: &[(&str, Value)], checks: usize) -> RunResult {
-    let script = shipped(name);
-    let result = good(if point.is_empty() { result_of(&script) } else { run_at(&script, point) });
-    result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
-    assert_eq!(result.checks.len(), checks, "{name}");
-    result
-}
 
 #[test]
 fn row_01_and_02_and_12_every_device_works_on_its_layers_and_writes_its_own_mac_addresses() {

@@ -2,18 +2,9 @@
 
 mod common;
 
-use common::{column, error_of, good, lines, printed, result_of, run_at, shipped};
+use common::{column, error_of, lines, printed, run_at, shipped, shows};
 use tidewire_metrics::Value;
 use tidewire_script::RunResult;
-
-/// Runs a script; it must make this many checks, and all of them must hold.
-#[track_caller]
-fn shows(name: &str, checks: usize) -> RunResult {
-    let result = good(result_of(&shipped(name)));
-    result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
-    assert_eq!(result.checks.len(), checks, "{name}");
-    result
-}
 
 /// How many packets ended so at a node.
 fn ended(result: &RunResult, cause: &str, node: &str) -> f64 {
@@ -27,7 +18,7 @@ fn ended(result: &RunResult, cause: &str, node: &str) -> f64 {
 
 #[test]
 fn row_56_ssh_from_the_admin_subnet_only_replies_pass_and_the_counters_match() {
-    let result = shows("scripts/services/firewall.lua", 9);
+    let result = shows("scripts/services/firewall.lua", &[], 9);
     assert_eq!(column(&result, "ssh"), 1.0);
     // Three seconds of SYNs, a second apart, to port 22 from outside and to port 25 from inside.
     assert_eq!((column(&result, "denied"), column(&result, "mail")), (4.0, 4.0));
@@ -101,7 +92,7 @@ fn mistakes_in_rules_are_named_with_their_place() {
 
 #[test]
 fn a_log_has_a_row_for_each_packet() {
-    let result = shows("scripts/services/firewall.lua", 9);
+    let result = shows("scripts/services/firewall.lua", &[], 9);
     let events = &result.tables.iter().find(|(name, _)| name == "events").expect("events").1;
     let rows: Vec<String> = events.rows.iter().map(|row| format!("{row:?}")).collect();
     assert!(rows.iter().any(|row| row.contains("deny icmp: icmp 10.0.1.1:1 > 10.0.9.1")), "{rows:?}");
@@ -110,7 +101,7 @@ fn a_log_has_a_row_for_each_packet() {
 
 #[test]
 fn one_address_for_three_hosts_and_nothing_comes_in_unasked() {
-    let result = shows("scripts/services/nat.lua", 10);
+    let result = shows("scripts/services/nat.lua", &[], 10);
     let lines = lines(&result);
     assert!(lines.iter().any(|line| line == "the web server's guest\t2\t10.0.1.2:40000"), "{lines:?}");
     assert_eq!(ended(&result, "nat_filter", "box"), 1.0);
@@ -238,7 +229,7 @@ fn mistakes_about_translators_are_named_with_their_place() {
 #[test]
 fn row_13_four_messages_give_an_address_and_a_pool_of_one_is_enough_for_one() {
     // The probe waits 200 ms; the rest is four messages over two links.
-    let result = shows("scripts/services/dhcp.lua", 12);
+    let result = shows("scripts/services/dhcp.lua", &[], 12);
     assert!((0.2..0.202).contains(&column(&result, "address_after_s")));
     let lines = printed(
         "local server, lan = net:router 'server', net:switch 'lan'
@@ -320,7 +311,7 @@ fn a_host_that_crashes_asks_again_and_gets_what_it_had() {
 
 #[test]
 fn a_stream_goes_where_somebody_listens_and_over_each_link_once() {
-    let result = shows("scripts/services/multicast.lua", 6);
+    let result = shows("scripts/services/multicast.lua", &[], 6);
     assert_eq!(column(&result, "heard"), 400.0);
 }
 

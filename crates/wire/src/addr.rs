@@ -1,8 +1,9 @@
 //! Link-layer addresses and transport endpoints.
 
-use crate::{AddressBook, Bpdu};
+use crate::{AddressBook, Bpdu, Malformed};
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 use tidewire_units::IfaceId;
 
 /// A 48-bit MAC address (IEEE 802).
@@ -22,6 +23,20 @@ impl MacAddr {
     /// True for broadcast and multicast addresses.
     pub const fn is_group(self) -> bool {
         self.0[0] & 1 == 1
+    }
+}
+
+impl FromStr for MacAddr {
+    type Err = Malformed;
+
+    /// `02:00:00:00:00:05`.
+    fn from_str(text: &str) -> Result<MacAddr, Malformed> {
+        let octet = |part: &str| {
+            let digits = matches!(part.len(), 1 | 2) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            if digits { u8::from_str_radix(part, 16).ok() } else { None }
+        };
+        let octets: Option<Vec<u8>> = text.split(':').map(octet).collect();
+        octets.and_then(|octets| octets.try_into().ok()).map(MacAddr).ok_or(Malformed::Address)
     }
 }
 
@@ -157,6 +172,17 @@ impl fmt::Debug for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mac_address_is_six_octets_of_hexadecimal_digits() {
+        let mac = MacAddr([2, 0, 0, 0, 0xAB, 5]);
+        assert_eq!((mac.to_string().parse(), "2:0:0:0:AB:5".parse()), (Ok(mac), Ok(mac)));
+        for wrong in
+            ["", "02:00:00:00:00", "02:00:00:00:00:05:06", "02:00:00:00:00:+5", "02:00:00:00:00:g5", "x"]
+        {
+            assert_eq!(wrong.parse::<MacAddr>(), Err(Malformed::Address), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_key_stands_for_exactly_one_address() {

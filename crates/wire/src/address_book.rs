@@ -9,7 +9,7 @@ const FIRST: u32 = 0xF000_0000;
 const NETWORKS_END: u32 = 0xF800_0000;
 /// Addresses that are in no known network.
 const OTHERS: u32 = 0xF900_0000;
-/// `ff02::1:ffXX:XXXX` (RFC 4291 section 2.7.1).
+/// Solicited-node groups: `ff02::1:ff00:0/104` (RFC 4291 section 2.7.1).
 const SOLICITED: u32 = 0xFA00_0000;
 /// `ff02::` and 24 bits: all nodes, all routers and the like.
 const LINK_GROUPS: u32 = 0xFB00_0000;

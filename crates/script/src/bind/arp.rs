@@ -70,9 +70,7 @@ fn address(text: &str) -> Result<Ipv4Addr, Mistake> {
 }
 
 fn mac(text: &str) -> Result<MacKey, Mistake> {
-    let bytes: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
-    let bytes = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
-    let key = bytes.and_then(|bytes| MacKey::from_mac(MacAddr(bytes)));
+    let key = text.parse().ok().and_then(MacKey::from_mac);
     key.ok_or_else(|| {
         Mistake::new(format!("'{text}' is not a MAC address of this network: take one from host.mac"))
             .at_word(text)

@@ -173,17 +173,12 @@ fn mac(table: &Table, path: &str, name: &str, default: Option<MacAddr>) -> Resul
     let example = "02:00:00:00:00:05";
     match field::<String>(table, path, name, &format!("a text such as \"{example}\""))? {
         None => needed(default, path),
-        Some(text) => {
-            let bytes: Option<Vec<u8>> =
-                text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
-            let bytes = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
-            bytes.map(MacAddr).ok_or_else(|| {
-                Mistake::new(format!(
-                    "frame.{path} = '{text}' is no MAC address: expected something like \"{example}\""
-                ))
-                .at_word(&text)
-            })
-        }
+        Some(text) => text.parse().map_err(|_| {
+            Mistake::new(format!(
+                "frame.{path} = '{text}' is no MAC address: expected something like \"{example}\""
+            ))
+            .at_word(&text)
+        }),
     }
 }
 

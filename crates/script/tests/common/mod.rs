@@ -97,3 +97,13 @@ pub fn column(result: &RunResult, name: &str) -> f64 {
 pub fn declared(text: &str) -> Experiment {
     plan(&script(text), &[]).unwrap_or_else(|error| panic!("{error}"))
 }
+
+/// Runs a shipped script at a point, or at its first one; it must make this many checks, and all of them must hold.
+#[track_caller]
+pub fn shows(name: &str, point: &[(&str, Value)], checks: usize) -> RunResult {
+    let script = shipped(name);
+    let result = good(if point.is_empty() { result_of(&script) } else { run_at(&script, point) });
+    result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
+    assert_eq!(result.checks.len(), checks, "{name}");
+    result
+}
