@@ -40,13 +40,8 @@ impl World {
     /// Offers a packet to a station of a medium.
     #[inline(never)]
     pub(crate) fn transmit_on_medium(&mut self, dir: usize, packet: Hot, class: PacketClass, more: u16) {
+        let Some(is_lost) = self.admit(dir, packet, class) else { return };
         let direction = &mut self.directions[dir];
-        let is_lost = direction.port.draw_loss(class);
-        if !direction.port.is_up() {
-            direction.port.stats_mut().link_down += 1;
-            self.note_offer(dir, &packet, Offer::LinkDown);
-            return self.end(packet, Cause::LinkDown, Place::Link(DirId::from_index(dir)));
-        }
         let bytes = direction.port.framing().wire_bytes(packet.len) as u32 + u32::from(more) - GAP_BYTES;
         let station = direction.special.as_ref().and_then(|special| special.station);
         let (medium, station) = station.expect("a direction that leads to a medium");

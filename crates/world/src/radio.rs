@@ -76,13 +76,7 @@ impl World {
     /// Offers a packet to a radio link.
     #[inline(never)]
     pub(crate) fn transmit_by_radio(&mut self, dir: usize, packet: Hot, class: PacketClass, air: Air) {
-        let direction = &mut self.directions[dir];
-        let is_lost = direction.port.draw_loss(class);
-        if !direction.port.is_up() {
-            direction.port.stats_mut().link_down += 1;
-            self.note_offer(dir, &packet, Offer::LinkDown);
-            return self.end(packet, Cause::LinkDown, Place::Link(DirId::from_index(dir)));
-        }
+        let Some(is_lost) = self.admit(dir, packet, class) else { return };
         self.note_offer(dir, &packet, Offer::Arrives(self.now));
         let bits = 8.0 * (f64::from(packet.len) + f64::from(HEADER_BYTES));
         // What the link's own loss model takes is lost in every attempt.

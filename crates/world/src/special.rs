@@ -126,12 +126,7 @@ impl World {
                 Offer::LinkDown => self.end_on_link(dir, packet, Cause::LinkDown),
             };
         }
-        let lost = direction.port.draw_loss(class);
-        if !direction.port.is_up() {
-            direction.port.stats_mut().link_down += 1;
-            self.note_offer(dir, &packet, Offer::LinkDown);
-            return self.end_on_link(dir, packet, Cause::LinkDown);
-        }
+        let Some(lost) = self.admit(dir, packet, class) else { return };
         // What may leave now has left: it is not in this packet's way.
         self.pump(dir);
         let (now, dscp) = (self.now, self.packets.body(&packet).dscp);
@@ -146,6 +141,19 @@ impl World {
         self.dropped = dropped;
         self.note_offer(dir, &packet, Offer::Arrives(self.now));
         self.pump(dir);
+    }
+
+    /// Whether the link's loss model takes a packet that is offered; `None` when the link is down, and the packet has ended.
+    pub(crate) fn admit(&mut self, dir: usize, packet: Hot, class: PacketClass) -> Option<bool> {
+        let port = &mut self.directions[dir].port;
+        let lost = port.draw_loss(class);
+        if port.is_up() {
+            return Some(lost);
+        }
+        port.stats_mut().link_down += 1;
+        self.note_offer(dir, &packet, Offer::LinkDown);
+        self.end_on_link(dir, packet, Cause::LinkDown);
+        None
     }
 
     /// The transmitter of a direction may be free.
