@@ -44,6 +44,19 @@ Examples:
   tidewire plot results/tcp_vs_udp/latest --x loss --y goodput_mbps --color proto
   tidewire plot runs.csv --x loss --y delay_p95_ms --kind box -o delay.svg";
 
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  tidewire report                                       the newest results
+  tidewire report results/tcp_vs_udp/latest -o tcp_vs_udp.html";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  tidewire compare results/fairness/3f9a1c07 results/fairness/latest
+  tidewire compare before after --metric goodput_mbps --tolerance 2%
+
+Replications with the same number and seed are compared pair by pair. Exit code 1 if a metric got worse: more is better for
+rates and shares, less for times and losses; --better says it for others.";
+
 /// A discrete-event network emulator, scripted in Lua.
 #[derive(Parser, Debug)]
 #[command(name = "tidewire", version, after_long_help = EXAMPLES, after_help = "See 'tidewire --help' for examples and exit codes.")]
@@ -70,6 +83,16 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the network of a script or file: a table, --dot, --svg, --routes or --json
     Topo(TopoArgs),
+    /// A results folder as one HTML page that needs nothing else, and as text
+    #[command(after_long_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
+    /// Two sweeps side by side: which means differ by more than chance explains
+    #[command(after_long_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
+    /// Join the shards of a sweep (sweep --shard)
+    Merge(MergeArgs),
+    /// Results, script and command line as a zip file, for others to check
+    Bundle(BundleArgs),
     /// Delete old results
     Clean(CleanArgs),
     /// Run TCP test scripts (*.pkt) against the TCP of simulated hosts
@@ -174,6 +197,12 @@ pub struct SweepArgs {
     /// Only say what would be run
     #[arg(long)]
     pub dry_run: bool,
+    /// Only this part of all runs, such as 2/8; tidewire merge joins them
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<(u32, u32)>,
+    /// Write series.csv compressed, as series.csv.gz
+    #[arg(long)]
+    pub gzip: bool,
 }
 
 #[derive(Args, Debug)]
@@ -244,6 +273,51 @@ pub struct TopoArgs {
 }
 
 #[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Results folder [default: the newest results]
+    pub from: Option<PathBuf>,
+    /// Only text, no HTML file
+    #[arg(long)]
+    pub text: bool,
+    /// The HTML file to write [default: report.html in the results folder]
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct CompareArgs {
+    /// Results before
+    pub first: PathBuf,
+    /// Results after
+    pub second: PathBuf,
+    /// Only these metrics
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub metric: Vec<String>,
+    /// Changes up to this part of the first mean do not count
+    #[arg(long, value_name = "PERCENT", default_value = "0%", value_parser = ratio)]
+    pub tolerance: f64,
+    /// Which direction is better, where a name does not say
+    #[arg(long, value_name = "WHAT", value_parser = ["more", "less"])]
+    pub better: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct MergeArgs {
+    /// Results folders of one sweep
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct BundleArgs {
+    /// Results folder [default: the newest results]
+    pub from: Option<PathBuf>,
+    /// The zip file to write [default: NAME-KEY.zip]
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 pub struct CleanArgs {
     /// Folders of each experiment to keep, the newest
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -293,8 +367,23 @@ fn size(text: &str) -> Result<u64, String> {
     parse_size(text).map(|size| size.0).map_err(|error| error.to_string())
 }
 
+fn ratio(text: &str) -> Result<f64, String> {
+    tidewire_units::parse_probability(text).map(|p| p.get()).map_err(|error| error.to_string())
+}
+
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let parts =
+        text.split_once('/').and_then(|(i, n)| Some((i.trim().parse().ok()?, n.trim().parse().ok()?)));
+    let parts = parts.filter(|(i, n): &(u32, u32)| (1..=*n).contains(i));
+    parts.ok_or_else(|| format!("'{text}' is not a part of a sweep: write 2/8 for the second of eight"))
+}
+
 /// Names of the commands.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 15] = [
+    "report",
+    "compare",
+    "merge",
+    "bundle",
     "run",
     "sweep",
     "plot",

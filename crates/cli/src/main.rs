@@ -13,6 +13,7 @@
 //! | `sweep.rs` | `tidewire sweep` |
 //! | `network.rs` | `check`, `topo` |
 //! | `others.rs` | `plot`, `clean`, `completions` |
+//! | `results.rs` | `report`, `compare`, `merge`, `bundle` |
 //! | `doc.rs` | `doc` |
 //! | `validate.rs` | `conformance` |
 //! | `reproduce.rs` | `reproduce` |
@@ -31,6 +32,7 @@ mod others;
 mod progress;
 mod report;
 mod reproduce;
+mod results;
 mod run;
 mod stuck;
 mod sweep;
@@ -85,6 +87,10 @@ fn main() -> ExitCode {
         Command::Plot(args) => others::plot(&context, args),
         Command::Check(args) => network::check(&context, args),
         Command::Topo(args) => network::topo(&context, args),
+        Command::Report(args) => results::report(&context, args),
+        Command::Compare(args) => results::compare(&context, args),
+        Command::Merge(args) => results::merge(&context, args),
+        Command::Bundle(args) => results::bundle(&context, args),
         Command::Clean(args) => others::clean(&context, args),
         Command::Conformance(args) => validate::conformance(&context, args),
         Command::Reproduce(args) => reproduce::reproduce(&context, args),

@@ -55,7 +55,7 @@ pub fn plot(context: &Context, args: &PlotArgs) -> Result<u8, LabError> {
 }
 
 /// The experiment whose newest results are the newest of all.
-fn newest(root: &Path) -> Option<PathBuf> {
+pub fn newest(root: &Path) -> Option<PathBuf> {
     let experiments = fs::read_dir(root).ok()?.flatten().map(|entry| entry.path());
     let latest = experiments.filter_map(|path| tidewire_lab::follow_latest(&path));
     latest.max_by_key(|path| {

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tidewire_lab::{
     Circumstances, Folder, LabError, Names, Outcome, Part, Plan, PlannedRun, Progress, Results, Settings,
-    Threshold, Tone, Verdict, Wanted, check_plot_metrics, check_plots, draw, expect_json, merge,
+    Threshold, Tone, Verdict, Wanted, check_plot_metrics, check_plots, draw, expect_json, merge, shown,
     summary_lines, verdict_lines, why_new_folder, write_manifest, write_whole,
 };
-use tidewire_metrics::human_count;
+use tidewire_metrics::{human, human_count};
 use tidewire_script::{Check, RunResult};
 
 impl Context {
@@ -48,6 +48,7 @@ pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
         seed: args.seed,
         until: args.until,
         only: args.only.clone(),
+        shard: args.shard,
         ..Wanted::default()
     };
     let plan = Plan::new(&context.runner, &script, &wanted)?;
@@ -61,7 +62,8 @@ pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
     plan.warnings.iter().for_each(|text| term.complain("warning:", text));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores, usize::from).min(plan.runs.len());
-    let folder = Folder::of(&context.results_root(), &plan, &context.tool);
+    let mut folder = Folder::of(&context.results_root(), &plan, &context.tool);
+    folder.gzip = args.gzip;
     let threads = if jobs == 1 { "1 thread".to_owned() } else { format!("{jobs} threads") };
     term.note(Tone::Strong, &format!("{}, {threads}", plan.headline()));
     if let Some(why) = why_new_folder(&plan, &folder, &context.tool) {
@@ -242,9 +244,9 @@ fn failed_checks(results: &Results) -> Vec<(&Part, &Check)> {
     all.filter(|(_, check)| !check.passed).collect()
 }
 
-type Judged = Vec<(Threshold, Vec<Verdict>)>;
+pub type Judged = Vec<(Threshold, Vec<Verdict>)>;
 
-fn judge_all(thresholds: &[Threshold], results: &Results) -> (Judged, Vec<LabError>) {
+pub fn judge_all(thresholds: &[Threshold], results: &Results) -> (Judged, Vec<LabError>) {
     let (mut judged, mut wrong) = (Vec::new(), Vec::new());
     for threshold in thresholds {
         match threshold.judge(results) {
@@ -333,11 +335,14 @@ fn say(
         .collect();
     plain(Tone::Plain, format!("  {}/", folder.path.display()));
     wrapped(&files, term.width).into_iter().for_each(|line| plain(Tone::Faint, format!("    {line}")));
-    closing(context, outcome, judged);
+    closing(context, plan, outcome, judged);
 }
 
 /// Whether a CSV file has more than its line of names.
 fn has_rows(path: &Path) -> bool {
+    if path.with_extension("csv.gz").is_file() {
+        return true;
+    }
     let file = std::fs::File::open(path).map(BufReader::new);
     file.is_ok_and(|file| file.lines().nth(1).is_some_and(|line| line.is_ok()))
 }
@@ -354,8 +359,30 @@ fn wrapped(words: &[&str], width: usize) -> Vec<String> {
     lines
 }
 
-fn closing(context: &Context, outcome: &Outcome, judged: &Judged) {
+fn closing(context: &Context, plan: &Plan, outcome: &Outcome, judged: &Judged) {
     let (term, status) = (&context.term, &outcome.status);
+    if let (Some(enough), Some(stopping)) = (&outcome.enough, &plan.stopping) {
+        let percent = human(100.0 * stopping.until_ci);
+        let reps = if enough.least == enough.most {
+            enough.most.to_string()
+        } else {
+            format!("{} to {}", enough.least, enough.most)
+        };
+        let short = match enough.short.len() {
+            0 => String::new(),
+            n => format!("; not reached at {}, such as {}", counted(n, "point"), shown(&enough.short[0])),
+        };
+        term.say(&vec![(
+            Tone::Plain,
+            format!("  {reps} replications of each point until the interval is within {percent} %{short}"),
+        )]);
+    }
+    if let Some((_, of)) = plan.shard {
+        term.say(&vec![(
+            Tone::Plain,
+            format!("  a part of the runs: join all {of} with tidewire merge DIR..."),
+        )]);
+    }
     let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
     if lost > 0 {
         term.say(&vec![(Tone::Bad, format!("  {lost} of {} failed", counted(judged.len(), "threshold")))]);

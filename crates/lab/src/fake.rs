@@ -38,6 +38,7 @@ pub fn experiment(params: &[(&str, &[Value])]) -> Experiment {
         points: grid(&params),
         params,
         reps: 4,
+        stopping: None,
         seed: 1,
         pairing: true,
         duration: Some(Span::from_secs(30)),

@@ -29,6 +29,10 @@ pub struct Folder {
     pub path: PathBuf,
     /// Eight hexadecimal digits: the hash of all that decides the results.
     pub key: String,
+    /// What the names of files in parts are relative to: the script's folder.
+    pub base: PathBuf,
+    /// `series.csv` is compressed.
+    pub gzip: bool,
 }
 
 impl Folder {
@@ -49,7 +53,14 @@ impl Folder {
         eat(&tool.version);
         eat(&tool.source);
         let key = hex(&hash.finalize())[..8].to_owned();
-        Folder { path: root.join(folder_name(&plan.experiment.name)).join(&key), key }
+        let base = plan.script.path.parent().unwrap_or(Path::new("")).to_owned();
+        Folder { path: root.join(folder_name(&plan.experiment.name)).join(&key), key, base, gzip: false }
+    }
+
+    /// One that is there.
+    pub fn at(path: &Path) -> Folder {
+        let key = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Folder { path: path.to_owned(), key, base: path.to_owned(), gzip: false }
     }
 
     /// Creates the folder and writes to it, so that a run is never computed in vain. Errors: no permission, no space.
@@ -66,18 +77,35 @@ impl Folder {
         fs::write(&probe, [b'x'; 4096]).and_then(|()| fs::remove_file(&probe)).map_err(failed)
     }
 
-    /// Parts of this folder that are still what the present script and files give, by run. Heads only.
+    /// Everything but the rows of tables, of each run whose files are still the same.
     pub fn heads(&self) -> BTreeMap<String, Part> {
-        let mut found = BTreeMap::new();
+        let mut heads = self.all_heads();
         let mut hashes = BTreeMap::new();
+        heads.retain(|_, part| {
+            let mut files = part.result.files.iter();
+            files.all(|(file, hash)| file_has_hash(&self.base.join(file), hash, &mut hashes))
+        });
+        heads
+    }
+
+    /// The same whether or not the files that were read are still there.
+    pub fn all_heads(&self) -> BTreeMap<String, Part> {
+        let mut found = BTreeMap::new();
         for path in self.part_files() {
             let Some(part) = read_head(&path) else { continue };
-            let named = path.file_stem().is_some_and(|stem| stem.to_string_lossy() == part.run.id);
-            if named && part.result.files.iter().all(|(file, hash)| file_has_hash(file, hash, &mut hashes)) {
+            if path.file_stem().is_some_and(|stem| stem.to_string_lossy() == part.run.id) {
                 found.insert(part.run.id.clone(), part);
             }
         }
         found
+    }
+
+    /// A run with all its tables. Errors: its part cannot be read.
+    pub fn part(&self, id: &str) -> Result<Part, LabError> {
+        self.read_part(id).map_err(|error| {
+            let advice = "delete its part and run again";
+            LabError::io("cannot read the results of", &self.path.join(id), error, advice)
+        })
     }
 
     /// Of those, the ones that need not be run again.
@@ -265,7 +293,7 @@ mod tests {
     #[test]
     fn latest_names_the_newest_folder() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = |key: &str| Folder { path: dir.path().join("e").join(key), key: key.into() };
+        let folder = |key: &str| Folder::at(&dir.path().join("e").join(key));
         for key in ["11111111", "22222222"] {
             folder(key).prepare(false).unwrap();
             folder(key).link_latest().unwrap();
@@ -279,7 +307,7 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_reported_before_any_run() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "").unwrap();
-        let error = Folder { path: dir.path().join("file/e/1"), key: "1".into() }.prepare(false).unwrap_err();
+        let error = Folder::at(&dir.path().join("file/e/1")).prepare(false).unwrap_err();
         assert_eq!(error.exit_code(), 5);
         assert!(error.to_string().contains("nothing was computed. Use --out DIR."), "{error}");
     }

@@ -28,8 +28,14 @@ impl Frame {
         wanted: &dyn Fn(&[String], &csv::StringRecord) -> bool,
     ) -> Result<Frame, LabError> {
         let failed = |error: csv::Error| LabError::io("cannot read", path, error.into(), "");
+        let packed = if path.is_file() { path.to_owned() } else { path.with_extension("csv.gz") };
+        let path = if packed.is_file() { packed.as_path() } else { path };
         let file = std::fs::File::open(path).map_err(|error| LabError::io("cannot read", path, error, ""))?;
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(std::io::BufReader::new(file));
+        let file: Box<dyn std::io::Read> = match path.extension() {
+            Some(extension) if extension == "gz" => Box::new(flate2::read::GzDecoder::new(file)),
+            _ => Box::new(std::io::BufReader::new(file)),
+        };
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
         let columns: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
         let mut table = Table::new(columns.clone());
         for record in reader.records() {

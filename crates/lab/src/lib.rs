@@ -15,6 +15,7 @@
 //! | `captures.rs` | [`Captures`]: files of `link:pcap()` |
 //! | `deps.rs` | files that a script names |
 //! | `part.rs` | [`Part`]: one finished run as a file |
+//! | `stopping.rs` | replications until enough is known |
 //! | `sweep.rs` | [`sweep`]: threads, progress, interruption |
 //! | `merge.rs` | [`merge`]: parts to CSV |
 //! | `results.rs` | [`Results`]: figures of all runs, `runs.csv`, `summary.csv` |
@@ -23,12 +24,17 @@
 //! | `frame.rs` | [`Frame`]: a table to plot, fresh or from CSV |
 //! | `figures.rs`, `traces.rs` | figures of metrics over parameters, and of series over time |
 //! | `plots.rs` | plots as files |
+//! | `reopen.rs` | [`Reopened`]: a results folder opened again; shards joined |
+//! | `html.rs`, `bundle.rs` | a report as one page; a folder as one zip file |
+//! | `compare.rs` | [`compare`]: two sweeps side by side |
 //! | `manifest.rs` | `manifest.json` |
 //! | `error.rs` | [`LabError`] and its exit codes, suggestions |
 //!
 //! What is not here: the terminal (the command's crate), Lua, networks.
 
+mod bundle;
 mod captures;
+mod compare;
 mod deps;
 mod end;
 mod error;
@@ -39,6 +45,7 @@ mod figures;
 mod filter;
 mod folder;
 mod frame;
+mod html;
 mod manifest;
 mod merge;
 mod params;
@@ -46,26 +53,33 @@ mod part;
 mod pivot;
 mod plan;
 mod plots;
+mod reopen;
 mod results;
 mod runner;
+mod stopping;
 mod sweep;
 #[cfg(test)]
 mod sweep_tests;
 mod traces;
 
+pub use bundle::bundle;
 pub use captures::Captures;
+pub use compare::{Change, Comparison, Difference, Interest, compare};
 pub use end::{Line, Tone, expect_json, summary_lines, verdict_lines};
 pub use error::{LabError, did_you_mean, exit_code_of, suggestion};
 pub use expect::{Aggregate, Threshold, Verdict, Worst};
 pub use filter::{Filter, Op, read_value};
 pub use folder::{Folder, Tool, follow_latest, sha256_hex, write_whole};
 pub use frame::Frame;
+pub use html::html;
 pub use manifest::{Circumstances, Manifest, why_new_folder, write_manifest};
 pub use merge::merge;
 pub use params::{Kind, Param, Params, amount, measure, point_id, run_id, same, shown, value_of};
 pub use part::{NotAPart, Part, encode, ended_word};
 pub use plan::{Plan, PlannedRun, Wanted, quoted, run_seed};
 pub use plots::{Names, check_plot_metrics, check_plots, draw, replot};
+pub use reopen::{Reopened, join_shards, results_folder};
 pub use results::{Results, matches, recorded};
 pub use runner::{Overrides, Runner, ScriptRunner};
+pub use stopping::Enough;
 pub use sweep::{Failure, Interrupt, Judge, Outcome, Progress, Settings, Status, failed_run, sweep};

@@ -12,12 +12,21 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidewire_script::{PlotSpec, Point};
+use tidewire_units::Span;
 
 /// What later commands read of a manifest.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
     /// The experiment's name.
     pub name: String,
+    /// The script, as it was named.
+    pub script_path: String,
+    /// Seed of the experiment.
+    pub seed: u64,
+    /// Replications, at most.
+    pub reps: u32,
+    /// The length that the command line set.
+    pub until: Option<Span>,
     /// SHA-256 of the script.
     pub script_sha256: String,
     /// Version and source of the tool.
@@ -52,10 +61,34 @@ pub fn write_manifest(
     facts: &Circumstances,
 ) -> io::Result<()> {
     write_whole(&folder.path.join("script.lua"), plan.script.text.as_bytes())?;
+    copy_inputs(folder, plan, results);
     let mut text =
         serde_json::to_string_pretty(&manifest(plan, results, outcome, facts)).expect("it is JSON");
     text.push('\n');
     write_whole(&folder.path.join("manifest.json"), text.as_bytes())
+}
+
+/// Names below a results folder that are the lab's own.
+const OURS: [&str; 4] = ["parts", "logs", "plots", "pcap"];
+
+/// Modules, topologies and traces that were read, beside the script's copy: so that it runs from there. What is not there any more is left out.
+fn copy_inputs(folder: &Folder, plan: &Plan, results: &Results) {
+    let named = crate::deps::files_named_in(&plan.script);
+    let read = results.runs.iter().flat_map(|part| &part.result.files).map(|(path, _)| path);
+    for path in named.keys().chain(read) {
+        let first = path.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        let ours = first.is_none_or(|first| OURS.contains(&&*first))
+            || (path.components().count() == 1 && ["csv", "json", "html", "zip"].contains(&&*extension))
+            || path == Path::new("script.lua");
+        let (from, to) = (folder.base.join(path), folder.path.join(path));
+        if path.is_absolute() || ours || from == to {
+            continue;
+        }
+        let copied = to.parent().map(fs::create_dir_all).transpose().and_then(|_| fs::copy(&from, &to));
+        // The results are complete without it.
+        drop(copied);
+    }
 }
 
 fn manifest(plan: &Plan, results: &Results, outcome: &Outcome, facts: &Circumstances) -> Json {
@@ -87,6 +120,8 @@ fn manifest(plan: &Plan, results: &Results, outcome: &Outcome, facts: &Circumsta
         "script": { "path": plan.script.shown, "sha256": sha256_hex(plan.script.text.as_bytes()) },
         "files": files,
         "params": results.params.list.iter().map(|p| json!({ "name": p.name, "values": p.values })).collect::<Vec<_>>(),
+        "until_ps": plan.until.map(Span::as_ps),
+        "shard": plan.shard.map(|(part, of)| format!("{part}/{of}")),
         "reps": e.reps, "seed": e.seed, "pairing": e.pairing,
         "duration_s": plan.until.or(e.duration).map(|d| d.as_secs_f64()),
         "warmup_s": e.warmup.as_secs_f64(),
@@ -137,6 +172,10 @@ impl Manifest {
         let units = json["units"].as_object().into_iter().flatten();
         Some(Manifest {
             name: text(&json["name"]),
+            script_path: text(&json["script"]["path"]),
+            seed: json["seed"].as_u64().unwrap_or(1),
+            reps: json["reps"].as_u64().unwrap_or(1) as u32,
+            until: json["until_ps"].as_u64().map(Span::from_ps),
             script_sha256: text(&json["script"]["sha256"]),
             tool: (text(&json["tool"]["version"]), text(&json["tool"]["source"])),
             params: json["params"].as_array().into_iter().flatten().map(|p| text(&p["name"])).collect(),

@@ -6,6 +6,8 @@ use crate::params::point_id;
 use crate::part::Part;
 use crate::plan::Plan;
 use crate::results::{Results, free_name, union_of_columns};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,6 +20,15 @@ const BUFFER_ROWS: usize = 4096;
 
 /// Writes `runs.csv`, `summary.csv` and every table of every finished run of the folder.
 pub fn merge(plan: &Plan, folder: &Folder) -> Result<Results, LabError> {
+    merge_parts(plan, folder, folder.heads().into_values())
+}
+
+/// The same of these runs, whose parts are in the folder.
+pub(crate) fn merge_parts(
+    plan: &Plan,
+    folder: &Folder,
+    parts: impl IntoIterator<Item = Part>,
+) -> Result<Results, LabError> {
     let advice = format!(
         "the finished runs are kept in {}; run again to merge them",
         folder.path.join("parts").display()
@@ -26,18 +37,11 @@ pub fn merge(plan: &Plan, folder: &Folder) -> Result<Results, LabError> {
         let (path, advice) = (path.to_owned(), advice.clone());
         move |error| LabError::io("cannot write", &path, error, &advice)
     };
-    let mut results = Results::new(plan, folder.heads().into_values());
+    let mut results = Results::new(plan, parts);
     let mut tables = open_tables(&results, folder).map_err(failed(&folder.path))?;
     let names: Vec<String> = results.runs.iter().map(|part| part.run.id.clone()).collect();
     for id in &names {
-        let part = folder.read_part(id).map_err(|error| {
-            LabError::io(
-                "cannot read the results of",
-                &folder.path.join(id),
-                error,
-                "delete its part and run again",
-            )
-        })?;
+        let part = folder.part(id)?;
         pool(&mut results.pooled, &part);
         for (name, table) in &part.result.tables {
             let writer = tables.get_mut(name).expect("opened for every name in the heads");
@@ -66,7 +70,8 @@ fn open_tables(results: &Results, folder: &Folder) -> io::Result<BTreeMap<String
     prefix.extend(results.params.columns());
     let open = |(name, columns): (&str, Vec<Vec<&str>>)| {
         let path = folder.path.join(format!("{}.csv", file_name(name)));
-        Ok((name.to_owned(), TableFile::create(path, &prefix, union_of_columns(columns))?))
+        let gzip = folder.gzip && name == "series";
+        Ok((name.to_owned(), TableFile::create(path, gzip, &prefix, union_of_columns(columns))?))
     };
     columns.into_iter().map(open).collect()
 }
@@ -82,16 +87,22 @@ fn file_name(name: &str) -> String {
 struct TableFile {
     path: PathBuf,
     part: PathBuf,
-    file: File,
+    file: Sink,
+    /// The same file, compressed or not, that this one replaces.
+    old: PathBuf,
     text: CsvText,
     waiting: usize,
     columns: Vec<String>,
 }
 
 impl TableFile {
-    fn create(path: PathBuf, prefix: &[String], columns: Vec<String>) -> io::Result<Self> {
+    fn create(path: PathBuf, gzip: bool, prefix: &[String], columns: Vec<String>) -> io::Result<Self> {
         let part = path.with_extension(format!("csv.{}.part", std::process::id()));
         let file = File::create(&part)?;
+        let packed = path.with_extension("csv.gz");
+        let (path, old) = if gzip { (packed, path) } else { (path, packed) };
+        let file =
+            if gzip { Sink::Packed(GzEncoder::new(file, Compression::default())) } else { Sink::Plain(file) };
         let mut text = CsvText::new();
         let mut names = prefix.to_vec();
         for column in &columns {
@@ -99,7 +110,7 @@ impl TableFile {
             names.push(name);
         }
         text.names(&names);
-        Ok(TableFile { path, part, file, text, waiting: 0, columns })
+        Ok(TableFile { path, part, file, old, text, waiting: 0, columns })
     }
 
     fn rows(&mut self, params: &[Value], part: &Part, table: &Table) -> io::Result<()> {
@@ -122,14 +133,32 @@ impl TableFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.waiting = 0;
-        self.file.write_all(&self.text.take())
+        let text = self.text.take();
+        match &mut self.file {
+            Sink::Plain(file) => file.write_all(&text),
+            Sink::Packed(file) => file.write_all(&text),
+        }
     }
 
     fn finish(mut self) -> io::Result<()> {
         self.flush()?;
-        self.file.sync_all()?;
-        fs::rename(&self.part, &self.path)
+        match &mut self.file {
+            Sink::Plain(file) => file.sync_all()?,
+            Sink::Packed(file) => {
+                file.try_finish()?;
+                file.get_ref().sync_all()?;
+            }
+        }
+        fs::rename(&self.part, &self.path)?;
+        // Only one of both is there.
+        let _ = fs::remove_file(&self.old);
+        Ok(())
     }
+}
+
+enum Sink {
+    Plain(File),
+    Packed(GzEncoder<File>),
 }
 
 impl Drop for TableFile {
@@ -140,7 +169,7 @@ impl Drop for TableFile {
 }
 
 /// Adds the samples of the script's histograms, as table `histograms` has them: name, low, high, count.
-fn pool(pooled: &mut BTreeMap<(String, String), Histogram>, part: &Part) {
+pub(crate) fn pool(pooled: &mut BTreeMap<(String, String), Histogram>, part: &Part) {
     let Some((_, table)) = part.result.tables.iter().find(|(name, _)| name == "histograms") else { return };
     let column = |name: &str| table.columns.iter().position(|column| column == name);
     let (Some(name), Some(low), Some(high), Some(count)) =

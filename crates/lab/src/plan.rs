@@ -6,7 +6,7 @@ use crate::params::{Params, measure, point_id, run_id, same};
 use crate::runner::{Overrides, Runner};
 use std::collections::BTreeSet;
 use tidewire_metrics::Value;
-use tidewire_script::{Experiment, Point, Script};
+use tidewire_script::{Experiment, Point, Script, Stopping};
 use tidewire_units::{Span, stable_hash};
 
 /// What a command line asks for beyond the script.
@@ -24,6 +24,8 @@ pub struct Wanted {
     pub only: Option<String>,
     /// `--until T`.
     pub until: Option<Span>,
+    /// `--shard 2/8`: the second of eight parts.
+    pub shard: Option<(u32, u32)>,
     /// Only the first point, unless `-p` chooses others: `tidewire run`.
     pub first_point: bool,
 }
@@ -52,6 +54,10 @@ pub struct Plan {
     pub experiment: Experiment,
     /// The simulated length that the command line sets.
     pub until: Option<Span>,
+    /// When a point has enough replications; none where the command line says how many.
+    pub stopping: Option<Stopping>,
+    /// Which part of the whole this is, of how many.
+    pub shard: Option<(u32, u32)>,
     /// Point by point, replication by replication.
     pub runs: Vec<PlannedRun>,
     /// Options of the command line that a single run must repeat, such as `--seed 7`.
@@ -89,16 +95,24 @@ impl Plan {
         }
         let mut repeat_options = wanted.seed.map(|seed| format!(" --seed {seed}")).unwrap_or_default();
         repeat_options.push_str(&wanted.until.map(|until| format!(" --until {until}")).unwrap_or_default());
-        let runs = list_runs(&experiment, wanted.rep, only.as_ref());
+        let stopping = experiment.stopping.clone().filter(|_| wanted.reps.is_none() && wanted.rep.is_none());
+        let mut runs = list_runs(&experiment, wanted.rep, only.as_ref());
+        if let Some((part, of)) = wanted.shard {
+            runs = shard_of(runs, part, of, stopping.is_some());
+        }
         if runs.is_empty() {
             return Err(LabError::Usage(match &wanted.only {
                 Some(only) => format!("--only '{only}' leaves no run"),
+                None if wanted.shard.is_some() => {
+                    "this shard has no run: there are fewer runs than shards".into()
+                }
                 None => "the experiment has no point to run".into(),
             }));
         }
-        let until = wanted.until;
+        let (until, shard) = (wanted.until, wanted.shard);
         let warnings = strange_values(&overrides, &declared);
-        Ok(Plan { script: script.clone(), declared, experiment, until, runs, repeat_options, warnings })
+        let script = script.clone();
+        Ok(Plan { script, declared, experiment, until, stopping, shard, runs, repeat_options, warnings })
     }
 
     /// The parameters of the plan and of further points.
@@ -117,16 +131,18 @@ impl Plan {
         let e = &self.experiment;
         let points: BTreeSet<String> = self.runs.iter().map(|run| point_id(&run.point)).collect();
         let reps = self.runs.iter().map(|run| run.rep).collect::<BTreeSet<_>>().len();
+        let n = self.runs.len();
         let grid: usize = e.params.iter().map(|(_, values)| values.len()).product();
         let mut factors: Vec<String> = if grid == points.len() {
             e.params.iter().map(|(name, values)| format!("{name}({})", values.len())).collect()
         } else {
             vec![format!("{} points", points.len())]
         };
-        if reps > 1 || points.len() == 1 {
+        if let Some(stopping) = &self.stopping {
+            factors.push(format!("{} to {reps} reps", stopping.min.min(e.reps)));
+        } else if reps > 1 || points.len() == 1 {
             factors.push(format!("{reps} rep{}", if reps == 1 { "" } else { "s" }));
         }
-        let n = self.runs.len();
         let times = if n > 1 && n == points.len() * reps {
             format!("{} = ", factors.join(" x "))
         } else {
@@ -137,7 +153,14 @@ impl Plan {
             .or(e.duration)
             .map(|d| format!(" of {} simulated time", spaced(d)))
             .unwrap_or_default();
-        format!("{}: {times}{n} run{}{length}, seed {}", e.name, if n == 1 { "" } else { "s" }, e.seed)
+        let most = if self.stopping.is_some() { "at most " } else { "" };
+        let shard = self.shard.map(|(part, of)| format!("shard {part} of {of}, ")).unwrap_or_default();
+        format!(
+            "{}: {shard}{times}{most}{n} run{}{length}, seed {}",
+            e.name,
+            if n == 1 { "" } else { "s" },
+            e.seed
+        )
     }
 
     /// The command that repeats one run.
@@ -163,6 +186,23 @@ pub fn run_seed(seed: u64, rep: u32, point: &Point, pairing: bool) -> u64 {
     let (seed, rep) = (seed.to_le_bytes(), rep.to_le_bytes());
     let place = if pairing { String::new() } else { point_id(point) };
     stable_hash(&[b"run", &seed, &rep, place.as_bytes()]) >> 11
+}
+
+/// Every n-th run; where replications are added as needed, every n-th point.
+fn shard_of(runs: Vec<PlannedRun>, part: u32, of: u32, by_point: bool) -> Vec<PlannedRun> {
+    let mut points: Vec<String> = Vec::new();
+    let mut number = |at: usize, run: &PlannedRun| {
+        if !by_point {
+            return at;
+        }
+        let id = point_id(&run.point);
+        if points.last() != Some(&id) {
+            points.push(id);
+        }
+        points.len() - 1
+    };
+    let own = |number: usize| number % of as usize == part as usize - 1;
+    runs.into_iter().enumerate().filter(|(at, run)| own(number(*at, run))).map(|(_, run)| run).collect()
 }
 
 fn list_runs(experiment: &Experiment, rep: Option<u32>, only: Option<&Filter>) -> Vec<PlannedRun> {

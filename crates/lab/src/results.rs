@@ -129,7 +129,11 @@ impl Results {
     /// `summary.csv`: a row per point and metric.
     pub fn summary_table(&self) -> Table {
         let figures = ["metric", "unit", "n", "mean", "sd", "ci95_low", "ci95_high", "median", "min", "max"];
-        let mut table = Table::new(self.params.columns().into_iter().chain(figures.map(String::from)));
+        let mut columns = self.params.columns();
+        for figure in figures {
+            columns.push(free_name(figure, &columns));
+        }
+        let mut table = Table::new(columns);
         for point in self.points() {
             for metric in &self.metrics {
                 let s = self.summary(&point, metric);

@@ -5,7 +5,8 @@ use crate::error::LabError;
 use crate::folder::Folder;
 use crate::plan::{Plan, PlannedRun};
 use crate::runner::Runner;
-use std::collections::{BTreeMap, VecDeque};
+use crate::stopping::{Enough, Rounds};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use tidewire_metrics::unit_of;
+use tidewire_metrics::{Value, unit_of};
 use tidewire_script::{Ended, Experiment, Fault, RunRequest, RunResult, ScriptError};
 
 /// How runs are done.
@@ -143,6 +144,8 @@ pub struct Outcome {
     pub wall_s: BTreeMap<String, f64>,
     /// What single runs printed, when there is only one.
     pub last: Option<RunResult>,
+    /// How many replications the points got, where that was not fixed.
+    pub enough: Option<Enough>,
 }
 
 /// What the caller answers to a finished run: go on, or stop for a reason.
@@ -170,44 +173,65 @@ pub fn sweep(
 ) -> Result<Outcome, LabError> {
     let found =
         if settings.again { BTreeMap::new() } else { folder.map(Folder::finished).unwrap_or_default() };
-    let matches = |run: &PlannedRun| found.get(&run.id).is_some_and(|part| part.run.seed == run.seed);
-    // All points once before any of them a second time: an early stop leaves something to see of each.
-    let mut todo: Vec<usize> = (0..plan.runs.len()).filter(|at| !matches(&plan.runs[*at])).collect();
-    // What failed before comes last: it may fail again, or hang.
-    let failed = folder.map(Folder::failed).unwrap_or_default();
-    todo.sort_by_key(|at| (failed.contains(&plan.runs[*at].id), plan.runs[*at].rep));
-    let total = plan.runs.len();
-    let status = Status { total, found: total - todo.len(), ..Status::default() };
-    let jobs = settings.jobs.clamp(1, todo.len().max(1));
-    let queue = Mutex::new(todo.iter().copied().collect::<VecDeque<_>>());
-    let shared = Shared { runner, plan, folder, settings, interrupt, queue };
+    let mut rounds = Rounds::new(plan, &found);
+    let jobs = settings.jobs.clamp(1, plan.runs.len().max(1));
+    let shared = Shared { runner, plan, folder, settings, interrupt, queue: Mutex::default() };
     let mut desk = Desk {
         shared: &shared,
-        outcome: Outcome { status, ..Outcome::default() },
+        outcome: Outcome::default(),
         running: Vec::new(),
         points: number_points(plan),
         times: BTreeMap::new(),
+        records: Vec::new(),
         begin: Instant::now(),
         told: Instant::now(),
         jobs,
     };
+    // What failed before comes last: it may fail again, or hang.
+    let failed = folder.map(Folder::failed).unwrap_or_default();
+    let matches = |run: &PlannedRun| found.get(&run.id).is_some_and(|part| part.run.seed == run.seed);
+    let mut asked = BTreeSet::new();
+    loop {
+        let fresh: Vec<usize> = rounds.wanted().into_iter().filter(|at| asked.insert(*at)).collect();
+        let mut todo: Vec<usize> = fresh.iter().copied().filter(|at| !matches(&plan.runs[*at])).collect();
+        // All points once before any of them a second time: an early stop leaves something to see of each.
+        todo.sort_by_key(|at| (failed.contains(&plan.runs[*at].id), plan.runs[*at].rep));
+        desk.outcome.status.total += fresh.len();
+        desk.outcome.status.found += fresh.len() - todo.len();
+        desk.jobs = jobs.clamp(1, todo.len().max(1));
+        *shared.queue.lock().expect("no holder panics") = todo.into();
+        work_off(&mut desk, judge)?;
+        rounds.records.extend(desk.records.drain(..));
+        let halted = desk.outcome.stopped.is_some() || desk.outcome.broken_disk.is_some();
+        if halted || interrupt.asked() > 0 || !rounds.extend()? {
+            break;
+        }
+    }
+    desk.outcome.enough = rounds.outcome();
+    let position = |run: &PlannedRun| plan.runs.iter().position(|planned| planned.id == run.id);
+    desk.outcome.failures.sort_by_key(|failure| position(&failure.run));
+    Ok(desk.outcome)
+}
+
+/// Does all that is in the queue.
+fn work_off(desk: &mut Desk<'_>, judge: &mut Judge<'_>) -> Result<(), LabError> {
+    let shared = desk.shared;
     thread::scope(|scope| -> Result<(), LabError> {
         let (sender, receiver) = channel();
-        for worker in 0..jobs {
-            let (sender, shared) = (sender.clone(), &shared);
+        for worker in 0..desk.jobs {
+            let sender = sender.clone();
             thread::Builder::new()
                 .name(format!("run-{worker}"))
                 .stack_size(16 << 20)
                 .spawn_scoped(scope, move || work(shared, &sender))
-                .map_err(|error| LabError::io("cannot start a thread for", &plan.script.path, error, ""))?;
+                .map_err(|error| {
+                    LabError::io("cannot start a thread for", &shared.plan.script.path, error, "")
+                })?;
         }
         drop(sender);
         desk.listen(&receiver, judge);
         Ok(())
-    })?;
-    let position = |run: &PlannedRun| plan.runs.iter().position(|planned| planned.id == run.id);
-    desk.outcome.failures.sort_by_key(|failure| position(&failure.run));
-    Ok(desk.outcome)
+    })
 }
 
 fn number_points(plan: &Plan) -> Vec<usize> {
@@ -337,6 +361,8 @@ struct Desk<'a> {
     points: Vec<usize>,
     /// Wall time and number of finished runs, by point.
     times: BTreeMap<usize, (Duration, u32)>,
+    /// What finished runs recorded, since this was last looked at.
+    records: Vec<(String, Vec<(String, Value)>)>,
     begin: Instant,
     told: Instant,
     jobs: usize,
@@ -396,6 +422,9 @@ impl Desk<'_> {
         let time = self.times.entry(self.points[at]).or_default();
         *time = (time.0 + wall, time.1 + 1);
         self.outcome.wall_s.insert(run.id.clone(), wall.as_secs_f64());
+        if self.shared.plan.stopping.is_some() && result.error.is_none() {
+            self.records.push((run.id.clone(), result.record.clone()));
+        }
         let answer = match &result.error {
             Some(error) => {
                 status.failed += 1;

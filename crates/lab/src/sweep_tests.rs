@@ -444,3 +444,72 @@ fn thresholds_of_a_histogram_pool_its_samples_over_replications() {
     assert_eq!(measured("p90(latency_ms) < 80"), Some(10.0));
     assert_eq!(measured("count(latency_ms) == 400"), Some(400.0));
 }
+
+fn until(until_ci: f64, min: u32, max: u32) -> Fake {
+    let mut experiment = crate::fake::two_by_three();
+    experiment.reps = max;
+    experiment.stopping =
+        Some(tidewire_script::Stopping { min, until_ci, metrics: vec!["goodput_mbps".into()] });
+    Fake { experiment: Some(experiment), ..Fake::default() }
+}
+
+#[test]
+fn replications_are_added_until_the_interval_is_narrow_and_threads_do_not_matter() {
+    let files = [1, 4].map(|jobs| {
+        let dir = tempfile::tempdir().unwrap();
+        let done = do_sweep(&until(0.005, 3, 40), dir.path(), &Wanted::default(), jobs, &mut quiet);
+        let enough = done.outcome.enough.clone().unwrap();
+        assert!(enough.least >= 3 && enough.most <= 40 && enough.least < enough.most, "{enough:?}");
+        assert_eq!(done.outcome.status.total, done.outcome.status.finished);
+        let results = merge(&done.plan, &done.folder).unwrap();
+        for point in results.points() {
+            let s = results.summary(&point, "goodput_mbps");
+            let narrow = s.ci95().unwrap() <= 0.005 * s.mean().unwrap();
+            assert_eq!(narrow, !enough.short.contains(&point), "{point:?}: {} runs", s.n());
+        }
+        // Asked again, everything is there.
+        let again = do_sweep(&until(0.005, 3, 40), dir.path(), &Wanted::default(), jobs, &mut quiet);
+        assert_eq!((again.outcome.status.finished, again.outcome.enough), (0, Some(enough)));
+        csv_files(&done.folder)
+    });
+    assert!(files[0] == files[1]);
+}
+
+#[test]
+fn a_fixed_number_of_replications_on_the_command_line_wins() {
+    let dir = tempfile::tempdir().unwrap();
+    let wanted = Wanted { reps: Some(2), ..Wanted::default() };
+    let done = do_sweep(&until(0.005, 3, 40), dir.path(), &wanted, 2, &mut quiet);
+    assert_eq!((done.outcome.status.finished, done.outcome.enough), (12, None));
+}
+
+#[test]
+fn what_is_never_known_well_enough_stops_at_the_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = do_sweep(&until(1e-9, 3, 7), dir.path(), &Wanted::default(), 2, &mut quiet);
+    assert_eq!(done.outcome.enough.unwrap().short.len(), 6);
+    assert_eq!(done.outcome.status.finished, 42);
+}
+
+#[test]
+fn shards_joined_are_the_whole_sweep() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dirs = Vec::new();
+    for part in 1..=3 {
+        let wanted = Wanted { shard: Some((part, 3)), ..Wanted::default() };
+        let root = dir.path().join(format!("machine{part}"));
+        let done = do_sweep(&Fake::default(), &root, &wanted, 2, &mut quiet);
+        assert_eq!(done.outcome.status.finished, 8);
+        let results = merge(&done.plan, &done.folder).unwrap();
+        let facts = Circumstances { tool: tool(), command: vec![], begin: std::time::UNIX_EPOCH, jobs: 2 };
+        write_manifest(&done.plan, &done.folder, &results, &done.outcome, &facts).unwrap();
+        dirs.push(done.folder.path);
+    }
+    let (joined, results) = join_shards(&Fake::default(), &dirs, &dir.path().join("all")).unwrap();
+    assert_eq!(results.runs.len(), 24);
+    let whole = do_sweep(&Fake::default(), &dir.path().join("whole"), &Wanted::default(), 2, &mut quiet);
+    merge(&whole.plan, &whole.folder).unwrap();
+    assert!(csv_files(&joined.folder) == csv_files(&whole.folder));
+    let other = dir.path().join("machine1/none");
+    assert!(join_shards(&Fake::default(), &[other], dir.path()).is_err_and(|e| e.exit_code() == 2));
+}

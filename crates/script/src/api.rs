@@ -95,6 +95,17 @@ pub struct PlotSpec {
     pub place: Option<Place>,
 }
 
+/// `reps = { min = 5, max = 100, until_ci = "5%" }`: replications are added until the means are known well enough.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stopping {
+    /// Replications of each point before anything is judged.
+    pub min: u32,
+    /// Half the width of the 95 % confidence interval, as a part of the mean, that is small enough.
+    pub until_ci: f64,
+    /// The metrics that are judged; empty for those of plots and thresholds, or, without any, for all.
+    pub metrics: Vec<String>,
+}
+
 /// What `experiment{}` declares.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Experiment {
@@ -106,8 +117,10 @@ pub struct Experiment {
     pub params: Vec<(String, Vec<Value>)>,
     /// The points to run, in order; a single empty point without parameters.
     pub points: Vec<Point>,
-    /// Replications of each point.
+    /// Replications of each point; at most, where `stopping` says when there are enough.
     pub reps: u32,
+    /// When a point has enough replications; none for always `reps` of them.
+    pub stopping: Option<Stopping>,
     /// The seed of the experiment.
     pub seed: u64,
     /// The same replication has the same luck at every point.

@@ -202,6 +202,7 @@ fn undeclared(script: &Script) -> Experiment {
         params: Vec::new(),
         points: vec![Point::new()],
         reps: 1,
+        stopping: None,
         seed: 1,
         pairing: true,
         duration: None,

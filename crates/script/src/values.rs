@@ -167,6 +167,14 @@ pub(crate) fn convert(
             Val::Opts(options(lua, sim, &context.replace("option ", "").replace('\'', ""), groups, table)?)
         }
         Kind::Texts => Val::Texts(texts(value).ok_or_else(wrong)?),
+        Kind::Reps => match value {
+            Value::Table(_) => {
+                let groups = &[crate::spec::measure::REPS_OPTS];
+                return convert(lua, sim, Kind::Options(groups), value, name, context);
+            }
+            other if whole(other).is_none() => return Err(wrong()),
+            other => return convert(lua, sim, Kind::Int(1, 1_000_000), other, name, context),
+        },
     })
 }
 

@@ -12,6 +12,18 @@ const PAIR: &str = "local a, b = net:host 'a', net:host 'b'; net:link(a, b)\n";
 const MISTAKES: &[(&str, u32, &[&str])] = &[
     // Options.
     (
+        "!experiment { reps = { min = 5, max = 10 } }",
+        1,
+        &["reps as a table needs until_ci", "until_ci = \"5%\""],
+    ),
+    ("!experiment { reps = { min = 5, max = 4, until_ci = '5%' } }", 1, &["max = 4 is less than min = 5"]),
+    (
+        "!experiment { reps = { min = 5, until = '5%' } }",
+        1,
+        &["unknown option 'until' of reps of experiment"],
+    ),
+    ("!experiment { reps = 'many' }", 1, &["must be a whole number from 1 to 1000000, or { min = 5"]),
+    (
         "net:link(a, b, { rate = '10Mbps', dealy = '5ms' })",
         2,
         &["unknown option 'dealy' of net:link; did you mean 'delay'?", "options: rate delay", "^^^^^"],

@@ -7,7 +7,7 @@ use crate::mistake::{Mistake, did_you_mean};
 use crate::sim::{Ending, Mode, Shared};
 use crate::spec::measure as spec;
 use crate::values::Val;
-use crate::{Expectation, Experiment, PlotSpec, Point};
+use crate::{Expectation, Experiment, PlotSpec, Point, Stopping};
 use mlua::{Function, Lua, Table, Value};
 use tidewire_metrics as metrics;
 
@@ -116,7 +116,10 @@ fn declare(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
         }
         declared.name = name.to_owned();
     }
-    declared.reps = opts.int("reps").unwrap_or(1) as u32;
+    (declared.reps, declared.stopping) = match opts.get("reps") {
+        Some(Val::Opts(reps)) => until_known(reps)?,
+        _ => (opts.int("reps").unwrap_or(1) as u32, None),
+    };
     declared.seed = opts.int("seed").unwrap_or(1) as u64;
     declared.pairing = opts.flag("pairing").unwrap_or(true);
     declared.duration = opts.span("duration");
@@ -153,6 +156,26 @@ fn declare(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
     }
     *sim.experiment.borrow_mut() = declared;
     Ok(())
+}
+
+/// `reps = { min = 5, max = 100, until_ci = "5%" }`.
+fn until_known(reps: &Opts) -> Result<(u32, Option<Stopping>), Mistake> {
+    let whole = |name: &str, usual: i64| reps.int(name).unwrap_or(usual) as u32;
+    let min = whole("min", 5);
+    let max = whole("max", 100.max(i64::from(min)));
+    if max < min {
+        return Err(Mistake::new(format!("reps: max = {max} is less than min = {min}")).at_word("max"));
+    }
+    let Some(Val::Probability(until_ci)) = reps.get("until_ci") else {
+        return Err(Mistake::new("reps as a table needs until_ci, which says when there are enough")
+            .at_word("reps")
+            .note("write reps = { min = 5, max = 100, until_ci = \"5%\" }, or a number"));
+    };
+    let metrics = match reps.get("metric") {
+        Some(Val::Texts(metrics)) => metrics.clone(),
+        _ => Vec::new(),
+    };
+    Ok((max, Some(Stopping { min, until_ci: until_ci.get(), metrics })))
 }
 
 /// The points that `skip` does not leave out.

@@ -70,7 +70,12 @@ pub(crate) const EXPERIMENT_OPTS: &[Opt] = &[
     ),
     Opt::new("order", Kind::Texts, "alphabetical", "order of the parameters"),
     Opt::new("skip", Kind::Function, "none", "function(p) that says true for points to leave out"),
-    Opt::new("reps", Kind::Int(1, 1_000_000), "1", "replications of each point"),
+    Opt::new(
+        "reps",
+        Kind::Reps,
+        "1",
+        "replications of each point: 10, or { min = 5, max = 100, until_ci = \"5%\", metric = \"goodput_mbps\" }: until the 95 % confidence interval of each mean is that narrow",
+    ),
     Opt::new("seed", WHOLE, "1", "seed of the experiment"),
     Opt::new("pairing", Kind::Bool, "true", "the same replication has the same luck at every point"),
     Opt::new("duration", Kind::Time, "until nothing is left to do", "simulated length of a run"),
@@ -89,6 +94,15 @@ pub(crate) static EXPERIMENT: Func =
     func("experiment", "Declares parameters, replications, thresholds and plots; comes first in the script.")
         .opts(&[EXPERIMENT_OPTS])
         .gives("the parameters of this run");
+
+/// Of `reps` as a table.
+pub(crate) const REPS_OPTS: &[Opt] = &[
+    Opt::new("min", Kind::Int(2, 1_000_000), "5", "replications before anything is judged"),
+    Opt::new("max", Kind::Int(2, 1_000_000), "100", "replications at most"),
+    Opt::new("until_ci", Kind::Probability, "required", "half of the interval, as a part of the mean"),
+    Opt::new("metric", Kind::Texts, "those of plot and expect, or all", "what must be known so well")
+        .or(&["metrics"]),
+];
 
 pub(crate) const PLOT_OPTS: &[Opt] = &[
     Opt::new("x", Kind::Text, "none", "parameter or metric on the x axis"),

@@ -105,6 +105,8 @@ pub enum Kind {
     Options(&'static [&'static [Opt]]),
     /// A text or a list of texts.
     Texts,
+    /// A number of replications, or when there are enough.
+    Reps,
 }
 
 /// An option of a function.
@@ -197,6 +199,9 @@ impl Kind {
             Kind::Data => "a text (the bytes to send)".to_owned(),
             Kind::Options(_) => "a table of options".to_owned(),
             Kind::Texts => "a text or a list of texts".to_owned(),
+            Kind::Reps => {
+                "a whole number from 1 to 1000000, or { min = 5, max = 100, until_ci = \"5%\" }".to_owned()
+            }
         }
     }
 
@@ -216,6 +221,7 @@ impl Kind {
                 | Kind::Processing
                 | Kind::Options(_)
                 | Kind::Texts
+                | Kind::Reps
         )
     }
 }
