@@ -18,9 +18,9 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
     ),
     ("!experiment { reps = { min = 5, max = 4, until_ci = '5%' } }", 1, &["max = 4 is less than min = 5"]),
     (
-        "!experiment { reps = { min = 5, until = '5%' } }",
+        "!experiment { reps = { min = 5, untl_ci = '5%' } }",
         1,
-        &["unknown option 'until' of reps of experiment"],
+        &["unknown option 'untl_ci' of reps of experiment"],
     ),
     ("!experiment { reps = 'many' }", 1, &["must be a whole number from 1 to 1000000, or { min = 5"]),
     (
