@@ -1,7 +1,8 @@
-//! Processes: programs on a host that wait for time or sockets, and the native traffic generators.
+//! Processes: programs on a host that wait for time or sockets, the native traffic generators, and what services are made of.
 //!
 //! ```text
 //!   resume(now, why, sockets) -> Wait        the same contract for native programs and for scripts
+//!   bytes --Reader--> messages               services: parsers and state machines without sockets or clock
 //! ```
 //!
 //! | file | what is in it |
@@ -9,11 +10,13 @@
 //! | `process.rs` | [`Process`], [`Wait`], [`Resume`], [`SocketApi`] |
 //! | `bulk.rs` | [`Bulk`], as much data over TCP as it will take |
 //! | `cbr.rs` | [`Cbr`], datagrams at a constant rate, and [`OnOff`], in bursts |
+//! | `http/` | HTTP messages, addresses of pages, dates |
 //!
 //! What is not here: sockets (node), who runs the processes (world).
 
 mod bulk;
 mod cbr;
+pub mod http;
 mod process;
 
 pub use bulk::Bulk;

@@ -301,6 +301,10 @@ pub(crate) fn options(
             .at_word(owner.rsplit([':', '.']).next().unwrap_or(owner)));
         };
         let key = key.to_string_lossy();
+        let has_routes = || all().any(|opt| opt.name == crate::spec::web::ROUTE);
+        if crate::services::is_route(&key) && has_routes() {
+            continue;
+        }
         let Some(opt) = all().find(|opt| opt.name == key || opt.aliases.contains(&&*key)) else {
             return Err(unknown_option(owner, &key, groups));
         };

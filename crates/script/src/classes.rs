@@ -165,15 +165,20 @@ impl<'a> Registry<'a> {
     pub fn put(&self, func: &'static Func, function: Function) -> mlua::Result<()> {
         let function =
             if func.waits { self.sim.prelude().block.call::<Function>(function)? } else { function };
+        self.put_plain(func, &function)
+    }
+
+    /// Adds a function as it is: where it waits, it does so by itself.
+    pub fn put_plain(&self, func: &'static Func, function: &Function) -> mlua::Result<()> {
         let (owner, name) = (func.owner(), func.short());
         if func.name.contains(':') {
             let (methods, _) = self.classes.get(owner).expect("a class for every method");
             if owner == "host" && !matches!(name, "work") {
-                self.classes["router"].0.raw_set(name, &function)?;
-                self.classes["nat"].0.raw_set(name, &function)?;
+                self.classes["router"].0.raw_set(name, function)?;
+                self.classes["nat"].0.raw_set(name, function)?;
             }
             if owner == "router" {
-                self.classes["nat"].0.raw_set(name, &function)?;
+                self.classes["nat"].0.raw_set(name, function)?;
             }
             return methods.raw_set(name, function);
         }

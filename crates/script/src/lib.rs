@@ -18,6 +18,7 @@
 //! | `call.rs`, `values.rs`, `link_values.rs` | arguments checked against that table, values with units |
 //! | `classes.rs` | the types that scripts see |
 //! | `bind/` | the functions themselves |
+//! | `services/` | services whose logic is written in Lua, loaded when used |
 //! | `mistake.rs` | from an error to the message that a user reads |
 //! | `output.rs` | what a run measures and says |
 //!
@@ -34,6 +35,7 @@ mod output;
 mod queue_values;
 mod run;
 mod sched;
+mod services;
 mod sim;
 pub mod spec;
 mod state;

@@ -128,6 +128,21 @@ pub(crate) fn convert(
             Val::Nodes(nodes)
         }
         Kind::Peer => Val::Peer(peer(sim, value).ok_or_else(wrong)?),
+        Kind::Url => {
+            if let Value::String(url) = value {
+                let url = url.to_string_lossy();
+                tidewire_l7_application::http::Url::parse(&url).map_err(|why| {
+                    Mistake::new(why)
+                        .at_word(url.as_str())
+                        .note("write \"http://host/path\", or { host, port, path }")
+                })?;
+            } else {
+                let place = value.as_table().ok_or_else(wrong)?;
+                let host = place.raw_get::<Value>(1).unwrap_or(Value::Nil);
+                peer(sim, &host).ok_or_else(wrong)?;
+            }
+            Val::Any(value.clone())
+        }
         Kind::Function => Val::Function(value.as_function().ok_or_else(wrong)?.clone()),
         Kind::Table => Val::Table(value.as_table().ok_or_else(wrong)?.clone()),
         Kind::Choice(names) => Val::Text(choice(value, names, name, context)?),

@@ -22,6 +22,7 @@
 //! | `udp.rs` | UDP sockets |
 //! | `ladder.rs`, `journey.rs` | `ladder(a, b)`, `journey{}` |
 //! | `flow.rs` | native applications and their flows |
+//! | `http.rs` | what the web's modules stand on |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
 //! | `random.rs` | chance |
@@ -44,6 +45,7 @@ pub(crate) mod flow;
 mod frames;
 mod grid;
 pub(crate) mod host;
+mod http;
 mod info;
 mod journey;
 pub(crate) mod ladder;
@@ -65,8 +67,9 @@ mod time;
 pub(crate) mod udp;
 
 use crate::classes::Registry;
+use crate::services::Loader;
 use crate::sim::Shared;
-use mlua::Lua;
+use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Table};
 
 /// Puts every function where scripts find it.
 pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
@@ -99,6 +102,50 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     cidr::install(&mut registry)?;
     measure::install(&mut registry)?;
     experiment::install(&mut registry)?;
+    let services = Loader::new(lua, sim)?;
+    http::install(&registry, &services)?;
     registry.finish()?;
-    lua.globals().raw_set("net", crate::classes::Net(()))
+    lua.globals().raw_set("net", crate::classes::Net(()))?;
+    services.seal(lua)
+}
+
+/// What only the modules of services see.
+pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
+    let native = Natives { lua, sim, table: lua.create_table()? };
+    http::natives(&native)?;
+    Ok(native.table)
+}
+
+/// Collects native functions of the modules.
+struct Natives<'a> {
+    lua: &'a Lua,
+    sim: &'a Shared,
+    table: Table,
+}
+
+impl Natives<'_> {
+    /// A function that does not wait.
+    fn add<A: FromLuaMulti, R: IntoLuaMulti>(
+        &self,
+        name: &str,
+        body: impl Fn(&Lua, &Shared, A) -> mlua::Result<R> + 'static,
+    ) -> mlua::Result<()> {
+        let sim = self.sim.clone();
+        let function = self.lua.create_function(move |lua, args: A| {
+            body(lua, &sim, args).map_err(|error| crate::classes::located(lua, error))
+        })?;
+        self.table.raw_set(name, function)
+    }
+
+    /// A function that waits: it gives what `block_on` gives.
+    fn wait<A: FromLuaMulti>(
+        &self,
+        name: &str,
+        body: impl Fn(&Lua, &Shared, A) -> mlua::Result<MultiValue> + 'static,
+    ) -> mlua::Result<()> {
+        self.add(name, body)?;
+        let function: Function = self.table.raw_get(name)?;
+        let function: Function = self.sim.prelude().block.call(function)?;
+        self.table.raw_set(name, function)
+    }
 }

@@ -10,6 +10,7 @@ use crate::spec::socket as spec;
 use crate::values::{Val, whole};
 use bytes::{Buf, Bytes};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Value};
+use std::collections::VecDeque;
 use tidewire_node::SocketView;
 use tidewire_units::{Instant, Interest, Refusal, Span};
 use tidewire_wire::Payload;
@@ -97,9 +98,25 @@ fn receive(lua: &Lua, sim: &Shared, call: &Call, want: Want) -> mlua::Result<Mul
     block_on(lua, sim, Box::new(Receive { socket, want, searched: 0, deadline }))
 }
 
+/// Sends several pieces as one, so that they share segments.
+pub(super) fn send_parts(
+    lua: &Lua,
+    sim: &Shared,
+    socket: AnyUserData,
+    parts: VecDeque<Payload>,
+    deadline: Instant,
+) -> mlua::Result<MultiValue> {
+    block_on(
+        lua,
+        sim,
+        Box::new(Send { socket, rest: Outgoing::Parts(parts), sent: 0, more: false, deadline }),
+    )
+}
+
 enum Outgoing {
     Data(Bytes),
     Zeros(u64),
+    Parts(VecDeque<Payload>),
 }
 
 impl Outgoing {
@@ -107,6 +124,7 @@ impl Outgoing {
         match self {
             Outgoing::Data(data) => data.len() as u64,
             Outgoing::Zeros(n) => *n,
+            Outgoing::Parts(parts) => parts.iter().map(|part| part.len() as u64).sum(),
         }
     }
 
@@ -114,13 +132,27 @@ impl Outgoing {
         match self {
             Outgoing::Data(data) => Payload::Data(data.clone()),
             Outgoing::Zeros(n) => Payload::Zeros((*n).min(1 << 30) as u32),
+            Outgoing::Parts(parts) => parts.front().cloned().unwrap_or(Payload::EMPTY),
         }
+    }
+
+    /// Whether more follows what [`Outgoing::payload`] gives.
+    fn goes_on(&self) -> bool {
+        matches!(self, Outgoing::Parts(parts) if parts.len() > 1)
     }
 
     fn advance(&mut self, n: usize) {
         match self {
             Outgoing::Data(data) => data.advance(n),
             Outgoing::Zeros(rest) => *rest -= n as u64,
+            Outgoing::Parts(parts) => {
+                let Some(first) = parts.front_mut() else { return };
+                if n < first.len() {
+                    *first = first.slice(n..first.len());
+                } else {
+                    parts.pop_front();
+                }
+            }
         }
     }
 }
@@ -155,7 +187,7 @@ impl Op for Send {
                 return self.sent.into_lua_multi(lua).map(Some);
             }
             let payload = self.rest.payload();
-            let taken = match self.more {
+            let taken = match self.more || self.rest.goes_on() {
                 true => world.send_more(socket.node, socket.id, payload),
                 false => world.send(socket.node, socket.id, payload),
             };

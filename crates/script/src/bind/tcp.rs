@@ -17,7 +17,8 @@ use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_node::SocketView;
 use tidewire_units::{NodeId, Refusal, SocketId, Span};
-use tidewire_wire::Endpoint;
+use tidewire_wire::{Endpoint, Payload};
+use tidewire_world::World;
 
 /// A TCP socket, as scripts hold it.
 pub(crate) struct TcpHandle {
@@ -41,6 +42,11 @@ impl TcpHandle {
             closed: Cell::new(false),
             listening: Cell::new(false),
         }
+    }
+
+    /// Takes what has arrived, at most `max` bytes.
+    pub(super) fn take(&self, world: &mut World, max: usize) -> Result<Option<Payload>, Refusal> {
+        world.recv(self.node, self.id, max)
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Fields {
     pub all: &'static [Field],
 }
 
-const fn f(name: &'static str, unit: &'static str, doc: &'static str) -> Field {
+pub(super) const fn f(name: &'static str, unit: &'static str, doc: &'static str) -> Field {
     Field { name, unit, doc }
 }
 
@@ -101,6 +101,11 @@ const ALL: &[Fields] = &[
             f("cpu_utilization", "0 to 1", "share of its cores that host:work() kept busy"),
         ],
     },
+    super::web::SERVER_FIELDS,
+    super::web::REQUEST_FIELDS,
+    super::web::CLIENT_FIELDS,
+    super::web::RESPONSE_FIELDS,
+    super::web::LOAD_FIELDS,
     Fields {
         of: "nat",
         doc: "An address translator; it has everything that a router has.",

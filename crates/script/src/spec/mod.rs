@@ -6,6 +6,7 @@
 //! | `link.rs` | what can be done with a link |
 //! | `routing.rs` | routing protocols and tables |
 //! | `services.rs` | firewalls, address translation, DHCP, groups |
+//! | `web.rs` | the web |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
@@ -29,6 +30,7 @@ pub(crate) mod services;
 pub(crate) mod socket;
 pub(crate) mod tcp;
 pub(crate) mod time;
+pub(crate) mod web;
 
 pub use fields::{Field, Fields, fields};
 pub(crate) use fields::{of as fields_of, unit_of_watched};
@@ -71,6 +73,8 @@ pub enum Kind {
     Nodes,
     /// A host, an address, or a peer.
     Peer,
+    /// A URL, or a table of host, port and path.
+    Url,
     /// A function.
     Function,
     /// A table.
@@ -182,6 +186,7 @@ impl Kind {
             Kind::Host => "a host".to_owned(),
             Kind::Nodes => "a list of nodes".to_owned(),
             Kind::Peer => "a host, an address such as \"10.0.0.1\", or address(host, port)".to_owned(),
+            Kind::Url => "a URL such as \"http://www.example.com/\", or { host, port, path }".to_owned(),
             Kind::Function => "a function".to_owned(),
             Kind::Table => "a table".to_owned(),
             Kind::Choice(names) => format!("one of \"{}\"", names.join("\", \"")),
@@ -222,6 +227,7 @@ impl Kind {
                 | Kind::Options(_)
                 | Kind::Texts
                 | Kind::Reps
+                | Kind::Url
         )
     }
 }
@@ -316,6 +322,7 @@ pub fn all() -> Vec<&'static Func> {
         link::ALL,
         host::ALL,
         socket::ALL,
+        web::ALL,
         congestion::ALL,
         coding::ALL,
         time::ALL,

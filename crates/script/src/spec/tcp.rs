@@ -102,3 +102,33 @@ pub(crate) const OF_CONNECTIONS: &[Opt] = &[
         "acknowledge at once, until that changes by itself",
     ),
 ];
+
+/// The options of TCP for services that keep connections open by a time of their own, called `keepalive` too.
+pub(crate) const SERVICE_TCP: &[Opt] = &{
+    let mut all = [const { Opt::new("", Kind::Any, "", "") }; TCP.len() - 1];
+    let (mut from, mut to) = (0, 0);
+    while from < TCP.len() {
+        let opt = &TCP[from];
+        if !is(opt.name, "keepalive") {
+            all[to] = Opt {
+                name: opt.name,
+                kind: opt.kind,
+                default: opt.default,
+                doc: opt.doc,
+                aliases: opt.aliases,
+            };
+            to += 1;
+        }
+        from += 1;
+    }
+    all
+};
+
+const fn is(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}

@@ -1,0 +1,448 @@
+-- HTTP clients: one request, a client that keeps connections, load, and what servers and clients share.
+local native, need = ...
+local http = {}
+local read, send_parts, head_text = native.http_read, native.send_parts, native.http_head
+local now, sleep, match, format, upper, type = now, sleep, string.match, string.format, string.upper, type
+local concat, remove = table.concat, table.remove
+
+http.REASONS = {
+  [100] = "Continue", [101] = "Switching Protocols", [200] = "OK", [201] = "Created", [202] = "Accepted", [204] = "No Content",
+  [206] = "Partial Content", [301] = "Moved Permanently", [302] = "Found", [303] = "See Other", [304] = "Not Modified",
+  [307] = "Temporary Redirect", [308] = "Permanent Redirect", [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden",
+  [404] = "Not Found", [405] = "Method Not Allowed", [408] = "Request Timeout", [409] = "Conflict", [410] = "Gone",
+  [411] = "Length Required", [412] = "Precondition Failed", [413] = "Content Too Large", [414] = "URI Too Long",
+  [416] = "Range Not Satisfiable", [422] = "Unprocessable Content", [429] = "Too Many Requests",
+  [431] = "Request Header Fields Too Large", [500] = "Internal Server Error", [501] = "Not Implemented", [502] = "Bad Gateway",
+  [503] = "Service Unavailable", [504] = "Gateway Timeout", [505] = "HTTP Version Not Supported",
+}
+local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
+local IDEMPOTENT = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT = true, DELETE = true }
+http.SAFE, http.IDEMPOTENT = SAFE, IDEMPOTENT
+
+-- A type of the services: a table whose methods are found, and whose unknown names are mistakes. ---------------------------------
+-- Those of `optional` may be nil.
+function http.class(name, plural, methods, optional)
+  local index, absent = native.class(plural, methods, {}), {}
+  for each in (optional or ""):gmatch "%S+" do absent[each] = true end
+  return {
+    __name = name, __metatable = false,
+    __index = function(self, key)
+      if not absent[key] then return index(self, key) end
+    end,
+    __tostring = function(self) return name .. " " .. (rawget(self, "name") or "") end,
+  }
+end
+
+-- Bodies: a text, or a number of bytes, as a number or as "14KiB". ---------------------------------------------------------------
+function http.body(value)
+  local t = type(value)
+  if t == "nil" then return 0, 0 end
+  if t == "string" then
+    if #value < 16 and match(value, "^%d+%.?%d*%s?[kKMG]?i?B$") then
+      local n = native.size(value)
+      if n then return n, n end
+    end
+    return value, #value
+  end
+  if t == "number" and value >= 0 then
+    value = math.floor(value)
+    return value, value
+  end
+  native.mistake(format("a body is a text or a size, got a %s", t))
+end
+
+-- Fields of a table under any case of their names.
+function http.has(headers, name)
+  for key in pairs(headers) do
+    if type(key) == "string" and key:lower() == name then return true end
+  end
+  return false
+end
+
+local function seconds_left(deadline)
+  if deadline then return math.max(deadline - now(), 0) end
+end
+
+-- Targets ------------------------------------------------------------------------------------------------------------------------
+function http.target(url)
+  if type(url) == "table" then
+    local path = url[3] or "/"
+    return { scheme = "http", host = url[1], port = url[2] or 80, path = path, shown = nil }
+  end
+  local scheme, host, port, path = native.url(url)
+  if not scheme then native.mistake(host) end
+  return { scheme = scheme, host = host, port = port, path = path }
+end
+
+local function host_name(target)
+  local host = target.host
+  local name
+  if type(host) == "string" then
+    name = host:find(":", 1, true) and "[" .. host .. "]" or host
+  elseif native.is_node(host) then
+    name = host.name
+  else
+    name = host.ip
+  end
+  local usual = target.scheme == "https" and 443 or 80
+  if target.port ~= usual then name = name .. ":" .. target.port end
+  return name
+end
+
+local function with_query(path, query)
+  if not query then return path end
+  local parts = {}
+  for name, value in sorted(query) do
+    parts[#parts + 1] = native.encode(tostring(name)) .. "=" .. native.encode(tostring(value))
+  end
+  return path .. (path:find("?", 1, true) and "&" or "?") .. concat(parts, "&")
+end
+
+-- Connecting: name, TCP, TLS; the times go into `res`. ----------------------------------------------------------------------------
+local function open(host, target, opts, deadline, res)
+  local begun = now()
+  local to = target.host
+  res.dns, res.dns_cached, res.tls = 0, nil, 0
+  if type(to) == "string" and native.is_name(to) then
+    local ip, why, cached = need("names").lookup(host, to, deadline)
+    res.dns = now() - begun
+    if not ip then return nil, why end
+    to, res.dns_cached = ip, cached
+  end
+  local dialled = now()
+  -- As clients and servers of the web do: a request is written whole, and waits for no acknowledgment.
+  local o = { timeout = seconds_left(deadline), nodelay = true }
+  if opts.tcp then for k, v in pairs(opts.tcp) do o[k] = v end end
+  local conn, why = host:connect(to, target.port, o)
+  res.connect = now() - dialled
+  if not conn then return nil, why end
+  if target.scheme == "https" then
+    local secured = now()
+    local ok, problem = need("tls").connect(host, conn, target, opts, deadline, res)
+    res.tls = now() - secured
+    if not ok then
+      conn:close()
+      return nil, problem
+    end
+  end
+  return conn
+end
+http.open = open
+
+-- One request on a connection, and its answer. ----------------------------------------------------------------------------------
+local function request_head(target, req, version, keep)
+  local h = {}
+  if req.headers then for k, v in pairs(req.headers) do h[k] = v end end
+  local own = req.headers or {}
+  if not http.has(own, "host") then h["Host"] = host_name(target) end
+  if not http.has(own, "user-agent") then h["User-Agent"] = "tidewire" end
+  if not http.has(own, "accept") then h["Accept"] = "*/*" end
+  if version == "1.1" then
+    if not keep then h["Connection"] = "close" end
+  elseif keep then
+    h["Connection"] = "keep-alive"
+  end
+  if req.length > 0 or (req.method ~= "GET" and req.method ~= "HEAD" and req.method ~= "DELETE") then
+    h["Content-Length"] = req.length
+    if req.length > 0 and not http.has(own, "content-type") then
+      h["Content-Type"] = type(req.payload) == "string" and "text/plain" or "application/octet-stream"
+    end
+  end
+  return head_text(format("%s %s HTTP/%s", req.method, req.path, version), h)
+end
+
+local function send_request(conn, target, req, version, keep, deadline)
+  return send_parts(conn, seconds_left(deadline), request_head(target, req, version, keep), req.payload)
+end
+
+local function read_response(conn, req, deadline, keep_bytes)
+  local role = req.method == "HEAD" and 2 or 1
+  while true do
+    local msg, why, detail = read(conn, role, seconds_left(deadline), keep_bytes, nil)
+    if not msg then return nil, why == "bad message" and "bad message: " .. detail or why end
+    if msg.status >= 200 then return msg end
+  end
+end
+
+-- What a caller asked for, ready to be sent; `begun` is when.
+local function prepare(target, opts, method)
+  local payload, length = http.body(opts.body)
+  return {
+    method = upper(opts.method or method or (opts.body ~= nil and "POST" or "GET")),
+    path = with_query(target.path, opts.query),
+    headers = opts.headers, payload = payload, length = length,
+  }
+end
+http.prepare = prepare
+
+local response_meta = {
+  -- Times can be asked with a unit.
+  __index = function(t, key)
+    if type(key) ~= "string" then return nil end
+    local base = match(key, "^(%a+)_ms$")
+    local value = base and rawget(t, base)
+    if value then return value * 1e3 end
+    return nil
+  end,
+  __tostring = function(t) return format("%s %s, %d B", t.status, t.reason ~= "" and t.reason or "?", t.size) end,
+}
+
+local function finish(res, msg, begun, conn)
+  for k, v in pairs(msg) do res[k] = v end
+  res.ttfb, res.total, res.peer = msg.first_at - begun, now() - begun, res.peer or conn.peer
+  res.begun = begun
+  return setmetatable(res, response_meta)
+end
+http.finish = finish
+
+local function once(host, target, req, opts, deadline, begun)
+  local res = { reused = false }
+  if opts.http == "2" then return need("h2").once(host, target, req, opts, deadline, begun, res) end
+  local conn, why = open(host, target, opts, deadline, res)
+  if not conn then return nil, why end
+  res.peer = conn.peer
+  local version = opts.http or "1.1"
+  local ok, problem = send_request(conn, target, req, version, false, deadline)
+  local msg
+  if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1) end
+  conn:close()
+  if not msg then return nil, problem end
+  return finish(res, msg, begun, conn)
+end
+
+-- The address that a redirection leads to, and the request there (RFC 9110, section 15.4).
+local function redirected(target, req, msg)
+  local to = msg.headers.location
+  if not to or msg.status == 304 or msg.status < 301 or msg.status > 308 then return nil end
+  local next_target
+  if match(to, "^%a+://") then
+    next_target = http.target(to)
+  else
+    next_target = { scheme = target.scheme, host = target.host, port = target.port, path = to }
+  end
+  local copy = { method = req.method, path = next_target.path, headers = req.headers, payload = req.payload, length = req.length }
+  if msg.status == 303 or (msg.status <= 302 and req.method == "POST") then
+    copy.method, copy.payload, copy.length = "GET", 0, 0
+  end
+  return next_target, copy
+end
+
+local function following(redirects, target, req, exchange)
+  local res, why = exchange(target, req)
+  local hops = 0
+  while res and hops < (redirects or 0) do
+    local next_target, next_req = redirected(target, req, res)
+    if not next_target then break end
+    hops = hops + 1
+    local before = res
+    target, req = next_target, next_req
+    res, why = exchange(target, req)
+    if res then res.redirects, res.redirected_from = hops, before end
+  end
+  return res, why
+end
+http.following = following
+
+function http.http_get(host, url, opts)
+  local target = http.target(url)
+  local req = prepare(target, opts)
+  local begun = now()
+  local deadline = opts.timeout and begun + opts.timeout
+  return following(opts.redirects, target, req, function(t, r) return once(host, t, r, opts, deadline, begun) end)
+end
+
+-- A client that keeps its connections. --------------------------------------------------------------------------------------------
+local Client = {}
+local client_meta = http.class("http client", "HTTP clients have", Client)
+
+function http.http_client(host, opts)
+  return setmetatable({
+    host = host, opts = opts, pools = {}, requests = 0, connections = 0, reused = 0, retries = 0, closed = false, name = host.name,
+  }, client_meta)
+end
+
+local function pool_of(self, target)
+  local key = target.scheme .. "://" .. host_name(target)
+  local pool = self.pools[key]
+  if not pool then
+    pool = { idle = {}, slots = resource(self.opts.connections or 6) }
+    self.pools[key] = pool
+  end
+  return pool
+end
+
+-- A connection that nobody uses and that the server has not closed.
+local function idle_connection(pool)
+  while #pool.idle > 0 do
+    local conn = remove(pool.idle)
+    if conn.state == "ESTABLISHED" then return conn end
+    conn:close()
+  end
+end
+
+local function client_exchange(self, target, req, deadline, begun)
+  local opts, pool = self.opts, pool_of(self, target)
+  local version, keep = opts.http or "1.1", opts.keepalive ~= false
+  if version == "2" then return need("h2").exchange(self, pool, target, req, deadline, begun) end
+  if not pool.slots:acquire { timeout = seconds_left(deadline) } then return nil, "timeout" end
+  local res, why
+  for attempt = 1, 2 do
+    res = { dns = 0, connect = 0, tls = 0 }
+    local conn = attempt == 1 and idle_connection(pool)
+    res.reused = conn and true or false
+    if not conn then
+      conn, why = open(self.host, target, opts, deadline, res)
+      if not conn then res = nil break end
+      self.connections = self.connections + 1
+    end
+    res.peer = conn.peer
+    local ok, problem = send_request(conn, target, req, version, keep, deadline)
+    local msg
+    if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1) end
+    if msg then
+      if keep and msg.keeps_open and not self.closed then pool.idle[#pool.idle + 1] = conn else conn:close() end
+      if res.reused then self.reused = self.reused + 1 end
+      finish(res, msg, begun, conn)
+      break
+    end
+    conn:close()
+    local reused = res.reused
+    res, why = nil, problem
+    -- The server may have closed the connection while the request was on its way (RFC 9112, section 9.3.1).
+    local again = reused and (problem == "closed" or problem == "reset") and IDEMPOTENT[req.method] and opts.retry ~= false
+    if not again then break end
+    self.retries = self.retries + 1
+  end
+  pool.slots:release()
+  return res, why
+end
+
+function Client.request(self, url, opts, method)
+  opts = opts or {}
+  if type(opts) ~= "table" then native.mistake("client:request(url, opts) takes its options in a table", "request") end
+  local target = http.target(url)
+  if self.opts.headers then
+    local h = {}
+    for k, v in pairs(self.opts.headers) do h[k] = v end
+    if opts.headers then for k, v in pairs(opts.headers) do h[k] = v end end
+    local copy = {}
+    for k, v in pairs(opts) do copy[k] = v end
+    copy.headers = h
+    opts = copy
+  end
+  local req = prepare(target, opts, method)
+  local begun = now()
+  local timeout = opts.timeout and seconds(opts.timeout) or self.opts.timeout
+  local deadline = timeout and begun + timeout
+  self.requests = self.requests + 1
+  local redirects = opts.redirects or self.opts.redirects
+  return following(redirects, target, req, function(t, r) return client_exchange(self, t, r, deadline, begun) end)
+end
+
+for _, method in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
+  Client[method] = function(self, url, opts) return Client.request(self, url, opts, upper(method)) end
+end
+
+-- All requests at once on one connection; the answers come in the order of the requests (RFC 9112, section 9.3.2).
+function Client.pipeline(self, urls, opts)
+  opts = opts or {}
+  local begun, results, res = now(), {}, { reused = false }
+  local timeout = opts.timeout and seconds(opts.timeout) or self.opts.timeout
+  local deadline = timeout and begun + timeout
+  local first = http.target(urls[1])
+  local conn = idle_connection(pool_of(self, first))
+  res.reused = conn and true or false
+  if not conn then
+    local why
+    conn, why = open(self.host, first, self.opts, deadline, res)
+    if not conn then return nil, why end
+    self.connections = self.connections + 1
+  end
+  local reqs = {}
+  for i, url in ipairs(urls) do
+    local target = http.target(url)
+    reqs[i] = prepare(target, { headers = opts.headers }, "GET")
+    self.requests = self.requests + 1
+    local ok, why = send_request(conn, target, reqs[i], "1.1", true, deadline)
+    if not ok then return nil, why end
+  end
+  for i, req in ipairs(reqs) do
+    local msg, why = read_response(conn, req, deadline, self.opts.keep or 2 ^ 20 // 1)
+    if not msg then
+      conn:close()
+      return nil, why, results
+    end
+    local own = { dns = i == 1 and res.dns or 0, connect = i == 1 and res.connect or 0, tls = i == 1 and res.tls or 0 }
+    own.reused = i > 1 or res.reused
+    results[i] = finish(own, msg, begun, conn)
+    if not msg.keeps_open then
+      conn:close()
+      return #results == #reqs and results or nil, "closed", results
+    end
+  end
+  local idle = pool_of(self, first).idle
+  idle[#idle + 1] = conn
+  return results
+end
+
+function Client.close(self)
+  self.closed = true
+  for _, pool in sorted(self.pools) do
+    for _, conn in ipairs(pool.idle) do conn:close() end
+    pool.idle = {}
+    if pool.h2 then pool.h2:close() end
+  end
+end
+
+-- Proxies: the request as it came goes on, the answer comes back. -------------------------------------------------------------------
+local HOP_BY_HOP = {
+  connection = true, ["keep-alive"] = true, ["proxy-connection"] = true, ["transfer-encoding"] = true, te = true, trailer = true,
+  upgrade = true, ["content-length"] = true,
+}
+local proxies = setmetatable({}, { __mode = "k" })
+
+local function end_to_end(headers)
+  local h = {}
+  for name, value in pairs(headers) do
+    if not HOP_BY_HOP[name] then h[name] = value end
+  end
+  return h
+end
+http.end_to_end = end_to_end
+
+function http.http_proxy(host, req, to, port, opts)
+  local headers = end_to_end(req.headers or {})
+  headers["via"] = (headers["via"] and headers["via"] .. ", " or "") .. "1.1 " .. host.name
+  if req.client then
+    local before = headers["x-forwarded-for"]
+    headers["x-forwarded-for"] = (before and before .. ", " or "") .. req.client.ip
+  end
+  if opts.headers then for k, v in pairs(opts.headers) do headers[k] = v end end
+  local target = { scheme = "http", host = to, port = port or 80, path = opts.path or req.target or req.path }
+  local out = {
+    method = req.method, path = target.path, headers = headers,
+    payload = req.body or req.size or 0, length = req.size or (req.body and #req.body) or 0,
+  }
+  local begun = now()
+  local deadline = opts.timeout and begun + opts.timeout
+  local res, why
+  if opts.keepalive then
+    local client = proxies[host]
+    if not client then
+      client = http.http_client(host, { keepalive = true, connections = 2 ^ 31 // 1, keep = 2 ^ 24 // 1 })
+      proxies[host] = client
+    end
+    client.requests = client.requests + 1
+    res, why = client_exchange(client, target, out, deadline, begun)
+  else
+    res, why = once(host, target, out, { keep = 2 ^ 24 // 1 }, deadline, begun)
+  end
+  if not res then
+    local status = why == "timeout" and 504 or 502
+    return { status = status, body = why .. "\n", headers = { ["Content-Type"] = "text/plain" }, error = why }
+  end
+  res.headers = end_to_end(res.headers)
+  return res
+end
+
+return http

@@ -1,0 +1,213 @@
+//! Services whose logic is written in Lua: the modules, loaded when a script first uses them.
+//!
+//! ```text
+//!   host:http_server{...} --check (Rust)--> values without units --> module (Lua) --> sockets, parsers (Rust)
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `http.lua` | HTTP clients and proxies |
+//! | `server.lua` | HTTP servers |
+//! | `load.lua` | many requests |
+//!
+//! A module is called with the native functions, and with `need(name)`, which gives another module. Its globals are those that
+//! scripts have when they begin, whatever the script does to its own.
+
+use crate::call::{Call, check};
+use crate::classes::{Registry, located};
+use crate::mistake::Mistake;
+use crate::sim::Shared;
+use crate::spec::{Func, Kind, Opt, tcp::SERVICE_TCP, web::ROUTE};
+use crate::values::Val;
+use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
+
+/// The modules by name.
+const MODULES: &[(&str, &str)] = &[
+    ("http", include_str!("http.lua")),
+    ("load", include_str!("load.lua")),
+    ("names", include_str!("names.lua")),
+    ("server", include_str!("server.lua")),
+];
+
+/// What a service's function is: arguments are checked, then the module's function of that name is called.
+const SHIM: &str = r#"
+local check, need, module, name = ...
+local f
+return function(...)
+  f = f or need(module)[name]
+  return f(check(...))
+end
+"#;
+
+/// Where the modules are looked up.
+pub(crate) struct Loader {
+    loaded: Table,
+    need: Function,
+    shim: Function,
+}
+
+impl Loader {
+    /// A loader; nothing is loaded yet.
+    pub fn new(lua: &Lua, sim: &Shared) -> mlua::Result<Loader> {
+        let loaded = lua.create_table()?;
+        let (sim, modules) = (sim.clone(), loaded.clone());
+        let need = lua.create_function(move |lua, name: String| module(lua, &sim, &modules, &name))?;
+        let shim = lua.load(SHIM).set_name("=tidewire").into_function()?;
+        Ok(Loader { loaded, need, shim })
+    }
+
+    /// From here on, what scripts do to their globals does not concern the modules.
+    pub fn seal(&self, lua: &Lua) -> mlua::Result<()> {
+        let env = lua.create_table()?;
+        for pair in lua.globals().pairs::<Value, Value>() {
+            let (key, value) = pair?;
+            env.raw_set(key, value)?;
+        }
+        self.loaded.raw_set("env", env)?;
+        self.loaded.raw_set("need", &self.need)
+    }
+
+    /// Adds a function whose work a module does, under the function's own name.
+    pub fn add(&self, registry: &Registry<'_>, func: &'static Func, module: &str) -> mlua::Result<()> {
+        let sim = registry.sim.clone();
+        let check = registry.lua.create_function(move |lua, args: MultiValue| {
+            checked(lua, &sim, func, args).map_err(|error| located(lua, error))
+        })?;
+        let function: Function = self.shim.call((check, &self.need, module, func.short()))?;
+        registry.put_plain(func, &function)
+    }
+}
+
+fn module(lua: &Lua, sim: &Shared, loaded: &Table, name: &str) -> mlua::Result<Table> {
+    if let Some(module) = loaded.raw_get::<Option<Table>>(name)? {
+        return Ok(module);
+    }
+    let native: Table = match loaded.raw_get::<Option<Table>>("native")? {
+        Some(native) => native,
+        None => {
+            let native = crate::bind::natives(lua, sim)?;
+            loaded.raw_set("native", &native)?;
+            native
+        }
+    };
+    let (_, text) = MODULES.iter().find(|(known, _)| *known == name).expect("a module that is there");
+    let (env, need): (Table, Function) = (loaded.raw_get("env")?, loaded.raw_get("need")?);
+    let chunk = lua.load(*text).set_name("=tidewire").set_environment(env);
+    let module: Table = chunk.call((native, need))?;
+    loaded.raw_set(name, &module)?;
+    Ok(module)
+}
+
+/// The arguments, checked: values with units as numbers of seconds, bytes, bit/s; options under their own names. Options of TCP
+/// are gathered in `opts.tcp` as they were written, and keys that are paths in `opts.routes`.
+fn checked(lua: &Lua, sim: &Shared, func: &'static Func, mut args: MultiValue) -> mlua::Result<MultiValue> {
+    sim.touch()?;
+    if func.params.first().is_some_and(|param| matches!(param.kind, Kind::Url)) {
+        split_first(lua, &mut args)?;
+    }
+    let raw: Vec<Value> = args.iter().cloned().collect();
+    let call = check(lua, sim, func, args)?;
+    let mut given = raw.into_iter().peekable();
+    let mut out = MultiValue::new();
+    if func.name.contains(':') {
+        out.extend(given.next());
+    }
+    for i in 0..func.params.len() {
+        match call.arg(i) {
+            Some(value) => {
+                let raw = given.next().unwrap_or(Value::Nil);
+                out.push_back(plain(lua, value, raw)?);
+            }
+            None => {
+                given.next_if(Value::is_nil);
+                out.push_back(Value::Nil);
+            }
+        }
+    }
+    if !func.opts.is_empty() {
+        let table = given.find_map(|value| value.as_table().cloned());
+        let table = table.map_or_else(|| lua.create_table(), Ok)?;
+        out.push_back(Value::Table(options(lua, sim, func, &call, &table)?));
+    }
+    Ok(out)
+}
+
+/// `{ host, port, path, timeout = ... }` becomes `{ host, port, path }, { timeout = ... }`.
+fn split_first(lua: &Lua, args: &mut MultiValue) -> mlua::Result<()> {
+    let Some(Value::Table(mixed)) = args.get(1) else { return Ok(()) };
+    let (place, opts, mut named) = (lua.create_table()?, lua.create_table()?, false);
+    for pair in mixed.pairs::<Value, Value>() {
+        match pair? {
+            (Value::String(key), value) => {
+                named = true;
+                opts.raw_set(key, value)?;
+            }
+            (key, value) => place.raw_set(key, value)?,
+        }
+    }
+    if !named {
+        return Ok(());
+    }
+    if args.len() > 2 {
+        return Err(Mistake::new(
+            "options stand in the same table as the URL, or in a second one, not in both",
+        )
+        .into());
+    }
+    let this = args.pop_front().unwrap_or(Value::Nil);
+    *args = MultiValue::from_iter([this, Value::Table(place), Value::Table(opts)]);
+    Ok(())
+}
+
+fn options(lua: &Lua, sim: &Shared, func: &'static Func, call: &Call, raw: &Table) -> mlua::Result<Table> {
+    let opts = lua.create_table()?;
+    let is_tcp = |opt: &Opt| SERVICE_TCP.iter().any(|tcp| tcp.name == opt.name);
+    let mut tcp = None;
+    for opt in func.opts.iter().flat_map(|group| group.iter()) {
+        let Some(value) = call.opts().get(opt.name) else { continue };
+        let names = [opt.name].into_iter().chain(opt.aliases.iter().copied());
+        let given =
+            names.map(|name| raw.raw_get::<Value>(name)).find(|value| !matches!(value, Ok(Value::Nil)));
+        let given = given.unwrap_or(Ok(Value::Nil))?;
+        if is_tcp(opt) {
+            let tcp = tcp.get_or_insert(lua.create_table()?);
+            tcp.raw_set(opt.name, given)?;
+        } else {
+            opts.raw_set(opt.name, plain(lua, value, given)?)?;
+        }
+    }
+    opts.raw_set("tcp", tcp)?;
+    if func.opts.iter().flat_map(|group| group.iter()).any(|opt| opt.name == ROUTE) {
+        let routes = lua.create_table()?;
+        for pair in raw.pairs::<Value, Value>() {
+            if let (Value::String(key), value) = pair?
+                && is_route(&key.to_string_lossy())
+            {
+                routes.raw_set(key, value)?;
+            }
+        }
+        opts.raw_set("routes", routes)?;
+    }
+    opts.raw_set("place", sim.place_of(lua, func.short()).map(|at| format!("{}:{}", at.file, at.line)))?;
+    Ok(opts)
+}
+
+/// `/users/:id`, `PUT /users/:id`.
+pub(crate) fn is_route(key: &str) -> bool {
+    let path = key.split_once(' ').map_or(key, |(method, path)| {
+        if method.bytes().all(|byte| byte.is_ascii_uppercase()) { path } else { "" }
+    });
+    path.starts_with('/')
+}
+
+/// A value without its unit.
+fn plain(lua: &Lua, value: &Val, raw: Value) -> mlua::Result<Value> {
+    Ok(match value {
+        Val::Span(span) => Value::Number(span.as_secs_f64()),
+        Val::Size(size) => Value::Integer(size.0 as i64),
+        Val::Rate(rate) => Value::Integer(rate.bits_per_s() as i64),
+        Val::Probability(p) => Value::Number(p.get()),
+        Val::Texts(texts) => texts.clone().into_lua(lua)?,
+        _ => raw,
+    })
+}

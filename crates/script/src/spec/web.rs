@@ -1,0 +1,292 @@
+//! The web: servers, clients, load, proxies.
+
+use super::fields::{Fields, f};
+use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, may, need, tcp::SERVICE_TCP};
+
+/// The option that stands for every key that begins with a path.
+pub(crate) const ROUTE: &str = "/path";
+
+const VERSIONS: &[&str] = &["1.0", "1.1", "2"];
+
+const SERVER: &[Opt] = &[
+    Opt::new("port", Kind::Port, "80; with tls 443", "where it listens"),
+    Opt::new(
+        "pages",
+        Kind::Table,
+        "none",
+        "static pages by path: a size (\"14KiB\"), a text, or { body =, type =, etag =, modified =, max_age = }",
+    ),
+    Opt::new(
+        ROUTE,
+        Kind::Any,
+        "none",
+        "any key that is a path (\"/users/:id\", \"/*\") or a method and a path (\"PUT /users/:id\"): what answers there, a function of the request that gives status, body, headers; or a table of functions by method; or a static page",
+    ),
+    Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the latest version that it speaks"),
+    Opt::new("tls", Kind::Any, "none", "speaks HTTPS with this certificate"),
+    Opt::new(
+        "keepalive",
+        Kind::Patience(0, 86_400_000_000),
+        "5s; false with workers",
+        "how long a connection without a request stays open; false: one request each",
+    ),
+    Opt::new("max_requests", COUNT, "no limit", "a connection is closed after so many"),
+    Opt::new("workers", COUNT, "no limit", "connections served at a time; others wait to be accepted"),
+    Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted"),
+    Opt::new("timeout", Kind::Time, "60s", "how long a request may take to arrive, before 408"),
+    Opt::new("max_body", Kind::Size, "no limit", "longer bodies of requests are refused with 413"),
+    Opt::new(
+        "chunk",
+        Kind::Size,
+        "none",
+        "answers of functions are sent in chunks of this size, without length",
+    ),
+    Opt::new("work", Kind::Time, "0", "processor time that each request takes on the host"),
+    Opt::new("log", Kind::Bool, "false", "each request becomes a row of requests.csv"),
+    Opt::new("name", Kind::Text, "host and port", "what it is called in results"),
+];
+
+const REQUEST: &[Opt] = &[
+    Opt::new("method", Kind::Text, "\"GET\"; with a body \"POST\"", "what is asked"),
+    Opt::new("headers", Kind::Table, "none", "header fields: { name = value }"),
+    Opt::new("body", Kind::Any, "none", "a text, or a size such as \"10kB\""),
+    Opt::new("query", Kind::Table, "none", "what stands behind the question mark: { name = value }"),
+    Opt::new("timeout", Kind::Time, "none", "how long all of it may take"),
+    Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the version that is spoken"),
+    Opt::new(
+        "redirects",
+        Kind::Int(0, 20),
+        "0",
+        "how many redirections (301, 302, 303, 307, 308) are followed",
+    ),
+    Opt::new("keep", Kind::Size, "1MiB", "longer bodies are counted, but not kept as res.body"),
+];
+
+const CLIENT: &[Opt] = &[
+    Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the version that is spoken"),
+    Opt::new("keepalive", Kind::Bool, "true", "connections are used again"),
+    Opt::new("connections", COUNT, "6", "most connections to one server; further requests wait"),
+    Opt::new("timeout", Kind::Time, "none", "how long a request may take"),
+    Opt::new("headers", Kind::Table, "none", "header fields of every request"),
+    Opt::new("redirects", Kind::Int(0, 20), "0", "how many redirections are followed"),
+    Opt::new("keep", Kind::Size, "1MiB", "longer bodies are counted, but not kept as res.body"),
+    Opt::new(
+        "retry",
+        Kind::Bool,
+        "true",
+        "idempotent requests are sent again when a connection that was used before turns out to be closed",
+    ),
+];
+
+pub(crate) static HTTP_SERVER: Func = func(
+    "host:http_server",
+    "Answers requests on a port: static pages, functions of the script, or both. Unknown paths get 404, wrong methods 405, unknown methods 501.",
+)
+.opts(&[SERVER, SERVICE_TCP])
+.gives("server: .requests .by_status .active .connections .bytes_sent .port, :set(path, page), :on(\"request\", fn), :stop()");
+
+pub(crate) static HTTP_GET: Func = func(
+    "host:http_get",
+    "Asks for a page on a connection of its own. The URL may also be { host, port, path }, with options in the same table.",
+)
+.with(&[need("url", Kind::Url)])
+.opts(&[REQUEST, SERVICE_TCP])
+.blocking()
+.gives("res: .status .headers .body .size, in s .dns .connect .tls .ttfb .total, .peer .reused; or nil, error");
+
+pub(crate) static HTTP_CLIENT: Func = func(
+    "host:http_client",
+    "A client that keeps connections open: client:get(url), :post(url, opts), :put, :patch, :delete, :head, :request(url, opts), :pipeline{urls}, :close().",
+)
+.opts(&[CLIENT, SERVICE_TCP])
+.gives("client: .requests .connections .reused .retries");
+
+pub(crate) static HTTP_LOAD: Func = func(
+    "host:http_load",
+    "Many requests: at a rate whatever the answers (open), or of so many clients that wait for each answer (closed). Counts what is sent after the warm-up.",
+)
+.opts(&[&[
+    Opt::new("url", Kind::Url, "required", "what is asked for: a URL, or { host, port, path }"),
+    Opt::new("rate", Kind::Number, "this or clients", "requests per second"),
+    Opt::new("clients", COUNT, "this or rate", "how many ask, each one request at a time"),
+    Opt::new("arrivals", Kind::Choice(&["poisson", "constant"]), "\"poisson\"", "with a rate: how requests are spaced"),
+    Opt::new("think", Kind::Time, "0", "with clients: mean pause between an answer and the next request"),
+    Opt::new("think_like", Kind::Choice(&["exponential", "constant"]), "\"exponential\"", "how pauses vary"),
+    Opt::new("requests", COUNT, "no limit", "how many in all"),
+    Opt::new("start", Kind::Time, "0", "when it begins"),
+    Opt::new("stop", Kind::Time, "never", "from when on no request is begun"),
+    Opt::new("keepalive", Kind::Bool, "false", "clients keep their connections"),
+    Opt::new("method", Kind::Text, "\"GET\"", "what is asked"),
+    Opt::new("headers", Kind::Table, "none", "header fields"),
+    Opt::new("body", Kind::Any, "none", "a text, or a size such as \"10kB\""),
+    Opt::new("timeout", Kind::Time, "none", "an answer that takes longer is a failure"),
+    Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the version that is spoken"),
+    Opt::new("name", Kind::Text, "made from the host", "its name in results, and of its random numbers"),
+], SERVICE_TCP])
+.gives("load: .sent .ok .failed .by_status .errors, :on(\"response\" | \"failure\", fn), :wait{timeout=}, :stop()");
+
+pub(crate) static HTTP_PROXY: Func = func(
+    "host:http_proxy",
+    "Passes a request on to another server, and gives its answer, for a server's function to return; 502 or 504 when there is none.",
+)
+.with(&[need("req", Kind::Table), need("to", Kind::Peer), may("port", Kind::Port)])
+.opts(&[
+    &[
+        Opt::new("keepalive", Kind::Bool, "false", "connections to the other server are used again"),
+        Opt::new("path", Kind::Text, "the request's own", "what is asked for there"),
+        Opt::new("headers", Kind::Table, "none", "header fields that are added"),
+    ],
+    TIMEOUT,
+])
+.blocking()
+.gives("an answer: .status .headers .body .size");
+
+pub(crate) static URL_ENCODE: Func = func("url_encode", "A text as it stands in a URL: a space becomes %20.")
+    .with(&[need("text", Kind::Data)])
+    .gives("text");
+pub(crate) static URL_DECODE: Func =
+    func("url_decode", "The text that stands in a URL: %20 becomes a space.")
+        .with(&[need("text", Kind::Text)])
+        .gives("text");
+
+pub(crate) static SERVER_SET: Func =
+    func("http_server:set", "Changes a page or a route from now on; nil removes a page.")
+        .with(&[need("path", Kind::Text), may("page", Kind::Any)]);
+pub(crate) static SERVER_ON: Func =
+    func("http_server:on", "Calls fn(req) for each request, before it is answered.")
+        .with(&[need("event", Kind::Choice(&["request"])), need("fn", Kind::Function)])
+        .gives("the server");
+pub(crate) static SERVER_STOP: Func =
+    func("http_server:stop", "Listens no longer; connections end with their next answer.");
+const CLIENT_CALL: &[Opt] = &[
+    Opt::new("query", Kind::Table, "none", "what stands behind the question mark"),
+    Opt::new("headers", Kind::Table, "none", "header fields"),
+    Opt::new("body", Kind::Any, "none", "a text, or a size such as \"10kB\""),
+    Opt::new("timeout", Kind::Time, "that of the client", "how long all of it may take"),
+    Opt::new("redirects", Kind::Int(0, 20), "that of the client", "how many redirections are followed"),
+];
+pub(crate) static CLIENT_GET: Func = func(
+    "http_client:get",
+    "Asks for a page, on a connection that is open if there is one; likewise :head, :post, :put, :patch, :delete, :options.",
+)
+.with(&[need("url", Kind::Url)])
+.opts(&[CLIENT_CALL])
+.blocking()
+.gives("res; or nil, error");
+pub(crate) static CLIENT_PIPELINE: Func = func(
+    "http_client:pipeline",
+    "Asks for all pages at once on one connection; the answers come in the order of the requests.",
+)
+.with(&[need("urls", Kind::Table)])
+.opts(&[&[
+    Opt::new("headers", Kind::Table, "none", "header fields of each"),
+    Opt::new("timeout", Kind::Time, "that of the client", "how long all of it may take"),
+]])
+.blocking()
+.gives("list of res; or nil, error, those that came");
+pub(crate) static CLIENT_CLOSE: Func = func("http_client:close", "Closes the connections that are open.");
+pub(crate) static LOAD_ON: Func = func(
+    "http_load:on",
+    "Calls fn(res) for each response, or fn(error) for each request without one, of those sent after the warm-up.",
+)
+.with(&[need("event", Kind::Choice(&["response", "failure"])), need("fn", Kind::Function)])
+.gives("the load");
+pub(crate) static LOAD_WAIT: Func =
+    func("http_load:wait", "Waits until all requests are answered or have failed.")
+        .opts(&[TIMEOUT])
+        .blocking()
+        .gives("true; or nil, \"timeout\"");
+pub(crate) static LOAD_STOP: Func = func("http_load:stop", "Begins no further request.");
+
+/// What can be read off servers, loads, requests and answers.
+pub(crate) const SERVER_FIELDS: Fields = Fields {
+    of: "http_server",
+    doc: "A server of the web.",
+    all: &[
+        f("requests", "count", "answered"),
+        f("by_status", "table", "answers by status: by_status[404]"),
+        f("connections", "count", "accepted"),
+        f("open", "count", "connections now"),
+        f("active", "count", "requests that functions work on now"),
+        f("most_active", "count", "most of these at a time"),
+        f("bytes_sent", "bytes", "heads and bodies of answers"),
+        f("port", "", "where it listens"),
+        f("name", "text", "what results call it"),
+    ],
+};
+pub(crate) const CLIENT_FIELDS: Fields = Fields {
+    of: "http_client",
+    doc: "A client of the web that keeps its connections.",
+    all: &[
+        f("requests", "count", "made"),
+        f("connections", "count", "opened"),
+        f("reused", "count", "requests on a connection that was open"),
+        f("retries", "count", "requests that were sent again because a connection was closed meanwhile"),
+    ],
+};
+pub(crate) const LOAD_FIELDS: Fields = Fields {
+    of: "http_load",
+    doc: "Many requests, of which those count that are sent after the warm-up.",
+    all: &[
+        f("sent", "count", "requests"),
+        f("ok", "count", "answered with a status below 500"),
+        f("failed", "count", "not answered, or with a status from 500 on"),
+        f("by_status", "table", "answers by status"),
+        f("errors", "table", "failures by error or status: errors.timeout"),
+    ],
+};
+pub(crate) const REQUEST_FIELDS: Fields = Fields {
+    of: "req",
+    doc: "A request, as a server's function gets it.",
+    all: &[
+        f("method", "text", "GET, POST ..."),
+        f("path", "text", "without the query, decoded"),
+        f("target", "text", "path and query as they came"),
+        f("query", "table", "what stands behind the question mark"),
+        f("params", "table", "parts of the path that the route names: /users/:id"),
+        f("headers", "table", "by name, whatever its case"),
+        f("body", "text", "nil when it is longer than 16 MiB"),
+        f("size", "bytes", "of the body"),
+        f("version", "text", "\"1.0\", \"1.1\" or \"2\""),
+        f("client", "peer", "who asks"),
+    ],
+};
+pub(crate) const RESPONSE_FIELDS: Fields = Fields {
+    of: "res",
+    doc: "An answer, as clients get it. Times also with a unit: res.total_ms.",
+    all: &[
+        f("status", "", "200, 404 ..."),
+        f("reason", "text", "OK, Not Found ..."),
+        f("headers", "table", "by name, whatever its case; set-cookie is a list"),
+        f("body", "text", "nil when it is longer than what is kept"),
+        f("size", "bytes", "of the body"),
+        f("dns", "s", "until the name had an address"),
+        f("dns_cached", "true or false", "whether a cache of the host knew it; nil without a name"),
+        f("connect", "s", "for the TCP handshake; 0 on a connection that was open"),
+        f("tls", "s", "for the TLS handshake"),
+        f("ttfb", "s", "from the beginning of all until the first byte of the answer"),
+        f("total", "s", "from the beginning until its last byte"),
+        f("reused", "true or false", "whether the connection was open before"),
+        f("peer", "peer", "who answered"),
+        f("redirects", "count", "redirections that were followed"),
+    ],
+};
+
+pub(crate) const ALL: &[&Func] = &[
+    &HTTP_SERVER,
+    &SERVER_SET,
+    &SERVER_ON,
+    &SERVER_STOP,
+    &HTTP_GET,
+    &HTTP_CLIENT,
+    &CLIENT_GET,
+    &CLIENT_PIPELINE,
+    &CLIENT_CLOSE,
+    &HTTP_LOAD,
+    &LOAD_ON,
+    &LOAD_WAIT,
+    &LOAD_STOP,
+    &HTTP_PROXY,
+    &URL_ENCODE,
+    &URL_DECODE,
+];

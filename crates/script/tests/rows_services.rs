@@ -1,0 +1,170 @@
+//! Client-server services, row by row of the project's checklist; each row has its script.
+
+mod common;
+
+use common::{column, error_of, printed, run_at, shipped, shows};
+use tidewire_metrics::Value;
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+#[test]
+fn row_38_http_methods_headers_status_and_exact_round_trips() {
+    shows("scripts/web/http.lua", &[], 11);
+    let script = shipped("scripts/web/round_trips.lua");
+    // Ten objects: a handshake each; one handshake; one handshake, requests together; six connections, four of them twice.
+    for (how, trips, connections) in
+        [("http10", 20.0, 10.0), ("keepalive", 11.0, 1.0), ("pipeline", 2.0, 1.0), ("parallel", 3.0, 6.0)]
+    {
+        let result = run_at(&script, &[("how", text(how))]);
+        assert_eq!(column(&result, "round_trips_count"), trips, "{how}");
+        assert_eq!(column(&result, "connections_count"), connections, "{how}");
+        // What is left is serialisation: microseconds.
+        assert!(column(&result, "rest_us") < 60.0, "{how}: {}", column(&result, "rest_us"));
+    }
+}
+
+/// Two hosts and a server on one of them.
+const PAIR: &str = "local a, b = net:host 'a', net:host 'b'
+    net:link(a, b, { rate = '100Mbps', delay = '5ms' })\n";
+
+#[test]
+fn a_connection_is_used_again_until_its_server_closes_it() {
+    let lines = printed(&format!(
+        "{PAIR}local s = b:http_server {{ pages = {{ ['/'] = '1kB' }}, keepalive = '2s', max_requests = 3 }}
+         local c = a:http_client {{}}
+         for i = 1, 4 do local r = assert(c:get 'http://b/') print(r.status, r.reused) end
+         sleep '3s'
+         print(c:get('http://b/').reused)
+         print(c.connections, c.reused, s.connections, s.requests)"
+    ));
+    assert_eq!(lines, ["200\tfalse", "200\ttrue", "200\ttrue", "200\tfalse", "false", "3\t2\t3\t5"]);
+}
+
+#[test]
+fn bodies_go_both_ways_in_chunks_and_whole() {
+    let lines = printed(&format!(
+        "{PAIR}b:http_server {{ chunk = '1kB', ['/echo'] = function(req) return 200, req.body end,
+           ['/big'] = function() return 200, '3MB' end }}
+         local r = a:http_get('http://b/echo', {{ body = ('x'):rep(5000) }})
+         print(r.status, r.size, r.body == ('x'):rep(5000), r.headers['transfer-encoding'])
+         local r = a:http_get 'http://b/big'
+         print(r.status, r.size, r.body)"
+    ));
+    assert_eq!(lines, ["200\t5000\ttrue\tchunked", "200\t3000000\tnil"]);
+}
+
+#[test]
+fn a_server_that_never_answers_is_a_timeout_and_one_that_is_not_there_is_refused() {
+    let lines = printed(&format!(
+        "{PAIR}b:http_server {{ ['/slow'] = function() sleep '10s' return 200 end }}
+         print(a:http_get('http://b/slow', {{ timeout = '1s' }}))
+         print(a:http_get 'http://b:81/')
+         print(a:http_get 'http://nobody/')
+         print(now() < 1.1)"
+    ));
+    assert_eq!(lines, ["nil\ttimeout", "nil\trefused", "nil\tno such host", "true"]);
+}
+
+#[test]
+fn garbage_slow_and_oversized_requests_are_answered_with_their_status() {
+    let lines = printed(&format!(
+        "{PAIR}local s = b:http_server {{ timeout = '2s', max_body = '1kB', ['/'] = function() return 200 end }}
+         local function say(text)
+           local c = assert(a:connect(b, 80))
+           c:send(text)
+           print((c:recv_line()))
+           c:close()
+         end
+         say 'nonsense\\r\\n\\r\\n'
+         say 'GET / HTTP/1.1\\r\\nHost: b\\r\\n'
+         say 'POST / HTTP/1.1\\r\\nContent-Length: 2000\\r\\n\\r\\n'
+         say('GET / HTTP/1.1\\r\\nX: ' .. ('y'):rep(70000))
+         say 'GET / HTTP/9.9\\r\\n\\r\\n'
+         print(s.by_status[400], s.by_status[408], s.by_status[413], s.by_status[431])"
+    ));
+    assert_eq!(
+        lines,
+        [
+            "HTTP/1.1 400 Bad Request",
+            "HTTP/1.1 408 Request Timeout",
+            "HTTP/1.1 413 Content Too Large",
+            "HTTP/1.1 431 Request Header Fields Too Large",
+            "HTTP/1.1 400 Bad Request",
+            "2\t1\t1\t1"
+        ]
+    );
+}
+
+#[test]
+fn a_proxy_passes_requests_on_and_says_when_it_cannot() {
+    let lines = printed(
+        "local a, p, s = net:host 'a', net:host 'p', net:host 's'
+         net:lan('lan', {a, p, s})
+         s:http_server { port = 8000, ['/*'] = function(req)
+           return 200, req.method .. ' ' .. req.target .. ' for ' .. req.headers['x-forwarded-for'], { ['X-Own'] = 'yes' }
+         end }
+         p:http_server { ['/*'] = function(req) return p:http_proxy(req, s, req.path == '/no' and 1 or 8000) end }
+         local r = a:http_get 'http://p/x?y=1'
+         print(r.status, r.body, r.headers['X-Own'])
+         local r = a:http_get 'http://p/no'
+         print(r.status, r.body)",
+    );
+    assert_eq!(lines, ["200\tGET /x?y=1 for 10.0.0.1\tyes", "502\trefused\n"]);
+}
+
+#[test]
+fn a_server_runs_again_after_a_crash() {
+    let lines = printed(&format!(
+        "{PAIR}b:http_server {{ pages = {{ ['/'] = 'x' }} }}
+         print(a:http_get('http://b/').status)
+         b:crash()
+         print(a:http_get('http://b/', {{ timeout = '1s' }}))
+         b:boot()
+         print(a:http_get('http://b/').status)"
+    ));
+    assert_eq!(lines, ["200", "nil\ttimeout", "200"]);
+}
+
+#[test]
+fn load_counts_what_it_sends() {
+    let lines = printed(&format!(
+        "{PAIR}local n = 0
+         b:http_server {{ ['/'] = function() n = n + 1 return n % 4 == 0 and 500 or 200, '1kB' end }}
+         local open = a:http_load {{ url = 'http://b/', rate = 100, requests = 200 }}
+         open:wait()
+         print(open.sent, open.ok, open.failed, open.errors['500'], open.by_status[200])
+         local closed = a:http_load {{ url = {{ b, 80, '/' }}, clients = 5, requests = 100, keepalive = true, think = '10ms' }}
+         local sum = 0
+         closed:on('response', function(res) sum = sum + res.size end)
+         closed:wait()
+         print(closed.sent, closed.ok + closed.failed, sum)"
+    ));
+    assert_eq!(lines, ["200\t150\t50\t50\t150", "100\t100\t100000"]);
+}
+
+#[test]
+fn mistakes_about_the_web_are_named_with_their_place() {
+    for (code, said) in [
+        ("b:http_server { pgaes = {} }", "unknown option 'pgaes' of host:http_server; did you mean 'pages'?"),
+        ("b:http_server { pages = { index = 'x' } }", "'index' is not the path of a page"),
+        ("a:http_get 'www.example.com'", "is not a URL: it begins with http:// or https://"),
+        (
+            "a:http_get { b, 80, '/', timeuot = 1 }",
+            "unknown option 'timeuot' of host:http_get; did you mean 'timeout'?",
+        ),
+        ("a:http_get('http://b/', { headers = { ['X'] = 'a\\r\\nb' } })", "has a line break in it"),
+        ("a:http_load { url = 'http://b/', rate = 5 }", "this load never ends"),
+        ("a:http_load { url = 'http://b/' }", "needs one of rate and clients"),
+        (
+            "local s = b:http_server {} s:sotp()",
+            "HTTP servers have no method or field 'sotp'; did you mean 'stop'?",
+        ),
+    ] {
+        let open = if code.contains("a:http_get") { "b:http_server {} " } else { "" };
+        let error = error_of(&format!("{PAIR}{open}{code}"));
+        assert!(error.message.contains(said), "{code}: {error}");
+        assert!(error.to_string().contains("exp.lua:3"), "{code}: {error}");
+    }
+}
