@@ -44,6 +44,23 @@ Examples:
   tidewire plot results/tcp_vs_udp/latest --x loss --y goodput_mbps --color proto
   tidewire plot runs.csv --x loss --y delay_p95_ms --kind box -o delay.svg";
 
+const TRACE_EXAMPLES: &str = "\
+Examples:
+  tidewire trace                                         the captures of the newest results
+  tidewire trace results/loss/latest/pcap/r1-link-a-b.pcapng
+  tidewire trace capture.pcapng --conversation 2 --rows 100 -o second.svg
+
+Scripts write captures with link:pcap() and host:pcap(); Wireshark reads them too.";
+
+const NEW_EXAMPLES: &str = "\
+Examples:
+  tidewire new first                          first.lua: two hosts, a ping, a conversation
+  tidewire new losses --template tcp-udp      an experiment with parameters, thresholds and a plot
+  tidewire new --list                         the templates
+
+Also writes .luarc.json and .tidewire/meta/tidewire.lua, with which the Lua extension of an editor (LuaLS) completes, explains and
+checks the functions of scripts. 'tidewire new --meta' writes only those, after an update of tidewire.";
+
 const REPORT_EXAMPLES: &str = "\
 Examples:
   tidewire report                                       the newest results
@@ -89,6 +106,9 @@ pub enum Command {
     /// Two sweeps side by side: which means differ by more than chance explains
     #[command(after_long_help = COMPARE_EXAMPLES)]
     Compare(CompareArgs),
+    /// A capture (pcapng) as ladder and time-sequence diagrams
+    #[command(after_long_help = TRACE_EXAMPLES)]
+    Trace(TraceArgs),
     /// Join the shards of a sweep (sweep --shard)
     Merge(MergeArgs),
     /// Results, script and command line as a zip file, for others to check
@@ -99,6 +119,9 @@ pub enum Command {
     Conformance(ConformanceArgs),
     /// Compare with recordings of a real kernel, and with formulas and published tables
     Reproduce(ReproduceArgs),
+    /// Begin a script from a template, with definitions for editors
+    #[command(after_long_help = NEW_EXAMPLES)]
+    New(NewArgs),
     /// The reference of functions and options: doc net:link, doc host, doc search loss
     Doc(DocArgs),
     /// Print a completion script for a shell
@@ -302,6 +325,21 @@ pub struct CompareArgs {
 }
 
 #[derive(Args, Debug)]
+pub struct TraceArgs {
+    /// A capture, or a results folder with captures [default: the newest results]
+    pub from: Option<PathBuf>,
+    /// Which conversation, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub conversation: Option<u16>,
+    /// Packets shown of a ladder
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub rows: usize,
+    /// Write the time-sequence diagram of a TCP conversation, .svg
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 pub struct MergeArgs {
     /// Results folders of one sweep
     #[arg(required = true, value_name = "DIR")]
@@ -325,6 +363,22 @@ pub struct CleanArgs {
     /// Only say what would be deleted
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct NewArgs {
+    /// Name of the script; with folders, below which it is written
+    #[arg(required_unless_present_any = ["list", "meta"])]
+    pub name: Option<PathBuf>,
+    /// What to begin with
+    #[arg(long, value_name = "TEMPLATE", default_value = "hello")]
+    pub template: String,
+    /// Only list the templates
+    #[arg(long)]
+    pub list: bool,
+    /// Only write the definitions for editors, here
+    #[arg(long, conflicts_with = "list")]
+    pub meta: bool,
 }
 
 #[derive(Args, Debug)]
@@ -379,7 +433,9 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
 }
 
 /// Names of the commands.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
+    "trace",
+    "new",
     "report",
     "compare",
     "merge",

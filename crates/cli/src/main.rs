@@ -14,6 +14,8 @@
 //! | `network.rs` | `check`, `topo` |
 //! | `others.rs` | `plot`, `clean`, `completions` |
 //! | `results.rs` | `report`, `compare`, `merge`, `bundle` |
+//! | `new.rs` | `new`: templates, definitions for editors |
+//! | `trace.rs` | `trace` |
 //! | `doc.rs` | `doc` |
 //! | `validate.rs` | `conformance` |
 //! | `reproduce.rs` | `reproduce` |
@@ -28,6 +30,7 @@
 mod args;
 mod doc;
 mod network;
+mod new;
 mod others;
 mod progress;
 mod report;
@@ -37,6 +40,7 @@ mod run;
 mod stuck;
 mod sweep;
 mod term;
+mod trace;
 mod usage;
 mod validate;
 
@@ -94,6 +98,8 @@ fn main() -> ExitCode {
         Command::Clean(args) => others::clean(&context, args),
         Command::Conformance(args) => validate::conformance(&context, args),
         Command::Reproduce(args) => reproduce::reproduce(&context, args),
+        Command::Trace(args) => trace::trace(&context, args),
+        Command::New(args) => new::new(&context, args),
         Command::Doc(args) => doc::doc(&context, args),
         Command::Completions { shell } => others::completions(*shell),
     };

@@ -176,3 +176,37 @@ fn a_parameter_may_have_the_name_of_a_column_of_the_summary() {
     let summary = fs::read_to_string(place.path("results/n/latest/summary.csv")).unwrap();
     assert!(summary.starts_with("n,metric,unit,n_2,mean,"), "{summary}");
 }
+
+const CAPTURED: &str = r#"
+local a, b, s = net:host "a", net:host "b", net:switch "s"
+local l = net:link(a, s, { rate = "10Mbps", delay = "10ms", backward = { loss = { seq = { 8 } } } })
+net:link(s, b)
+l:pcap()
+b:pcap "bob.pcapng"
+b:serve(80, function(conn) conn:send_bytes "60kB" end)
+assert(a:connect(b, 80)):discard()
+a:udp():sendto("hi", b, 9)
+"#;
+
+#[test]
+fn a_capture_is_shown_as_a_ladder_and_as_a_time_sequence_diagram() {
+    let place = Place::new(&[("captured.lua", CAPTURED)]);
+    place.expect("run captured.lua", 0);
+    let (out, _) = place.expect("trace", 0);
+    assert!(out.contains("r1-bob.pcapng") && out.contains("r1-link-a-s.pcapng"), "{out}");
+    let file = "results/captured/latest/pcap/r1-link-a-s.pcapng";
+    let (out, _) = place.expect(&format!("trace {file} --rows 200 -o a.svg"), 0);
+    for part in ["TCP", "UDP", "|-- SYN seq 0", "SYN ACK", "data 1:1449", "sack", " X-", "FIN"] {
+        assert!(out.contains(part), "{part} is missing in\n{out}");
+    }
+    let svg = fs::read_to_string(place.path("a.svg")).unwrap();
+    for part in ["sent again", "acknowledged", "lost", "sequence number"] {
+        assert!(svg.contains(part), "{part}");
+    }
+    let (out, _) = place.expect(&format!("trace {file} --rows 2"), 0);
+    assert!(out.contains("more packets"), "{out}");
+    let (_, err) = place.expect(&format!("trace {file} --conversation 9"), 2);
+    assert!(err.contains("the capture has"), "{err}");
+    let (out, _) = place.expect("trace --json", 0);
+    assert!(out.contains("\"protocol\""), "{out}");
+}

@@ -49,7 +49,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 19] = [
             "world",
         ],
     ),
-    ("lab", &["units", "topology", "metrics", "plot", "script"]),
+    ("lab", &["units", "wire", "topology", "metrics", "plot", "script"]),
     ("conformance", &["units", "wire", "l4-transport"]),
     (
         "reproduce",

@@ -27,6 +27,7 @@
 //! | `reopen.rs` | [`Reopened`]: a results folder opened again; shards joined |
 //! | `html.rs`, `bundle.rs` | a report as one page; a folder as one zip file |
 //! | `compare.rs` | [`compare`]: two sweeps side by side |
+//! | `conversations.rs` | [`Conversation`]: captures as ladders and time-sequence graphs |
 //! | `manifest.rs` | `manifest.json` |
 //! | `error.rs` | [`LabError`] and its exit codes, suggestions |
 //!
@@ -35,6 +36,7 @@
 mod bundle;
 mod captures;
 mod compare;
+mod conversations;
 mod deps;
 mod end;
 mod error;
@@ -65,6 +67,7 @@ mod traces;
 pub use bundle::bundle;
 pub use captures::Captures;
 pub use compare::{Change, Comparison, Difference, Interest, compare};
+pub use conversations::{Conversation, conversations, ladder_lines, time_sequence};
 pub use end::{Line, Tone, expect_json, summary_lines, verdict_lines};
 pub use error::{LabError, did_you_mean, exit_code_of, suggestion};
 pub use expect::{Aggregate, Threshold, Verdict, Worst};
@@ -83,3 +86,4 @@ pub use results::{Results, matches, recorded};
 pub use runner::{Overrides, Runner, ScriptRunner};
 pub use stopping::Enough;
 pub use sweep::{Failure, Interrupt, Judge, Outcome, Progress, Settings, Status, failed_run, sweep};
+pub use tidewire_plot::render;

@@ -37,6 +37,16 @@ pub(crate) enum Outcome {
     Killed,
 }
 
+impl Record {
+    /// Wakes this process when it ends.
+    pub fn tell(&self, who: ProcessId) {
+        let mut joiners = self.joiners.borrow_mut();
+        if !joiners.contains(&who) {
+            joiners.push(who);
+        }
+    }
+}
+
 /// What outlives a process: its handles look at it.
 pub(crate) struct Record {
     pub id: ProcessId,
@@ -476,10 +486,7 @@ impl Op for Join {
             return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
         }
         for record in alive {
-            let mut joiners = record.joiners.borrow_mut();
-            if !joiners.contains(&me) {
-                joiners.push(me);
-            }
+            record.tell(me);
         }
         world.wait(me, self.deadline, &[]);
         Ok(None)

@@ -562,3 +562,77 @@ fn what_fits_the_way_is_learnt_and_then_datagrams_are_cut() {
         "{warnings:?}"
     );
 }
+
+#[test]
+fn wait_any_gives_the_first_thing_that_is_ready_and_its_place() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b'; net:link(a, b, { delay = '1ms' })
+         local s, u = a:tcp(), b:udp(53)
+         local server = b:listen(80)
+         b:spawn(function()
+           for _ = 1, 2 do
+             local what, at = wait_any { u, server, timeout = '1s' }
+             print(what == u and u:recv() or what == server and 'a client', at)
+             if what == server then local conn = server:accept() sleep '5ms' conn:send 'hello' conn:close() end
+           end
+           print(wait_any { u, server, timeout = '1s' })
+         end)
+         assert(s:connect(b, 80))
+         local bell, sleeper = signal(), spawn(function() sleep '2ms' end)
+         local _, at = wait_any { s, bell, sleeper }
+         print('first', at)
+         after('1ms', function() bell:fire() end)
+         _, at = wait_any { s, bell }
+         print('second', at)
+         print(wait_any { s } == s and s:recv(2), wait_any { s } == s and s:recv(3))
+         print(wait_any { s } == s and s:recv())
+         a:udp():sendto('late', b, 53)
+         local flow = a:bulk { to = b, size = '10kB' }
+         print(wait_any { flow } == flow, flow.state)",
+    );
+    let want = ["a client\t2", "first\t3", "second\t2", "he\tllo", "nil", "late\t1", "true\tended"];
+    let mut got: Vec<&str> = out.iter().map(String::as_str).collect();
+    assert_eq!(got.pop(), Some("nil\ttimeout"), "{out:?}");
+    assert_eq!(got, want);
+}
+
+#[test]
+fn a_program_in_a_file_of_its_own_has_globals_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = "count = (count or 0) + 1\nprint(host.name, count, ...)";
+    std::fs::write(
+        dir.path().join("server.lua"),
+        program.replace("(count or 0)", "(rawget(_ENV, 'count') or 0)"),
+    )
+    .unwrap();
+    std::fs::write(dir.path().join("bad.lua"), "print(nowhere)").unwrap();
+    let text = "local a, b = net:host 'a', net:host 'b'; net:link(a, b)
+        a:run('server.lua', 1, 'x'):join()
+        b:run('server.lua', 2):join()
+        print(pcall(function() return count end))";
+    let script = tidewire_script::Script {
+        path: dir.path().join("exp.lua"),
+        shown: "exp.lua".into(),
+        text: text.into(),
+    };
+    let out = lines(&good(result_of(&script)));
+    assert_eq!(out[..2], ["a\t1\t1\tx", "b\t1\t2"]);
+    assert!(out[2].starts_with("false"), "{out:?}");
+    let text = "local a = net:host 'a' a:run 'bad.lua'".to_owned();
+    let error = result_of(&tidewire_script::Script { text, ..script }).error.unwrap();
+    assert!(
+        error.message.contains("unknown name 'nowhere'") && error.message.contains("bad.lua:1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_function_is_called_when_a_flow_is_over() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b'; net:link(a, b, { rate = '8Mbps' })
+         local flow = a:bulk { to = b, size = '1MB' }
+         flow:on('end', function(f, why) print(f == flow, why, now() > 1) end)
+         a:bulk { to = b, port = 9, size = 1 }",
+    );
+    assert_eq!(out, ["true\tnil\ttrue"]);
+}

@@ -10,6 +10,13 @@ const PAIR: &str = "local a, b = net:host 'a', net:host 'b'; net:link(a, b)\n";
 
 /// What is written after [`PAIR`] (or alone, where it begins with `!`), the line of the mistake, and what the message says.
 const MISTAKES: &[(&str, u32, &[&str])] = &[
+    ("wait_any { a }", 2, &["wait_any takes a list of processes, sockets, flows and signals, got a host"]),
+    ("wait_any { }", 2, &["got an empty list"]),
+    ("wait_any { spawn(print), tmeout = 1 }", 2, &["wait_any takes a list and timeout, not 'tmeout'"]),
+    ("wait_any { a:bulk { to = b } }", 2, &["this flow has no end"]),
+    ("a:bulk { to = b }:on('end', print)", 2, &["this flow has no end"]),
+    ("a:bulk { to = b, size = 1 }:on('finish', print)", 2, &["it can be one of \"end\""]),
+    ("a:run 'nowhere.lua'", 2, &["cannot read"]),
     // Options.
     (
         "!experiment { reps = { min = 5, max = 10 } }",

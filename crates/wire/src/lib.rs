@@ -21,6 +21,7 @@
 //! | `packet.rs` | [`Packet`], the unpacked view of a whole frame, and its bytes |
 //! | `hot.rs`, `packed_tcp.rs` | [`Hot`], the descriptor that moves; [`PackedTcp`], a TCP header at rest |
 //! | `packed.rs`, `fragment.rs` | [`Body`] and the pools, [`Packets`]; cutting a packet into fragments and back |
+//! | `relative.rs` | segments in a few words, numbered from their first byte |
 //! | `rewrite.rs` | other addresses and ports for a packet, and for what ICMP quotes |
 //! | `fate.rs` | [`Birth`] and [`Cause`], the two ends of a packet's life |
 //! | `checksum.rs` | the Internet checksum and the Ethernet FCS |
@@ -55,6 +56,7 @@ mod packet;
 mod pause;
 mod payload;
 mod pcapng;
+mod relative;
 mod rewrite;
 mod rip;
 mod seq;
@@ -91,6 +93,7 @@ pub use packet::{LinkLayer, Net, Packet, Transport};
 pub use pause::PauseFrame;
 pub use payload::Payload;
 pub use pcapng::{Capture, CapturedInterface, CapturedPacket, PcapngWriter, read_pcapng};
+pub use relative::{RelativeNumbers, flag_names};
 pub use rip::{RipCommand, RipEntry, RipMessage};
 pub use seq::Seq;
 pub use tcp::{TcpFlags, TcpSegment};

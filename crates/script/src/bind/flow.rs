@@ -28,6 +28,34 @@ pub(crate) struct FlowHandle {
     finite: bool,
 }
 
+impl FlowHandle {
+    /// That waiting for its end makes sense.
+    pub(super) fn must_end(&self) -> Result<(), Mistake> {
+        if self.finite {
+            return Ok(());
+        }
+        Err(Mistake::new("this flow has no end, so that waiting would be for ever")
+            .note("give it a size, a count or a stop"))
+    }
+
+    /// Whether it has ended or failed.
+    pub(super) fn is_over(&self, world: &World) -> bool {
+        let flow = world.flow(self.id);
+        let through = flow.spec.transport == Transport::Udp || flow.socket.is_none();
+        flow.failure.is_some() || flow.ended.is_some() || (!world.is_alive(self.process) && through)
+    }
+
+    /// When to look again: nothing says that a flow is over.
+    pub(super) fn next_look(&self, now: Instant) -> Instant {
+        let soon = now + Span::from_ms(1);
+        match self.stop {
+            _ if now < self.start => self.start,
+            stop if stop > now && stop != Instant::MAX => stop,
+            _ => soon,
+        }
+    }
+}
+
 /// First port of the sinks that flows make for themselves.
 const FIRST_SINK: u16 = 5001;
 
@@ -60,12 +88,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     })?;
     registry.add(&spec::FLOW_WAIT, |lua, sim, call| {
         let this = this(&call)?;
-        if !this.finite {
-            return Err(Mistake::new("this flow has no end, so that wait() would wait for ever")
-                .at_word("wait")
-                .note("give it a size, a count or a stop")
-                .into());
-        }
+        this.must_end().map_err(|mistake| mistake.at_word("wait"))?;
         let deadline = call.deadline(sim.world.borrow().now(), None);
         let op =
             FlowWait { flow: this.id, process: this.process, start: this.start, stop: this.stop, deadline };
@@ -82,8 +105,25 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let id = this(&call)?.id;
         watch(sim, &call, &[Watched::Flow(id)])
     })?;
+    registry.add(&spec::FLOW_ON, |_, _, call| this(&call)?.must_end().map_err(|m| m.at_word("on").into()))?;
+    let methods = registry.methods("flow");
+    let (check, wait): (mlua::Function, mlua::Function) = (methods.raw_get("on")?, methods.raw_get("wait")?);
+    let on: mlua::Function = registry.lua.load(ON).set_name("=tidewire").call((check, wait))?;
+    methods.raw_set("on", on)?;
     fields(registry)
 }
+
+/// `flow:on("end", fn)`: a process that waits.
+const ON: &str = r#"
+local check, wait = ...
+return function(self, event, f)
+  check(self, event, f)
+  spawn(function()
+    local ok, why = wait(self)
+    f(self, why)
+  end)
+end
+"#;
 
 fn this(call: &Call) -> mlua::Result<UserDataRef<FlowHandle>> {
     let this = call.this.as_ref().and_then(|this| this.borrow::<FlowHandle>().ok());

@@ -49,6 +49,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let record = spawn(lua, sim, body, call.rest.clone(), Some(node), &name, here(lua))?;
         lua.create_userdata(crate::classes::Process(record))
     })?;
+    registry.add(&spec::RUN, |lua, sim, call| lua.create_userdata(super::any::run(lua, sim, &call)?))?;
     registry.add(&spec::WORK, |lua, sim, call| {
         let node = this_node(&call)?;
         let time = call.arg(0).and_then(Val::span).unwrap_or(Span::ZERO);

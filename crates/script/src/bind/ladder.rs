@@ -7,13 +7,12 @@ use crate::spec::host as spec;
 use crate::values::Val;
 use mlua::{IntoLuaMulti, Lua, Table};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use tidewire_units::{DirId, Instant, NodeId};
-use tidewire_wire::{Net, Packet, Seq, TcpFlags, TcpSegment, Transport, read_pcapng};
+use tidewire_wire::{Net, Packet, RelativeNumbers as Numbers, Transport, flag_names, read_pcapng};
 use tidewire_world::CapturePoint;
 
 /// Recorded packets, as a capture file in memory.
@@ -155,7 +154,7 @@ impl Recording {
         let mut text = format!("{:>10}  {left:<WIDTH$}{right}", "ms");
         let mut numbers = Numbers::default();
         for row in self.rows(sim)? {
-            let label = numbers.label(&row);
+            let label = numbers.label(row.addresses, &row.transport);
             let to_right = row.from == self.nodes[0];
             let ms = |at: Option<Instant>| {
                 at.map_or_else(String::new, |at| format!("{:.3}", at.as_secs_f64() * 1e3))
@@ -175,77 +174,6 @@ impl Recording {
         }
         Ok(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"))
     }
-}
-
-/// Sequence numbers count from the first one of each direction of a connection.
-#[derive(Default)]
-struct Numbers(BTreeMap<(IpAddr, u16, IpAddr, u16), Seq>);
-
-impl Numbers {
-    /// The relative sequence and acknowledgment numbers of a segment.
-    fn relative(&mut self, (src, dst): (IpAddr, IpAddr), segment: &TcpSegment) -> (u32, Option<u32>) {
-        let own = (src, segment.src_port, dst, segment.dst_port);
-        let other = (dst, segment.dst_port, src, segment.src_port);
-        if segment.flags.syn() {
-            self.0.insert(own, segment.seq);
-        }
-        // Without its SYN the first byte seen counts as the first of all: number 1.
-        let first = *self.0.entry(own).or_insert(Seq(segment.seq.0.wrapping_sub(1)));
-        let ack = segment.flags.ack().then(|| {
-            let first = *self.0.entry(other).or_insert(Seq(segment.ack.0.wrapping_sub(1)));
-            segment.ack.0.wrapping_sub(first.0)
-        });
-        (segment.seq.0.wrapping_sub(first.0), ack)
-    }
-
-    /// What an arrow carries.
-    fn label(&mut self, row: &Row) -> String {
-        match &row.transport {
-            Transport::Tcp(segment) => {
-                let (seq, ack) = self.relative(row.addresses, segment);
-                self.segment(row.addresses, segment, seq, ack)
-            }
-            Transport::Udp(_, payload) => format!("UDP {} B", payload.len()),
-            Transport::Icmp(message) if row.addresses.0.is_ipv6() => message.text_v6(),
-            Transport::Icmp(message) => message.to_string(),
-            Transport::Raw(protocol, payload) => format!("{protocol} {} B", payload.len()),
-        }
-    }
-
-    fn segment(
-        &self,
-        (src, dst): (IpAddr, IpAddr),
-        segment: &TcpSegment,
-        seq: u32,
-        ack: Option<u32>,
-    ) -> String {
-        let len = segment.payload.len() as u32;
-        let mut text = flag_names(segment.flags).join(" ");
-        if len > 0 {
-            let head =
-                if text == "ACK" || text.is_empty() { "data".to_owned() } else { format!("{text} data") };
-            text = format!("{head} {seq}:{}", seq.wrapping_add(len));
-        } else if segment.seq_len() > 0 || segment.flags.intersects(TcpFlags::RST) {
-            let _ = write!(text, " seq {seq}");
-        }
-        if let Some(ack) = ack {
-            let _ = write!(text, "{}ack {ack}", if text == "ACK" { " " } else { ", " });
-        }
-        if segment.window == 0 && !segment.flags.intersects(TcpFlags::RST) {
-            text.push_str(", win 0");
-        }
-        let first = self.0.get(&(dst, segment.dst_port, src, segment.src_port)).map_or(0, |first| first.0);
-        for (left, right) in &segment.options.sack {
-            let _ = write!(text, ", sack {}:{}", left.0.wrapping_sub(first), right.0.wrapping_sub(first));
-        }
-        text.replace("ACK ack", "ack")
-    }
-}
-
-fn flag_names(flags: TcpFlags) -> Vec<&'static str> {
-    let all =
-        [(TcpFlags::SYN, "SYN"), (TcpFlags::FIN, "FIN"), (TcpFlags::RST, "RST"), (TcpFlags::ACK, "ACK")];
-    all.into_iter().filter(|(flag, _)| flags.intersects(*flag)).map(|(_, name)| name).collect()
 }
 
 impl Row {
@@ -282,7 +210,7 @@ impl Row {
             table.raw_set("ack", ack)?;
             table.raw_set("window", segment.window)?;
         }
-        table.raw_set("text", numbers.label(self))?;
+        table.raw_set("text", numbers.label(self.addresses, &self.transport))?;
         Ok(table)
     }
 }

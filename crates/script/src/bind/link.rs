@@ -2,7 +2,7 @@
 
 use super::net::link_summary;
 use crate::call::{Call, Opts};
-use crate::classes::{Direction, Link, Registry, wrong_this};
+use crate::classes::{Direction, Link, Registry, this_node, wrong_this};
 use crate::mistake::{Mistake, did_you_mean};
 use crate::sim::Shared;
 use crate::spec::{fields_of, link as spec};
@@ -54,24 +54,29 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::PCAP, |_, sim, call| {
         let link = this_link(&call)?;
         let name = sim.plan.borrow().link(link).name.clone();
-        let file = call.text(0).map_or_else(|| format!("link-{name}.pcapng"), str::to_owned);
-        if file.contains(['/', '\\']) || file.starts_with('.') {
-            return Err(Mistake::new(format!(
-                "'{file}' is not a plain file name; captures lie in the run's folder"
-            ))
-            .at_word(file)
-            .into());
-        }
-        let out = (sim.open_capture.borrow())(&file).map_err(|error| {
-            Mistake::new(format!("cannot write '{file}': {error}")).fault(crate::Fault::Io)
-        })?;
         let points = [DirId::forward(link), DirId::backward(link)]
             .map(|dir| (CapturePoint::Sent(dir), direction_name(sim, dir)));
-        let started = sim.world()?.capture(&points, out);
-        started.map_err(|error| {
-            Mistake::new(format!("cannot write '{file}': {error}")).fault(crate::Fault::Io)
-        })?;
-        Ok(())
+        record(sim, &call, &format!("link-{name}.pcapng"), &points)
+    })?;
+    registry.add(&spec::HOST_PCAP, |_, sim, call| {
+        let node = this_node(&call)?;
+        let name = sim.plan.borrow().node(node).name.clone();
+        let mut points = Vec::new();
+        for link in sim.plan.borrow().link_ids() {
+            let ends = sim.plan.borrow().link(link).ends;
+            for (own, dir) in [(ends[0], DirId::forward(link)), (ends[1], DirId::backward(link))] {
+                if own == node {
+                    let back = if dir == DirId::forward(link) {
+                        DirId::backward(link)
+                    } else {
+                        DirId::forward(link)
+                    };
+                    points.push((CapturePoint::Sent(dir), direction_name(sim, dir)));
+                    points.push((CapturePoint::Received(back), direction_name(sim, back)));
+                }
+            }
+        }
+        record(sim, &call, &format!("host-{name}.pcapng"), &points)
     })?;
     registry.field("link", "name", |_, sim, this| {
         let link = this.borrow::<Link>()?.0;
@@ -355,4 +360,23 @@ fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
         table.raw_set("arq", arq(lua, &repair)?)?;
     }
     Ok(table)
+}
+
+/// Begins to record at these points into the file that the call names.
+fn record(sim: &Shared, call: &Call, usual: &str, points: &[(CapturePoint, String)]) -> mlua::Result<()> {
+    let file = call.text(0).unwrap_or(usual).to_owned();
+    if file.contains(['/', '\\']) || file.starts_with('.') {
+        return Err(Mistake::new(format!(
+            "'{file}' is not a plain file name; captures lie in the run's folder"
+        ))
+        .at_word(file)
+        .into());
+    }
+    let cannot = |error: std::io::Error| {
+        Mistake::new(format!("cannot write '{file}': {error}")).fault(crate::Fault::Io)
+    };
+    let out = (sim.open_capture.borrow())(&file).map_err(cannot)?;
+    let started = sim.world()?.capture(points, out);
+    started.map_err(cannot)?;
+    Ok(())
 }

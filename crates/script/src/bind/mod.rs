@@ -23,6 +23,7 @@
 //! | `ladder.rs`, `journey.rs` | `ladder(a, b)`, `journey{}` |
 //! | `flow.rs` | native applications and their flows |
 //! | `http.rs` | what the web's modules stand on |
+//! | `any.rs` | `wait_any{}`, `host:run` |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
 //! | `random.rs` | chance |
@@ -30,6 +31,7 @@
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
 //! | `experiment.rs`, `grid.rs` | `experiment{}`, and its points |
 
+mod any;
 mod arp;
 mod bridge;
 mod cidr;
@@ -96,6 +98,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     flow::install(&mut registry)?;
     ladder::install(&mut registry)?;
     time::install(&mut registry)?;
+    any::install(&mut registry)?;
     sync::install(&mut registry)?;
     random::install(&mut registry)?;
     coding::install(&mut registry)?;

@@ -30,6 +30,20 @@ pub(crate) struct Bell {
     waiting: Vec<ProcessId>,
 }
 
+impl Bell {
+    /// How often it was fired.
+    pub fn fired(&self) -> u64 {
+        self.fired
+    }
+
+    /// Wakes this process when it is fired the next time.
+    pub fn tell(&mut self, who: ProcessId) {
+        if !self.waiting.contains(&who) {
+            self.waiting.push(who);
+        }
+    }
+}
+
 /// Units that can be held by one process at a time.
 pub(crate) struct Units {
     all: u64,
@@ -244,9 +258,7 @@ impl Op for Hear {
             bell.waiting.retain(|waiting| *waiting != me);
             return timeout(lua);
         }
-        if !bell.waiting.contains(&me) {
-            bell.waiting.push(me);
-        }
+        bell.tell(me);
         world.wait(me, self.deadline, &[]);
         Ok(None)
     }

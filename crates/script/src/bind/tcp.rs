@@ -33,6 +33,11 @@ pub(crate) struct TcpHandle {
 }
 
 impl TcpHandle {
+    /// Whether bytes wait here, or nothing will ever come.
+    pub(super) fn has_something(&self) -> bool {
+        self.closed.get() || !self.buffer.borrow().is_empty()
+    }
+
     pub(super) fn new(node: NodeId, id: SocketId) -> TcpHandle {
         TcpHandle {
             node,

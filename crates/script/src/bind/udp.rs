@@ -17,8 +17,8 @@ use tidewire_world::ProcessId;
 
 /// A UDP socket, as scripts hold it.
 pub(crate) struct UdpHandle {
-    node: NodeId,
-    id: SocketId,
+    pub(super) node: NodeId,
+    pub(super) id: SocketId,
     timeout: Cell<Option<Span>>,
     closed: Cell<bool>,
 }
@@ -98,6 +98,23 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             sim.world()?.close(socket.node, socket.id);
         }
         Ok(())
+    })?;
+    registry.field("udp", "local_addr", |lua, sim, this| {
+        let (node, id) = this.borrow::<UdpHandle>().map(|socket| (socket.node, socket.id))?;
+        let port = match sim.world()?.view(node, id) {
+            Some(SocketView::Udp(port, ..)) => Some(port),
+            _ => None,
+        };
+        let ip = sim.world()?.address_of(node);
+        ip.zip(port).map(|(ip, port)| peer_handle(lua, sim, ip, port)).transpose()
+    })?;
+    registry.field("udp", "peer", |lua, sim, this| {
+        let (node, id) = this.borrow::<UdpHandle>().map(|socket| (socket.node, socket.id))?;
+        let peer = match sim.world()?.view(node, id) {
+            Some(SocketView::Udp(_, peer, _)) => peer,
+            _ => None,
+        };
+        peer.map(|end| peer_handle(lua, sim, end.addr, end.port)).transpose()
     })?;
     registry.field("udp", "port", |_, sim, this| {
         let socket = this.borrow::<UdpHandle>()?;

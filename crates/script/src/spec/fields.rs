@@ -55,6 +55,12 @@ const STATS: &[Field] = &[
     ),
 ];
 
+const UDP: &[Field] = &[
+    f("port", "port", "of this end"),
+    f("local_addr", "peer", "this end"),
+    f("peer", "peer", "the other end, after connect(); else nil"),
+];
+
 const ALL: &[Fields] = &[
     Fields {
         of: "net",
@@ -283,7 +289,7 @@ const ALL: &[Fields] = &[
         ],
     },
     Fields { of: "tcp.info", doc: INFO_DOC, all: INFO },
-    Fields { of: "udp", doc: "A UDP socket.", all: &[f("port", "port", "of this end")] },
+    Fields { of: "udp", doc: "A UDP socket.", all: UDP },
     Fields {
         of: "peer",
         doc: "An address and a port.",

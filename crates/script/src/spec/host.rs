@@ -89,6 +89,13 @@ pub(crate) static SPAWN: Func = func("host:spawn", "Starts a process on the host
     .with(&[need("fn", Kind::Function)])
     .more()
     .gives("process");
+pub(crate) static RUN: Func = func(
+    "host:run",
+    "Starts a program in a file of its own, below the script's folder, as a process of the host: with globals of its own, and host, which is this host.",
+)
+.with(&[need("file", Kind::Text)])
+.more()
+.gives("process");
 pub(crate) static TCP_SOCKET: Func = func("host:tcp", "Opens a TCP socket.").opts(&[TCP]).gives("socket");
 pub(crate) static UDP_SOCKET: Func = func("host:udp", "Opens a UDP socket, on a free port unless given.")
     .with(&[may("port", Kind::Port)])
@@ -163,6 +170,9 @@ pub(crate) static FLOW_WAIT: Func = func("flow:wait", "Waits until a flow with a
     .blocking()
     .gives("true; or nil, and \"timeout\" or why the connection failed");
 pub(crate) static FLOW_STOP: Func = func("flow:stop", "Ends the flow now.");
+pub(crate) static FLOW_ON: Func =
+    func("flow:on", "Calls fn(flow, why) as a process when the flow is over; why is nil unless it failed.")
+        .with(&[need("event", Kind::Choice(&["end"])), need("fn", Kind::Function)]);
 pub(crate) static FLOW_WATCH: Func = func("flow:watch", "Time series of the flow in series.csv.")
     .with(&[need("metrics", Kind::Texts)])
     .opts(&[&[Opt::new("every", Kind::Time, "100ms", "how often")]]);
@@ -207,6 +217,7 @@ pub(crate) const ALL: &[&Func] = &[
     &PATH_MTUS,
     &WORK,
     &SPAWN,
+    &RUN,
     &TCP_SOCKET,
     &UDP_SOCKET,
     &LISTEN,
@@ -219,6 +230,7 @@ pub(crate) const ALL: &[&Func] = &[
     &SINK,
     &FLOW_WAIT,
     &FLOW_STOP,
+    &FLOW_ON,
     &FLOW_WATCH,
     &JOURNEY,
     &LADDER,

@@ -40,6 +40,9 @@ pub(crate) static LINK_WATCH: Func = func("link:watch", "Time series of both dir
     .opts(&[WATCH]);
 pub(crate) static PCAP: Func =
     func("link:pcap", "Records every packet on the link in a pcapng file.").with(&[may("file", Kind::Text)]);
+pub(crate) static HOST_PCAP: Func =
+    func("host:pcap", "Records every packet that the host sends and receives in a pcapng file.")
+        .with(&[may("file", Kind::Text)]);
 pub(crate) static DIR_SET: Func = func("direction:set", "Changes the direction from now on.").opts(&[SET]);
 pub(crate) static DIR_DROP_NEXT: Func =
     func("direction:drop_next", "Loses the next n packets.").with(&[may("n", COUNT)]);
@@ -58,6 +61,7 @@ pub(crate) const ALL: &[&Func] = &[
     &BACKWARD,
     &LINK_WATCH,
     &PCAP,
+    &HOST_PCAP,
     &DIR_SET,
     &DIR_DROP_NEXT,
     &DIR_WATCH,

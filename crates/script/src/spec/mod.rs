@@ -14,6 +14,8 @@
 //! | `congestion.rs` | congestion controls of a script's own |
 //! | `time.rs` | time, processes, chance, units |
 //! | `measure.rs` | measurement and `experiment{}` |
+//! | `prelude.rs` | functions written in Lua |
+//! | `meta.rs` | definitions for editors, made from all of these |
 //! | `fields.rs` | what can be read off things and watched |
 
 pub(crate) mod coding;
@@ -24,7 +26,9 @@ mod fields;
 pub(crate) mod host;
 pub(crate) mod link;
 pub(crate) mod measure;
+mod meta;
 pub(crate) mod net;
+mod prelude;
 pub(crate) mod routing;
 pub(crate) mod services;
 pub(crate) mod socket;
@@ -34,6 +38,7 @@ pub(crate) mod web;
 
 pub use fields::{Field, Fields, fields};
 pub(crate) use fields::{of as fields_of, unit_of_watched};
+pub use meta::meta;
 use tidewire_units::Span;
 
 /// What a value may be.
@@ -327,6 +332,7 @@ pub fn all() -> Vec<&'static Func> {
         coding::ALL,
         time::ALL,
         measure::ALL,
+        prelude::ALL,
     ]
     .concat()
 }

@@ -24,6 +24,13 @@ pub(crate) static WAIT_ALL: Func = func("wait_all", "Waits until all these proce
     .with(&[need("processes", Kind::Table)])
     .blocking()
     .gives("true; or nil, error");
+pub(crate) static WAIT_ANY: Func = func(
+    "wait_any",
+    "Waits for the first of several things, as select does: a process that has ended, a socket with something to read or accept, a flow that is over, a signal that is fired. { a, b, timeout = \"1s\" }",
+)
+.with(&[need("things", Kind::Table)])
+.blocking()
+.gives("the thing, its place in the list; or nil, \"timeout\"");
 pub(crate) static JOIN: Func = func("process:join", "Waits until the process has ended.")
     .opts(&[TIMEOUT])
     .blocking()
@@ -132,6 +139,7 @@ pub(crate) const ALL: &[&Func] = &[
     &STOP,
     &SPAWN,
     &WAIT_ALL,
+    &WAIT_ANY,
     &JOIN,
     &KILL,
     &CANCEL,
