@@ -173,7 +173,6 @@ fn kind(kind: Kind) -> String {
     let literals =
         |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join("|");
     match kind {
-        Kind::Any => "any".to_owned(),
         Kind::Bool => "boolean".to_owned(),
         Kind::Int(..) | Kind::Port => "integer".to_owned(),
         Kind::Number => "number".to_owned(),
@@ -201,6 +200,8 @@ fn kind(kind: Kind) -> String {
         Kind::Reps => "integer|table".to_owned(),
         Kind::Options(_) => "table".to_owned(),
         Kind::Texts => "string|string[]".to_owned(),
+        Kind::Url => "string|table".to_owned(),
+        _ => "any".to_owned(),
     }
 }
 
