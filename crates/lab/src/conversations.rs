@@ -33,6 +33,9 @@ struct Seen {
     transport: Transport,
 }
 
+/// Protocol and both ends, the smaller one first.
+type Key = (&'static str, [(IpAddr, u16); 2]);
+
 impl Conversation {
     /// How many packets there are.
     pub fn len(&self) -> usize {
@@ -61,7 +64,7 @@ pub fn conversations(path: &Path) -> Result<Vec<Conversation>, LabError> {
         LabError::Usage(format!("{} is not a capture in pcapng format: {error}", path.display()))
     })?;
     let mut all: Vec<Conversation> = Vec::new();
-    let mut known: BTreeMap<(&'static str, [(IpAddr, u16); 2]), usize> = BTreeMap::new();
+    let mut known: BTreeMap<Key, usize> = BTreeMap::new();
     for packet in capture.packets {
         let link = capture.interfaces[packet.interface].link;
         let (addresses, transport) = match Packet::parse(&packet.bytes, link).map(|packet| packet.net) {
@@ -89,14 +92,10 @@ pub fn conversations(path: &Path) -> Result<Vec<Conversation>, LabError> {
 
 fn about(transport: &Transport) -> (&'static str, (u16, u16), usize) {
     match transport {
-        Transport::Tcp(segment) => {
-            ("TCP", (segment.src_port, segment.dst_port), segment.payload.len() as usize)
-        }
-        Transport::Udp(header, payload) => {
-            ("UDP", (header.src_port, header.dst_port), payload.len() as usize)
-        }
+        Transport::Tcp(segment) => ("TCP", (segment.src_port, segment.dst_port), segment.payload.len()),
+        Transport::Udp(header, payload) => ("UDP", (header.src_port, header.dst_port), payload.len()),
         Transport::Icmp(_) => ("ICMP", (0, 0), 0),
-        Transport::Raw(_, payload) => ("IP", (0, 0), payload.len() as usize),
+        Transport::Raw(_, payload) => ("IP", (0, 0), payload.len()),
     }
 }
 
@@ -147,7 +146,7 @@ pub fn time_sequence(conversation: &Conversation) -> Option<Figure> {
             }
             continue;
         }
-        if segment.payload.len() == 0 {
+        if segment.payload.is_empty() {
             line.place(segment.seq);
             continue;
         }
