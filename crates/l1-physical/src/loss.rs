@@ -21,6 +21,8 @@ impl PacketClass {
     pub const FIN: PacketClass = PacketClass(1 << 5);
     /// Carries TCP data that was sent before.
     pub const RETRANSMIT: PacketClass = PacketClass(1 << 6);
+    /// Whoever watches the link has chosen it.
+    pub const CHOSEN: PacketClass = PacketClass(1 << 7);
 
     /// Every class of `other` is among these.
     #[inline]
@@ -42,6 +44,7 @@ enum Model {
     Bernoulli(Probability, Box<(Stream, Stream)>),
     Every(u64),
     Listed(Box<[u64]>),
+    Repeated(Box<[u64]>, u64),
     Gilbert(Box<GilbertElliott>, Box<Stream>),
     Any(Vec<Loss>),
 }
@@ -111,6 +114,12 @@ impl Loss {
         Loss::new(Model::Listed(ordinals.into()))
     }
 
+    /// Loses the matching packets with these ordinals of every `of`; `of` is at least 1.
+    pub fn repeated(mut ordinals: Vec<u64>, of: u64) -> Loss {
+        ordinals.sort_unstable();
+        Loss::new(Model::Repeated(ordinals.into(), of.max(1)))
+    }
+
     /// Losses in bursts.
     pub fn gilbert(channel: GilbertElliott, stream: Stream) -> Loss {
         Loss::new(Model::Gilbert(Box::new(channel), Box::new(stream)))
@@ -172,6 +181,10 @@ impl Loss {
                 self.ordinal += 1;
                 ordinals.binary_search(&self.ordinal).is_ok()
             }
+            Model::Repeated(ordinals, of) => {
+                self.ordinal = self.ordinal % *of + 1;
+                ordinals.binary_search(&self.ordinal).is_ok()
+            }
             Model::Gilbert(channel, stream) => {
                 let leave = if channel.is_bad { channel.bad_to_good } else { channel.good_to_bad };
                 channel.is_bad ^= leave.hit(stream.bits());
@@ -189,6 +202,11 @@ mod tests {
 
     fn lost(loss: &mut Loss, n: u64) -> Vec<u64> {
         (1..=n).filter(|_| loss.draw(PacketClass::IP | PacketClass::DATA)).collect()
+    }
+
+    #[test]
+    fn a_recording_of_losses_begins_again_at_its_end() {
+        assert_eq!(lost(&mut Loss::repeated(vec![5, 2], 5), 12), [2, 5, 7, 10, 12]);
     }
 
     #[test]

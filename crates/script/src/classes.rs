@@ -74,6 +74,8 @@ classes! {
     Link(pub LinkId), "link", "links have";
     /// A direction of a link.
     Direction(pub DirId), "direction", "directions have";
+    /// A function that looks at packets.
+    Tap(pub u64), "tap", "taps have";
     /// A process.
     Process(pub Rc<Record>), "process", "processes have";
     /// A callback that can be cancelled.

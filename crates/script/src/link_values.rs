@@ -1,16 +1,22 @@
 //! Values that only links have: which packets are lost, and what else happens to them.
 
 use crate::mistake::{Mistake, did_you_mean};
+use crate::sim::Shared;
 use crate::spec::Kind;
 use crate::values::{choice, not_a, probability, text, time, whole};
-use mlua::Value;
+use mlua::{Function, Value};
 use tidewire_topology::{
     ArqKind, ArqSpec, CorruptSpec, JitterShape, JitterSpec, LossModel, LossSpec, Match, VlanSpec,
 };
 use tidewire_units::{Probability, Span};
 
-/// `"1%"`, `{ every = 100 }`, `{ seq = {5, 9} }`, `{ "1%" }`, each with `match`.
-pub(crate) fn loss(value: &Value, name: &str, context: &str) -> Result<LossSpec, Mistake> {
+/// The function that chooses the packets for a loss model: `{ "1%", match = fn }`.
+pub(crate) fn chooser(value: &Value) -> Option<Function> {
+    value.as_table()?.raw_get::<Option<Function>>("match").ok().flatten()
+}
+
+/// `"1%"`, `{ every = 100 }`, `{ seq = {5, 9} }`, `{ trace = "losses.txt" }`, `{ "1%" }`, each with `match`.
+pub(crate) fn loss(sim: &Shared, value: &Value, name: &str, context: &str) -> Result<LossSpec, Mistake> {
     let Value::Table(table) = value else {
         let p = probability(value, name, context)?;
         return Ok(LossSpec { model: bernoulli(p), among: Match::Any });
@@ -50,6 +56,13 @@ pub(crate) fn loss(value: &Value, name: &str, context: &str) -> Result<LossSpec,
                 list.sort_unstable();
                 spec.model = LossModel::Listed(list);
             }
+            "trace" => {
+                let file = text(&value).ok_or_else(|| {
+                    Mistake::new("loss = { trace = \"losses.txt\" } names a file").at_word("trace")
+                })?;
+                spec.model = recorded(sim, &file)?;
+            }
+            "match" if value.is_function() => spec.among = Match::Chosen,
             "match" => {
                 let kinds = ["data", "ack", "syn", "synack", "fin", "retransmit"];
                 spec.among = match &*choice(&value, &kinds, "match", "option 'match' of loss")? {
@@ -64,7 +77,7 @@ pub(crate) fn loss(value: &Value, name: &str, context: &str) -> Result<LossSpec,
             other => {
                 let meant = did_you_mean(
                     other,
-                    ["every", "seq", "match", "good_to_bad", "bad_to_good", "loss_good", "loss_bad"],
+                    ["every", "seq", "trace", "match", "good_to_bad", "bad_to_good", "loss_good", "loss_bad"],
                 );
                 return Err(Mistake::new(format!("unknown option '{other}' of {name}{meant}"))
                     .at_word(other)
@@ -78,6 +91,34 @@ pub(crate) fn loss(value: &Value, name: &str, context: &str) -> Result<LossSpec,
         spec.model = gilbert(chain)?;
     }
     Ok(spec)
+}
+
+/// A recording of which packets were lost: 0 or 1 for each, in order.
+fn recorded(sim: &Shared, file: &str) -> Result<LossModel, Mistake> {
+    let io = |why| Mistake::new(why).at_word(file).fault(crate::Fault::Io);
+    let bytes = sim.files.read(file).map_err(io)?;
+    let (mut lost, mut of) = (Vec::new(), 0);
+    for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+        for byte in line.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b',') {
+            of += 1;
+            match byte {
+                b'0' => {}
+                b'1' => lost.push(of),
+                other => {
+                    let text =
+                        format!("{file}:{}: '{}' is neither 0 nor 1", number + 1, other.escape_ascii());
+                    return Err(Mistake::new(text)
+                        .at_word(file)
+                        .note("a recording of losses has a 1 for each packet that was lost and a 0 for each that was not"));
+                }
+            }
+        }
+    }
+    if of == 0 {
+        return Err(Mistake::new(format!("{file}: no packets in this recording of losses")).at_word(file));
+    }
+    Ok(if lost.is_empty() { LossModel::None } else { LossModel::Repeated { lost, of } })
 }
 
 fn gilbert(

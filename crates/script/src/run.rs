@@ -363,6 +363,7 @@ impl Run {
                 Pause::Control(crate::bind::device::TOKEN) => {
                     self.outcome(crate::bind::device::deliver(lua, sim))?;
                 }
+                Pause::Control(World::NOTE_TOKEN) => self.outcome(crate::bind::taps::deliver(lua, sim))?,
                 Pause::Control(token) => self.outcome(sched::control(lua, sim, token))?,
                 Pause::TimeUp => return Ok(Ended::Duration),
                 Pause::Idle if main_waits => return Err(self.deadlock()),

@@ -350,11 +350,34 @@ pub(crate) fn schedule(
     callback: Function,
     what: &'static str,
 ) -> mlua::Result<u64> {
+    enter(lua, sim, at, every, callback, what, every.is_some())
+}
+
+/// Calls a function at a time, if anything else keeps the run alive until then.
+pub(crate) fn schedule_in_background(
+    lua: &Lua,
+    sim: &Shared,
+    at: Instant,
+    callback: Function,
+    what: &'static str,
+) -> mlua::Result<u64> {
+    enter(lua, sim, at, None, callback, what, true)
+}
+
+fn enter(
+    lua: &Lua,
+    sim: &Shared,
+    at: Instant,
+    every: Option<Span>,
+    callback: Function,
+    what: &'static str,
+    background: bool,
+) -> mlua::Result<u64> {
     let place = crate::sim::here(lua);
     let timer = Timer { callback, every, next: at, busy: None, skipped: 0, ticked: false, what, place };
     let mut world = sim.world()?;
     let id = sim.sched.borrow_mut().add_timer(timer);
-    world.schedule(at, id, every.is_some());
+    world.schedule(at, id, background);
     Ok(id)
 }
 

@@ -92,6 +92,8 @@ pub(crate) struct Sim {
     pub cores: RefCell<BTreeMap<u32, Cores>>,
     /// What devices do with frames, by node id.
     pub devices: RefCell<BTreeMap<u32, Vec<mlua::Function>>>,
+    /// What looks at packets.
+    pub taps: RefCell<crate::bind::taps::Taps>,
     /// What runs when a node boots, by node id.
     pub boots: RefCell<BTreeMap<u32, Vec<mlua::Function>>>,
     /// Tells this run from others of its thread.
@@ -171,6 +173,7 @@ impl Sim {
             cores: RefCell::default(),
             boots: RefCell::default(),
             devices: RefCell::default(),
+            taps: RefCell::default(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             controller: RefCell::new(None),
             cc_failure: RefCell::new(None),
@@ -322,6 +325,7 @@ impl Sim {
         *self.cc_failure.borrow_mut() = None;
         self.boots.borrow_mut().clear();
         self.devices.borrow_mut().clear();
+        *self.taps.borrow_mut() = crate::bind::taps::Taps::default();
         self.sched.borrow_mut().release();
         self.out.borrow_mut().release();
     }

@@ -2,7 +2,7 @@
 
 use crate::call::{Opts, options, type_name};
 use crate::classes::{node_of, peer_of};
-use crate::link_values::{arq, corrupt, jitter, loss, vlan};
+use crate::link_values::{arq, chooser, corrupt, jitter, loss, vlan};
 use crate::mistake::{Mistake, did_you_mean};
 use crate::queue_values::{Queue, queue};
 use crate::sim::Shared;
@@ -35,7 +35,9 @@ pub(crate) enum Val {
     Peer(Peer),
     Function(Function),
     Table(Table),
-    Loss(LossSpec),
+    /// With the function that chooses packets for it.
+    Loss(LossSpec, Option<Function>),
+    Rates(crate::bind::timetable::Rates),
     Queue(Queue),
     Jitter(JitterSpec),
     Corrupt(CorruptSpec),
@@ -151,7 +153,7 @@ pub(crate) fn convert(
             Value::Boolean(true) => Val::Text(names[0].to_owned()),
             other => Val::Text(choice(other, names, name, context)?),
         },
-        Kind::Loss => Val::Loss(loss(value, name, context)?),
+        Kind::Loss => Val::Loss(loss(sim, value, name, context)?, chooser(value)),
         Kind::Queue => Val::Queue(queue(value, name, context)?),
         Kind::Jitter => Val::Jitter(jitter(value, name, context)?),
         Kind::Corrupt => Val::Corrupt(corrupt(value, name, context)?),
@@ -164,7 +166,10 @@ pub(crate) fn convert(
         }
         Kind::Arq => Val::Arq(arq(value, name, context)?),
         Kind::Vlan => Val::Vlan(vlan(value, name, context)?),
-        Kind::Trace => Val::Trace(trace(sim, &text(value).ok_or_else(wrong)?)?),
+        Kind::Trace => match value {
+            Value::Table(table) => Val::Rates(crate::bind::timetable::rates(sim, table)?),
+            _ => Val::Trace(trace(sim, &text(value).ok_or_else(wrong)?)?),
+        },
         Kind::Processing => Val::Processing(processing(value, name, context)?),
         Kind::InterfaceAddress => {
             let text = text(value).ok_or_else(wrong)?;

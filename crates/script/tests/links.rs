@@ -68,7 +68,7 @@ fn a_schedule_is_checked_when_it_is_made() {
         format!("local a, b = net:host 'a', net:host 'b'\nlocal l = net:link(a, b)\nl:schedule {{ {rows} }}")
     };
     for (rows, says) in [
-        ("'20s'", "each change is a table"),
+        ("'20s'", "a schedule is a list of changes, each a table"),
         ("{ '20s', rat = '1Mbps' }", "did you mean 'rate'?"),
         ("{ rate = '1Mbps' }", "the time of a change"),
         ("{ '2s', loss = 5 }", "did you mean '5%'?"),

@@ -234,6 +234,9 @@ enum LossDocument {
         every: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seq: Option<Vec<u64>>,
+        /// `seq` again after so many packets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<u64>,
         /// Bursts: good to bad, bad to good, loss when good, loss when bad.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gilbert: Option<[f64; 4]>,

@@ -302,6 +302,13 @@ pub enum LossModel {
     Every(u64),
     /// Exactly those with these ordinals, counted from 1 as packets arrive at the port.
     Listed(Vec<u64>),
+    /// Those with these ordinals of every so many packets: a recording, over and over.
+    Repeated {
+        /// The ordinals, from 1.
+        lost: Vec<u64>,
+        /// After so many packets it begins again.
+        of: u64,
+    },
     /// In bursts (Gilbert and Elliott).
     Gilbert {
         /// Probability of leaving the good state, before each packet.
@@ -333,6 +340,8 @@ pub enum Match {
     Fin,
     /// TCP data sent before.
     Retransmit,
+    /// Chosen by whoever watches the link: a function of a script. In a document without one, no packet is.
+    Chosen,
 }
 
 /// How much may wait at a port, worked out.

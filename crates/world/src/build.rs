@@ -219,7 +219,7 @@ impl World {
             self.processing.values().flat_map(|processing| processing.line.iter().map(|(_, hot)| hot));
         let specials =
             self.directions.iter().filter_map(|direction| direction.special.as_ref()?.scheduler.as_ref());
-        let on_links = on_links.chain(self.inbox.waiting());
+        let on_links = on_links.chain(self.inbox.waiting()).chain(self.taps.waiting());
         let on_links = on_links.chain(specials.flat_map(|scheduler| scheduler.waiting()));
         let on_media = self.media.iter().flat_map(|medium| medium.bus.packets());
         let on_media = on_media.chain(self.radios.iter().flat_map(|radio| radio.cell.packets()));
@@ -451,6 +451,7 @@ fn loss_of(spec: &topology::LossSpec, streams: Streams, name: &str) -> Loss {
         }
         LossModel::Every(n) => Loss::every(*n),
         LossModel::Listed(ordinals) => Loss::listed(ordinals.clone()),
+        LossModel::Repeated { lost, of } => Loss::repeated(lost.clone(), *of),
         LossModel::Gilbert { good_to_bad, bad_to_good, loss_good, loss_bad } => {
             let (good_to_bad, bad_to_good) = (*good_to_bad, *bad_to_good);
             let (loss_good, loss_bad) = (*loss_good, *loss_bad);
@@ -466,6 +467,7 @@ fn loss_of(spec: &topology::LossSpec, streams: Streams, name: &str) -> Loss {
         Match::SynAck => loss.only(PacketClass::SYNACK),
         Match::Fin => loss.only(PacketClass::FIN),
         Match::Retransmit => loss.only(PacketClass::RETRANSMIT),
+        Match::Chosen => loss.only(PacketClass::CHOSEN),
     }
 }
 
@@ -502,8 +504,9 @@ fn special_of(spec: &DirectionSpec, streams: Streams, name: &str) -> Option<Box<
     let scheduler = (spec.discipline.is_some() || trace.is_some())
         .then(|| Scheduler::new(&discipline_of(spec), streams.stream(Purpose::Queue, name), trace));
     let impairments = impairments.unwrap_or_default();
-    let is_plain = impairments.is_none() && scheduler.is_none();
-    (!is_plain).then(|| Box::new(Special { impairments, scheduler, ..Special::default() }))
+    let filters = spec.loss.among == Match::Chosen;
+    let is_plain = impairments.is_none() && scheduler.is_none() && !filters;
+    (!is_plain).then(|| Box::new(Special { impairments, scheduler, filters, ..Special::default() }))
 }
 
 pub(crate) fn impairments_of(spec: &topology::ImpairmentSpec, streams: Streams, name: &str) -> Impairments {

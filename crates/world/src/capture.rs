@@ -1,6 +1,6 @@
 //! Captures: packets as they enter or leave links, as pcapng.
 
-use crate::World;
+use crate::{Sight, World};
 use std::io::{self, Write};
 use tidewire_l1_physical::Offer;
 use tidewire_units::{DirId, Instant};
@@ -27,8 +27,7 @@ pub(crate) struct Captures {
 }
 
 impl Captures {
-    #[cold]
-    pub fn note_offer(&mut self, at: Instant, dir: usize, packet: &Hot, packets: &Packets, offer: Offer) {
+    fn note_offer(&mut self, at: Instant, dir: usize, packet: &Hot, packets: &Packets, offer: Offer) {
         let comment = match offer {
             Offer::Arrives(_) => "",
             Offer::Lost => "lost on the link",
@@ -38,8 +37,7 @@ impl Captures {
         self.note(at, CapturePoint::Sent(DirId::from_index(dir)), packet, packets, comment);
     }
 
-    #[cold]
-    pub fn note_arrival(&mut self, at: Instant, dir: usize, packet: &Hot, packets: &Packets) {
+    fn note_arrival(&mut self, at: Instant, dir: usize, packet: &Hot, packets: &Packets) {
         self.note(at, CapturePoint::Received(DirId::from_index(dir)), packet, packets, "");
     }
 
@@ -55,6 +53,22 @@ impl Captures {
 }
 
 impl World {
+    /// A packet is offered to a direction that is observed.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn see_offer(&mut self, dir: usize, packet: &Hot, offer: Offer) {
+        self.captures.note_offer(self.now, dir, packet, &self.packets, offer);
+        self.tap_saw(dir, packet, Sight::Offered, None);
+    }
+
+    /// A packet arrives from a direction that is observed.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn see_arrival(&mut self, dir: usize, packet: &Hot) {
+        self.captures.note_arrival(self.now, dir, packet, &self.packets);
+        self.tap_saw(dir, packet, Sight::Arrived, None);
+    }
+
     /// Records every packet at these points from now on, one pcapng interface each, named as given.
     ///
     /// Gives the number of the recording.

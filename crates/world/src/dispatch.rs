@@ -3,7 +3,7 @@
 use crate::build::NodeRef;
 use crate::ledger::Place;
 use crate::spanning::FIRST_SWITCH;
-use crate::{Limit, Pause, World};
+use crate::{Limit, Pause, Sight, World};
 use std::sync::atomic::Ordering;
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{Offer, PacketClass};
@@ -91,8 +91,10 @@ impl World {
             Class::Process => return self.resume_process(key),
             Class::Control => {
                 self.now = key.time();
-                if key.source() == DEVICES {
-                    return Some(Pause::Control(World::DEVICE_TOKEN));
+                match key.source() {
+                    DEVICES => return Some(Pause::Control(World::DEVICE_TOKEN)),
+                    NOTES => return Some(Pause::Control(World::NOTE_TOKEN)),
+                    _ => {}
                 }
                 return Some(Pause::Control(key.source() - FIRST_TOKEN));
             }
@@ -120,13 +122,13 @@ impl World {
         if let Some(time) = next {
             self.agenda.push(Key::new(time, Class::Arrival, key.source()));
         }
+        let (to, port, to_mac) = (direction.to, direction.to_port, direction.to_mac);
         if direction.observed {
-            self.captures.note_arrival(self.now, key.source() as usize, &packet, &self.packets);
+            self.see_arrival(key.source() as usize, &packet);
         }
-        let (to, port) = (direction.to, direction.to_port);
         match to {
             NodeRef::Ip(host) => {
-                if direction.takes(&packet)
+                if to_mac.is_none_or(|mac| packet.dst_mac == mac)
                     && let Some(out) = self.hosts[host as usize].forward_fast(self.now, &mut packet)
                 {
                     return self.transmit(topology::sends_on(out).index(), packet);
@@ -206,7 +208,7 @@ impl World {
 
     /// Offers a packet to a port.
     #[inline(always)]
-    pub(crate) fn transmit(&mut self, dir: usize, mut packet: Hot) {
+    pub(crate) fn transmit(&mut self, dir: usize, packet: Hot) {
         let direction = &mut self.directions[dir];
         if self.options.check_wire {
             check_wire(&self.packets, &packet, direction);
@@ -221,8 +223,15 @@ impl World {
         }
         let offer = direction.port.offer(self.now, packet.len, class);
         if direction.observed {
-            self.captures.note_offer(self.now, dir, &packet, &self.packets, offer);
+            self.see_offer(dir, &packet, offer);
         }
+        self.follow(dir, packet, offer);
+    }
+
+    /// A packet goes the way that its port has decided.
+    #[inline(always)]
+    fn follow(&mut self, dir: usize, mut packet: Hot, offer: Offer) {
+        let direction = &mut self.directions[dir];
         let cause = match offer {
             Offer::Arrives(at) => {
                 self.hops += 1;
@@ -245,6 +254,11 @@ impl World {
     /// Ends a packet and enters it in the books.
     #[inline]
     pub(crate) fn end(&mut self, packet: Hot, cause: Cause, place: Place) {
+        if let Place::Link(dir) = place
+            && self.directions[dir.index()].observed
+        {
+            self.tap_saw(dir.index(), &packet, Sight::Dropped, Some(cause));
+        }
         let birth = self.packets.release(packet);
         self.ledger.end(place, birth, cause, packet.len);
     }
@@ -288,6 +302,8 @@ impl World {
 
 /// Frames wait for devices of the script.
 pub(crate) const DEVICES: u64 = 1;
+/// Packets wait to be looked at by the script.
+pub(crate) const NOTES: u64 = 2;
 /// Control tokens begin here, so that the world's own controls come first.
 const FIRST_TOKEN: u64 = 1 << 8;
 

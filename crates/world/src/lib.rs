@@ -27,7 +27,7 @@
 //! | `ipv6.rs` | IPv6 addresses as keys, and their routes |
 //! | `spanning.rs`, `routing.rs` | which switches and routers run a protocol, who hears whom |
 //! | `services.rs` | firewalls, address translation, DHCP |
-//! | `capture.rs` | packets as pcapng |
+//! | `capture.rs`, `taps.rs` | packets as pcapng; packets that the script looks at |
 //!
 //! What is not here: Lua, files, threads, the wall clock.
 
@@ -53,6 +53,7 @@ mod services;
 mod sockets;
 mod spanning;
 mod special;
+mod taps;
 mod watch;
 
 pub use build::BuildError;
@@ -64,6 +65,7 @@ pub use ledger::{Entry, Ledger, Place};
 pub use medium::StationReport;
 pub use processes::ProcessId;
 pub use routing::RoutingSpec;
+pub use taps::{Seen, Sight, Verdict};
 pub use tidewire_l1_physical::DeliveryTrace;
 pub use tidewire_l2_datalink::arq::ArqStats;
 pub use tidewire_l2_datalink::medium::StationStats;
@@ -86,7 +88,7 @@ use tidewire_l7_application::Resume;
 use tidewire_node::{IpNode, Outbox, Switch};
 use tidewire_topology::Plan;
 use tidewire_units::{Instant, NodeId, Span, Streams};
-use tidewire_wire::{Cause, Hot, MacKey, Packets};
+use tidewire_wire::{Cause, MacKey, Packets};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -159,14 +161,6 @@ pub(crate) struct Direction {
     pub special: Option<Box<special::Special>>,
 }
 
-impl Direction {
-    /// Whether a packet is addressed to the interface that the link leads to, and to no other.
-    #[inline]
-    pub fn takes(&self, packet: &Hot) -> bool {
-        self.to_mac.is_none_or(|mac| packet.dst_mac == mac)
-    }
-}
-
 /// When an IP node is woken next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wake {
@@ -223,6 +217,7 @@ pub struct World {
     pub(crate) processes: Processes,
     pub(crate) watches: watch::Watches,
     pub(crate) captures: capture::Captures,
+    pub(crate) taps: taps::Taps,
     pub(crate) plan: Plan,
     /// The plan with keys of IPv6 addresses, when there are some.
     pub(crate) keyed: Option<Box<Plan>>,
@@ -274,6 +269,7 @@ impl World {
             processes: Processes::default(),
             watches: watch::Watches::default(),
             captures: capture::Captures::default(),
+            taps: taps::Taps::default(),
             plan: Plan::new(),
             keyed: None,
             started: false,

@@ -89,6 +89,7 @@ impl World {
         let (now, own) = (self.now, &mut self.repairs[repair]);
         let dir = own.dir(end);
         let direction = &mut self.directions[dir];
+        let mut seen = None;
         let (leaves, is_lost, len) = match sending {
             Sending::Ack(_) => {
                 let is_lost = direction.port.draw_loss(PacketClass(0));
@@ -107,11 +108,9 @@ impl World {
                 let is_lost = direction.port.draw_loss(class);
                 let more = NUMBER_BYTES + packet.map_or(0, |packet| tag_bytes(&self.packets, &packet));
                 self.hops += 1;
-                if let Some(packet) = packet.filter(|_| direction.observed) {
-                    let offer = if is_lost { Offer::Lost } else { Offer::Arrives(now) };
-                    self.captures.note_offer(now, dir, &packet, &self.packets, offer);
-                }
-                (direction.port.send(now, len, more, is_lost), is_lost, len + more)
+                let sent = direction.port.send(now, len, more, is_lost);
+                seen = packet.map(|packet| (packet, if is_lost { Offer::Lost } else { Offer::Arrives(now) }));
+                (sent, is_lost, len + more)
             }
         };
         let delay = direction.port.delay();
@@ -123,6 +122,9 @@ impl World {
         }
         let arrives = (!is_lost && !journey.is_damaged).then_some(journey.arrives);
         own.arq.sent(end, sending, leaves, arrives);
+        if let Some((packet, offer)) = seen {
+            self.note_offer(dir, &packet, offer);
+        }
     }
 
     /// Everything on a link with repair goes down with it: once for both directions.

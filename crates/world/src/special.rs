@@ -24,6 +24,8 @@ pub(crate) struct Special {
     pub repair: Option<u32>,
     /// What it is in a radio cell.
     pub air: Option<Air>,
+    /// A function of the script decides on every packet that is offered.
+    pub filters: bool,
 }
 
 /// A transmitter that asks a queue discipline for its packets.
@@ -51,8 +53,10 @@ const FIRST_DIRECTION: u64 = 1 << 32;
 pub(crate) const FIRST_MEDIUM: u64 = 1 << 33;
 /// Links with repair come after media.
 pub(crate) const FIRST_ARQ: u64 = 1 << 34;
-/// Radio cells come last.
+/// Radio cells come after links with repair.
 pub(crate) const FIRST_CELL: u64 = 1 << 35;
+/// Packets that filters hold back come last.
+pub(crate) const FIRST_HELD_BACK: u64 = 1 << 36;
 /// A packet's tag in a queue discipline.
 const LOST: u8 = 1;
 
@@ -101,6 +105,14 @@ impl World {
     /// Offers a packet to a direction that is special.
     #[inline(never)]
     pub(crate) fn transmit_specially(&mut self, dir: usize, packet: Hot, class: PacketClass) {
+        match &self.directions[dir].special {
+            Some(special) if special.filters => self.hold(dir, packet),
+            _ => self.transmit_unfiltered(dir, packet, class),
+        }
+    }
+
+    /// As [`World::transmit_specially`], whatever filters say.
+    pub(crate) fn transmit_unfiltered(&mut self, dir: usize, packet: Hot, class: PacketClass) {
         let direction = &mut self.directions[dir];
         let special = direction.special.as_mut().expect("a special direction");
         let more = tag_bytes(&self.packets, &packet);
@@ -161,6 +173,9 @@ impl World {
         let Some(dir) = source.checked_sub(FIRST_DIRECTION) else {
             return self.finish_processing(source as u32);
         };
+        if let Some(number) = source.checked_sub(FIRST_HELD_BACK) {
+            return self.release_held_back(number);
+        }
         if let Some(cell) = source.checked_sub(FIRST_CELL) {
             return self.wake_cell(cell as usize, key);
         }
@@ -331,13 +346,13 @@ impl World {
         }
     }
 
-    fn end_on_link(&mut self, dir: usize, packet: Hot, cause: Cause) {
+    pub(crate) fn end_on_link(&mut self, dir: usize, packet: Hot, cause: Cause) {
         self.end(packet, cause, Place::Link(DirId::from_index(dir)));
     }
 
     pub(crate) fn note_offer(&mut self, dir: usize, packet: &Hot, offer: Offer) {
         if self.directions[dir].observed {
-            self.captures.note_offer(self.now, dir, packet, &self.packets, offer);
+            self.see_offer(dir, packet, offer);
         }
     }
 

@@ -139,6 +139,6 @@ fn is(record: &Record, among: Match) -> bool {
         Match::Ack => record.pure_ack,
         Match::Syn | Match::SynAck => record.syn,
         Match::Fin => record.fin,
-        Match::Retransmit => false,
+        Match::Retransmit | Match::Chosen => false,
     }
 }

@@ -21,7 +21,6 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             .try_for_each(|dir| set(sim, dir, call.opts()))
     })?;
     registry.add(&spec::FLAP_LINK, |lua, sim, call| flap(lua, sim, &call))?;
-    registry.add(&spec::SCHEDULE_LINK, |lua, sim, call| schedule(lua, sim, &call))?;
     registry.add(&spec::DIR_SET, |_, sim, call| set(sim, this_dir(&call)?, call.opts()))?;
     registry.add(&spec::DROP_NEXT, |_, sim, call| {
         let link = this_link(&call)?;
@@ -114,7 +113,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.shows("direction", |sim, this| Ok(direction_name(sim, this.borrow::<Direction>()?.0)))
 }
 
-fn direction_name(sim: &Shared, dir: DirId) -> String {
+pub(super) fn direction_name(sim: &Shared, dir: DirId) -> String {
     let plan = sim.plan.borrow();
     let arrow = if dir.is_forward() { ">" } else { "<" };
     format!("{}{arrow}", plan.link(dir.link()).name)
@@ -156,50 +155,11 @@ fn flap(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
     Ok(())
 }
 
-fn schedule(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
-    let link = this_link(call)?;
-    let Some(Val::Table(rows)) = call.arg(0) else { unreachable!() };
-    sim.touch()?;
-    let now = sim.world.borrow().now();
-    let example = "write link:schedule { {\"20s\", rate = \"20Mbps\"}, {\"40s\", loss = \"2%\"} }";
-    for row in rows.sequence_values::<mlua::Value>() {
-        let mlua::Value::Table(row) = row? else {
-            return Err(Mistake::new("each change is a table: when, and what")
-                .at_word("schedule")
-                .note(example)
-                .into());
-        };
-        let at = crate::values::time(&row.raw_get(1)?, "schedule", "the time of a change")?;
-        let at = tidewire_units::Instant::ZERO + at;
-        if at < now {
-            return Err(Mistake::new(format!("a change at {at} is in the past: it is t = {now}"))
-                .at_word("schedule")
-                .into());
-        }
-        let changes = lua.create_table()?;
-        for pair in row.pairs::<mlua::Value, mlua::Value>() {
-            let (key, value) = pair?;
-            if key != mlua::Value::Integer(1) {
-                changes.raw_set(key, value)?;
-            }
-        }
-        let opts = crate::call::options(lua, sim, "link:schedule", spec::SETTINGS, &changes)?;
-        let shared = sim.clone();
-        let change = lua.create_function(move |_, ()| {
-            [DirId::forward(link), DirId::backward(link)]
-                .into_iter()
-                .try_for_each(|dir| set(&shared, dir, &opts))
-        })?;
-        super::time::timer(lua, sim, at, None, Some(change), "link:schedule")?;
-    }
-    Ok(())
-}
-
 fn set_up(sim: &Shared, call: &Call, up: bool) -> mlua::Result<()> {
     set_link_up(sim, this_link(call)?, up)
 }
 
-fn set_link_up(sim: &Shared, link: LinkId, up: bool) -> mlua::Result<()> {
+pub(super) fn set_link_up(sim: &Shared, link: LinkId, up: bool) -> mlua::Result<()> {
     let mut world = sim.world()?;
     let was_up = world.is_link_up(link);
     world.set_link_up(link, up);
@@ -211,9 +171,11 @@ fn set_link_up(sim: &Shared, link: LinkId, up: bool) -> mlua::Result<()> {
     Ok(())
 }
 
-fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
+pub(super) fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
     let mut world = sim.world()?;
-    if let Some(Val::Loss(loss)) = opts.get("loss") {
+    if let Some(Val::Loss(loss, chooser)) = opts.get("loss") {
+        super::taps::choose(sim, &[dir], chooser.as_ref());
+        world.set_filter(dir, super::taps::decides(sim, dir));
         world.set_loss(dir, loss);
     }
     let (rate, delay) = (opts.rate("rate"), opts.span("delay"));

@@ -14,6 +14,8 @@
 //! | `failures.rs` | `host:crash`, `host:boot`, `net:partition` |
 //! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
+//! | `taps.rs`, `capture_filter.rs` | `link:filter`, `link:on`, `host:sniff`; texts that choose packets |
+//! | `timetable.rs` | `link:schedule`, `net:schedule`, recorded rates |
 //! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
 //! | `ping.rs` | `host:ping`, `host:traceroute` |
 //! | `tcp.rs`, `connect.rs`, `stream.rs` | TCP sockets: opening and closing, connecting and accepting, reading and writing |
@@ -34,6 +36,7 @@
 mod any;
 mod arp;
 mod bridge;
+mod capture_filter;
 mod cidr;
 mod coding;
 pub(crate) mod congestion;
@@ -63,9 +66,11 @@ pub(crate) mod services;
 mod shapes;
 mod stream;
 pub(crate) mod sync;
+pub(crate) mod taps;
 pub(crate) mod tcp;
 mod tcp_options;
 mod time;
+pub(crate) mod timetable;
 pub(crate) mod udp;
 
 use crate::classes::Registry;
@@ -87,6 +92,8 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     routing::install(&mut registry)?;
     services::install(&mut registry)?;
     link::install(&mut registry)?;
+    taps::install(&mut registry)?;
+    timetable::install(&mut registry)?;
     host::install(&mut registry)?;
     nat::install(&mut registry)?;
     dhcp::install(&mut registry)?;

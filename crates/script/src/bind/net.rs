@@ -83,8 +83,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     })?;
     registry.add(&spec::NET_LINK, |lua, sim, call| {
         let (Some(Val::Node(a)), Some(Val::Node(b))) = (call.arg(0), call.arg(1)) else { unreachable!() };
-        let link = link_spec(call.opts())?;
+        let link = any_link_spec(call.opts())?;
         let id = sim.plan_mut("net:link()")?.connect(*a, *b, link).map_err(mistake)?;
+        super::timetable::attach(lua, sim, id, call.opts())?;
         link_handle(lua, sim, id)
     })?;
     registry.add(&spec::NET_LAN, |lua, sim, call| {
@@ -256,8 +257,23 @@ pub(super) fn set_host_tcp(sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Res
     Ok(())
 }
 
-/// A link's options, with their defaults.
+/// The options of one of many links, with their defaults.
 pub(super) fn link_spec(opts: &Opts) -> Result<LinkSpec, Mistake> {
+    for opts in [opts, &opts.nested("forward"), &opts.nested("backward")] {
+        let word = match (opts.get("loss"), opts.get("trace")) {
+            (Some(Val::Loss(_, Some(_))), _) => "match",
+            (_, Some(Val::Rates(_))) => "trace",
+            _ if opts.get("schedule").is_some() => "schedule",
+            _ => continue,
+        };
+        return Err(Mistake::new(format!("this '{word}' is for one link: write it in net:link or link:set"))
+            .at_word(word));
+    }
+    any_link_spec(opts)
+}
+
+/// A link's options, with their defaults.
+fn any_link_spec(opts: &Opts) -> Result<LinkSpec, Mistake> {
     let mut link = LinkSpec::default();
     apply_direction(opts, &mut link.forward)?;
     apply_direction(opts, &mut link.backward)?;
@@ -290,7 +306,7 @@ fn apply_direction(opts: &Opts, direction: &mut DirectionSpec) -> Result<(), Mis
     if let Some(delay) = opts.span("delay") {
         direction.delay = delay;
     }
-    if let Some(Val::Loss(loss)) = opts.get("loss") {
+    if let Some(Val::Loss(loss, _)) = opts.get("loss") {
         direction.loss = loss.clone();
     }
     if let Some(Val::Queue(queue)) = opts.get("queue") {
@@ -298,6 +314,12 @@ fn apply_direction(opts: &Opts, direction: &mut DirectionSpec) -> Result<(), Mis
     }
     if let Some(Val::Trace(times)) = opts.get("trace") {
         direction.trace = Some(times.clone());
+    }
+    if let Some(Val::Rates(rates)) = opts.get("trace")
+        && let Some((at, rate)) = rates.first()
+        && at.is_zero()
+    {
+        direction.rate = *rate;
     }
     apply_impairments(opts, direction);
     if let Some(cost) = opts.int("cost") {

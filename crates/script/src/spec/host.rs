@@ -205,8 +205,16 @@ pub(crate) static ADDRESS: Func = func("address", "An address, as recvfrom gives
     .with(&[need("host", Kind::Peer), may("port", Kind::Port)])
     .gives("peer");
 
+pub(crate) static SNIFF: Func = func(
+    "host:sniff",
+    "Calls fn(pkt) for every packet that the host or router sends or gets on its links, as far as the filter chooses it: \"tcp port 80 and host bob\", \"arp or icmp\", \"\" for all.",
+)
+.with(&[need("filter", Kind::Text), need("fn", Kind::Function)])
+.gives("tap");
+
 pub(crate) const ALL: &[&Func] = &[
     &PING,
+    &SNIFF,
     &TRACEROUTE,
     &ARP_TABLE,
     &ARP_ANNOUNCE,

@@ -24,13 +24,39 @@ const FLAP: &[Opt] = &[
 pub(crate) static FLAP_LINK: Func =
     func("link:flap", "Takes the link down and up again, over and over; does not keep the run alive.")
         .opts(&[FLAP]);
+const UP: &[Opt] = &[Opt::new("up", Kind::Bool, "unchanged", "takes it down or up; crashes or boots a node")];
+/// What the rows of a schedule take, for links and for nodes.
+pub(crate) const TIMED: &[&[Opt]] = &[SET, UP];
+/// For nodes.
+pub(crate) const TIMED_NODE: &[&[Opt]] = &[UP];
 pub(crate) static SCHEDULE_LINK: Func = func(
     "link:schedule",
-    "Changes both directions at given times: { {\"20s\", rate = \"20Mbps\"}, {\"40s\", loss = \"2%\"} }.",
+    "Changes both directions at given times: { {\"20s\", rate = \"20Mbps\"}, {\"40s\", up = false} }, or a CSV file below the script's folder with columns such as t_s, rate_mbps, delay_ms, loss_pct, state (up or down).",
 )
-.with(&[need("changes", Kind::Table)]);
-/// What `link:set` takes, for the rows of a schedule.
-pub(crate) const SETTINGS: &[&[Opt]] = &[SET];
+.with(&[need("changes", Kind::Any)]);
+pub(crate) static NET_SCHEDULE: Func = func(
+    "net:schedule",
+    "Changes links and nodes at given times: { {\"20s\", \"a-b\", rate = \"20Mbps\"}, {\"30s\", \"r1\", up = false} }, or a CSV file as of link:schedule with a column what: a link, a direction (a-b>) or a node.",
+)
+.with(&[need("changes", Kind::Any)]);
+pub(crate) static FILTER_LINK: Func = func(
+    "link:filter",
+    "Lets a function decide on every packet that is offered: fn(pkt) gives \"pass\", \"drop\" or a time to hold it back; it cannot wait. Without a function: no more. Slow, for teaching.",
+)
+.with(&[may("fn", Kind::Function)]);
+pub(crate) static DIR_FILTER: Func =
+    func("direction:filter", "As link:filter, for one direction.").with(&[may("fn", Kind::Function)]);
+const SIGHTS: Kind = Kind::Choice(&["packet", "arrive", "drop"]);
+pub(crate) static LINK_ON: Func = func(
+    "link:on",
+    "Calls fn(pkt) for every packet that is offered to the link (\"packet\"), arrives (\"arrive\"), or ends on it (\"drop\", with pkt.cause). Slow, for teaching.",
+)
+.with(&[need("event", SIGHTS), need("fn", Kind::Function)])
+.gives("tap");
+pub(crate) static DIR_ON: Func = func("direction:on", "As link:on, for one direction.")
+    .with(&[need("event", SIGHTS), need("fn", Kind::Function)])
+    .gives("tap");
+pub(crate) static TAP_STOP: Func = func("tap:stop", "The function is not called any more.");
 pub(crate) static DROP_NEXT: Func =
     func("link:drop_next", "Loses the next n packets of each direction.").with(&[may("n", COUNT)]);
 pub(crate) static FORWARD: Func = func("link:forward", "The direction from a to b.").gives("direction");
@@ -56,6 +82,12 @@ pub(crate) const ALL: &[&Func] = &[
     &SET_LINK,
     &FLAP_LINK,
     &SCHEDULE_LINK,
+    &NET_SCHEDULE,
+    &FILTER_LINK,
+    &DIR_FILTER,
+    &LINK_ON,
+    &DIR_ON,
+    &TAP_STOP,
     &DROP_NEXT,
     &FORWARD,
     &BACKWARD,

@@ -200,7 +200,7 @@ impl Kind {
             Kind::Queue => "a queue limit, such as \"100pkt\", \"64KiB\" or \"1bdp\", or a discipline, such as { \"codel\", target = \"5ms\" }".to_owned(),
             Kind::Jitter => "a time, such as \"2ms\", or { \"normal\", \"2ms\", correlation = \"25%\" }".to_owned(),
             Kind::Corrupt => "a probability, such as \"0.01%\", or { ber = 1e-7 } or packets counted from 1, such as {3, 7}".to_owned(),
-            Kind::Trace => "a file below the script's folder with one delivery time in milliseconds to a line".to_owned(),
+            Kind::Trace => "a file below the script's folder with one delivery time in milliseconds to a line, or { file = \"lte.csv\", time = \"t_s\", rate = \"rate_mbps\" }".to_owned(),
             Kind::Distance => "a distance, such as \"20m\" or a number of metres".to_owned(),
             Kind::Arq => "\"stop_and_wait\", \"gbn\" or \"sr\", or { \"sr\", window = 7, timeout = \"30ms\" }".to_owned(),
             Kind::Vlan => "a VLAN from 1 to 4094, or { trunk = {10, 20}, native = 1 }".to_owned(),
@@ -223,6 +223,7 @@ impl Kind {
                 | Kind::Nodes
                 | Kind::Table
                 | Kind::Loss
+                | Kind::Trace
                 | Kind::Queue
                 | Kind::Jitter
                 | Kind::Corrupt

@@ -52,7 +52,7 @@ pub(crate) const DIRECTION: &[Opt] = &[
         "loss",
         Kind::Loss,
         "0%",
-        "which packets are lost: \"1%\", { every = 100 }, { seq = {5, 9} }, { \"gilbert\", good_to_bad =, bad_to_good =, loss_bad = }; match = \"data\" | \"ack\" | ...",
+        "which packets are lost: \"1%\", { every = 100 }, { seq = {5, 9} }, { trace = \"losses.txt\" } (a 0 or 1 for each packet, over and over), { \"gilbert\", good_to_bad =, bad_to_good =, loss_bad = }; match = \"data\" | \"ack\" | \"syn\" | \"synack\" | \"fin\" | \"retransmit\" | fn(pkt)",
     ),
     Opt::new(
         "jitter",
@@ -78,7 +78,7 @@ pub(crate) const DIRECTION: &[Opt] = &[
         "trace",
         Kind::Trace,
         "none",
-        "a recorded link: packet-delivery times in milliseconds (Mahimahi), used instead of the rate",
+        "a recorded link: a file of packet-delivery times in milliseconds (Mahimahi), used instead of the rate, or { file = \"lte.csv\", time = \"t_s\", rate = \"rate_mbps\" }: rates over time",
     ),
     Opt::new("cost", Kind::Int(1, 1 << 24), "1", "what routing pays for this way"),
 ];
@@ -108,6 +108,12 @@ pub(crate) const LINK: &[Opt] = &[
         Kind::Vlan,
         "1 on a switch where another link has one",
         "VLAN of its ends at switches: 10, or { trunk = {10, 20}, native = 1 } between switches: tagged but for the native one",
+    ),
+    Opt::new(
+        "schedule",
+        Kind::Any,
+        "none",
+        "what changes when: { {\"20s\", rate = \"20Mbps\"}, {\"40s\", loss = \"2%\"} } or a CSV file, as link:schedule takes them",
     ),
     Opt::new("forward", Kind::Options(&[DIRECTION]), "{}", "overrides for the direction a -> b"),
     Opt::new("backward", Kind::Options(&[DIRECTION]), "{}", "overrides for the direction b -> a"),

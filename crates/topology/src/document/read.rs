@@ -304,8 +304,11 @@ impl LossDocument {
             LossDocument::Probability(p) => probability(p)?,
             LossDocument::Model { p: Some(p), every: None, seq: None, .. } => probability(p)?,
             LossDocument::Model { p: None, every: Some(n), seq: None, .. } if *n > 0 => LossModel::Every(*n),
-            LossDocument::Model { p: None, every: None, seq: Some(list), .. } => {
+            LossDocument::Model { p: None, every: None, seq: Some(list), of: None, .. } => {
                 LossModel::Listed(list.clone())
+            }
+            LossDocument::Model { p: None, every: None, seq: Some(list), of: Some(of), .. } if *of > 0 => {
+                LossModel::Repeated { lost: list.clone(), of: *of }
             }
             LossDocument::Model { p: None, every: None, seq: None, gilbert: Some(four), .. } => {
                 let [Some(good_to_bad), Some(bad_to_good), Some(loss_good), Some(loss_bad)] =
@@ -329,6 +332,7 @@ impl LossDocument {
             ("synack", Match::SynAck),
             ("fin", Match::Fin),
             ("retransmit", Match::Retransmit),
+            ("chosen", Match::Chosen),
         ];
         spec.loss.among = match self {
             LossDocument::Model { among: Some(text), .. } => word(text, &words)?,

@@ -137,6 +137,8 @@ fn a_plan_with_every_option_reads_back_as_it_was() {
     spec.forward.loss.model = LossModel::Listed(vec![5, 9]);
     spec.forward.rate = Rate::from_bits_per_s(1_000_000_007).unwrap();
     spec.backward.rate = Rate::INFINITE;
+    spec.backward.loss =
+        LossSpec { model: LossModel::Repeated { lost: vec![2, 7], of: 9 }, among: Match::Chosen };
     spec.forward.discipline = Some(Box::new(every_option(DisciplineKind::Red)));
     spec.forward.impairments = Some(Box::new(ImpairmentSpec {
         jitter: Some(JitterSpec {

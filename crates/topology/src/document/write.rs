@@ -209,19 +209,23 @@ fn loss(spec: &DirectionSpec) -> Option<LossDocument> {
         Match::SynAck => Some("synack"),
         Match::Fin => Some("fin"),
         Match::Retransmit => Some("retransmit"),
+        Match::Chosen => Some("chosen"),
     };
-    let (mut p, mut every, mut seq, mut gilbert) = (None, None, None, None);
+    let (mut p, mut every, mut seq, mut of, mut gilbert) = (None, None, None, None, None);
     match &spec.loss.model {
         LossModel::None => return None,
         LossModel::Bernoulli(probability) => p = Some(probability.get().to_string()),
         LossModel::Every(n) => every = Some(*n),
         LossModel::Listed(ordinals) => seq = Some(ordinals.clone()),
+        LossModel::Repeated { lost, of: period } => (seq, of) = (Some(lost.clone()), Some(*period)),
         LossModel::Gilbert { good_to_bad, bad_to_good, loss_good, loss_bad } => {
             gilbert = Some([good_to_bad, bad_to_good, loss_good, loss_bad].map(|p| p.get()));
         }
     }
     match (among, p) {
         (None, Some(p)) => Some(LossDocument::Probability(p)),
-        (among, p) => Some(LossDocument::Model { p, every, seq, gilbert, among: among.map(str::to_owned) }),
+        (among, p) => {
+            Some(LossDocument::Model { p, every, seq, of, gilbert, among: among.map(str::to_owned) })
+        }
     }
 }

@@ -73,6 +73,7 @@ pub(crate) fn loss(direction: &DirectionSpec) -> String {
         LossModel::Gilbert { good_to_bad, bad_to_good, .. } => {
             format!("bursts ({good_to_bad} in, {bad_to_good} out)")
         }
+        LossModel::Repeated { lost, of } => format!("{} of every {of}", lost.len()),
         LossModel::Listed(ordinals) if ordinals.len() > 5 => format!("{} listed", ordinals.len()),
         LossModel::Listed(ordinals) => {
             let all: Vec<String> = ordinals.iter().map(|n| format!("#{n}")).collect();
@@ -87,6 +88,7 @@ pub(crate) fn loss(direction: &DirectionSpec) -> String {
         Match::SynAck => "SYN-ACKs",
         Match::Fin => "FINs",
         Match::Retransmit => "retransmits",
+        Match::Chosen => "chosen packets",
     };
     format!("{model} of {among}")
 }
