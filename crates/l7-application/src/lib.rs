@@ -10,12 +10,14 @@
 //! | `process.rs` | [`Process`], [`Wait`], [`Resume`], [`SocketApi`] |
 //! | `bulk.rs` | [`Bulk`], as much data over TCP as it will take |
 //! | `cbr.rs` | [`Cbr`], datagrams at a constant rate, and [`OnOff`], in bursts |
+//! | `dns/` | the domain name system: messages, zones, caches, searches |
 //! | `http/` | HTTP messages, addresses of pages, dates |
 //!
 //! What is not here: sockets (node), who runs the processes (world).
 
 mod bulk;
 mod cbr;
+pub mod dns;
 pub mod http;
 mod process;
 

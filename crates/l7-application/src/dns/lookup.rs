@@ -1,0 +1,366 @@
+//! The search for an answer: from the root downwards, or through another resolver (RFC 1034, section 5.3.3).
+
+use super::cache::{Cache, Found};
+use super::message::{Data, Kind, Message, Rcode, Record, is_below, normal_name};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use tidewire_units::{Instant, Span};
+
+/// Queries for one answer, in all.
+const MOST_QUERIES: u32 = 64;
+/// Searches for the addresses of servers, one in the other.
+const DEEPEST: u32 = 6;
+const LONGEST_CHAIN: usize = 16;
+
+/// What a resolver has learnt about servers: how soon they answer.
+#[derive(Clone, Debug, Default)]
+pub struct Servers(BTreeMap<Ipv4Addr, Span>);
+
+impl Servers {
+    /// A server answered after this time.
+    pub fn heard(&mut self, server: Ipv4Addr, after: Span) {
+        let smoothed = self.0.entry(server).or_insert(after);
+        *smoothed = Span::from_ps((smoothed.as_ps() * 7 + after.as_ps() * 3) / 10);
+    }
+
+    /// A server did not answer for this time.
+    pub fn silent(&mut self, server: Ipv4Addr, waited: Span) {
+        let smoothed = self.0.entry(server).or_insert(waited);
+        *smoothed = (*smoothed * 2).max(waited * 2).min(Span::from_secs(600));
+    }
+
+    /// Servers never heard of come first, then the quickest.
+    fn rank(&self, server: Ipv4Addr) -> (Span, Ipv4Addr) {
+        (self.0.get(&server).copied().unwrap_or(Span::ZERO), server)
+    }
+}
+
+/// What to do next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Send this query.
+    Ask {
+        /// To this server.
+        server: Ipv4Addr,
+        /// Of this zone.
+        zone: String,
+        /// For this name.
+        name: String,
+        /// And type.
+        kind: Kind,
+        /// It is to find the answer itself.
+        recursive: bool,
+    },
+    /// The search is over.
+    Done(Answer),
+}
+
+/// How a search ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// With records, or the certainty that there are none of this type.
+    Found,
+    /// There is no such name.
+    NoSuchName,
+    /// No server answered.
+    Timeout,
+    /// The servers do not know, or disagree.
+    Failed,
+}
+
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Aliases on the way, then the records.
+    pub records: Vec<Record>,
+    /// Queries that were sent.
+    pub queries: u32,
+}
+
+/// One search.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    /// The name that is looked for now: that of the question, or what it stands for.
+    name: String,
+    kind: Kind,
+    chain: Vec<Record>,
+    /// Servers to begin with: those of the root, or other resolvers.
+    roots: Vec<Ipv4Addr>,
+    forward: bool,
+    /// What this search has heard; holds also where nothing may be kept.
+    heard: Cache,
+    /// Servers of the current zone that were asked and did not help.
+    tried: Vec<Ipv4Addr>,
+    zone: String,
+    asked: Option<Ipv4Addr>,
+    /// The search for the address of a server.
+    inner: Option<Box<Lookup>>,
+    /// Names of servers whose addresses were not found.
+    lost: Vec<String>,
+    rounds: u32,
+    tries: u32,
+    queries: u32,
+    depth: u32,
+    someone_answered: bool,
+}
+
+impl Lookup {
+    /// A search that begins at the servers of the root; each server is asked up to `tries` times.
+    pub fn iterative(name: &str, kind: Kind, roots: Vec<Ipv4Addr>, tries: u32) -> Lookup {
+        Lookup {
+            name: normal_name(name),
+            kind,
+            chain: Vec::new(),
+            roots,
+            forward: false,
+            heard: Cache::new(1000, Span::MAX),
+            tried: Vec::new(),
+            zone: String::new(),
+            asked: None,
+            inner: None,
+            lost: Vec::new(),
+            rounds: 0,
+            tries: tries.max(1),
+            queries: 0,
+            depth: 0,
+            someone_answered: false,
+        }
+    }
+
+    /// A search through other resolvers, in this order.
+    pub fn forwarded(name: &str, kind: Kind, resolvers: Vec<Ipv4Addr>, tries: u32) -> Lookup {
+        Lookup { forward: true, ..Lookup::iterative(name, kind, resolvers, tries) }
+    }
+
+    /// What to do now.
+    pub fn next(&mut self, cache: &Cache, servers: &Servers, now: Instant) -> Step {
+        loop {
+            if let Some(answer) = self.known(cache, now) {
+                return Step::Done(answer);
+            }
+            if self.queries >= MOST_QUERIES {
+                return Step::Done(self.end(Outcome::Failed));
+            }
+            if let Some(inner) = &mut self.inner {
+                match inner.next(cache, servers, now) {
+                    Step::Ask { .. } if self.queries + inner.queries >= MOST_QUERIES => {
+                        return Step::Done(self.end(Outcome::Failed));
+                    }
+                    ask @ Step::Ask { .. } => return ask,
+                    Step::Done(answer) => self.finish_inner(&answer, now),
+                }
+                continue;
+            }
+            let (zone, found, missing) = self.servers_of(cache, now);
+            if zone != self.zone {
+                self.zone = zone;
+                self.tried.clear();
+                self.rounds = 0;
+            }
+            let untried = found.iter().copied().filter(|server| !self.tried.contains(server));
+            let best = if self.forward {
+                untried.clone().next()
+            } else {
+                untried.min_by_key(|server| servers.rank(*server))
+            };
+            if let Some(server) = best {
+                self.asked = Some(server);
+                return Step::Ask {
+                    server,
+                    zone: self.zone.clone(),
+                    name: self.name.clone(),
+                    kind: self.kind,
+                    recursive: self.forward,
+                };
+            }
+            if let Some(name) = missing.first().filter(|_| self.depth < DEEPEST) {
+                let inner = Lookup::iterative(name, Kind::A, self.roots.clone(), self.tries);
+                self.inner =
+                    Some(Box::new(Lookup { depth: self.depth + 1, heard: self.heard.clone(), ..inner }));
+                continue;
+            }
+            self.rounds += 1;
+            if found.is_empty() || self.rounds >= self.tries {
+                let outcome = if self.someone_answered { Outcome::Failed } else { Outcome::Timeout };
+                return Step::Done(self.end(outcome));
+            }
+            self.tried.clear();
+        }
+    }
+
+    /// The reply to what was asked last.
+    pub fn heard(&mut self, cache: &mut Cache, reply: &Message, now: Instant) {
+        if let Some(inner) = &mut self.inner {
+            return inner.heard(cache, reply, now);
+        }
+        self.queries += 1;
+        self.someone_answered = true;
+        let Some(server) = self.asked.take() else { return };
+        if !matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) {
+            self.tried.push(server);
+            return;
+        }
+        let zone = self.zone.clone();
+        for known in [&mut *cache, &mut self.heard] {
+            known.keep(reply, &zone, now);
+        }
+        // Within one search a record of no seconds counts too (RFC 1035, section 3.2.1).
+        self.keep_for_now(reply, &zone, now);
+        let name = self.last_name(reply);
+        let answered = reply.answers.iter().any(|record| record.name == name && self.fits(record));
+        let cut =
+            reply.authority.iter().find(|record| record.data.kind() == Kind::Ns).map(|record| &record.name);
+        let is_referral = !answered
+            && reply.rcode == Rcode::NoError
+            && cut.is_some_and(|cut| is_below(&name, cut) && *cut != zone && is_below(cut, &zone));
+        if answered || is_referral && !self.forward {
+            return;
+        }
+        let ends_here = is_below(&name, &zone) || self.forward;
+        let denied = reply.rcode == Rcode::NxDomain
+            || reply.authority.iter().any(|record| record.data.kind() == Kind::Soa);
+        if ends_here && denied {
+            cache.deny(&name, self.kind, reply, now);
+            self.heard.deny_for(&name, self.kind, reply.rcode, 3600, now);
+        } else if ends_here && (self.forward || reply.authoritative && reply.answers.is_empty()) {
+            self.heard.deny_for(&name, self.kind, reply.rcode, 3600, now);
+        } else if reply.answers.is_empty() {
+            // It neither knows nor says who does.
+            self.tried.push(server);
+        }
+    }
+
+    /// Nobody answered what was asked last.
+    pub fn silent(&mut self) {
+        if let Some(inner) = &mut self.inner {
+            return inner.silent();
+        }
+        self.queries += 1;
+        if let Some(server) = self.asked.take() {
+            self.tried.push(server);
+        }
+    }
+
+    fn fits(&self, record: &Record) -> bool {
+        self.kind == Kind::Any || record.data.kind() == self.kind
+    }
+
+    /// Where the aliases of a reply lead, from the name that was asked for.
+    fn last_name(&self, reply: &Message) -> String {
+        let mut name = self.name.clone();
+        for _ in 0..LONGEST_CHAIN {
+            let alias = reply.answers.iter().find_map(|record| match &record.data {
+                Data::Cname(target) if record.name == name && self.kind != Kind::Cname => {
+                    Some(target.clone())
+                }
+                _ => None,
+            });
+            match alias {
+                Some(target) => name = target,
+                None => break,
+            }
+        }
+        name
+    }
+
+    fn keep_for_now(&mut self, reply: &Message, zone: &str, now: Instant) {
+        let all = [&reply.answers, &reply.authority, &reply.additional];
+        let mut patient = Message::reply_to(reply, reply.rcode);
+        patient.answers = all.into_iter().flatten().filter(|record| record.ttl == 0).cloned().collect();
+        for record in &mut patient.answers {
+            record.ttl = 3600;
+        }
+        self.heard.keep(&patient, zone, now);
+        if self.kind == Kind::Any && !reply.answers.is_empty() {
+            self.heard.keep_records(&self.name, Kind::Any, reply.answers.clone(), now);
+        }
+    }
+
+    fn get(&self, cache: &Cache, name: &str, kind: Kind, now: Instant) -> Option<Found> {
+        cache.get(name, kind, now).or_else(|| self.heard.get(name, kind, now))
+    }
+
+    /// The answer, as far as it is known: follows aliases.
+    fn known(&mut self, cache: &Cache, now: Instant) -> Option<Answer> {
+        loop {
+            match self.get(cache, &self.name, self.kind, now) {
+                Some(Found::Records(records)) => {
+                    self.chain.extend(records);
+                    return Some(self.end(Outcome::Found));
+                }
+                Some(Found::Nothing(Rcode::NxDomain)) => return Some(self.end(Outcome::NoSuchName)),
+                Some(Found::Nothing(_)) => return Some(self.end(Outcome::Found)),
+                None => {}
+            }
+            let Some(Found::Records(aliases)) = self.get(cache, &self.name, Kind::Cname, now) else {
+                return None;
+            };
+            let target = aliases.first().and_then(|record| record.data.target()).map(str::to_owned)?;
+            if self.chain.len() >= LONGEST_CHAIN {
+                return Some(self.end(Outcome::Failed));
+            }
+            self.chain.extend(aliases);
+            self.name = target;
+            self.tried.clear();
+            self.inner = None;
+        }
+    }
+
+    /// The servers of the closest zone that are known: its name, their addresses, names without.
+    fn servers_of(&self, cache: &Cache, now: Instant) -> (String, Vec<Ipv4Addr>, Vec<String>) {
+        let mut zone = &self.name[..];
+        while !self.forward {
+            if let Some(Found::Records(servers)) = self.get(cache, zone, Kind::Ns, now) {
+                let (mut found, mut missing) = (Vec::new(), Vec::new());
+                for name in servers.iter().filter_map(|record| record.data.target()) {
+                    match self.get(cache, name, Kind::A, now) {
+                        Some(Found::Records(addresses)) => {
+                            found.extend(addresses.iter().filter_map(|record| match record.data {
+                                Data::A(ip) => Some(ip),
+                                _ => None,
+                            }))
+                        }
+                        Some(Found::Nothing(_)) => {}
+                        // Its address would be found only by asking itself.
+                        None if is_below(name, zone) => {}
+                        None if self.lost.iter().any(|lost| lost == name) => {}
+                        None => missing.push(name.to_owned()),
+                    }
+                }
+                if !found.is_empty() || !missing.is_empty() {
+                    return (zone.to_owned(), found, missing);
+                }
+            }
+            let Some((_, parent)) = zone.split_once('.') else { break };
+            zone = parent;
+        }
+        (String::new(), self.roots.clone(), Vec::new())
+    }
+
+    fn finish_inner(&mut self, answer: &Answer, now: Instant) {
+        let Some(inner) = self.inner.take() else { return };
+        self.queries += inner.queries;
+        let addresses: Vec<Record> =
+            answer.records.iter().filter(|record| record.data.kind() == Kind::A).cloned().collect();
+        let asked = inner.chain.first().map_or(inner.name.clone(), |record| record.name.clone());
+        if addresses.is_empty() {
+            self.lost.push(asked);
+        } else {
+            let kept =
+                addresses.into_iter().map(|record| Record { ttl: record.ttl.max(1), ..record }).collect();
+            self.heard.keep_records(&asked, Kind::A, kept, now);
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) -> Answer {
+        let records = std::mem::take(&mut self.chain);
+        let queries = self.queries + self.inner.take().map_or(0, |inner| inner.queries);
+        Answer { outcome, records, queries }
+    }
+}
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;
