@@ -96,6 +96,8 @@ pub(crate) struct Sim {
     pub taps: RefCell<crate::bind::taps::Taps>,
     /// What runs when a node boots, by node id.
     pub boots: RefCell<BTreeMap<u32, Vec<mlua::Function>>>,
+    /// Somebody answers for names.
+    pub names: Cell<bool>,
     /// Tells this run from others of its thread.
     pub number: u64,
     /// What a congestion control of the script sees, while one of its functions runs: the world cannot be used then.
@@ -174,6 +176,7 @@ impl Sim {
             boots: RefCell::default(),
             devices: RefCell::default(),
             taps: RefCell::default(),
+            names: Cell::new(false),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             controller: RefCell::new(None),
             cc_failure: RefCell::new(None),

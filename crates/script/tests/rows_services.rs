@@ -25,6 +25,112 @@ fn row_38_http_methods_headers_status_and_exact_round_trips() {
     }
 }
 
+#[test]
+fn row_33_names_from_the_root_down_and_again_from_the_cache() {
+    let result = shows("scripts/dns/hierarchy.lua", &[], 12);
+    let lines = common::lines(&result);
+    // As dig +trace prints it: com, then example.com, then the address.
+    let starts: Vec<&str> = lines[0].lines().filter(|line| !line.is_empty()).collect();
+    assert!(starts[1].starts_with("com.\t172800\tIN\tNS\ttld.com."), "{starts:?}");
+    assert!(starts[3].starts_with("example.com.\t172800\tIN\tNS"), "{starts:?}");
+    assert!(starts[5].starts_with("www.example.com.\t60\tIN\tA\t10.0.5.1"), "{starts:?}");
+    assert_eq!(column(&result, "first_queries_count"), 3.0);
+}
+
+#[test]
+fn row_34_a_changed_record_is_seen_when_the_old_one_has_expired() {
+    let script = shipped("scripts/dns/ttl.lua");
+    for (ttl, most) in [("0s", 0.0), ("10s", 10.0), ("60s", 60.0)] {
+        let result = run_at(&script, &[("ttl", text(ttl))]);
+        let stale = column(&result, "stale_s");
+        assert!(stale <= most && (most == 0.0 || stale > 0.0), "{ttl}: {stale}");
+        assert!(result.checks.iter().all(|check| check.passed), "{:?}", result.checks);
+    }
+    let queries = |ttl: &str| column(&run_at(&script, &[("ttl", text(ttl))]), "ns_queries_count");
+    assert!(queries("0s") > 119.0 && queries("60s") < 10.0);
+}
+
+#[test]
+fn row_35_and_74_managed_names_survive_and_change_in_time() {
+    let result = shows("scripts/dns/managed.lua", &[], 7);
+    assert!((30.0..=50.5).contains(&column(&result, "failover_s")));
+    assert!((100.0..=121.0).contains(&column(&result, "change_s")));
+}
+
+#[test]
+fn row_69_an_address_has_a_name_too() {
+    let lines = printed(
+        "local a, ns = net:host 'a', net:host 'ns'
+         net:link(a, ns)
+         ns:dns_server { zone = { ['a.lan'] = a, ['ns.lan'] = ns }, reverse = true }
+         net:resolver(ns)
+         print((a:resolve('a.lan')), (a:resolve(a.ip, 'PTR')), (a:resolve(ns.ip, 'PTR')))
+         print(a:resolve('10.9.9.9', 'PTR'))",
+    );
+    assert_eq!(lines, ["10.0.0.1\ta.lan\tns.lan", "nil\tno such host"]);
+}
+
+#[test]
+fn a_url_by_name_pays_for_the_name_once() {
+    shows("scripts/web/url.lua", &[], 3);
+}
+
+#[test]
+fn names_stand_wherever_a_host_can() {
+    let lines = printed(
+        "local a, ns = net:host 'a', net:host 'ns'
+         net:link(a, ns)
+         ns:dns_server { zone = { ['www.x'] = ns } }
+         net:resolver(ns)
+         ns:serve(80, function(conn) conn:send 'hi' end)
+         local u = ns:udp(99)
+         print(a:ping 'www.x' > 0, #a:traceroute 'www.x')
+         print(a:connect('www.x', 80):recv(), a:connect 'www.x:80':recv())
+         a:udp():sendto('x', 'www.x', 99)
+         print((u:recvfrom()))
+         print(a:connect('no.x', 80))
+         print(a:ping 'no.x')",
+    );
+    assert_eq!(lines, ["true\t1", "hi\thi", "x", "nil\tno such host", "nil\tno such host"]);
+}
+
+#[test]
+fn name_servers_that_are_silent_garbage_or_wrong_are_errors_for_the_script() {
+    let lines = printed(
+        "local a, b, c = net:host 'a', net:host 'b', net:host 'c'
+         net:lan('lan', {a, b, c})
+         a:resolver({b, c}, {timeout = '1s', tries = 1})
+         print(a:resolve 'www.x')
+         local server = b:dns_server { zone = { ['www.x'] = '10.0.0.9' } }
+         print((a:resolve 'www.x'))
+         for _, junk in ipairs {'', 'x', ('\\255'):rep(600)} do a:udp():sendto(junk, b, 53) end
+         sleep '1s'
+         print(server.queries, (a:resolve('other.y')))
+         b:crash()
+         print(a:resolve('w2.x'))",
+    );
+    assert_eq!(lines, ["nil\ttimeout", "10.0.0.9", "1\tnil", "nil\ttimeout"]);
+}
+
+#[test]
+fn mistakes_in_zones_are_named_with_their_place() {
+    for (code, said) in [
+        (
+            "a:dns_server { zone = { ['www.x'] = { a = '10.0.0.1' } } }",
+            "has an unknown part 'a'; did you mean 'A'?",
+        ),
+        ("a:dns_server { zone = { ['www.x'] = 5 } }", "the record of 'www.x' is a number"),
+        ("a:dns_server { origin = 'x', zone = { ['www.y'] = a } }", "'www.y' is not below 'x'"),
+        ("a:dns_server { zoen = {} }", "unknown option 'zoen' of host:dns_server; did you mean 'zone'?"),
+        ("a:dns_resolver {}", "host:dns_resolver needs roots or forward"),
+        ("net:resolver(a) a:resolve('www.x', 'B')", "'B' is not a type of records known here"),
+    ] {
+        let error = error_of(&format!("local a, b = net:host 'a', net:host 'b' net:link(a, b)\n{code}"));
+        assert!(error.message.contains(said), "{code}: {error}");
+        assert!(error.to_string().contains("exp.lua:2"), "{code}: {error}");
+    }
+}
+
 /// Two hosts and a server on one of them.
 const PAIR: &str = "local a, b = net:host 'a', net:host 'b'
     net:link(a, b, { rate = '100Mbps', delay = '5ms' })\n";

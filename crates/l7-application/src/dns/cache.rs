@@ -58,11 +58,16 @@ impl Cache {
             return Some(Found::Nothing(rcode));
         }
         // A part of a second counts as one, so that nothing alive has none left.
-        let left = entry.until.since(now).as_secs_f64();
-        let left = libm::ceil(left).min(f64::from(u32::MAX)) as u32;
+        let left = self.left(name, kind, now).unwrap_or(0);
         let records =
             entry.records.iter().map(|record| Record { ttl: record.ttl.min(left), ..record.clone() });
         Some(Found::Records(records.collect()))
+    }
+
+    /// For how many seconds more it is known.
+    pub fn left(&self, name: &str, kind: Kind, now: Instant) -> Option<u32> {
+        let entry = self.entries.get(&(name.to_owned(), kind)).filter(|entry| entry.until > now)?;
+        Some(libm::ceil(entry.until.since(now).as_secs_f64()).min(f64::from(u32::MAX)) as u32)
     }
 
     /// Everything that is known and alive, by name.
@@ -98,6 +103,11 @@ impl Cache {
             Entry { records, denial: None, until: self.until(ttl, now) },
             now,
         );
+    }
+
+    /// Keeps records until then, whatever they say of it.
+    pub fn keep_until(&mut self, name: &str, kind: Kind, records: Vec<Record>, until: Instant, now: Instant) {
+        self.insert((name.to_owned(), kind), Entry { records, denial: None, until }, now);
     }
 
     /// Keeps that there is nothing, for as long as the start of the zone in the reply says.

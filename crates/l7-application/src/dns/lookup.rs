@@ -215,7 +215,10 @@ impl Lookup {
         let is_referral = !answered
             && reply.rcode == Rcode::NoError
             && cut.is_some_and(|cut| is_below(&name, cut) && *cut != zone && is_below(cut, &zone));
-        if answered || is_referral && !self.forward {
+        if is_referral && self.forward {
+            self.tried.push(server);
+        }
+        if answered || is_referral {
             return;
         }
         let ends_here = is_below(&name, &zone) || self.forward;
@@ -267,12 +270,15 @@ impl Lookup {
 
     fn keep_for_now(&mut self, reply: &Message, zone: &str, now: Instant) {
         let all = [&reply.answers, &reply.authority, &reply.additional];
-        let mut patient = Message::reply_to(reply, reply.rcode);
-        patient.answers = all.into_iter().flatten().filter(|record| record.ttl == 0).cloned().collect();
-        for record in &mut patient.answers {
-            record.ttl = 3600;
+        let mut sets: BTreeMap<(String, Kind), Vec<Record>> = BTreeMap::new();
+        for record in
+            all.into_iter().flatten().filter(|record| record.ttl == 0 && is_below(&record.name, zone))
+        {
+            sets.entry((record.name.clone(), record.data.kind())).or_default().push(record.clone());
         }
-        self.heard.keep(&patient, zone, now);
+        for ((name, kind), records) in sets {
+            self.heard.keep_until(&name, kind, records, now + Span::from_secs(3600), now);
+        }
         if self.kind == Kind::Any && !reply.answers.is_empty() {
             self.heard.keep_records(&self.name, Kind::Any, reply.answers.clone(), now);
         }
@@ -310,8 +316,11 @@ impl Lookup {
 
     /// The servers of the closest zone that are known: its name, their addresses, names without.
     fn servers_of(&self, cache: &Cache, now: Instant) -> (String, Vec<Ipv4Addr>, Vec<String>) {
+        if self.forward {
+            return (String::new(), self.roots.clone(), Vec::new());
+        }
         let mut zone = &self.name[..];
-        while !self.forward {
+        loop {
             if let Some(Found::Records(servers)) = self.get(cache, zone, Kind::Ns, now) {
                 let (mut found, mut missing) = (Vec::new(), Vec::new());
                 for name in servers.iter().filter_map(|record| record.data.target()) {

@@ -24,7 +24,7 @@
 //! | `udp.rs` | UDP sockets |
 //! | `ladder.rs`, `journey.rs` | `ladder(a, b)`, `journey{}` |
 //! | `flow.rs` | native applications and their flows |
-//! | `http.rs` | what the web's modules stand on |
+//! | `http.rs`, `dns.rs` | what the modules of the web and of names stand on |
 //! | `any.rs` | `wait_any{}`, `host:run` |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
@@ -44,6 +44,7 @@ mod connect;
 pub(crate) mod device;
 mod dhcp;
 mod diagnose;
+mod dns;
 pub(crate) mod experiment;
 pub(crate) mod failures;
 pub(crate) mod flow;
@@ -114,6 +115,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     experiment::install(&mut registry)?;
     let services = Loader::new(lua, sim)?;
     http::install(&registry, &services)?;
+    dns::install(&registry, &services)?;
     registry.finish()?;
     lua.globals().raw_set("net", crate::classes::Net(()))?;
     services.seal(lua)
@@ -123,6 +125,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
 pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
     let native = Natives { lua, sim, table: lua.create_table()? };
     http::natives(&native)?;
+    dns::natives(&native)?;
     Ok(native.table)
 }
 

@@ -6,6 +6,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `dns.lua`, `names.lua` | name servers and resolvers; names where a host asks for them |
 //! | `http.lua` | HTTP clients and proxies |
 //! | `server.lua` | HTTP servers |
 //! | `load.lua` | many requests |
@@ -23,6 +24,7 @@ use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
 
 /// The modules by name.
 const MODULES: &[(&str, &str)] = &[
+    ("dns", include_str!("dns.lua")),
     ("http", include_str!("http.lua")),
     ("load", include_str!("load.lua")),
     ("names", include_str!("names.lua")),
@@ -54,6 +56,11 @@ impl Loader {
         let need = lua.create_function(move |lua, name: String| module(lua, &sim, &modules, &name))?;
         let shim = lua.load(SHIM).set_name("=tidewire").into_function()?;
         Ok(Loader { loaded, need, shim })
+    }
+
+    /// `need(name)`.
+    pub fn need(&self) -> &Function {
+        &self.need
     }
 
     /// From here on, what scripts do to their globals does not concern the modules.

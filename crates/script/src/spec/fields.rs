@@ -107,6 +107,8 @@ const ALL: &[Fields] = &[
             f("cpu_utilization", "0 to 1", "share of its cores that host:work() kept busy"),
         ],
     },
+    super::dns::SERVER_FIELDS,
+    super::dns::RESOLVER_FIELDS,
     super::web::SERVER_FIELDS,
     super::web::REQUEST_FIELDS,
     super::web::CLIENT_FIELDS,

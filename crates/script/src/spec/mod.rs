@@ -6,7 +6,7 @@
 //! | `link.rs` | what can be done with a link |
 //! | `routing.rs` | routing protocols and tables |
 //! | `services.rs` | firewalls, address translation, DHCP, groups |
-//! | `web.rs` | the web |
+//! | `dns.rs`, `web.rs` | names; the web |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
@@ -21,6 +21,7 @@
 pub(crate) mod coding;
 pub(crate) mod congestion;
 pub(crate) mod device;
+pub(crate) mod dns;
 pub(crate) mod failures;
 mod fields;
 pub(crate) mod host;
@@ -328,6 +329,7 @@ pub fn all() -> Vec<&'static Func> {
         link::ALL,
         host::ALL,
         socket::ALL,
+        dns::ALL,
         web::ALL,
         congestion::ALL,
         coding::ALL,
