@@ -24,11 +24,19 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
         context.term.raw(&format!("\n  Fields and metrics: {}\n", things.join(", ")));
         return Ok(0);
     }
-    let found: Vec<&Func> = functions
-        .into_iter()
-        .filter(|f| if search { mentions(f, &words) } else { is_named(f, &words) })
-        .collect();
-    let read: Vec<&Fields> = fields().iter().filter(|fields| has_fields(fields, &words, search)).collect();
+    let find = |search: bool| -> (Vec<&Func>, Vec<&Fields>) {
+        let named = functions.iter().copied();
+        let named = named.filter(|f| if search { mentions(f, &words) } else { is_named(f, &words) });
+        (named.collect(), fields().iter().filter(|fields| has_fields(fields, &words, search)).collect())
+    };
+    let (mut found, mut read) = find(search);
+    if found.is_empty() && read.is_empty() && !search {
+        (found, read) = find(true);
+        if !found.is_empty() || !read.is_empty() {
+            let text = format!("nothing is called '{}'; these speak of it:", words.join(" "));
+            context.term.note(tidewire_lab::Tone::Plain, &text);
+        }
+    }
     match found.as_slice() {
         [] if !read.is_empty() => {
             read.iter().for_each(|fields| context.term.raw(&listed(fields)));

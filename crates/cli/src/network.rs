@@ -42,6 +42,17 @@ pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
         }
         topology::check(&network).into_iter().for_each(|finding| add(&mut found, finding, shown(&run.point)));
     }
+    let every = || plan.runs.iter().map(|run| shown(&run.point)).collect::<Vec<_>>();
+    for name in unread(&script, &plan) {
+        let sentence = format!("parameter '{name}' is never read: every value of it gives the same runs");
+        found.push(Found { warning: true, sentence, points: every() });
+    }
+    if args.strict
+        && let Some(warning) = tidewire_script::accidental_global(&script)
+    {
+        let sentence = format!("{}{}", warning.text, at(&warning.place));
+        found.push(Found { warning: true, sentence, points: every() });
+    }
     for entry in &found {
         let where_ = match entry.points.len() {
             n if n == plan.runs.len() => String::new(),
@@ -74,6 +85,25 @@ pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
         context.term.say(&vec![(tone, verdict), (Tone::Plain, format!("  {}: {points}", script.shown))]);
     }
     Ok(code)
+}
+
+/// Parameters that the script's text never reads: neither `p.name` nor a way to read all of them.
+fn unread<'a>(script: &Script, plan: &'a Plan) -> Vec<&'a str> {
+    let text = &script.text;
+    // What other files or loops do with the parameters is not seen here.
+    let loops = text.match_indices("pairs(").any(|(at, _)| !text[..at].ends_with('i'));
+    if loops || text.contains("p[") || ["require", ":run"].iter().any(|word| text.contains(word)) {
+        return Vec::new();
+    }
+    let names = plan.declared.params.iter().map(|(name, _)| name.as_str());
+    let read = |name: &str| {
+        let dotted = format!(".{name}");
+        text.match_indices(&dotted).any(|(at, _)| {
+            let after = text[at + dotted.len()..].chars().next();
+            !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        })
+    };
+    names.filter(|name| !read(name)).collect()
 }
 
 fn add(found: &mut Vec<Found>, finding: Finding, point: String) {

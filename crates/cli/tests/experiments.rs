@@ -270,3 +270,34 @@ fn an_interrupted_sweep_keeps_what_is_finished_and_can_be_resumed() {
     let (_, err) = place.expect("sweep lossy.lua --reps 1 -q --json", 0);
     assert!(!err.contains("error"), "{err}");
 }
+
+#[test]
+fn a_check_finds_parameters_that_nothing_reads_and_globals_by_accident() {
+    let unread = "local p = experiment { params = { loss = {'0%', '1%'}, n = {1, 2} } }  net:hosts('h', p.n)";
+    let place = Place::new(&[
+        ("unread.lua", unread),
+        ("global.lua", "local a = net:host 'a'\nlocal function f() count = 1 end\nf()"),
+        (
+            "fine.lua",
+            "local p = experiment { params = { loss = {'0%'} } }\nlocal function f() return p.loss end f()",
+        ),
+    ]);
+    let (_, err) = place.expect("check unread.lua", 0);
+    assert!(err.contains("parameter 'loss' is never read") && !err.contains("'n'"), "{err}");
+    place.expect("check unread.lua --strict", 3);
+    place.expect("check global.lua", 0);
+    let (_, err) = place.expect("check global.lua --strict", 3);
+    assert!(
+        err.contains("'count' becomes a global variable; write local count") && err.contains("global.lua:2"),
+        "{err}"
+    );
+    place.expect("check fine.lua --strict", 0);
+}
+
+#[test]
+fn the_reference_is_searched_for_what_is_no_name() {
+    let place = Place::new(&[]);
+    let (out, err) = place.expect("doc spanning tree", 0);
+    assert!(out.contains("net:switch") && err.contains("nothing is called 'spanning tree'"), "{out}{err}");
+    place.expect("doc zebra crossing", 2);
+}

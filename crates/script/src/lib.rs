@@ -42,5 +42,5 @@ mod state;
 mod values;
 
 pub use api::*;
-pub use run::{OpenCapture, build, inspect, load, plan, plan_within, run, run_capturing};
+pub use run::{OpenCapture, accidental_global, build, inspect, load, plan, plan_within, run, run_capturing};
 pub use state::watchdog::{Stuck, StuckRun, on_stuck};

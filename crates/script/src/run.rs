@@ -7,7 +7,8 @@ use crate::sim::{Ending, Mode, Shared, Sim, here};
 use crate::state::watchdog::{Watch, Who};
 use crate::state::{Draw, LuaState, Natives, furnish};
 use crate::{
-    Ended, Experiment, Fault, Point, RunRequest, RunResult, Script, ScriptError, Warning, bind, classes,
+    Ended, Experiment, Fault, Place, Point, RunRequest, RunResult, Script, ScriptError, Warning, bind,
+    classes,
 };
 use mlua::{Lua, MultiValue, Value};
 use std::path::Path;
@@ -126,6 +127,20 @@ pub fn inspect(
     }
     let warnings = std::mem::take(&mut run.sim.out.borrow_mut().warnings);
     Ok((plan, warnings))
+}
+
+/// The first global variable that the script assigns to, which a forgotten `local` makes. Functions count, too.
+pub fn accidental_global(script: &Script) -> Option<Warning> {
+    let lua = Lua::new();
+    let text = format!("global<const> *; {}", shebang_free(script.text.trim_start_matches('\u{feff}')));
+    let error = lua.load(text).set_name("=script").into_function().err()?.to_string();
+    let (_, rest) = error.split_once("script:")?;
+    let line = rest.split(':').next()?.parse().ok()?;
+    let name = error.split('\'').nth(1).filter(|_| error.contains("const variable"))?;
+    Some(Warning {
+        text: format!("'{name}' becomes a global variable; write local {name}"),
+        place: Some(Place { file: script.shown.clone(), line }),
+    })
 }
 
 fn built(script: &Script, experiment: &Experiment, point: &Point) -> Result<(Plan, Run), ScriptError> {
@@ -351,13 +366,19 @@ impl Run {
                 return Err(self.deadlock());
             }
             limit.until = end;
+            if matches!(pause, Pause::Process(..) | Pause::Control(_)) {
+                let now = sim.world.borrow().now();
+                steps = if steps.0 == now { (now, steps.1 + 1) } else { (now, 0) };
+                if steps.1 >= MOST_STEPS {
+                    let place = match pause {
+                        Pause::Process(id, _) => sched::place_of(sim, id),
+                        _ => None,
+                    };
+                    return Err(self.standstill(steps.1, place));
+                }
+            }
             match pause {
                 Pause::Process(id, _) => {
-                    let now = sim.world.borrow().now();
-                    steps = if steps.0 == now { (now, steps.1 + 1) } else { (now, 0) };
-                    if steps.1 >= MOST_STEPS {
-                        return Err(self.standstill(steps.1, sched::place_of(sim, id)));
-                    }
                     self.outcome(sched::resume(sim, id))?;
                 }
                 Pause::Control(crate::bind::device::TOKEN) => {

@@ -50,6 +50,11 @@ impl Files {
 
     /// The text of the module `name` ("a.b" is the file `a/b.lua`), and what to call it in messages.
     pub fn module(&self, name: &str) -> Result<(Vec<u8>, String), String> {
+        if name.contains("..") || name.starts_with(['.', '/']) {
+            return Err(format!(
+                "require '{name}': a module has a name such as \"lib.tools\", the file lib/tools.lua below the script's folder; nothing outside can be read"
+            ));
+        }
         let file = format!("{}.lua", name.replace('.', "/"));
         match self.read(&file) {
             Ok(text) => Ok((text, file)),
