@@ -1,6 +1,6 @@
-//! `diagnose(a, b)`: from the lowest layer up, which one is at fault; `inject_fault(a, b)`: something to be found.
+//! `diagnose(a, b)`: from the lowest layer up, which one is at fault.
 
-use super::failures::crash;
+use super::inject::inject;
 use super::routing::printable;
 use crate::classes::Registry;
 use crate::mistake::Mistake;
@@ -8,14 +8,11 @@ use crate::sched::{Op, block_on};
 use crate::sim::{Shared, Sim};
 use crate::spec::failures as spec;
 use crate::values::Val;
-use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table};
+use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use tidewire_l3_network::NextHop;
-use tidewire_l3_network::gate::{Action, Chain, Firewall, Timeouts};
 use tidewire_node::{Echo, EchoOutcome};
-use tidewire_topology::{LossModel, LossSpec, Match, NodeKind};
-use tidewire_units::{DirId, Instant, Interest, LinkId, NodeId, Probability, Refusal, SocketId, Span};
+use tidewire_units::{DirId, Instant, Interest, LinkId, NodeId, Refusal, SocketId, Span};
 use tidewire_wire::{Cause, Endpoint};
 use tidewire_world::{Place, ProcessId, World};
 
@@ -27,61 +24,50 @@ const PATIENCE: Span = Span::from_secs(8);
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::DIAGNOSE, |lua, sim, call| {
         let (Some(Val::Node(a)), Some(Val::Node(b))) = (call.arg(0), call.arg(1)) else { unreachable!() };
-        let (a, b, port) = (*a, *b, call.opts().int("port").map(|port| port as u16));
-        let ends = ends(sim, [a, b])?;
-        block_on(
-            lua,
-            sim,
-            Box::new(Diagnosis { ends, port, step: Step::Look, before: Books::new(), heard: 0 }),
-        )
+        let port = call.opts().int("port").map(|port| port as u16);
+        let ends = ends([*a, *b], "diagnose")?;
+        block_on(lua, sim, Box::new(Diagnosis::of(ends, port)))
     })?;
     registry.add(&spec::INJECT_FAULT, |lua, sim, call| {
         let (Some(Val::Node(a)), Some(Val::Node(b))) = (call.arg(0), call.arg(1)) else { unreachable!() };
-        let ends = ends(sim, [*a, *b])?;
+        let ends = ends([*a, *b], "inject_fault")?;
         let port = call.opts().int("port").map(|port| port as u16);
         let kind = call.opts().text("kind").map(str::to_owned);
         inject(lua, sim, ends, port, kind)
     })
 }
 
-/// Two hosts and the address of the second.
+/// Two hosts.
 #[derive(Clone, Copy)]
-struct Ends {
-    a: NodeId,
-    b: NodeId,
-    to: Ipv4Addr,
+pub(super) struct Ends {
+    pub a: NodeId,
+    pub b: NodeId,
 }
 
-fn ends(sim: &Shared, [a, b]: [NodeId; 2]) -> mlua::Result<Ends> {
-    let world = sim.world()?;
-    for node in [a, b] {
-        let name = &world.plan().node(node).name;
-        if world.plan().address_of(node).is_none() {
-            return Err(Mistake::new(format!("'{name}' has no IPv4 address to be reached by"))
-                .at_word(name)
-                .into());
-        }
-    }
+fn ends([a, b]: [NodeId; 2], what: &str) -> Result<Ends, Mistake> {
     if a == b {
-        return Err(Mistake::new("two different hosts are needed").at_word("diagnose").into());
+        return Err(Mistake::new("two different hosts are needed").at_word(what));
     }
-    let to = world.plan().address_of(b).expect("looked at above");
-    Ok(Ends { a, b, to })
+    Ok(Ends { a, b })
 }
 
 type Books = BTreeMap<(Place, Cause), u64>;
 
 struct Diagnosis {
     ends: Ends,
+    /// The address of the second.
+    to: Ipv4Addr,
     port: Option<u16>,
     step: Step,
     before: Books,
+    /// How many frames each direction had damaged before.
+    damaged: Vec<u64>,
     heard: u16,
 }
 
 enum Step {
     Look,
-    Probe { socket: SocketId, id: u16, sent: u16, next: Instant, deadline: Instant, code: Option<u8> },
+    Probe { socket: SocketId, id: u16, sent: u16, next: Instant, deadline: Instant },
     Connect { socket: SocketId, deadline: Instant },
 }
 
@@ -95,28 +81,26 @@ impl Op for Diagnosis {
             let now = world.now();
             match &mut self.step {
                 Step::Look => {
-                    if let Some(found) = broken_hardware(&world, self.ends) {
+                    let found = broken_hardware(&world, self.ends).or_else(|| no_address(&world, self.ends));
+                    if found.is_some() {
                         drop(world);
-                        return report(lua, Some(found)).map(Some);
+                        return report(lua, found).map(Some);
                     }
-                    self.before = books(&world);
+                    self.to = world.address_of(self.ends.b).expect("looked at above");
+                    self.note(&world);
                     let (socket, id) = world.echo_socket(self.ends.a);
                     let deadline = now + PATIENCE;
-                    self.step = Step::Probe { socket, id, sent: 0, next: now, deadline, code: None };
+                    self.step = Step::Probe { socket, id, sent: 0, next: now, deadline };
                 }
-                Step::Probe { socket, id, sent, next, deadline, code } => {
+                Step::Probe { socket, id, sent, next, deadline } => {
                     while let Some(event) = world.recv_echo(self.ends.a, *socket) {
-                        match event.outcome {
-                            EchoOutcome::Reply => self.heard += 1,
-                            EchoOutcome::Unreachable(why) => *code = Some(why),
-                            EchoOutcome::TimeExceeded => {}
-                        }
+                        self.heard += u16::from(matches!(event.outcome, EchoOutcome::Reply));
                     }
                     if *sent < PROBES && now >= *next {
                         *sent += 1;
                         *next = now + EVERY;
                         let echo = Echo {
-                            dst: self.ends.to,
+                            dst: self.to,
                             id: *id,
                             seq: *sent,
                             size: 56,
@@ -148,10 +132,10 @@ impl Op for Diagnosis {
                         drop(world);
                         return report(lua, None).map(Some);
                     };
-                    self.before = books(&world);
+                    self.note(&world);
                     let socket = world.tcp(self.ends.a, None);
                     let deadline = world.now() + PATIENCE;
-                    if world.connect(self.ends.a, socket, Endpoint::new(self.ends.to, port)).is_err() {
+                    if world.connect(self.ends.a, socket, Endpoint::new(self.to, port)).is_err() {
                         let found = self.explain(&world, "a connection");
                         drop(world);
                         return report(lua, Some(found)).map(Some);
@@ -204,10 +188,15 @@ fn books(world: &World) -> Books {
 }
 
 /// Nodes that are down and links without carrier that leave no way.
-fn broken_hardware(world: &World, Ends { a, b, .. }: Ends) -> Option<Finding> {
+fn broken_hardware(world: &World, Ends { a, b }: Ends) -> Option<Finding> {
     let plan = world.plan();
     if plan.path(a, b, &|link| world.is_link_up(link)).is_some() {
         return None;
+    }
+    if let Some(alone) = [a, b].into_iter().find(|node| plan.node(*node).ifaces.is_empty()) {
+        let name = plan.node(alone).name.clone();
+        let text = format!("no cable is plugged into {name}");
+        return Some(Finding(1, "cable", name, text));
     }
     let Some(way) = plan.path(a, b, &|_| true) else {
         let text = format!("no cable leads from {} to {}", plan.node(a).name, plan.node(b).name);
@@ -234,7 +223,35 @@ fn broken_hardware(world: &World, Ends { a, b, .. }: Ends) -> Option<Finding> {
     Some(Finding(1, "cable", name.clone(), format!("the link {name} is down: no signal")))
 }
 
+/// A host without an address cannot be reached, nor get an answer.
+fn no_address(world: &World, Ends { a, b }: Ends) -> Option<Finding> {
+    let without = [a, b].into_iter().find(|node| world.address_of(*node).is_none())?;
+    let name = world.plan().node(without).name.clone();
+    let waits = world.ip_node(without).is_some_and(|node| node.dhcp_client().is_some());
+    let why = if waits { ": no DHCP server has given it one" } else { "" };
+    let text = format!("{name} has no address{why}");
+    Some(Finding(3, "address", name, text))
+}
+
+/// How many frames each direction has had damaged.
+fn damaged(world: &World) -> Vec<u64> {
+    let count =
+        |link| [DirId::forward(link), DirId::backward(link)].map(|dir| world.port(dir).stats().damaged);
+    world.plan().link_ids().flat_map(count).collect()
+}
+
 impl Diagnosis {
+    fn of(ends: Ends, port: Option<u16>) -> Diagnosis {
+        let (before, damaged) = (Books::new(), Vec::new());
+        Diagnosis { ends, to: Ipv4Addr::UNSPECIFIED, port, step: Step::Look, before, damaged, heard: 0 }
+    }
+
+    /// What is seen from now on is news.
+    fn note(&mut self, world: &World) {
+        self.before = books(world);
+        self.damaged = damaged(world);
+    }
+
     fn was_filtered(&self, world: &World) -> bool {
         self.news(world).keys().any(|(_, cause)| *cause == Cause::Firewall)
     }
@@ -257,6 +274,42 @@ impl Diagnosis {
             .collect()
     }
 
+    /// The link to a node on which frames have been damaged.
+    fn noisy_link(&self, world: &World, place: Place) -> Option<String> {
+        let Place::Node(node) = place else { return None };
+        let plan = world.plan();
+        let before = |dir: usize| self.damaged.get(dir).copied().unwrap_or(0);
+        let news = damaged(world).into_iter().enumerate().map(|(dir, n)| (n - before(dir), dir));
+        let here =
+            news.filter(|(n, dir)| *n > 0 && plan.link(DirId::from_index(*dir).link()).ends.contains(&node));
+        let (_, dir) = here.max()?;
+        Some(plan.link(DirId::from_index(dir).link()).name.clone())
+    }
+
+    /// Tables on the way that lead nowhere.
+    fn wrong_tables(&self, world: &World, look_for_routes: bool) -> Option<Finding> {
+        let plan = world.plan();
+        let way = plan.path(self.ends.a, self.ends.b, &|link| world.is_link_up(link)).unwrap_or_default();
+        let way = &way[..way.len().saturating_sub(1)];
+        let of = |node: NodeId| plan.node(node).name.clone();
+        if self.heard == 0
+            && let Some(node) = way.iter().find(|node| world.has_wrong_neighbor(**node, self.to))
+        {
+            let name = of(*node);
+            let text = format!(
+                "the ARP table of {name} has a MAC address for the next hop that is not the next hop's"
+            );
+            return Some(Finding(2, "mac", name, text));
+        }
+        let lost = way.iter().filter(|_| look_for_routes);
+        let lost = lost
+            .copied()
+            .find(|node| world.ip_node(*node).is_some() && world.next_hops(*node, self.to).is_empty())?;
+        let name = of(lost);
+        let text = format!("{name} has no route to the destination");
+        Some(Finding(3, "route", name, text))
+    }
+
     /// The lowest layer at which packets of the probes ended that should not have.
     fn explain(&self, world: &World, what: &str) -> Finding {
         let plan = world.plan();
@@ -268,24 +321,28 @@ impl Diagnosis {
         for ((place, cause), n) in self.news(world) {
             let at = name(place);
             let finding = match cause {
-                Cause::LinkDown => Finding(1, "cable", at.clone(), format!("the link {at} is down")),
+                Cause::LinkDown => match dead_end(world, place) {
+                    Some(node) => {
+                        let name = plan.node(node).name.clone();
+                        let text = format!("{name} is down: it has no power, or has crashed");
+                        Finding(1, "crash", name, text)
+                    }
+                    None => Finding(1, "cable", at.clone(), format!("the link {at} is down")),
+                },
                 Cause::NodeDown => Finding(1, "crash", at.clone(), format!("{at} is down")),
                 Cause::Loss => {
                     Finding(1, "loss", at.clone(), format!("the link {at} loses packets: {n} just now"))
                 }
                 Cause::Corrupted | Cause::Checksum => {
-                    let text =
-                        format!("frames arrive damaged at {at}, {n} just now: noise on the link before it");
-                    Finding(1, "noise", at, text)
+                    let text = format!("frames arrive damaged at {at}, {n} just now: noise on a link to it");
+                    Finding(1, "noise", self.noisy_link(world, place).unwrap_or(at), text)
+                }
+                Cause::Collisions => {
+                    let text = format!("frames are given up on {at} after too many attempts, {n} just now");
+                    Finding(1, "collisions", at, text)
                 }
                 Cause::QueueFull | Cause::Aqm => {
                     Finding(1, "congestion", at.clone(), format!("the queue of {at} is full"))
-                }
-                Cause::NotForMe if self.heard == 0 => {
-                    let text = format!(
-                        "frames reach {at} with a MAC address that is not its own: a wrong entry in an ARP table"
-                    );
-                    Finding(2, "mac", at, text)
                 }
                 Cause::NoArpReply => Finding(
                     2,
@@ -326,12 +383,20 @@ impl Diagnosis {
             };
             found.push(finding);
         }
+        found.extend(self.wrong_tables(world, found.is_empty()));
         found.sort_by(|x, y| x.0.cmp(&y.0).then_with(|| x.2.cmp(&y.2)));
         found.into_iter().next().unwrap_or_else(|| {
             let text = format!("{what} are not answered, and no device on the way says why");
             Finding(3, "unknown", String::new(), text)
         })
     }
+}
+
+/// The node at an end of a link that is down.
+fn dead_end(world: &World, place: Place) -> Option<NodeId> {
+    let Place::Link(dir) = place else { return None };
+    let link = world.plan().links().get(dir.link().index())?;
+    link.ends.into_iter().find(|end| !world.is_node_up(*end))
 }
 
 fn report(lua: &Lua, found: Option<Finding>) -> mlua::Result<MultiValue> {
@@ -349,147 +414,4 @@ fn report(lua: &Lua, found: Option<Finding>) -> mlua::Result<MultiValue> {
     table.raw_set("text", text.clone())?;
     printable(lua, &table, text)?;
     table.into_lua(lua)?.into_lua_multi(lua)
-}
-
-/// The faults that can be made.
-pub(crate) const FAULTS: &[&str] =
-    &["cable", "crash", "loss", "noise", "mac", "route", "loop", "firewall", "port"];
-
-fn inject(
-    lua: &Lua,
-    sim: &Shared,
-    ends: Ends,
-    port: Option<u16>,
-    kind: Option<String>,
-) -> mlua::Result<Table> {
-    let way = {
-        let world = sim.world()?;
-        world.plan().path(ends.a, ends.b, &|link| world.is_link_up(link))
-    };
-    let way = way.ok_or_else(|| {
-        Mistake::new("there is no way between the two that could be broken").at_word("inject_fault")
-    })?;
-    let pick = |n: usize| sim.draw(lua, "inject_fault", |stream| stream.between(0, n as u64 - 1) as usize);
-    let kinds: Vec<&str> = match &kind {
-        Some(kind) => FAULTS.iter().copied().filter(|known| known == kind).collect(),
-        None => FAULTS.iter().copied().filter(|kind| *kind != "port" || port.is_some()).collect(),
-    };
-    // A kind that this way has no place for is tried elsewhere, then as another kind.
-    for _ in 0..200 {
-        let kind = kinds[pick(kinds.len())];
-        let at = pick(way.len());
-        if let Some(place) = make(sim, ends, port, &way, kind, at)? {
-            let table = lua.create_table()?;
-            table.raw_set("kind", kind)?;
-            table.raw_set("where", place.clone())?;
-            printable(lua, &table, format!("{kind} at {place}"))?;
-            return Ok(table);
-        }
-    }
-    let wanted = kind.unwrap_or_default();
-    Err(Mistake::new(format!("the way between the two has no place for a fault of the kind '{wanted}'"))
-        .at_word("inject_fault")
-        .note("mac and route need a host or router that sends on, loop two routers side by side, port a port = 80 on which the second listens")
-        .into())
-}
-
-/// Makes a fault at the `at`th node of the way, or behind it; where it is. `None` when there is no place for it.
-fn make(
-    sim: &Shared,
-    ends: Ends,
-    port: Option<u16>,
-    way: &[NodeId],
-    kind: &str,
-    at: usize,
-) -> mlua::Result<Option<String>> {
-    let node = way[at];
-    let (name, is_ip, is_end) = {
-        let plan = sim.plan.borrow();
-        let node = plan.node(node);
-        (node.name.clone(), node.spec.kind() != NodeKind::Switch, at == 0 || at + 1 == way.len())
-    };
-    if kind == "crash" {
-        if is_end && at == 0 {
-            return Ok(None);
-        }
-        crash(sim, node)?;
-        return Ok(Some(name));
-    }
-    let mut world = sim.world()?;
-    let link = way.get(at + 1).and_then(|next| {
-        let plan = world.plan();
-        plan.link_ids().find(|link| {
-            let joined = plan.link(*link).ends;
-            (joined == [node, *next] || joined == [*next, node]) && world.is_link_up(*link)
-        })
-    });
-    let loses = |p| LossSpec {
-        model: LossModel::Bernoulli(Probability::new(p).expect("below 1")),
-        among: Match::Any,
-    };
-    Ok(match (kind, link) {
-        ("cable", Some(link)) => {
-            world.set_link_up(link, false);
-            // Elsewhere there may be another way.
-            if world.plan().path(ends.a, ends.b, &|link| world.is_link_up(link)).is_some() {
-                world.set_link_up(link, true);
-                return Ok(None);
-            }
-            Some(world.plan().link(link).name.clone())
-        }
-        ("loss", Some(link)) => {
-            let both = [DirId::forward(link), DirId::backward(link)];
-            both.into_iter().for_each(|dir| world.set_loss(dir, &loses(0.5)));
-            Some(world.plan().link(link).name.clone())
-        }
-        ("noise", Some(link)) => {
-            for dir in [DirId::forward(link), DirId::backward(link)] {
-                let mut spec =
-                    world.plan().direction(dir).impairments.as_deref().cloned().unwrap_or_default();
-                spec.corrupt =
-                    tidewire_topology::CorruptSpec::Packets(Probability::new(0.7).expect("below 1"));
-                world.set_impairments(dir, &spec);
-            }
-            Some(world.plan().link(link).name.clone())
-        }
-        ("mac", _) if is_ip && at + 1 < way.len() => world.poison_neighbor(node, ends.to).then_some(name),
-        ("route", _) if is_ip && at + 1 < way.len() => world.drop_routes(node, ends.to).then_some(name),
-        ("loop", Some(link)) if is_ip && !is_end => {
-            let next = way[at + 1];
-            let both_route =
-                [node, next].iter().all(|id| world.plan().node(*id).spec.kind() == NodeKind::Router);
-            let dirs = [DirId::forward(link), DirId::backward(link)];
-            let iface = dirs
-                .map(tidewire_topology::sender_of)
-                .into_iter()
-                .find(|iface| world.plan().node_of(*iface) == next);
-            let back = iface.map(|iface| {
-                let plan = world.plan();
-                let gateway = plan.iface(tidewire_topology::peer_of(iface)).address.map(|address| address.ip);
-                NextHop { port: plan.iface(iface).port, gateway }
-            });
-            match back.filter(|hop| both_route && hop.gateway.is_some()) {
-                Some(hop) => world.misroute(next, ends.to, hop).then(|| world.plan().node(next).name.clone()),
-                None => None,
-            }
-        }
-        ("firewall", _) if is_ip && at > 0 => {
-            let deny = || Chain::new(Vec::new(), Action::Deny);
-            let allow = Chain::new(Vec::new(), Action::Allow);
-            let firewall = Firewall::new([deny(), allow, deny()], Timeouts::default(), Firewall::MOST_FLOWS);
-            world.set_firewall(node, Some(firewall), Timeouts::default(), Firewall::MOST_FLOWS);
-            Some(name)
-        }
-        ("port", _) if at + 1 == way.len() => {
-            let Some(port) = port else { return Ok(None) };
-            match world.tcp_listener(ends.b, port) {
-                Some(socket) => {
-                    world.close(ends.b, socket);
-                    Some(name)
-                }
-                None => None,
-            }
-        }
-        _ => None,
-    })
 }

@@ -10,7 +10,7 @@
 //! | `services.rs`, `nat.rs`, `dhcp.rs` | firewalls; address translation; DHCP |
 //! | `arp.rs` | ARP by hand |
 //! | `device.rs`, `frames.rs` | `net:device`, frames as tables |
-//! | `diagnose.rs` | `diagnose`, `inject_fault` |
+//! | `diagnose.rs`, `inject.rs` | `diagnose`; `inject_fault` |
 //! | `failures.rs` | `host:crash`, `host:boot`, `net:partition` |
 //! | `load.rs` | `net:load` |
 //! | `link.rs` | links and their directions |
@@ -53,6 +53,7 @@ mod grid;
 pub(crate) mod host;
 mod http;
 mod info;
+mod inject;
 mod journey;
 pub(crate) mod ladder;
 mod link;
