@@ -55,6 +55,8 @@ pub struct ArqStats {
     pub duplicates: u64,
     /// Frames received before others that should have come first.
     pub out_of_order: u64,
+    /// How often a frame was given up, and with it everything under way.
+    pub resets: u64,
 }
 
 /// What an end sends next.
@@ -81,6 +83,18 @@ pub struct Delivered {
     /// The packet.
     pub packet: Hot,
 }
+
+/// What is left of packets after something was due.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// They come out of the link.
+    pub delivered: Vec<Delivered>,
+    /// They were sent by the end with this number, and are given up.
+    pub given_up: Vec<Delivered>,
+}
+
+/// After so many attempts at one frame, everything under way is given up (as HDLC's N2 has it, ISO 13239).
+const ATTEMPTS: u32 = 64;
 
 /// Both ends of a link.
 #[derive(Debug)]
@@ -123,6 +137,7 @@ struct Slot {
     packet: Option<Hot>,
     len: u16,
     state: SlotState,
+    timeouts: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -214,16 +229,16 @@ impl Arq {
     }
 
     /// Handles everything that is due.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Delivered>) {
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Outcome) {
         while let Some(Reverse((at, end, event))) =
             self.events.peek().copied().filter(|event| event.0.0 <= now)
         {
             self.events.pop();
             match event {
                 Event::Free => {}
-                Event::Data(seq) => self.receive(end, seq, out),
+                Event::Data(seq) => self.receive(end, seq, &mut out.delivered),
                 Event::Ack(ack) => self.acknowledge(end, ack),
-                Event::Timer(seq) => self.time_out(at, end, seq),
+                Event::Timer(seq) => self.time_out(at, end, seq, out),
             }
         }
     }
@@ -271,7 +286,7 @@ impl Arq {
         }
     }
 
-    fn time_out(&mut self, at: Instant, end: usize, seq: u64) {
+    fn time_out(&mut self, at: Instant, end: usize, seq: u64, out: &mut Outcome) {
         let selective = self.config.kind == ArqKind::SelectiveRepeat;
         let own = &mut self.ends[end];
         let Some(slot) = seq.checked_sub(own.base).and_then(|i| own.window.get_mut(i as usize)) else {
@@ -282,12 +297,28 @@ impl Arq {
             return;
         }
         own.stats.timeouts += 1;
-        if selective {
+        slot.timeouts += 1;
+        if slot.timeouts >= ATTEMPTS {
+            self.give_up(end, out);
+        } else if selective {
             slot.state = SlotState::Again;
         } else {
             let sent = own.window.iter_mut().filter(|slot| matches!(slot.state, SlotState::Sent(_)));
             sent.for_each(|slot| slot.state = SlotState::Again);
         }
+    }
+
+    /// What an end has under way is given up; what the other end has already comes out of the link.
+    fn give_up(&mut self, end: usize, out: &mut Outcome) {
+        let [a, b] = &mut self.ends;
+        let (own, other) = if end == 0 { (a, b) } else { (b, a) };
+        own.stats.resets += 1;
+        own.base += own.window.len() as u64;
+        let lost = own.window.drain(..).filter_map(|slot| slot.packet);
+        out.given_up.extend(lost.map(|packet| Delivered { from: end, packet }));
+        other.expected = own.base;
+        let early = std::mem::take(&mut other.early).into_values();
+        out.delivered.extend(early.map(|packet| Delivered { from: end, packet }));
     }
 
     /// The counters of an end.
@@ -349,7 +380,8 @@ impl End {
     }
 
     fn admit(&mut self, packet: Hot) {
-        self.window.push_back(Slot { packet: Some(packet), len: packet.len, state: SlotState::New });
+        let (len, state) = (packet.len, SlotState::New);
+        self.window.push_back(Slot { packet: Some(packet), len, state, timeouts: 0 });
     }
 
     /// The packet of a frame that the other end accepts.

@@ -53,7 +53,7 @@ impl Bench {
     fn run(&mut self, count: u32) -> Instant {
         (0..count).for_each(|i| self.arq.offer(0, packet(i)).unwrap());
         let mut now = Instant::ZERO;
-        let mut out = Vec::new();
+        let mut out = Outcome::default();
         let mut last = now;
         loop {
             self.pump(now);
@@ -62,10 +62,10 @@ impl Bench {
                 break;
             }
             self.arq.handle_timeout(now, &mut out);
-            if !out.is_empty() {
+            if !out.delivered.is_empty() {
                 last = now;
             }
-            self.delivered.extend(out.drain(..).map(|delivered| delivered.packet.body));
+            self.delivered.extend(out.delivered.drain(..).map(|delivered| delivered.packet.body));
         }
         assert_eq!(self.delivered, (0..count).collect::<Vec<_>>(), "all, once, in order");
         assert_eq!(self.arq.packets().count(), 0);
@@ -165,6 +165,30 @@ fn a_lost_acknowledgment_makes_a_duplicate_that_is_not_delivered_twice() {
     let mut bench = Bench::new(ArqKind::StopAndWait, 1, 2, loss);
     bench.run(3);
     assert_eq!((bench.arq.stats(1).duplicates, bench.arq.stats(0).retransmissions), (1, 1));
+}
+
+#[test]
+fn a_frame_that_never_arrives_is_given_up_with_what_is_under_way_and_the_next_ones_pass() {
+    for kind in [ArqKind::StopAndWait, ArqKind::GoBackN, ArqKind::SelectiveRepeat] {
+        // The second frame never arrives.
+        let mut bench = Bench::new(kind, 4, 2, |sending| matches!(sending, Sending::Data { seq: 1, .. }));
+        (0..6).for_each(|i| bench.arq.offer(0, packet(i)).unwrap());
+        let (mut now, mut out) = (Instant::ZERO, Outcome::default());
+        while now < Instant::MAX {
+            bench.pump(now);
+            now = bench.arq.next_timeout();
+            bench.arq.handle_timeout(now, &mut out);
+        }
+        let bodies = |all: &[Delivered]| all.iter().map(|one| one.packet.body).collect::<Vec<_>>();
+        let (delivered, lost) = (bodies(&out.delivered), bodies(&out.given_up));
+        match kind {
+            ArqKind::StopAndWait => assert_eq!((delivered, lost), (vec![0, 2, 3, 4, 5], vec![1])),
+            ArqKind::GoBackN => assert_eq!((delivered, lost), (vec![0, 5], vec![1, 2, 3, 4])),
+            ArqKind::SelectiveRepeat => assert_eq!((delivered, lost), (vec![0, 2, 3, 4, 5], vec![1])),
+        }
+        let stats = bench.arq.stats(0);
+        assert_eq!((stats.resets, bench.arq.packets().count()), (1, 0));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
 use tidewire_l3_network::{Fib, NextHop, Prefix};
 use tidewire_units::{IfaceId, Instant, Span, stable_hash};
-use tidewire_wire::{AddressBook, ArpOperation, ArpPacket, Cause, Ecn, Hot, Ipv4Header, MacKey};
+use tidewire_wire::{AddressBook, ArpOperation, ArpPacket, Cause, Ecn, Hot, HotKind, Ipv4Header, MacKey};
 
 /// How a router spreads flows over equal-cost next hops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -339,7 +339,7 @@ impl IpStack {
     }
 
     /// Sends a packet of the node's own that no rule is asked about.
-    pub(crate) fn output_unscreened(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn output_unscreened(&mut self, mut packet: Hot, cx: &mut Context<'_>) -> bool {
         if self.is_local(packet.dst) {
             cx.send(LOOPBACK, packet);
             return true;
@@ -354,7 +354,12 @@ impl IpStack {
             return false;
         };
         let mtu = self.ifaces[hop.port as usize].mtu;
-        let fits = if packet.dont_fragment() { mtu } else { self.path_mtu(cx.now, packet.dst, mtu) };
+        let path = self.path_mtu(cx.now, packet.dst, mtu);
+        // TCP's segments get no smaller than its least MSS: where not even these fit, they are cut, as in Linux (`min_pmtu`).
+        if path < LEAST_PATH && packet.kind() == HotKind::Tcp && !AddressBook::is_v6(packet.dst) {
+            packet.allow_fragments();
+        }
+        let fits = if packet.dont_fragment() { mtu } else { path };
         if packet.len > fits {
             self.send_in_parts(hop, packet, fits, cx);
         } else {
@@ -545,6 +550,8 @@ fn pick(ecmp: Ecmp, turn: &mut u32, hash: u32, n: usize) -> usize {
 const DEFAULT_TTL: u8 = 64;
 /// The smallest path MTU that is believed (RFC 1191 section 3), and for how long any is (section 6.3; Linux's).
 const MIN_MTU: u16 = 68;
+/// Below this, segments of TCP may be cut.
+const LEAST_PATH: u16 = 552;
 const MTU_EXPIRES: Span = Span::from_secs(600);
 /// As Linux' `lo`.
 const LOOPBACK_MTU: u16 = u16::MAX;

@@ -108,6 +108,14 @@ impl Run {
     pub fn storm(&self, switch: NodeId) -> ScriptError {
         let world = self.sim.world.borrow();
         let name = &world.plan().node(switch).name;
+        if world.switch(switch).is_none_or(|switch| switch.floods() == 0) {
+            let text =
+                format!("a storm: by t = {} device '{name}' has got the same frame 10000 times", world.now());
+            let mistake = Mistake::new(text)
+                .fault(Fault::Limit)
+                .note("devices send it to each other for ever: lower the time to live, or send nothing back where it came from");
+            return render(&mistake, &self.sim.sources, None);
+        }
         let findings = tidewire_topology::check(world.plan());
         let around =
             findings.iter().find(|finding| finding.problem == tidewire_topology::Problem::SwitchLoop);

@@ -91,3 +91,15 @@ fn an_error_in_a_device_names_its_line_and_ends_the_run() {
     let error = result.error.expect("ARP has no ip");
     assert!(error.message.contains("index") && error.to_string().contains(":3"), "{error}");
 }
+
+#[test]
+fn devices_that_reflect_each_others_frames_end_with_a_message() {
+    let error = common::error_of(
+        "local d, e, a = net:device 'd', net:device 'e', net:host 'a' net:link(a, d) net:link(d, e)
+         d:on_frame(function(_, frame) for _, port in ipairs(d.ports) do port:send(frame) end end)
+         e:on_frame(function(port, frame) port:send(frame) end)
+         print(a:ping '10.0.0.77')",
+    );
+    assert!(error.message.contains("has got the same frame 10000 times"), "{}", error.message);
+    assert_eq!(error.fault, tidewire_script::Fault::Limit);
+}

@@ -199,3 +199,16 @@ fn what_is_no_radio_link_has_no_distance() {
         assert!(error.message.contains("joins a station and one access point"), "{error}");
     }
 }
+
+#[test]
+fn a_link_with_repair_that_loses_everything_gives_up_and_the_run_ends() {
+    for kind in ["stop_and_wait", "gbn", "sr"] {
+        let out = common::printed(&format!(
+            "local a, b = net:host 'a', net:host 'b'
+             local l = net:link(a, b, {{ rate = '10Mbps', delay = '1ms', loss = '100%', arq = '{kind}' }})
+             print(a:ping(b)) sleep '2s' print(l.stats.forward.arq.resets)"
+        ));
+        // Three ARP requests.
+        assert_eq!(out, ["nil\ttimeout", "3"], "{kind}");
+    }
+}

@@ -224,3 +224,32 @@ fn announcements_are_heard_by_those_who_know_the_host_and_proxies_answer_for_oth
         assert!(error.message.contains(part), "{code}: {}", error.message);
     }
 }
+
+#[test]
+fn tcp_works_over_the_smallest_mtu_next_door_and_far_away() {
+    for mtu in [68, 88, 100, 552] {
+        let out = common::printed(&format!(
+            "local a, b, r = net:host 'a', net:host 'b', net:router 'r'
+             net:link(a, r, {{ mtu = {mtu} }}) net:link(r, b)
+             a:serve(80, function(conn) print(#conn:recv_all()) end) b:serve(80, function(conn) print(#conn:recv_all()) end)
+             for _, ends in ipairs {{ {{ a, b }}, {{ b, a }} }} do
+               local s = assert(ends[1]:connect(ends[2], 80)) s:send(('x'):rep(5000)) s:close() sleep '20s'
+             end"
+        ));
+        assert_eq!(out, ["5000", "5000"], "{mtu}");
+    }
+}
+
+#[test]
+fn an_echo_request_that_no_packet_can_hold_is_a_mistake() {
+    let error = common::error_of(
+        "local a, b = net:host 'a', net:host 'b' net:link(a, b) a:ping(b, { size = 65508 })",
+    );
+    assert!(error.message.contains("at most 65507 bytes of data, not 65508"), "{}", error.message);
+    let out = common::printed(
+        "local a, b = net:host 'a', net:host 'b' local l = net:link(a, b)
+         print(a:ping(b, { size = 65507 }) ~= nil, l:forward().stats.tx_packets)",
+    );
+    // 45 fragments and an ARP request.
+    assert_eq!(out, ["true\t46"]);
+}

@@ -171,6 +171,11 @@ impl Hot {
         self.flags |= RETRANSMISSION;
     }
 
+    /// Clears the don't-fragment bit.
+    pub fn allow_fragments(&mut self) {
+        self.flags &= !DONT_FRAGMENT;
+    }
+
     /// The don't-fragment bit.
     #[inline]
     pub const fn dont_fragment(&self) -> bool {

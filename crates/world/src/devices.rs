@@ -4,11 +4,12 @@ use crate::World;
 use crate::build::NodeRef;
 use crate::dispatch::DEVICES;
 use crate::ledger::Place;
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use tidewire_engine::{Class, Key};
 use tidewire_topology::{receiver_of, sends_on};
-use tidewire_units::{DirId, Instant, NodeId};
-use tidewire_wire::{Birth, Cause, Hot, Packet};
+use tidewire_units::{DirId, Instant, NodeId, Span, stable_hash};
+use tidewire_wire::{Birth, Cause, Hot, LinkLayer, Packet};
 
 /// A frame that a device has got.
 #[derive(Clone, Debug)]
@@ -39,11 +40,33 @@ pub struct FrameTrace {
 pub(crate) struct Inbox {
     pub nodes: Vec<NodeId>,
     waiting: VecDeque<(NodeId, u32, Hot)>,
+    /// How often each port has got the same bytes lately, and since when.
+    same: FxHashMap<(NodeId, u32, u64), (u32, Instant)>,
+    /// The device that frames go to for ever.
+    pub storm: Option<NodeId>,
 }
+
+/// So many equal frames within so long are taken for one that goes round for ever.
+const SAME: (u32, Span) = (10_000, Span::from_secs(60));
+/// How many different frames are remembered.
+const DIFFERENT: usize = 4096;
 
 impl Inbox {
     pub fn waiting(&self) -> impl Iterator<Item = &Hot> {
         self.waiting.iter().map(|(_, _, hot)| hot)
+    }
+
+    fn notice(&mut self, now: Instant, node: NodeId, port: u32, packet: &Packet) -> Option<NodeId> {
+        if self.same.len() >= DIFFERENT {
+            self.same.clear();
+        }
+        let bytes = packet.emit(LinkLayer::Ethernet);
+        let (count, since) = self.same.entry((node, port, stable_hash(&[&bytes]))).or_insert((0, now));
+        if now.since(*since) > SAME.1 {
+            (*count, *since) = (0, now);
+        }
+        *count += 1;
+        (*count >= SAME.0).then_some(node)
     }
 }
 
@@ -84,6 +107,8 @@ impl World {
         let trace = FrameTrace { flow_hash: hot.flow_hash, sent_at: self.packets.sent_at(&hot) };
         let (packet, is_damaged) = (self.packets.unpack(&hot), hot.is_corrupted());
         self.end(hot, Cause::Delivered, Place::Node(node));
+        self.inbox.storm = self.inbox.storm.or(self.inbox.notice(self.now, node, port, &packet));
+        self.storm_watch |= self.inbox.storm.is_some();
         Some(DeviceFrame { node, port, packet, is_damaged, trace })
     }
 

@@ -5,7 +5,7 @@ use crate::special::{FIRST_ARQ, tag_bytes};
 use crate::{World, dispatch};
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{Framing, Offer, PacketClass};
-use tidewire_l2_datalink::arq::{Arq, ArqStats, Delivered, Sending};
+use tidewire_l2_datalink::arq::{Arq, ArqStats, Delivered, Outcome, Sending};
 use tidewire_units::{DirId, Instant, LinkId};
 use tidewire_wire::{Cause, Hot};
 
@@ -55,9 +55,13 @@ impl World {
             return;
         }
         own.armed = Instant::MAX;
-        let mut out = Vec::new();
+        let mut out = Outcome::default();
         own.arq.handle_timeout(key.time(), &mut out);
-        for Delivered { from, mut packet } in out {
+        for Delivered { from, packet } in out.given_up {
+            let dir = self.repairs[repair].dir(from);
+            self.end(packet, Cause::Loss, Place::Link(DirId::from_index(dir)));
+        }
+        for Delivered { from, mut packet } in out.delivered {
             let dir = self.repairs[repair].dir(from);
             packet.time = self.now;
             self.join_stream(dir, packet);

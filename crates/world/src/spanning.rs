@@ -148,9 +148,13 @@ impl World {
         self.settle_switch(switch as u32);
     }
 
-    /// Whether frames go round for ever: looked at where switches form a loop and do not all take part in a spanning tree.
+    /// Whether frames go round for ever: looked at where switches form a loop and do not all take part in a spanning tree, and when a
+    /// device has got the same frame very often.
     #[cold]
     pub(crate) fn storm(&self) -> Option<Pause> {
+        if let Some(device) = self.inbox.storm {
+            return Some(Pause::Storm(device));
+        }
         let switch = self.switches.iter().position(|switch| switch.floods() >= STORM)?;
         Some(Pause::Storm(self.switch_ids[switch]))
     }

@@ -290,6 +290,7 @@ fn arq(lua: &Lua, stats: &ArqStats) -> mlua::Result<Table> {
         ("delivered", stats.delivered),
         ("duplicates", stats.duplicates),
         ("out_of_order", stats.out_of_order),
+        ("resets", stats.resets),
     ] {
         table.raw_set(name, value)?;
     }

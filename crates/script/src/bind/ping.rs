@@ -1,7 +1,9 @@
 //! Echo requests: `ping` and `traceroute`.
 
 use super::host::owner_of;
+use crate::call::Opts;
 use crate::classes::{Registry, resolve, this_node};
+use crate::mistake::Mistake;
 use crate::sched::{Op, block_on};
 use crate::sim::{Shared, Sim};
 use crate::spec::host as spec;
@@ -12,6 +14,19 @@ use tidewire_node::{Echo, EchoOutcome, IpStack};
 use tidewire_units::{Instant, Interest, NodeId, SocketId, Span};
 use tidewire_wire::IcmpMessage;
 use tidewire_world::ProcessId;
+
+/// The most data that an echo request takes in an IPv4 packet: 65535 - 20 - 8 bytes.
+const MOST_DATA: u64 = 65_507;
+
+fn echo_size(opts: &Opts) -> Result<u32, Mistake> {
+    match opts.size("size").map_or(56, |size| size.0) {
+        size @ 0..=MOST_DATA => Ok(size as u32),
+        size => {
+            Err(Mistake::new(format!("an echo request takes at most {MOST_DATA} bytes of data, not {size}"))
+                .at_word("size"))
+        }
+    }
+}
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::PING, |lua, sim, mut call| {
@@ -26,7 +41,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             socket: None,
             seq: 0,
             count: opts.int("count"),
-            size: opts.size("size").map_or(56, |size| size.0.min(65_000) as u32),
+            size: echo_size(opts)?,
             ttl: opts.int("ttl").map_or(64, |ttl| ttl as u8),
             dont_fragment: opts.flag("dont_fragment"),
             interval: opts.span("interval").unwrap_or(Span::from_secs(1)),

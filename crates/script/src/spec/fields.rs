@@ -51,7 +51,7 @@ const STATS: &[Field] = &[
     f(
         "arq",
         "table",
-        "of the end that sends here, on links with arq: .frames .retransmissions .timeouts .acks, and of what it received: .delivered .duplicates .out_of_order; else nil",
+        "of the end that sends here, on links with arq: .frames .retransmissions .timeouts .acks, .resets, and of what it received: .delivered .duplicates .out_of_order; else nil",
     ),
 ];
 
