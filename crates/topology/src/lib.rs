@@ -56,7 +56,7 @@ pub use link_layer::{ArqKind, ArqSpec, MediumSpec, RadioSpec, VlanSpec};
 pub use paths::Summary;
 pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, sender_of, sends_on};
 pub use prefix::{IfaceAddr, Prefix};
-pub use routes::{NextHop, Routes, routes};
+pub use routes::{NextHop, Routes, manual_routes, routes};
 pub use spec::{
     AddressMode, CeThreshold, CorruptSpec, DirectionSpec, DisciplineKind, DisciplineSpec, Ecmp, Framing,
     HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match, NatSide,

@@ -106,8 +106,8 @@ impl World {
         self.configure_nats();
         self.configure_dhcp();
         self.configure_multicast();
-        let routes = self.configure_routes();
-        self.configure_routing(&routes);
+        self.configure_routes();
+        self.configure_routing();
         self.configure_bridges();
         self.configure_devices();
         self.configure_vlans();
@@ -399,7 +399,7 @@ impl World {
     }
 
     /// Finds every route anew from the whole plan; routers that run a protocol keep theirs.
-    pub(crate) fn configure_routes(&mut self) -> topology::Routes {
+    pub(crate) fn configure_routes(&mut self) {
         let up = |link: LinkId| self.directions[DirId::forward(link).index()].port.is_up();
         let routes = topology::routes(&self.plan, &up);
         self.configure_routes6();
@@ -411,7 +411,6 @@ impl World {
             let fib = Fib::new(table);
             self.hosts[host].stack.set_fib(fib);
         }
-        routes
     }
 
     /// Next hops of the plan, by port.

@@ -87,19 +87,17 @@ impl World {
     }
 
     /// Gives routers their part in routing. May be called again until time starts.
-    pub(crate) fn configure_routing(&mut self, routes: &topology::Routes) {
+    pub(crate) fn configure_routing(&mut self) {
         if self.routing.is_empty() {
             return;
         }
         let members: Vec<NodeId> = self.routing.keys().copied().collect();
-        let segments = self.segments_of_routers(&members);
-        let mut controls: Vec<Control> = members
-            .iter()
-            .enumerate()
-            .map(|(i, node)| self.new_control(i, *node, routes, &segments))
-            .collect();
+        let segments = self.segments_of_routers(&members, &|_| true);
+        let mut controls: Vec<Control> =
+            members.iter().enumerate().map(|(i, node)| self.new_control(i, *node, &segments)).collect();
         if self.routing.values().all(|spec| spec.converge) {
-            converge(&mut controls, &segments, self.now);
+            let live = self.segments_of_routers(&members, &|link| self.is_link_up(link));
+            converge(&mut controls, &live, self.now);
         }
         for (node, control) in members.into_iter().zip(controls) {
             let host = self.host_index(node).expect("only hosts and routers are given routing");
@@ -112,9 +110,8 @@ impl World {
     pub(crate) fn boot_routing(&mut self, node: NodeId) {
         let members: Vec<NodeId> = self.routing.keys().copied().collect();
         let (Ok(number), Some(host)) = (members.binary_search(&node), self.host_index(node)) else { return };
-        let routes = self.configure_routes();
-        let segments = self.segments_of_routers(&members);
-        let control = self.new_control(number, node, &routes, &segments);
+        let segments = self.segments_of_routers(&members, &|_| true);
+        let control = self.new_control(number, node, &segments);
         self.hosts[host as usize].set_control(control, self.now);
         self.rearm(host);
     }
@@ -133,41 +130,34 @@ impl World {
         }
     }
 
-    /// Which ports of the routers hear each other: (position in `members`, port).
-    fn segments_of_routers(&self, members: &[NodeId]) -> Vec<Vec<(usize, u32)>> {
+    /// Which ports of the routers hear each other over links that are `up`: (position in `members`, port). Who may be a neighbour is a
+    /// question of all links: one that is down now may come up.
+    fn segments_of_routers(&self, members: &[NodeId], up: &dyn Fn(LinkId) -> bool) -> Vec<Vec<(usize, u32)>> {
         let end = |iface: &IfaceId| {
             let member = members.binary_search(&self.plan.node_of(*iface)).ok()?;
             Some((member, self.plan.iface(*iface).port))
         };
-        let all = self.plan.segments(&|link| self.is_link_up(link));
+        let all = self.plan.segments(up);
         all.iter().map(|segment| segment.iter().filter_map(end).collect()).collect()
     }
 
-    fn new_control(
-        &self,
-        number: usize,
-        node: NodeId,
-        routes: &topology::Routes,
-        segments: &[Vec<(usize, u32)>],
-    ) -> Control {
+    fn new_control(&self, number: usize, node: NodeId, segments: &[Vec<(usize, u32)>]) -> Control {
         let spec = &self.routing[&node];
         let kind = std::mem::discriminant(&spec.config);
         let alike: Vec<bool> =
             self.routing.values().map(|other| std::mem::discriminant(&other.config) == kind).collect();
         let ifaces = &self.plan.node(node).ifaces;
         let mut ports: Vec<RoutingPort> =
-            ifaces.iter().map(|iface| self.routing_port(*iface, spec.reference)).collect();
+            ifaces.iter().map(|iface| self.routing_port(*iface, spec)).collect();
         let speaks_alike = |(other, _): &&(usize, u32)| *other != number && alike[*other];
         for segment in segments.iter().filter(|segment| segment.iter().any(|end| speaks_alike(&end))) {
             for (_, port) in segment.iter().filter(|(member, _)| *member == number) {
                 ports[*port as usize].passive = false;
             }
         }
-        let manual: Vec<topology::Prefix> = self.plan.manual_routes(node).map(|(prefix, _)| prefix).collect();
-        let statics: Vec<StaticRoute> = routes
-            .of(node)
-            .filter(|(prefix, _)| manual.contains(prefix))
-            .map(|(prefix, hops)| StaticRoute { prefix: l3_prefix(prefix), hops: self.hops_of(hops) })
+        let statics: Vec<StaticRoute> = topology::manual_routes(&self.plan, node)
+            .into_iter()
+            .map(|(prefix, hops)| StaticRoute { prefix: l3_prefix(prefix), hops: self.hops_of(&hops) })
             .collect();
         let by_hand = statics.iter().filter(|_| spec.redistribute).map(|route| route.prefix);
         let announced: Vec<Prefix> =
@@ -207,10 +197,10 @@ impl World {
         config
     }
 
-    fn routing_port(&self, iface: IfaceId, reference: Option<Rate>) -> RoutingPort {
+    fn routing_port(&self, iface: IfaceId, spec: &RoutingSpec) -> RoutingPort {
         let dir = topology::sends_on(iface);
         let direction = self.plan.direction(dir);
-        let cost = match reference {
+        let cost = match spec.reference {
             Some(reference) if direction.cost == 1 => {
                 (reference.bits_per_s() / direction.rate.bits_per_s()).clamp(1, 65535) as u32
             }
@@ -223,7 +213,8 @@ impl World {
             prefix: net.flatten().unwrap_or(Prefix::DEFAULT),
             cost,
             mtu: self.plan.link(dir.link()).spec.mtu,
-            up: self.is_link_up(dir.link()),
+            // Who does not notice that links go down does not notice that they come up.
+            up: self.is_link_up(dir.link()) || !spec.carrier,
             passive: true,
         }
     }

@@ -27,7 +27,7 @@ pub enum RoutingConfig {
 pub struct StaticRoute {
     /// Where to.
     pub prefix: Prefix,
-    /// Through whom.
+    /// Through whom: the first of these whose link is up.
     pub hops: Vec<NextHop>,
 }
 
@@ -288,8 +288,8 @@ impl Control {
             }
         }
         for route in &self.statics {
-            let hops: Vec<NextHop> = route.hops.iter().filter(|hop| is_up(hop)).copied().collect();
-            if !hops.is_empty() {
+            if let Some(hop) = route.hops.iter().find(|hop| is_up(hop)) {
+                let hops = vec![*hop];
                 routes.push(Route { prefix: route.prefix, origin: Origin::Static, metric: 0, hops });
             }
         }

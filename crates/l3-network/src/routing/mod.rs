@@ -51,9 +51,15 @@ impl RoutingPort {
         self.up && !self.passive && !self.addr.is_unspecified()
     }
 
-    /// Whether `other` can be a neighbour there.
+    /// Whether `other` can be a neighbour there now.
     fn is_neighbor(&self, other: Ipv4Addr) -> bool {
-        self.speaks() && self.prefix.contains(other) && other != self.addr
+        self.up && self.may_meet(other)
+    }
+
+    /// Whether `other` can be a neighbour there, now or when the link comes up.
+    fn may_meet(&self, other: Ipv4Addr) -> bool {
+        let could_speak = !self.passive && !self.addr.is_unspecified();
+        could_speak && self.prefix.contains(other) && other != self.addr
     }
 }
 

@@ -11,6 +11,7 @@ use crate::segments::Segments;
 use crate::{NodeKind, NodeSpec, Plan, Prefix, Via, link_of};
 use rustc_hash::FxHashMap;
 use spf::{Destination, Graph, Neighbor, Ways, exits};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use tidewire_units::{IfaceId, LinkId, NodeId};
 
@@ -313,20 +314,36 @@ impl Builder<'_> {
         }
     }
 
-    /// The interface that shares a live segment with the gateway.
+    /// The first interface that shares a live segment with the gateway.
     fn manual_hop(&self, id: NodeId, via: Via) -> Option<NextHop> {
-        self.plan.node(id).ifaces.iter().find_map(|&iface| {
-            let segment = self.segments.of_link[link_of(iface).index()]?;
-            let gateway = match via {
-                Via::Address(ip) => self.plan.iface(iface).address?.prefix().contains(ip).then_some(ip),
-                Via::Node(node) => self.segments.members[segment as usize]
-                    .iter()
-                    .find(|&&member| self.plan.node_of(member) == node && node != id)
-                    .and_then(|&member| Some(self.plan.iface(member).address?.ip)),
-            };
-            Some(NextHop { iface, gateway: Some(gateway?) })
-        })
+        manual_hops(self.plan, self.segments, id, via).next()
     }
+}
+
+/// The interfaces that share a segment with the gateway, each with its address there.
+fn manual_hops(plan: &Plan, segments: &Segments, id: NodeId, via: Via) -> impl Iterator<Item = NextHop> {
+    plan.node(id).ifaces.iter().filter_map(move |&iface| {
+        let segment = segments.of_link[link_of(iface).index()]?;
+        let gateway = match via {
+            Via::Address(ip) => plan.iface(iface).address?.prefix().contains(ip).then_some(ip),
+            Via::Node(node) => segments.members[segment as usize]
+                .iter()
+                .find(|&&member| plan.node_of(member) == node && node != id)
+                .and_then(|&member| Some(plan.iface(member).address?.ip)),
+        };
+        Some(NextHop { iface, gateway: Some(gateway?) })
+    })
+}
+
+/// The routes that were added to a node by hand, whatever links are up: for each prefix every way to the gateway that was named last.
+pub fn manual_routes(plan: &Plan, id: NodeId) -> Vec<(Prefix, Vec<NextHop>)> {
+    if !plan.has_manual_routes(id) {
+        return Vec::new();
+    }
+    let segments = Segments::new(plan, &|_| true);
+    let last: BTreeMap<Prefix, Via> = plan.manual_routes(id).collect();
+    let hops = |via| manual_hops(plan, &segments, id, via).collect();
+    last.into_iter().map(|(prefix, via)| (prefix, hops(via))).collect()
 }
 
 #[cfg(test)]

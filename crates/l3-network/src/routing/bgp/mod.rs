@@ -174,9 +174,10 @@ impl Bgp {
         let id = ports.iter().map(|port| port.addr).max().unwrap_or(Ipv4Addr::UNSPECIFIED);
         let mut peers = Vec::new();
         for (addr, asn) in &config.neighbors {
-            let at = ports.iter().position(|port| port.is_neighbor(*addr));
+            let at = ports.iter().position(|port| port.may_meet(*addr));
             let policy = config.policies.get(addr).cloned().unwrap_or_default();
-            peers.extend(at.map(|port| Peer::new(port as u32, *addr, *asn, policy, now)));
+            let since = |port: usize| if ports[port].up { now } else { Instant::MAX };
+            peers.extend(at.map(|port| Peer::new(port as u32, *addr, *asn, policy, since(port))));
         }
         let mut bgp = Bgp {
             config,

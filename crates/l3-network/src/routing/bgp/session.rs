@@ -168,7 +168,7 @@ impl Bgp {
 }
 
 impl Peer {
-    pub(super) fn new(port: u32, addr: Ipv4Addr, asn: u16, policy: BgpPolicy, now: Instant) -> Peer {
+    pub(super) fn new(port: u32, addr: Ipv4Addr, asn: u16, policy: BgpPolicy, retry_at: Instant) -> Peer {
         Peer {
             port,
             addr,
@@ -178,10 +178,10 @@ impl Peer {
             state: SessionState::Idle,
             input: Vec::new(),
             hold: OPEN_HOLD,
-            retry_at: now,
+            retry_at,
             dead_at: Instant::MAX,
             keepalive_at: Instant::MAX,
-            quiet_until: now,
+            quiet_until: Instant::ZERO,
             offers: BTreeMap::new(),
             told: BTreeMap::new(),
             pending: BTreeSet::new(),
