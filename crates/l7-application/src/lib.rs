@@ -11,6 +11,7 @@
 //! | `bulk.rs` | [`Bulk`], as much data over TCP as it will take |
 //! | `cbr.rs` | [`Cbr`], datagrams at a constant rate, and [`OnOff`], in bursts |
 //! | `dns/` | the domain name system: messages, zones, caches, searches |
+//! | `tls/` | a model of TLS |
 //! | `http/` | HTTP messages, addresses of pages, dates |
 //!
 //! What is not here: sockets (node), who runs the processes (world).
@@ -20,6 +21,7 @@ mod cbr;
 pub mod dns;
 pub mod http;
 mod process;
+pub mod tls;
 
 pub use bulk::Bulk;
 pub use cbr::{Cbr, OnOff, Pattern};

@@ -131,6 +131,42 @@ fn mistakes_in_zones_are_named_with_their_place() {
     }
 }
 
+#[test]
+fn row_39_https_costs_round_trips_hides_what_is_said_and_names_who_is_wrong() {
+    let result = shows("scripts/web/https.lua", &[], 17);
+    let trips = |name: &str| column(&result, &format!("{name}_trips_count"));
+    assert_eq!((trips("http"), trips("tls12"), trips("tls13"), trips("early")), (2.0, 4.0, 3.0, 2.0));
+}
+
+#[test]
+fn tls_on_sockets_of_the_script_and_what_can_go_wrong_there() {
+    let lines = printed(
+        &format!(
+            "{PAIR}local ca = net:authority 'Root'
+         a:trust(ca)
+         local cert = ca:certificate {{ names = 'b' }}
+         b:serve(99, function(conn)
+           if not conn:tls_server(cert) then return end
+           local line = conn:recv_line()
+           while line do conn:send(line:upper() .. '\\n') line = conn:recv_line() end
+         end)
+         local s = a:connect(b, 99)
+         print(s:tls_client('b').version)
+         s:send 'hello\\n'
+         print(s:recv_line())
+         s:close()
+         local s = a:connect(b, 99)
+         print(s:tls_client 'c')
+         b:serve(98, function(conn) conn:send('x'):rep(0) conn:send(('garbage'):rep(9)) sleep '1s' end)
+         print(a:connect(b, 98):tls_client('b'))
+         b:serve(97, function(conn) sleep '9s' end)
+         print(a:connect(b, 97):tls_client('b', {{ timeout = '1s' }}))"
+        )
+        .replace("conn:send('x'):rep(0) ", ""),
+    );
+    assert_eq!(lines, ["1.3", "HELLO", "nil\tbad certificate: wrong name", "nil\tnot TLS", "nil\ttimeout"]);
+}
+
 /// Two hosts and a server on one of them.
 const PAIR: &str = "local a, b = net:host 'a', net:host 'b'
     net:link(a, b, { rate = '100Mbps', delay = '5ms' })\n";

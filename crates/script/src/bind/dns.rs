@@ -4,6 +4,7 @@ use super::Natives;
 use crate::classes::{Registry, node_handle, node_of};
 use crate::mistake::Mistake;
 use crate::services::Loader;
+use crate::sim::Shared;
 use crate::spec::dns as spec;
 use crate::values::{Peer, parse_peer, text};
 use mlua::{
@@ -37,13 +38,7 @@ fn names(registry: &Registry<'_>, services: &Loader) -> mlua::Result<()> {
         Ok(text.is_some_and(|text| matches!(parse_peer(&sim, &text), Peer::Unknown(_))))
     })?;
     let sim = registry.sim.clone();
-    let host_of = lua.create_function(move |lua, this: AnyUserData| {
-        let node = node_of(&Value::UserData(this.clone()))
-            .or_else(|| this.borrow::<crate::classes::TcpHandle>().ok().map(|socket| socket.node))
-            .or_else(|| this.borrow::<crate::classes::UdpHandle>().ok().map(|socket| socket.node));
-        let node = node.ok_or_else(|| Mistake::new("no host"))?;
-        node_handle(lua, &sim, node)
-    })?;
+    let host_of = lua.create_function(move |lua, this: AnyUserData| owner(lua, &sim, &this))?;
     let shim: Function = lua
         .load(
             r#"local f, at, is_name, host_of, need = ...
@@ -81,8 +76,17 @@ fn names(registry: &Registry<'_>, services: &Loader) -> mlua::Result<()> {
     Ok(())
 }
 
+/// The host that a socket, or the host itself, belongs to.
+fn owner(lua: &Lua, sim: &Shared, this: &AnyUserData) -> mlua::Result<AnyUserData> {
+    let node = node_of(&Value::UserData(this.clone()))
+        .or_else(|| this.borrow::<crate::classes::TcpHandle>().ok().map(|socket| socket.node))
+        .or_else(|| this.borrow::<crate::classes::UdpHandle>().ok().map(|socket| socket.node));
+    node_handle(lua, sim, node.ok_or_else(|| Mistake::new("no host"))?)
+}
+
 /// Functions that only the modules see.
 pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
+    native.add("host_of", |lua, sim, this: AnyUserData| owner(lua, sim, &this))?;
     native.add("use_names", |_, sim, ()| {
         sim.names.set(true);
         Ok(())

@@ -24,7 +24,7 @@
 //! | `udp.rs` | UDP sockets |
 //! | `ladder.rs`, `journey.rs` | `ladder(a, b)`, `journey{}` |
 //! | `flow.rs` | native applications and their flows |
-//! | `http.rs`, `dns.rs` | what the modules of the web and of names stand on |
+//! | `http.rs`, `dns.rs`, `tls.rs` | what the modules of the web, of names and of TLS stand on |
 //! | `any.rs` | `wait_any{}`, `host:run` |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
@@ -73,6 +73,7 @@ pub(crate) mod tcp;
 mod tcp_options;
 mod time;
 pub(crate) mod timetable;
+mod tls;
 pub(crate) mod udp;
 
 use crate::classes::Registry;
@@ -117,6 +118,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     let services = Loader::new(lua, sim)?;
     http::install(&registry, &services)?;
     dns::install(&registry, &services)?;
+    tls::install(&registry, &services)?;
     registry.finish()?;
     lua.globals().raw_set("net", crate::classes::Net(()))?;
     services.seal(lua)
@@ -127,6 +129,7 @@ pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
     let native = Natives { lua, sim, table: lua.create_table()? };
     http::natives(&native)?;
     dns::natives(&native)?;
+    tls::natives(&native)?;
     Ok(native.table)
 }
 

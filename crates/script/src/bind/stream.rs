@@ -11,6 +11,7 @@ use crate::values::{Val, whole};
 use bytes::{Buf, Bytes};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Value};
 use std::collections::VecDeque;
+use tidewire_l7_application::tls::Session;
 use tidewire_node::SocketView;
 use tidewire_units::{Instant, Interest, Refusal, Span};
 use tidewire_wire::Payload;
@@ -89,7 +90,7 @@ fn send(lua: &Lua, sim: &Shared, call: &Call, rest: Outgoing) -> mlua::Result<Mu
     let deadline = call.deadline(sim.world.borrow().now(), this(call)?.timeout.get());
     let socket = call.this.clone().expect("methods have a receiver");
     let more = call.opts().flag("more") == Some(true);
-    block_on(lua, sim, Box::new(Send { socket, rest, sent: 0, more, deadline }))
+    block_on(lua, sim, Box::new(Send { socket, rest, sent: 0, more, sealed: false, said: None, deadline }))
 }
 
 fn receive(lua: &Lua, sim: &Shared, call: &Call, want: Want) -> mlua::Result<MultiValue> {
@@ -109,7 +110,15 @@ pub(super) fn send_parts(
     block_on(
         lua,
         sim,
-        Box::new(Send { socket, rest: Outgoing::Parts(parts), sent: 0, more: false, deadline }),
+        Box::new(Send {
+            socket,
+            rest: Outgoing::Parts(parts),
+            sent: 0,
+            more: false,
+            sealed: false,
+            said: None,
+            deadline,
+        }),
     )
 }
 
@@ -134,6 +143,23 @@ impl Outgoing {
             Outgoing::Zeros(n) => Payload::Zeros((*n).min(1 << 30) as u32),
             Outgoing::Parts(parts) => parts.front().cloned().unwrap_or(Payload::EMPTY),
         }
+    }
+
+    /// The same as records.
+    fn sealed(&self, session: &mut Session) -> Outgoing {
+        let mut parts = VecDeque::new();
+        let all = match self {
+            Outgoing::Parts(parts) => parts.iter().cloned().collect(),
+            Outgoing::Zeros(n) => {
+                let whole = (*n >> 30) as usize;
+                let mut all = vec![Payload::Zeros(1 << 30); whole];
+                all.push(Payload::Zeros((*n & ((1 << 30) - 1)) as u32));
+                all
+            }
+            Outgoing::Data(data) => vec![Payload::Data(data.clone())],
+        };
+        all.iter().for_each(|payload| parts.extend(session.seal(payload)));
+        Outgoing::Parts(parts)
     }
 
     /// Whether more follows what [`Outgoing::payload`] gives.
@@ -162,6 +188,10 @@ struct Send {
     rest: Outgoing,
     sent: u64,
     more: bool,
+    /// The bytes went through the socket's TLS session, if it has one.
+    sealed: bool,
+    /// How many bytes were given, where more are sent.
+    said: Option<u64>,
     deadline: Instant,
 }
 
@@ -182,9 +212,14 @@ impl Op for Send {
             .at_word("send")
             .into());
         }
+        if let (Some(session), false) = (socket.tls.borrow_mut().as_mut(), self.sealed) {
+            self.said = Some(self.rest.len());
+            self.rest = self.rest.sealed(session);
+            self.sealed = true;
+        }
         loop {
             if self.rest.len() == 0 {
-                return self.sent.into_lua_multi(lua).map(Some);
+                return self.said.unwrap_or(self.sent).into_lua_multi(lua).map(Some);
             }
             let payload = self.rest.payload();
             let taken = match self.more || self.rest.goes_on() {
@@ -319,7 +354,7 @@ impl Op for Receive {
         }
         loop {
             let buffered = socket.buffer.borrow().len();
-            match world.recv(socket.node, socket.id, self.appetite(buffered)) {
+            match socket.take(&mut world, self.appetite(buffered)) {
                 Ok(Some(payload)) => {
                     if let (Want::Discard { limit, done }, true) = (&mut self.want, buffered == 0) {
                         *done += payload.len() as u64;

@@ -15,6 +15,7 @@ use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, UserDataRef, Va
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
+use tidewire_l7_application::tls::Session;
 use tidewire_node::SocketView;
 use tidewire_units::{NodeId, Refusal, SocketId, Span};
 use tidewire_wire::{Endpoint, Payload};
@@ -29,6 +30,8 @@ pub(crate) struct TcpHandle {
     /// Bytes taken from the connection and not given to the script.
     pub buffer: RefCell<BytesMut>,
     pub closed: Cell<bool>,
+    /// What protects the bytes.
+    pub tls: RefCell<Option<Box<Session>>>,
     listening: Cell<bool>,
 }
 
@@ -45,13 +48,14 @@ impl TcpHandle {
             timeout: Cell::new(None),
             buffer: RefCell::default(),
             closed: Cell::new(false),
+            tls: RefCell::default(),
             listening: Cell::new(false),
         }
     }
 
     /// Takes what has arrived, at most `max` bytes.
     pub(super) fn take(&self, world: &mut World, max: usize) -> Result<Option<Payload>, Refusal> {
-        world.recv(self.node, self.id, max)
+        super::tls::take(world, self, max)
     }
 }
 

@@ -205,6 +205,7 @@ local function once(host, target, req, opts, deadline, begun)
   local ok, problem = send_request(conn, target, req, version, false, deadline)
   local msg
   if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1) end
+  if target.scheme == "https" then need("tls").keep_ticket(host, conn, res) end
   conn:close()
   if not msg then return nil, problem end
   return finish(res, msg, begun, conn)
@@ -299,6 +300,7 @@ local function client_exchange(self, target, req, deadline, begun)
     local ok, problem = send_request(conn, target, req, version, keep, deadline)
     local msg
     if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1) end
+    if target.scheme == "https" then need("tls").keep_ticket(self.host, conn, res) end
     if msg then
       if keep and msg.keeps_open and not self.closed then pool.idle[#pool.idle + 1] = conn else conn:close() end
       if res.reused then self.reused = self.reused + 1 end

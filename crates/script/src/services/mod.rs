@@ -10,6 +10,7 @@
 //! | `http.lua` | HTTP clients and proxies |
 //! | `server.lua` | HTTP servers |
 //! | `load.lua` | many requests |
+//! | `tls.lua` | authorities, trust, handshakes |
 //!
 //! A module is called with the native functions, and with `need(name)`, which gives another module. Its globals are those that
 //! scripts have when they begin, whatever the script does to its own.
@@ -28,6 +29,7 @@ const MODULES: &[(&str, &str)] = &[
     ("http", include_str!("http.lua")),
     ("load", include_str!("load.lua")),
     ("names", include_str!("names.lua")),
+    ("tls", include_str!("tls.lua")),
     ("server", include_str!("server.lua")),
 ];
 

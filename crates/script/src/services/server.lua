@@ -342,7 +342,7 @@ end
 -- The object ----------------------------------------------------------------------------------------------------------------------
 local Server = {}
 local server_meta = http.class("http server", "HTTP servers have", Server,
-  "backlog tls workers max_body max_requests chunk work log tcp listener")
+  "backlog tls workers max_body max_requests chunk work log tcp listener tls_failures")
 
 local function add_route(self, key, value)
   self.version_of_pages = self.version_of_pages + 1
@@ -405,6 +405,7 @@ function web.http_server(host, o)
     add_route(self, path, page)
   end
   for key, value in sorted(o.routes or {}) do add_route(self, key, value) end
+  if self.tls then need("tls").server_options(self.tls) end
   local ok, why = start(self)
   if not ok then return nil, why end
   host:on_boot(function() if not self.stopped then start(self) end end)

@@ -17,7 +17,7 @@ const SERVER: &[Opt] = &[
         "the name of the zone: \"example.com\"; \".\" is the root",
     ),
     Opt::new("ttl", Kind::Time, "1h", "how long records may be kept"),
-    Opt::new("ns_ttl", Kind::Time, "2 days", "how long its referrals to zones below may be kept"),
+    Opt::new("ns_ttl", Kind::Time, "48h", "how long its referrals to zones below may be kept"),
     Opt::new("negative_ttl", Kind::Time, "30s", "how long it may be kept that there is no such name"),
     Opt::new(
         "parent",
@@ -95,7 +95,7 @@ pub(crate) static DNS_TREE: Func = func(
     Opt::new("names", Kind::Table, "none", "{ [name] = record }, each put into the closest zone"),
     Opt::new("reverse", Kind::Any, "none", "the host that knows the names of addresses"),
     Opt::new("ttl", Kind::Time, "1h", "how long names may be kept"),
-    Opt::new("ns_ttl", Kind::Time, "2 days", "how long referrals may be kept"),
+    Opt::new("ns_ttl", Kind::Time, "48h", "how long referrals may be kept"),
     Opt::new("delay", Kind::Time, "0", "how long each server thinks"),
 ]])
 .gives("{ [zone] = dns_server or list, root = }");

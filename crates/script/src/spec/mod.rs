@@ -6,7 +6,7 @@
 //! | `link.rs` | what can be done with a link |
 //! | `routing.rs` | routing protocols and tables |
 //! | `services.rs` | firewalls, address translation, DHCP, groups |
-//! | `dns.rs`, `web.rs` | names; the web |
+//! | `dns.rs`, `tls.rs`, `web.rs` | names; TLS; the web |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
@@ -35,6 +35,7 @@ pub(crate) mod services;
 pub(crate) mod socket;
 pub(crate) mod tcp;
 pub(crate) mod time;
+pub(crate) mod tls;
 pub(crate) mod web;
 
 pub use fields::{Field, Fields, fields};
@@ -331,6 +332,7 @@ pub fn all() -> Vec<&'static Func> {
         socket::ALL,
         dns::ALL,
         web::ALL,
+        tls::ALL,
         congestion::ALL,
         coding::ALL,
         time::ALL,

@@ -23,7 +23,12 @@ const SERVER: &[Opt] = &[
         "any key that is a path (\"/users/:id\", \"/*\") or a method and a path (\"PUT /users/:id\"): what answers there, a function of the request that gives status, body, headers; or a table of functions by method; or a static page",
     ),
     Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the latest version that it speaks"),
-    Opt::new("tls", Kind::Any, "none", "speaks HTTPS with this certificate"),
+    Opt::new(
+        "tls",
+        Kind::Any,
+        "none",
+        "speaks HTTPS: a certificate, or { cert =, version = \"1.2\" | \"1.3\", tickets =, early =, sign =, exchange = }, the last two processor times",
+    ),
     Opt::new(
         "keepalive",
         Kind::Patience(0, 86_400_000_000),
@@ -46,6 +51,13 @@ const SERVER: &[Opt] = &[
     Opt::new("name", Kind::Text, "host and port", "what it is called in results"),
 ];
 
+const TLS: Opt = Opt::new(
+    "tls",
+    Kind::Table,
+    "1.3, tickets are used",
+    "for https: { version = \"1.2\", resume = false, early = true, verify = false, check = \"1ms\", exchange = \"1ms\" }, the last two processor times",
+);
+
 const REQUEST: &[Opt] = &[
     Opt::new("method", Kind::Text, "\"GET\"; with a body \"POST\"", "what is asked"),
     Opt::new("headers", Kind::Table, "none", "header fields: { name = value }"),
@@ -60,6 +72,7 @@ const REQUEST: &[Opt] = &[
         "how many redirections (301, 302, 303, 307, 308) are followed",
     ),
     Opt::new("keep", Kind::Size, "1MiB", "longer bodies are counted, but not kept as res.body"),
+    TLS,
 ];
 
 const CLIENT: &[Opt] = &[
@@ -67,6 +80,7 @@ const CLIENT: &[Opt] = &[
     Opt::new("keepalive", Kind::Bool, "true", "connections are used again"),
     Opt::new("connections", COUNT, "6", "most connections to one server; further requests wait"),
     Opt::new("timeout", Kind::Time, "none", "how long a request may take"),
+    TLS,
     Opt::new("headers", Kind::Table, "none", "header fields of every request"),
     Opt::new("redirects", Kind::Int(0, 20), "0", "how many redirections are followed"),
     Opt::new("keep", Kind::Size, "1MiB", "longer bodies are counted, but not kept as res.body"),
@@ -264,6 +278,7 @@ pub(crate) const RESPONSE_FIELDS: Fields = Fields {
         f("dns_cached", "true or false", "whether a cache of the host knew it; nil without a name"),
         f("connect", "s", "for the TCP handshake; 0 on a connection that was open"),
         f("tls", "s", "for the TLS handshake"),
+        f("tls_info", "table", "of a new connection over TLS: { version, resumed, early, chain }"),
         f("ttfb", "s", "from the beginning of all until the first byte of the answer"),
         f("total", "s", "from the beginning until its last byte"),
         f("reused", "true or false", "whether the connection was open before"),
