@@ -167,6 +167,90 @@ fn tls_on_sockets_of_the_script_and_what_can_go_wrong_there() {
     assert_eq!(lines, ["1.3", "HELLO", "nil\tbad certificate: wrong name", "nil\tnot TLS", "nil\ttimeout"]);
 }
 
+#[test]
+fn row_40_41_42_and_73_cookies_sessions_tokens_and_a_closed_browser() {
+    shows("scripts/web/sessions.lua", &[], 15);
+}
+
+#[test]
+fn row_46_methods_and_paths_of_an_api_give_the_right_codes() {
+    let lines = printed(&format!(
+        "{PAIR}local users = {{}}
+         b:http_server {{
+           ['/v1/users'] = {{
+             GET = function(req) return 200, 'page ' .. (req.query.page or 1) end,
+             POST = function(req) users['1'] = req.body return 201, req.body, {{ Location = '/v1/users/1' }} end,
+           }},
+           ['/v1/users/:id'] = {{
+             GET = function(req) local u = users[req.params.id] if u then return 200, u end return 404 end,
+             PUT = function(req) users[req.params.id] = req.body return 200 end,
+             DELETE = function(req) users[req.params.id] = nil return 204 end,
+           }},
+         }}
+         local c = a:http_client {{}}
+         print(c:post('http://b/v1/users', {{ body = 'kim' }}).headers.location, c:get('http://b/v1/users/1').body)
+         local codes = {{}}
+         for i, method in ipairs {{ 'put', 'get', 'delete', 'get', 'patch' }} do
+           codes[i] = c[method](c, 'http://b/v1/users/1', {{ body = method == 'put' and 'lee' or nil }}).status
+         end
+         print(table.concat(codes, ' '), c:get('http://b/v2/users').status)
+         print(c:get('http://b/v1/users', {{ query = {{ page = 2 }} }}).body, c:options('http://b/v1/users').headers.allow)"
+    ));
+    assert_eq!(lines, ["/v1/users/1\tkim", "200 200 204 404 405\t404", "page 2\tGET, POST"]);
+}
+
+#[test]
+fn row_48_and_70_lost_answers_and_what_is_done_twice() {
+    let script = shipped("scripts/web/idempotency.lua");
+    for (what, twice) in [
+        ("put", false),
+        ("delete", false),
+        ("post", true),
+        ("post_key", false),
+        ("patch_set", false),
+        ("patch_add", true),
+        ("patch_add_key", false),
+    ] {
+        for lost in ["0%", "20%"] {
+            let result = run_at(&script, &[("what", text(what)), ("lost", text(lost))]);
+            assert_eq!(column(&result, "wrong_count") > 0.0, twice && lost == "20%", "{what} {lost}");
+            assert_eq!(
+                column(&result, "tries_count") > 200.0 - 100.0 * f64::from(what != "delete"),
+                lost == "20%"
+            );
+        }
+    }
+}
+
+#[test]
+fn row_18_a_page_over_ipv6() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b)
+         net:ipv6()
+         b:http_server { pages = { ['/'] = 'hello' } }
+         b:dns_server { zone = { ['www.x'] = { AAAA = b.ip6 } } }
+         net:resolver(b)
+         local r = a:http_get('http://[' .. b.ip6 .. ']/')
+         print(r.body, r.peer.ip == b.ip6)
+         print(a:http_get('http://www.x/').peer.ip == b.ip6)",
+    );
+    assert_eq!(lines, ["hello\ttrue", "true"]);
+}
+
+#[test]
+fn row_04_a_page_of_ones_own_never_reaches_the_wire() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b)
+         a:http_server { pages = { ['/'] = 'hello' } }
+         print(a:http_get('http://127.0.0.1/').body, a:http_get('http://a/').body)
+         print(net:find('a-b'):forward().stats.tx_packets)",
+    );
+    assert_eq!(lines[0], "hello\thello");
+    assert_eq!(lines[1], "0");
+}
+
 /// Two hosts and a server on one of them.
 const PAIR: &str = "local a, b = net:host 'a', net:host 'b'
     net:link(a, b, { rate = '100Mbps', delay = '5ms' })\n";

@@ -254,11 +254,11 @@ end
 
 -- A client that keeps its connections. --------------------------------------------------------------------------------------------
 local Client = {}
-local client_meta = http.class("http client", "HTTP clients have", Client)
+local client_meta = http.class("http client", "HTTP clients have", Client, "jar")
 
 function http.http_client(host, opts)
   return setmetatable({
-    host = host, opts = opts, pools = {}, requests = 0, connections = 0, reused = 0, retries = 0, closed = false, name = host.name,
+    host = host, opts = opts, pools = {}, jar = opts.cookies and {} or nil, requests = 0, connections = 0, reused = 0, retries = 0, closed = false, name = host.name,
   }, client_meta)
 end
 
@@ -338,7 +338,26 @@ function Client.request(self, url, opts, method)
   local deadline = timeout and begun + timeout
   self.requests = self.requests + 1
   local redirects = opts.redirects or self.opts.redirects
-  return following(redirects, target, req, function(t, r) return client_exchange(self, t, r, deadline, begun) end)
+  local jar = self.jar
+  return following(redirects, target, req, function(t, r)
+    if not jar then return client_exchange(self, t, r, deadline, begun) end
+    local text = need("cookies").header(jar, t, r.path)
+    if text then
+      local h = { Cookie = text }
+      if r.headers then for k, v in pairs(r.headers) do h[k] = v end end
+      r = { method = r.method, path = r.path, headers = h, payload = r.payload, length = r.length }
+    end
+    local res, why = client_exchange(self, t, r, deadline, begun)
+    if res and res.headers["set-cookie"] then need("cookies").store(jar, t, res.headers["set-cookie"]) end
+    return res, why
+  end)
+end
+
+-- As when a browser is closed and opened again: connections and session cookies are gone.
+function Client.restart(self)
+  Client.close(self)
+  self.closed, self.pools = false, {}
+  if self.jar then need("cookies").restart(self.jar) end
 end
 
 for _, method in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do

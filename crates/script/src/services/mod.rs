@@ -6,6 +6,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `cookies.lua` | cookies of clients |
 //! | `dns.lua`, `names.lua` | name servers and resolvers; names where a host asks for them |
 //! | `http.lua` | HTTP clients and proxies |
 //! | `server.lua` | HTTP servers |
@@ -25,6 +26,7 @@ use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
 
 /// The modules by name.
 const MODULES: &[(&str, &str)] = &[
+    ("cookies", include_str!("cookies.lua")),
     ("dns", include_str!("dns.lua")),
     ("http", include_str!("http.lua")),
     ("load", include_str!("load.lua")),

@@ -289,6 +289,7 @@ local function converse(self, conn, peer)
     served = served + 1
     local begun = now()
     req.client, req.server, req.at = peer, self, begun
+    req.cookies = req.headers.cookie and need("cookies").parse(req.headers.cookie) or {}
     local keep = self.keepalive and req.keeps_open and not self.stopped and self.version ~= "1.0"
     if self.max_requests and served >= self.max_requests then keep = false end
     if req.headers.expect == "100-continue" then send_parts(conn, nil, "HTTP/1.1 100 Continue\r\n\r\n") end

@@ -90,6 +90,12 @@ const CLIENT: &[Opt] = &[
         "true",
         "idempotent requests are sent again when a connection that was used before turns out to be closed",
     ),
+    Opt::new(
+        "cookies",
+        Kind::Bool,
+        "false",
+        "keeps cookies and sends them, by name, path and time (RFC 6265); client.jar lists them",
+    ),
 ];
 
 pub(crate) static HTTP_SERVER: Func = func(
@@ -198,6 +204,10 @@ pub(crate) static CLIENT_PIPELINE: Func = func(
 ]])
 .blocking()
 .gives("list of res; or nil, error, those that came");
+pub(crate) static CLIENT_RESTART: Func = func(
+    "http_client:restart",
+    "As when a browser is closed and opened again: connections and session cookies are gone.",
+);
 pub(crate) static CLIENT_CLOSE: Func = func("http_client:close", "Closes the connections that are open.");
 pub(crate) static LOAD_ON: Func = func(
     "http_load:on",
@@ -262,6 +272,7 @@ pub(crate) const REQUEST_FIELDS: Fields = Fields {
         f("body", "text", "nil when it is longer than 16 MiB"),
         f("size", "bytes", "of the body"),
         f("version", "text", "\"1.0\", \"1.1\" or \"2\""),
+        f("cookies", "table", "the cookies that came with it, by name"),
         f("client", "peer", "who asks"),
     ],
 };
@@ -296,6 +307,7 @@ pub(crate) const ALL: &[&Func] = &[
     &HTTP_CLIENT,
     &CLIENT_GET,
     &CLIENT_PIPELINE,
+    &CLIENT_RESTART,
     &CLIENT_CLOSE,
     &HTTP_LOAD,
     &LOAD_ON,
