@@ -4,7 +4,7 @@ use crate::Context;
 use crate::args::DocArgs;
 use std::fmt::Write;
 use tidewire_lab::LabError;
-use tidewire_script::spec::{Fields, Func, Kind, Opt, Param, all, fields};
+use tidewire_script::spec::{Fields, Func, Kind, Opt, Param, Row, all, fields, rows};
 
 /// Prints the functions that a topic names, or one line for each function there is.
 pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
@@ -18,6 +18,9 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
         Some((first, rest)) if first == "search" && !rest.is_empty() => (true, rest.to_vec()),
         _ => (false, words),
     };
+    if words.first().is_some_and(|word| word == "rows" || word == "row") && !search {
+        return subjects(context, &words[1..]);
+    }
     if words.is_empty() {
         context.term.raw(&overview(&functions));
         let things: Vec<&str> = fields().iter().map(|fields| fields.of).collect();
@@ -61,6 +64,32 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
             Ok(0)
         }
     }
+}
+
+/// What shows a subject of the checklist: `doc rows`, `doc row 22`, `doc rows handshake`.
+fn subjects(context: &Context, words: &[String]) -> Result<u8, LabError> {
+    let wanted = |row: &&Row| {
+        let text = row.subject.to_lowercase();
+        words.iter().all(|word| match word.parse::<u8>() {
+            Ok(number) => row.rows.contains(&number),
+            Err(_) => text.contains(word.as_str()),
+        })
+    };
+    let found: Vec<&Row> = rows().iter().filter(wanted).collect();
+    if found.is_empty() {
+        return Err(LabError::Usage(format!("no row '{}'; 'tidewire doc rows' lists them", words.join(" "))));
+    }
+    for row in found {
+        let (numbers, functions) = (numbers(row), row.functions.join(", "));
+        let line =
+            format!("  {numbers:9} {:60} {functions}\n            scripts/{}\n", row.subject, row.script);
+        context.term.raw(&line);
+    }
+    Ok(0)
+}
+
+fn numbers(row: &Row) -> String {
+    row.rows.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a topic means these fields: by their thing, by a part of its name, or in a search by a word.
@@ -109,6 +138,14 @@ pub fn markdown(functions: &[&Func]) -> String {
                 let _ = writeln!(page, "| `{}` | {} | {} | {} |", cells[0], cells[1], cells[2], cells[3]);
             });
         }
+    }
+    page.push_str(
+        "\n## What shows what\n\nAlso `tidewire doc rows`.\n\n| row | subject | functions | script |\n|---|---|---|---|\n",
+    );
+    for row in rows() {
+        let functions: Vec<String> = row.functions.iter().map(|name| format!("`{name}`")).collect();
+        let link = format!("[{0}](../scripts/{0})", row.script);
+        let _ = writeln!(page, "| {} | {} | {} | {link} |", numbers(row), row.subject, functions.join(", "));
     }
     page.push_str("\n## Fields and metrics\n");
     for fields in fields() {

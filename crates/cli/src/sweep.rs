@@ -15,7 +15,7 @@ use tidewire_lab::{
     summary_lines, verdict_lines, why_new_folder, write_manifest, write_whole,
 };
 use tidewire_metrics::{human, human_count};
-use tidewire_script::{Check, RunResult};
+use tidewire_script::{Check, RunResult, SweepTables};
 
 impl Context {
     /// The folder of all results.
@@ -217,9 +217,10 @@ fn finish(
         wrong.iter().for_each(|error| term.error(&error.to_string()));
     }
     outcome.stopped.iter().for_each(|error| term.error(&error.to_string()));
+    let unmet = if complete { after_all(context, plan, folder, &results)? } else { 0 };
     say(context, plan, folder, &results, &outcome, &judged, &plots);
     let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
-    let mut code = report::exit_code(&outcome, lost > 0 || !failed_checks(&results).is_empty());
+    let mut code = report::exit_code(&outcome, lost > 0 || unmet > 0 || !failed_checks(&results).is_empty());
     if code <= 1 && complete {
         code = wrong.iter().map(LabError::exit_code).max().unwrap_or(code);
     }
@@ -233,6 +234,27 @@ fn finish(
         context.term.json(&joined(of_sweep, figures(&outcome, cpu_s)));
     }
     Ok(code)
+}
+
+/// The script's own last words about the whole sweep. Gives how many of its checks did not hold.
+fn after_all(context: &Context, plan: &Plan, folder: &Folder, results: &Results) -> Result<usize, LabError> {
+    if !plan.declared.after_all {
+        return Ok(0);
+    }
+    let tables = SweepTables {
+        runs: results.runs_table(),
+        summary: results.summary_table(),
+        folder: folder.path.display().to_string(),
+    };
+    let timeout = context.globals.script_timeout.as_secs_f64();
+    let (log, checks) = tidewire_script::after_all(&plan.script, tables, timeout)?;
+    log.into_iter().for_each(|line| context.term.say(&vec![(Tone::Plain, line)]));
+    let unmet: Vec<&Check> = checks.iter().filter(|check| !check.passed).collect();
+    for check in &unmet {
+        let text = format!("{}{}", check.text, report::at(&check.place));
+        context.term.say(&vec![(Tone::Bad, "  FAIL  ".to_owned()), (Tone::Plain, text)]);
+    }
+    Ok(unmet.len())
 }
 
 /// How many failed checks are told one by one.

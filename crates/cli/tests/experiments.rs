@@ -300,4 +300,41 @@ fn the_reference_is_searched_for_what_is_no_name() {
     let (out, err) = place.expect("doc spanning tree", 0);
     assert!(out.contains("net:switch") && err.contains("nothing is called 'spanning tree'"), "{out}{err}");
     place.expect("doc zebra crossing", 2);
+    let (out, _) = place.expect("doc row 22", 0);
+    assert!(
+        out.contains("handshake") && out.contains("ladder") && out.contains("scripts/tcp/handshake.lua"),
+        "{out}"
+    );
+    place.expect("doc row 200", 2);
+}
+
+#[test]
+fn a_function_sees_the_results_of_the_whole_sweep() {
+    let text = SWEEP.replace(
+        "plot = {",
+        "after_all = function(results)
+          local rows = results:summary { metric = 'goodput_mbps', loss = '0%' }
+          print(#results.runs, #rows, rows[1].proto, rows[1].n, rows[1].mean > 2)
+          check(rows[1].mean > limit, 'tcp is fast')
+        end, plot = {",
+    );
+    let place = Place::new(&[
+        ("good.lua", &text.replace("limit", "3")),
+        ("bad.lua", &text.replace("limit", "99")),
+        ("late.lua", &text.replace("check(", "net:host 'x' check(")),
+        ("wrong.lua", &text.replace("rows[1].mean > limit", "rows[1].maen + 1 > 0")),
+    ]);
+    let (out, _) = place.expect("sweep good.lua", 0);
+    assert!(out.contains("12\t2\ttcp\t3\ttrue"), "{out}");
+    let (out, _) = place.expect("sweep bad.lua", 1);
+    assert!(out.contains("FAIL  tcp is fast  bad.lua:"), "{out}");
+    let (_, err) = place.expect("sweep wrong.lua", 3);
+    assert!(
+        err.contains("attempt to perform arithmetic on a nil value") && err.contains("wrong.lua:"),
+        "{err}"
+    );
+    let (_, err) = place.expect("sweep late.lua", 3);
+    assert!(err.contains("nothing can be simulated in after_all") && err.contains("late.lua:"), "{err}");
+    let (out, _) = place.expect("run good.lua", 0);
+    assert!(!out.contains("12\t2"), "{out}");
 }

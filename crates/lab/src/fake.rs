@@ -46,6 +46,7 @@ pub fn experiment(params: &[(&str, &[Value])]) -> Experiment {
         expect: Vec::new(),
         plots: Vec::new(),
         units: Vec::new(),
+        after_all: false,
     }
 }
 

@@ -135,6 +135,8 @@ pub struct Experiment {
     pub plots: Vec<PlotSpec>,
     /// Units of metrics whose names do not end in one.
     pub units: Vec<(String, String)>,
+    /// There is a function to call with the results of a sweep.
+    pub after_all: bool,
 }
 
 /// One run to do.

@@ -42,5 +42,8 @@ mod state;
 mod values;
 
 pub use api::*;
-pub use run::{OpenCapture, accidental_global, build, inspect, load, plan, plan_within, run, run_capturing};
+pub use bind::after_all::SweepTables;
+pub use run::{
+    OpenCapture, accidental_global, after_all, build, inspect, load, plan, plan_within, run, run_capturing,
+};
 pub use state::watchdog::{Stuck, StuckRun, on_stuck};

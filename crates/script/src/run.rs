@@ -7,8 +7,8 @@ use crate::sim::{Ending, Mode, Shared, Sim, here};
 use crate::state::watchdog::{Watch, Who};
 use crate::state::{Draw, LuaState, Natives, furnish};
 use crate::{
-    Ended, Experiment, Fault, Place, Point, RunRequest, RunResult, Script, ScriptError, Warning, bind,
-    classes,
+    Check, Ended, Experiment, Fault, Place, Point, RunRequest, RunResult, Script, ScriptError, SweepTables,
+    Warning, bind, classes,
 };
 use mlua::{Lua, MultiValue, Value};
 use std::path::Path;
@@ -98,6 +98,25 @@ pub fn plan_within(
         }
         Ok(()) => Ok(declared),
     }
+}
+
+/// Calls the script's `after_all` with the results of a sweep. Gives what it printed and checked.
+///
+/// # Errors
+/// Mistakes of the function.
+pub fn after_all(
+    script: &Script,
+    tables: SweepTables,
+    timeout_s: f64,
+) -> Result<(Vec<String>, Vec<Check>), ScriptError> {
+    let settings = Settings { timeout_s, ..Settings::default() };
+    let run = Run::new(Mode::Plan, script, Point::new(), undeclared(script), settings)?;
+    *run.sim.after.borrow_mut() = Some(tables);
+    run.start()?;
+    let out = &mut *run.sim.out.borrow_mut();
+    let log =
+        out.log.drain(..).map(|line| line.split_once("] ").map_or(line.clone(), |(_, text)| text.into()));
+    Ok((log.collect(), std::mem::take(&mut out.checks)))
 }
 
 /// The network that the script builds at one point, with its addresses.
@@ -225,6 +244,7 @@ fn undeclared(script: &Script) -> Experiment {
         expect: Vec::new(),
         plots: Vec::new(),
         units: Vec::new(),
+        after_all: false,
     }
 }
 
@@ -506,7 +526,7 @@ fn shebang_free(text: &str) -> String {
 fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Natives> {
     let shared = sim.clone();
     let print = lua.create_function(move |lua, text: mlua::LuaString| {
-        if shared.mode == Mode::Run {
+        if shared.mode == Mode::Run || shared.after.borrow().is_some() {
             let now = shared.now();
             shared.out.borrow_mut().print(now, &text.to_string_lossy());
         }

@@ -78,6 +78,8 @@ pub(crate) struct Sim {
     pub log_routes: Cell<bool>,
     /// Values of parameters that replace the script's own, in a plan.
     pub overrides: RefCell<Vec<(String, Vec<tidewire_metrics::Value>)>>,
+    /// The results of a sweep, when the script is executed for its `after_all`.
+    pub after: RefCell<Option<crate::SweepTables>>,
     /// The last operation that gave nil and a reason: what, why, where.
     pub refused: RefCell<Option<(String, String, Option<Place>)>>,
     /// Flows without an end, and where they were started.
@@ -167,6 +169,7 @@ impl Sim {
             routing: RefCell::default(),
             log_routes: Cell::new(true),
             overrides: RefCell::default(),
+            after: RefCell::default(),
             refused: RefCell::new(None),
             endless: RefCell::default(),
             open_capture: RefCell::new(Box::new(|_| Ok(Box::new(std::io::sink())))),
@@ -189,6 +192,12 @@ impl Sim {
 
     /// The script does something that belongs to a run. Ends a plan.
     pub fn touch(&self) -> mlua::Result<()> {
+        if self.after.borrow().is_some() {
+            let mistake = Mistake::new("nothing can be simulated in after_all: all runs are over");
+            return Err(mistake
+                .note("it has results.runs and results:summary(); print() and check() say more")
+                .into());
+        }
         if self.mode == Mode::Plan {
             return Err(self.unwind(Ending::Complete));
         }

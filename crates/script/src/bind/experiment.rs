@@ -64,6 +64,9 @@ fn experiment(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<Table> {
     sim.jitter.set(call.opts().span("jitter").unwrap_or_default());
     if sim.mode == Mode::Plan {
         declare(lua, sim, &call)?;
+        if let Some(Val::Function(f)) = call.opts().get("after_all") {
+            super::after_all::call(lua, sim, f)?;
+        }
         return Err(sim.unwind(Ending::Complete));
     }
     parameters(lua, &sim.point)
@@ -88,10 +91,10 @@ fn parameters(lua: &Lua, point: &Point) -> mlua::Result<Table> {
         };
         Err(placed(lua, mistake).into())
     })?;
-    lua.load(PROXY).set_name("=tidewire").call((values, names, unknown))
+    crate::state::compiled(lua, PROXY)?.call((values, names, unknown))
 }
 
-fn to_lua(lua: &Lua, value: &metrics::Value) -> mlua::Result<Value> {
+pub(super) fn to_lua(lua: &Lua, value: &metrics::Value) -> mlua::Result<Value> {
     Ok(match value {
         metrics::Value::Nothing => Value::Nil,
         metrics::Value::Bool(b) => Value::Boolean(*b),
@@ -105,6 +108,7 @@ fn declare(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
     let opts = call.opts();
     let mut declared = sim.experiment.borrow().clone();
     declared.declared = true;
+    declared.after_all = opts.get("after_all").is_some();
     if let Some(name) = opts.text("name") {
         let odd = name.is_empty()
             || name.starts_with('.')

@@ -108,7 +108,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::FLOW_ON, |_, _, call| this(&call)?.must_end().map_err(|m| m.at_word("on").into()))?;
     let methods = registry.methods("flow");
     let (check, wait): (mlua::Function, mlua::Function) = (methods.raw_get("on")?, methods.raw_get("wait")?);
-    let on: mlua::Function = registry.lua.load(ON).set_name("=tidewire").call((check, wait))?;
+    let on: mlua::Function = crate::state::compiled(registry.lua, ON)?.call((check, wait))?;
     methods.raw_set("on", on)?;
     fields(registry)
 }

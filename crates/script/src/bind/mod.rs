@@ -31,8 +31,9 @@
 //! | `random.rs` | chance |
 //! | `coding.rs` | `coding`: bits as signals, frames in a stream of bits |
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
-//! | `experiment.rs`, `grid.rs` | `experiment{}`, and its points |
+//! | `experiment.rs`, `grid.rs`, `after_all.rs` | `experiment{}`, its points, what comes after all of them |
 
+pub(crate) mod after_all;
 mod any;
 mod arp;
 mod bridge;

@@ -145,7 +145,7 @@ fn resources(registry: &mut Registry<'_>) -> mlua::Result<()> {
         .field("resource", "waiting", |_, _, this| Ok(this.borrow::<Resource>()?.0.borrow().waiting.len()))?;
     let methods = registry.methods("resource");
     let (acquire, release): (Function, Function) = (methods.raw_get("acquire")?, methods.raw_get("release")?);
-    let whole: Function = registry.lua.load(USE).set_name("=tidewire").call((acquire, release))?;
+    let whole: Function = crate::state::compiled(registry.lua, USE)?.call((acquire, release))?;
     methods.raw_set("use", whole)
 }
 

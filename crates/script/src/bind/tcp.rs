@@ -161,7 +161,7 @@ fn loops(registry: &mut Registry<'_>) -> mlua::Result<()> {
     let (lua, tcp) = (registry.lua, registry.methods("tcp"));
     let host = registry.methods("host");
     let spawn: Function = host.raw_get("spawn")?;
-    let serve: Function = lua.load(LOOPS).set_name("=tidewire").call((tcp, &host, spawn))?;
+    let serve: Function = crate::state::compiled(lua, LOOPS)?.call((tcp, &host, spawn))?;
     registry.add(&spec::SERVE, move |lua, sim, mut call| {
         let node = this_node(&call)?;
         let function = call.function(1).ok_or_else(|| Mistake::new("host:serve needs a function"))?;

@@ -58,7 +58,7 @@ impl Loader {
         let loaded = lua.create_table()?;
         let (sim, modules) = (sim.clone(), loaded.clone());
         let need = lua.create_function(move |lua, name: String| module(lua, &sim, &modules, &name))?;
-        let shim = lua.load(SHIM).set_name("=tidewire").into_function()?;
+        let shim = crate::state::compiled(lua, SHIM)?;
         Ok(Loader { loaded, need, shim })
     }
 

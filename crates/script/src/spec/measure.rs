@@ -88,6 +88,12 @@ pub(crate) const EXPERIMENT_OPTS: &[Opt] = &[
         "thresholds: \"p95(latency_ms) < 80\" or { \"mean(x_mbps) > 9\", where = {...} }",
     ),
     Opt::new("plot", Kind::Table, "none", "{ x =, y =, color =, facet =, log =, kind = }, or a list of such"),
+    Opt::new(
+        "after_all",
+        Kind::Function,
+        "none",
+        "function(results), called once after a sweep: results.runs is a list of the rows of runs.csv, results:summary { metric = \"x_ms\" } of those of summary.csv, results.folder the folder",
+    ),
     Opt::new("units", Kind::Table, "{}", "units of metrics whose names do not say: { jain = \"1\" }"),
 ];
 pub(crate) static EXPERIMENT: Func =

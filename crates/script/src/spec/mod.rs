@@ -15,6 +15,7 @@
 //! | `time.rs` | time, processes, chance, units |
 //! | `measure.rs` | measurement and `experiment{}` |
 //! | `prelude.rs` | functions written in Lua |
+//! | `rows.rs` | subjects, and the functions that show them |
 //! | `meta.rs` | definitions for editors, made from all of these |
 //! | `fields.rs` | what can be read off things and watched |
 
@@ -31,6 +32,7 @@ mod meta;
 pub(crate) mod net;
 mod prelude;
 pub(crate) mod routing;
+mod rows;
 pub(crate) mod services;
 pub(crate) mod socket;
 pub(crate) mod tcp;
@@ -41,6 +43,7 @@ pub(crate) mod web;
 pub use fields::{Field, Fields, fields};
 pub(crate) use fields::{of as fields_of, unit_of_watched};
 pub use meta::meta;
+pub use rows::{Row, rows};
 use tidewire_units::Span;
 
 /// What a value may be.

@@ -7,14 +7,17 @@
 //! | `math.rs` | the mathematics and chance of scripts, the same bits on every machine |
 //! | `files.rs` | what a script may read |
 //! | `watchdog.rs` | ends scripts that never wait |
+//! | `compiled.rs` | our own Lua texts, parsed once for all runs |
 //! | `prelude.lua` | the parts that are best said in Lua: coroutines that pass waits through, stable sort, classes |
 
 mod arena;
+mod compiled;
 mod files;
 mod math;
 pub(crate) mod raw;
 pub(crate) mod watchdog;
 
+pub(crate) use compiled::compiled;
 pub(crate) use files::Files;
 
 use arena::Arena;
@@ -134,7 +137,7 @@ pub(crate) fn furnish(lua: &Lua, natives: &Natives, random: &math::Draw) -> mlua
     native.set("enter", enter)?;
     native.set("leave", leave)?;
     math::install(lua, random)?;
-    let parts: Table = lua.load(PRELUDE).set_name("=tidewire").call(&native)?;
+    let parts: Table = compiled(lua, PRELUDE)?.call(&native)?;
     let string: Table = globals.get("string")?;
     let tostring: Function = globals.get("tostring")?;
     string.set("format", raw::format(lua, &string.get("format")?, &tostring)?)?;

@@ -1,0 +1,126 @@
+//! What a course on networks wants to see, and what shows it.
+
+/// A subject.
+#[derive(Debug)]
+pub struct Row {
+    /// Its numbers in the project's checklist.
+    pub rows: &'static [u8],
+    /// What it is about.
+    pub subject: &'static str,
+    /// The functions that show it.
+    pub functions: &'static [&'static str],
+    /// A script that shows it, below `scripts/`.
+    pub script: &'static str,
+}
+
+const fn row(
+    rows: &'static [u8],
+    subject: &'static str,
+    functions: &'static [&'static str],
+    script: &'static str,
+) -> Row {
+    Row { rows, subject, functions, script }
+}
+
+/// All subjects that can be shown, in the order of their numbers.
+pub fn rows() -> &'static [Row] {
+    ROWS
+}
+
+const ROWS: &[Row] = &[
+    row(&[1, 2, 12], "layers, encapsulation, whose MAC address", &["journey"], "links/journey.lua"),
+    row(&[3], "layers are independent", &["net:link", "net:lan", "net:hub"], "links/three_kinds.lua"),
+    row(&[4], "loopback does not reach the wire", &["host:ping"], "links/loopback.lua"),
+    row(&[5], "bits, rate, propagation", &["net:link"], "links/serialisation.lua"),
+    row(&[6, 7], "noise damages data; two of ten frames", &["net:link"], "links/noise.lua"),
+    row(&[8], "framing with special bits", &["coding.stuff", "coding.frame"], "links/framing.lua"),
+    row(&[9], "errors, order and flow control on a link", &["net:link"], "links/arq.lua"),
+    row(&[10], "delivery by MAC address", &["switch:mac_table"], "links/learning.lua"),
+    row(&[10], "networks apart on the same switches", &["switch:vlans"], "links/vlans.lua"),
+    row(&[11], "ARP: who has this address?", &["host:arp_table"], "links/arp.lua"),
+    row(&[13], "DHCP gives addresses and gateways", &["host:dhcp_server", "host:lease"], "services/dhcp.lua"),
+    row(
+        &[14],
+        "routing finds ways, forwarding uses them",
+        &["net:routing", "router:rib", "router:fib"],
+        "routing/rip_count_to_infinity.lua",
+    ),
+    row(&[14], "link state: what takes how long", &["net:wait_converged"], "routing/ospf_convergence.lua"),
+    row(&[15], "IP promises neither delivery nor order", &["net:link"], "internet/best_effort.lua"),
+    row(
+        &[16],
+        "a switch dies, packets are lost",
+        &["switch:crash", "switch:boot"],
+        "failures/switch_dies.lua",
+    ),
+    row(&[17], "IPv4 addresses, and how many", &["cidr"], "links/addresses.lua"),
+    row(&[18], "IPv6", &["net:ipv6", "host:neighbor_table"], "internet/ipv6.lua"),
+    row(&[19, 20], "ports; those of TCP and those of UDP", &["host:listen", "host:udp"], "sockets/ports.lua"),
+    row(
+        &[21],
+        "sockets: bind, listen, accept, connect, send, recv, close",
+        &["tcp:bind", "tcp:accept", "tcp:connect"],
+        "sockets/textbook.lua",
+    ),
+    row(&[22], "three-way handshake with states", &["ladder"], "tcp/handshake.lua"),
+    row(
+        &[23],
+        "four-way close with states; reset; both at once",
+        &["tcp:close", "tcp:abort"],
+        "tcp/close.lua",
+    ),
+    row(&[24], "SYN lost, server down, port closed", &["tcp:connect"], "tcp/connect_errors.lua"),
+    row(&[25], "a film that can be seen before it has arrived", &["tcp:recv"], "tcp/video.lua"),
+    row(&[26], "flow control for a slow receiver", &["ladder"], "tcp/flow_control.lua"),
+    row(&[27], "error control", &["net:link"], "tcp/error_control.lua"),
+    row(&[28], "order, and duplicates", &["net:link"], "tcp/duplicates.lua"),
+    row(&[29], "sending slowly when there is congestion", &["flow:watch", "host:bulk"], "tcp/congestion.lua"),
+    row(&[29], "a congestion control of one's own", &["congestion"], "tcp/own_congestion_control.lua"),
+    row(&[30], "UDP: no connection, losses, full speed", &["host:cbr"], "udp/plain.lua"),
+    row(&[31], "\"Hello\" becomes \"Helo\"", &["udp:sendto", "udp:recvfrom"], "udp/missing_letters.lua"),
+    row(
+        &[32],
+        "TCP against UDP under the same losses",
+        &["experiment", "host:bulk", "host:cbr"],
+        "tcp_vs_udp.lua",
+    ),
+    row(&[33, 69], "names: from the root down, and back", &["host:resolve"], "dns/hierarchy.lua"),
+    row(&[34], "names: time to live, caches", &["host:resolve"], "dns/ttl.lua"),
+    row(&[37], "the long way to a server", &["host:traceroute"], "internet/long_way.lua"),
+    row(&[38], "HTTP requests and answers", &["host:http_server", "host:http_get"], "web/http.lua"),
+    row(
+        &[56],
+        "inbound and outbound rules, a stateful firewall",
+        &["host:firewall", "host:firewall_rules"],
+        "services/firewall.lua",
+    ),
+    row(&[58], "client and server", &["host:serve", "resource"], "client_server.lua"),
+    row(&[59], "peers among themselves", &["host:spawn"], "p2p.lua"),
+    row(
+        &[60],
+        "a rendezvous server, and peers that talk directly",
+        &["net:nat", "nat:table"],
+        "services/hole_punching.lua",
+    ),
+    row(&[68], "which layer is broken?", &["diagnose", "inject_fault"], "failures/which_layer.lua"),
+    row(&[76], "line coding", &["coding.encode", "coding.draw"], "links/line_coding.lua"),
+    row(&[79], "devices of one's own", &["net:device", "device:on_frame"], "devices/switch.lua"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_shows_a_subject_exists() {
+        let known: Vec<&str> = crate::spec::all().iter().map(|f| f.name).collect();
+        let scripts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts");
+        for row in rows() {
+            let unknown = row.functions.iter().find(|name| !known.contains(name));
+            assert_eq!(unknown, None, "rows {:?}", row.rows);
+            let text = std::fs::read_to_string(scripts.join(row.script)).expect(row.script);
+            let used = |name: &&str| text.contains(name.rsplit([':', '.']).next().unwrap_or(name));
+            assert!(row.functions.iter().any(used), "{} uses none of {:?}", row.script, row.functions);
+        }
+    }
+}
