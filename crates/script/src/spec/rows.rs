@@ -70,7 +70,7 @@ const ROWS: &[Row] = &[
         "tcp/close.lua",
     ),
     row(&[24], "SYN lost, server down, port closed", &["tcp:connect"], "tcp/connect_errors.lua"),
-    row(&[25], "a film that can be seen before it has arrived", &["tcp:recv"], "tcp/video.lua"),
+    row(&[25], "a film that can be seen before it has arrived", &["tcp:discard"], "tcp/video.lua"),
     row(&[26], "flow control for a slow receiver", &["ladder"], "tcp/flow_control.lua"),
     row(&[27], "error control", &["net:link"], "tcp/error_control.lua"),
     row(&[28], "order, and duplicates", &["net:link"], "tcp/duplicates.lua"),
