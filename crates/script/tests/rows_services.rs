@@ -223,6 +223,36 @@ fn row_48_and_70_lost_answers_and_what_is_done_twice() {
 }
 
 #[test]
+fn row_52_three_servers_do_three_times_as_much_and_a_dead_one_is_taken_out() {
+    let script = shipped("scripts/web/load_balancer.lua");
+    let at = |servers: i64, policy: &str| {
+        let result = run_at(&script, &[("servers", Value::Int(servers)), ("policy", text(policy))]);
+        assert!(result.checks.iter().all(|check| check.passed), "{policy}: {:?}", result.checks);
+        column(&result, "per_second")
+    };
+    let one = at(1, "round_robin");
+    for policy in ["round_robin", "least_connections"] {
+        let gain = at(3, policy) / one;
+        assert!((2.85..=3.15).contains(&gain), "{policy}: {gain}");
+    }
+}
+
+#[test]
+fn row_49_static_pages_need_no_program_and_dynamic_ones_do() {
+    let lines = printed(
+        "local a, web, app = net:host 'a', net:host 'web', net:host 'app'
+         net:lan('lan', {a, web, app})
+         local s = web:http_server { pages = { ['/logo.png'] = '1kB' } }
+         print(a:http_get('http://web/logo.png').status, a:http_get('http://web/cart').status,
+               a:http_get('http://web/logo.png', { method = 'POST', body = 'x' }).status)
+         app:http_server { port = 8000, ['/*'] = function(req) return 200, 'made for ' .. req.path end }
+         s:set('/*', function(req) return web:http_proxy(req, app, 8000) end)
+         print(a:http_get('http://web/logo.png').size, a:http_get('http://web/cart').body)",
+    );
+    assert_eq!(lines, ["200\t404\t405", "1000\tmade for /cart"]);
+}
+
+#[test]
 fn row_18_a_page_over_ipv6() {
     let lines = printed(
         "local a, b = net:host 'a', net:host 'b'

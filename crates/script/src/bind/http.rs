@@ -26,6 +26,7 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
     }
     services.add(registry, &spec::HTTP_SERVER, "server")?;
     services.add(registry, &spec::HTTP_LOAD, "load")?;
+    services.add(registry, &spec::TCP_PROXY, "balance")?;
     registry.add(&spec::URL_ENCODE, |_, _, mut call| match call.take(0) {
         Some(crate::values::Val::Data(data)) => Ok(encode_percent(&data)),
         _ => unreachable!("the table of functions says data"),

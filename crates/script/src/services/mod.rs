@@ -6,6 +6,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `balance.lua` | load balancers of connections |
 //! | `cookies.lua` | cookies of clients |
 //! | `dns.lua`, `names.lua` | name servers and resolvers; names where a host asks for them |
 //! | `http.lua` | HTTP clients and proxies |
@@ -26,6 +27,7 @@ use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
 
 /// The modules by name.
 const MODULES: &[(&str, &str)] = &[
+    ("balance", include_str!("balance.lua")),
     ("cookies", include_str!("cookies.lua")),
     ("dns", include_str!("dns.lua")),
     ("http", include_str!("http.lua")),

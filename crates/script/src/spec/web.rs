@@ -161,6 +161,32 @@ pub(crate) static HTTP_PROXY: Func = func(
 .blocking()
 .gives("an answer: .status .headers .body .size");
 
+pub(crate) static TCP_PROXY: Func = func(
+    "host:tcp_proxy",
+    "A load balancer: passes each connection on to one of several servers, without looking into it. For requests, a server with host:http_proxy does the same.",
+)
+.opts(&[&[
+    Opt::new("port", Kind::Port, "required", "where it listens"),
+    Opt::new("to", Kind::Any, "required", "a host or a list of hosts"),
+    Opt::new("to_port", Kind::Port, "the same", "their port"),
+    Opt::new(
+        "policy",
+        Kind::Choice(&["round_robin", "least_connections", "random", "hash"]),
+        "\"round_robin\"",
+        "who gets the next connection; \"hash\": always the same for an address",
+    ),
+    Opt::new("weights", Kind::Table, "1 each", "how many connections each gets in comparison: { 3, 1 }"),
+    Opt::new(
+        "health",
+        Kind::Table,
+        "none",
+        "{ interval = \"5s\", failures = 3, timeout =, path = \"/\" }: who does not answer so often gets none until it does; with a path a page is asked for",
+    ),
+    Opt::new("connect_timeout", Kind::Time, "1s", "then another server is tried"),
+    Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted"),
+]])
+.gives("tcp_proxy: .connections .refused .backends (list of { name, up, open, connections, failed, bytes }), :stop()");
+
 pub(crate) static URL_ENCODE: Func = func("url_encode", "A text as it stands in a URL: a space becomes %20.")
     .with(&[need("text", Kind::Data)])
     .gives("text");
@@ -314,6 +340,7 @@ pub(crate) const ALL: &[&Func] = &[
     &LOAD_WAIT,
     &LOAD_STOP,
     &HTTP_PROXY,
+    &TCP_PROXY,
     &URL_ENCODE,
     &URL_DECODE,
 ];
