@@ -253,6 +253,12 @@ fn row_49_static_pages_need_no_program_and_dynamic_ones_do() {
 }
 
 #[test]
+fn row_68_names_and_pages_that_fail_are_named_too() {
+    let result = shows("scripts/web/which_layer.lua", &[], 14);
+    assert_eq!(column(&result, "named_count"), 6.0);
+}
+
+#[test]
 fn row_18_a_page_over_ipv6() {
     let lines = printed(
         "local a, b = net:host 'a', net:host 'b'

@@ -27,6 +27,7 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
     services.add(registry, &spec::HTTP_SERVER, "server")?;
     services.add(registry, &spec::HTTP_LOAD, "load")?;
     services.add(registry, &spec::TCP_PROXY, "balance")?;
+    diagnose_pages(registry, services)?;
     registry.add(&spec::URL_ENCODE, |_, _, mut call| match call.take(0) {
         Some(crate::values::Val::Data(data)) => Ok(encode_percent(&data)),
         _ => unreachable!("the table of functions says data"),
@@ -34,6 +35,25 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
     registry.add(&spec::URL_DECODE, |lua, _, call| {
         lua.create_string(decode_percent(call.text(0).unwrap_or_default(), true))
     })
+}
+
+/// `diagnose` with a URL goes on where the network is well: at the name and the page.
+fn diagnose_pages(registry: &Registry<'_>, services: &Loader) -> mlua::Result<()> {
+    let globals = registry.lua.globals();
+    let network: Function = globals.raw_get("diagnose")?;
+    let whole: Function = registry
+        .lua
+        .load(
+            r#"local network, need = ...
+            return function(a, b, opts)
+              local found = network(a, b, opts)
+              if not found.ok or not opts or not opts.url then return found end
+              return need("probe").page(found, a, b, opts.url)
+            end"#,
+        )
+        .set_name("=tidewire")
+        .call((network, services.need()))?;
+    globals.raw_set("diagnose", whole)
 }
 
 /// Functions that only the modules see.

@@ -12,6 +12,7 @@
 //! | `http.lua` | HTTP clients and proxies |
 //! | `server.lua` | HTTP servers |
 //! | `load.lua` | many requests |
+//! | `probe.lua` | what `diagnose` looks at above the transport |
 //! | `tls.lua` | authorities, trust, handshakes |
 //!
 //! A module is called with the native functions, and with `need(name)`, which gives another module. Its globals are those that
@@ -34,6 +35,7 @@ const MODULES: &[(&str, &str)] = &[
     ("load", include_str!("load.lua")),
     ("names", include_str!("names.lua")),
     ("tls", include_str!("tls.lua")),
+    ("probe", include_str!("probe.lua")),
     ("server", include_str!("server.lua")),
 ];
 

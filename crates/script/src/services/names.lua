@@ -96,6 +96,11 @@ local function settings_of(host)
   if lease and lease.dns and #lease.dns > 0 then return {}, lease.dns end
 end
 
+function names.servers_of(host)
+  local own, servers = settings_of(host)
+  return own and servers
+end
+
 local caches = setmetatable({}, { __mode = "k" })
 local function cache_of(host)
   local cache = caches[host]

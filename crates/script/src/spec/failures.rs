@@ -30,7 +30,10 @@ pub(crate) static DIAGNOSE: Func = func(
     "Looks from layer 1 upwards for what keeps a from reaching b, with echo requests and, given a port, a connection.",
 )
 .with(&[need("a", Kind::Host), need("b", Kind::Host)])
-.opts(&[&[Opt::new("port", Kind::Port, "none", "a TCP port on which b should listen")]])
+.opts(&[&[
+    Opt::new("port", Kind::Port, "none", "a TCP port on which b should listen"),
+    Opt::new("url", Kind::Text, "none", "a page of b: its name and its answer are looked at too"),
+]])
 .blocking()
 .gives("{ ok, layer, fault, where, text }, printable");
 pub(crate) static INJECT_FAULT: Func = func(
