@@ -238,6 +238,18 @@ fn row_52_three_servers_do_three_times_as_much_and_a_dead_one_is_taken_out() {
 }
 
 #[test]
+fn row_54_the_database_is_asked_for_what_the_cache_does_not_have() {
+    let script = shipped("scripts/web/chain.lua");
+    for hit in [0.5, 0.9] {
+        let at = [("workers", Value::Int(8)), ("cache_hit", Value::Float(hit)), ("load", Value::Int(100))];
+        let asked = column(&run_at(&script, &at), "db_asked_pct");
+        // 1800 requests: three standard deviations.
+        let sd = 100.0 * (hit * (1.0 - hit) / 1800.0f64).sqrt();
+        assert!((asked - 100.0 * (1.0 - hit)).abs() < 3.0 * sd, "{hit}: {asked}");
+    }
+}
+
+#[test]
 fn row_49_static_pages_need_no_program_and_dynamic_ones_do() {
     let lines = printed(
         "local a, web, app = net:host 'a', net:host 'web', net:host 'app'
