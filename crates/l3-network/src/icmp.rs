@@ -118,7 +118,7 @@ pub fn error_about(packet: &Packet, trouble: Trouble) -> Option<IcmpMessage> {
             let (kind, code, rest) = trouble.v6();
             Some(IcmpMessage::about_v6(kind, code, rest, header, transport))
         }
-        Net::Arp(_) | Net::Bpdu(_) => None,
+        Net::Arp(_) | Net::Bpdu(_) | Net::Pause(_) => None,
     }
 }
 

@@ -187,7 +187,7 @@ pub(crate) fn subject_of(packets: &Packets, packet: &Hot) -> Subject {
             (flow(Protocol::ICMP, src, dst), about.unwrap_or(Nature::Plain))
         }
         Content::Raw(protocol, ..) => (flow(protocol, 0, 0), Nature::Plain),
-        Content::Arp(_) | Content::Bpdu(_) => (flow(Protocol(0), 0, 0), Nature::Plain),
+        Content::Arp(_) | Content::Bpdu(_) | Content::Pause(_) => (flow(Protocol(0), 0, 0), Nature::Plain),
     };
     debug_assert!(packet.kind() != HotKind::Arp, "only packets of the network layer come here");
     Subject { flow, nature, len: packet.len }

@@ -104,6 +104,9 @@ impl IpNode {
             && !(self.listens && packet.dst_mac.is_ip_group())
             && !self.stack.listens(packet.dst_mac)
         {
+            if packet.kind() == HotKind::Pause {
+                return cx.pause(port, packet);
+            }
             return cx.end(packet, Cause::NotForMe);
         }
         if packet.kind() == HotKind::Arp {

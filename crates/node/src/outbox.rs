@@ -1,7 +1,7 @@
 //! Everything that a node says to the world. Nothing calls back up: the world empties the outbox after each input.
 
 use tidewire_units::{Instant, Refusal, Span, WaitToken};
-use tidewire_wire::{Birth, Cause, Hot, Packets};
+use tidewire_wire::{Birth, Cause, Hot, Packets, PauseFrame};
 
 /// The port number that stands for the loopback interface.
 pub const LOOPBACK: u32 = u32::MAX;
@@ -89,6 +89,8 @@ pub struct Outbox {
     pub progress: Vec<Progress>,
     /// The node's next timeout may be earlier than before, or keep the run alive where none did.
     pub timers: bool,
+    /// Ports whose neighbour asks for a pause; `timers` says that there are some.
+    pub pauses: Vec<(u32, PauseFrame)>,
 }
 
 /// What every input comes with: the time, the packets and where to put the outcome.
@@ -102,6 +104,14 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// A PAUSE frame has come in through a port.
+    #[cold]
+    pub(crate) fn pause(&mut self, port: u32, frame: Hot) {
+        self.out.pauses.extend(self.packets.pause(&frame).map(|pause| (port, pause)));
+        self.out.timers = true;
+        self.end(frame, Cause::Delivered);
+    }
+
     /// Ends a packet.
     #[inline]
     pub fn end(&mut self, packet: Hot, cause: Cause) {

@@ -72,6 +72,9 @@ impl Switch {
     /// A frame on a switch with VLANs: its tag, or the port without one, says which it belongs to.
     #[inline(never)]
     fn handle_in_vlan(&mut self, port: u32, frame: Hot, cx: &mut Context<'_>) {
+        if frame.kind() == HotKind::Pause {
+            return cx.pause(port, frame);
+        }
         let tag = cx.packets.vlan(&frame);
         match self.vlans.as_ref().and_then(|ports| ports[port as usize].classify(tag)) {
             Some(vlan) => self.relay(port, Some(vlan), frame, cx),
@@ -207,6 +210,9 @@ impl Switch {
     }
 
     fn flood(&mut self, port: u32, vlan: Option<VlanId>, frame: Hot, cx: &mut Context<'_>) {
+        if frame.kind() == HotKind::Pause {
+            return cx.pause(port, frame);
+        }
         self.floods += 1;
         let mut others = (0..self.ports.len() as u32)
             .filter(|out| *out != port && self.is_open(*out) && self.carries(*out, vlan));

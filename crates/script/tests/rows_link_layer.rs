@@ -212,3 +212,119 @@ fn a_link_with_repair_that_loses_everything_gives_up_and_the_run_ends() {
         assert_eq!(out, ["nil\ttimeout", "3"], "{kind}");
     }
 }
+
+#[test]
+fn a_switch_without_room_for_addresses_floods_and_anybody_can_listen() {
+    shows("scripts/links/mac_flooding.lua", &[], 3);
+}
+
+#[test]
+fn pause_ends_the_losses_of_a_switch_and_lets_bystanders_wait() {
+    let with = |pause: &str, checks| {
+        shows("scripts/links/pause.lua", &[("pause", Value::Text(pause.to_owned()))], checks)
+    };
+    let (without, with) = (with("no", 2), with("yes", 3));
+    // 1.3 of 1 Gbit/s with their headers: 1466 bytes of 1400 on the wire.
+    let offered = 1300.0 * 1466.0 / 1400.0;
+    let lost = 100.0 * (1.0 - 1000.0 / offered);
+    assert!((column(&without, "lost_pct") - lost).abs() < 0.5, "{}", column(&without, "lost_pct"));
+    assert_eq!(column(&with, "lost_pct"), 0.0);
+    assert!((column(&with, "busy_mbps") - column(&without, "busy_mbps")).abs() < 2.0);
+}
+
+/// A switch with a shared buffer of 300 kB, `queues` overloaded receivers.
+fn overloaded(queues: u32, alpha: f64, link: &str) -> String {
+    format!(
+        "local s = net:switch('s', {{ buffer = '300kB', alpha = {alpha} }})
+         local link = {{ rate = '100Mbps', delay = '20us', {link} }}
+         local sinks, sources = net:hosts('sink', {queues}), net:hosts('source', {queues})
+         for _, list in ipairs {{ sinks, sources }} do for _, host in ipairs(list) do net:link(host, s, link) end end
+         local others = net:hosts('other', {queues}) for _, host in ipairs(others) do net:link(host, s, link) end
+         for i = 1, {queues} do
+           sources[i]:cbr {{ to = sinks[i], rate = '70Mbps', size = 1472, stop = '1s' }}
+           others[i]:cbr {{ to = sinks[i], rate = '70Mbps', size = 1472, stop = '1s' }}
+         end
+         sleep '1s' "
+    )
+}
+
+#[test]
+fn a_shared_buffer_gives_each_of_n_queues_alpha_over_one_plus_n_alpha_of_it() {
+    for (queues, alpha) in [(1, 1.0), (2, 1.0), (4, 1.0), (1, 8.0), (3, 0.5)] {
+        let out = common::printed(&format!(
+            "{} print(s.buffer.used_bytes, s.buffer.pauses)",
+            overloaded(queues, alpha, "")
+        ));
+        let words: Vec<&str> = out[0].split('\t').collect();
+        let (n, used) = (f64::from(queues), words[0].parse::<f64>().unwrap());
+        // Choudhury and Hahne 1998: B a / (1 + n a) each, to a packet each.
+        let expected = n * 300e3 * alpha / (1.0 + n * alpha);
+        assert!(
+            (used - expected).abs() <= n * 1500.0 + 1500.0,
+            "{queues} {alpha}: {used} instead of {expected}"
+        );
+        assert_eq!(words[1], "0");
+    }
+}
+
+#[test]
+fn no_frame_is_dropped_where_all_pause_over_long_links_and_several_switches() {
+    for delay in ["1us", "20us", "50us"] {
+        let out = common::printed(&format!(
+            "{} local drops, paused = 0, 0
+             for _, link in ipairs(net.links) do
+               drops = drops + link:forward().stats.drops.queue * 0 + link:backward().stats.drops.queue
+             end
+             print(drops, s.buffer.pauses > 0, s.buffer.highest_bytes <= 300000)
+             sleep '1s' print(s.buffer.used_bytes)",
+            overloaded(2, 1.0, &format!("pause = true, delay = '{delay}'")).replace("delay = '20us', ", "")
+        ));
+        assert_eq!(out, ["0\ttrue\ttrue", "0"], "{delay}");
+    }
+    // The second switch pauses the first, which pauses its sender.
+    let out = common::printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local s, t = net:switch('s', { buffer = '100kB' }), net:switch('t', { buffer = '100kB' })
+         net:link(a, s, { rate = '1Gbps', pause = true, delay = '1us' }) net:link(s, t, { rate = '1Gbps', pause = true, delay = '1us' })
+         net:link(t, b, { rate = '100Mbps', delay = '1us' })
+         a:cbr { to = b, rate = '500Mbps', size = 1472, stop = '10ms' } sleep '500ms'
+         print(s.buffer.pauses > 0, t.buffer.pauses > 0, s.buffer.used_bytes, t.buffer.used_bytes)
+         local drops = 0 for _, link in ipairs(net.links) do drops = drops + link.stats.forward.drops.queue end print(drops)",
+    );
+    assert_eq!(out, ["true\ttrue\t0\t0", "0"]);
+}
+
+#[test]
+fn a_paused_link_that_goes_down_comes_back_without_its_pause() {
+    let out = common::printed(
+        "local s = net:switch('s', { buffer = '50kB' })
+         local a, b, c = net:host 'a', net:host 'b', net:host 'c'
+         local fast = { rate = '1Gbps', delay = '1us', pause = true }
+         local up = net:link(a, s, fast) net:link(c, s, fast) net:link(b, s, { rate = '1Mbps', delay = '1us' })
+         local flow = a:cbr { to = b, rate = '100Mbps', size = 1000, stop = '20ms' }
+         sleep '50ms' print(s.buffer.pauses > 0) up:disable() sleep '1ms' up:enable()
+         print(a:ping(c, { timeout = '2s' }) ~= nil)
+         s:crash() sleep '1s' s:boot() print(s.buffer.used_bytes, a:ping(b, { timeout = '3s' }) ~= nil)",
+    );
+    assert_eq!(out, ["true", "true", "0\ttrue"]);
+}
+
+#[test]
+fn pause_where_it_cannot_be_is_refused() {
+    for (text, what) in [
+        (
+            "net:link(net:host 'a', net:host 'b', { pause = true })",
+            "must be an Ethernet link of a switch with a shared buffer",
+        ),
+        ("net:link(net:host 'a', net:switch 's', { pause = true })", "link 'a-s' has pause"),
+        (
+            "net:link(net:host 'a', net:switch('s', { buffer = '1MB' }), { pause = true, arq = 'gbn' })",
+            "has pause",
+        ),
+        ("net:switch('s', { alpha = 1 })", "alpha needs a buffer"),
+        ("net:switch('s', { buffer = '1MB', alpha = -1 })", "alpha = -1"),
+    ] {
+        let error = common::error_of(text);
+        assert!(error.message.contains(what), "{text}: {}", error.message);
+    }
+}

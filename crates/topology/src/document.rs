@@ -5,9 +5,9 @@
 //! of links, networks), which reading ignores.
 
 use crate::{
-    Address6, AddressMode, ArqKind, ArqSpec, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec, LossModel,
-    Match, MediumSpec, NodeSpec, Plan, PlanError, Prefix, Processing, QueueSpec, RadioSpec, RouterSpec,
-    SpanningTree, SwitchSpec, Via, VlanSpec,
+    Address6, AddressMode, ArqKind, ArqSpec, BufferSpec, DirectionSpec, Ecmp, Framing, HostSpec, LinkSpec,
+    LossModel, Match, MediumSpec, NodeSpec, Plan, PlanError, Prefix, Processing, QueueSpec, RadioSpec,
+    RouterSpec, SpanningTree, SwitchSpec, Via, VlanSpec,
 };
 use queues::{CorruptDocument, JitterDocument, QueueDocument};
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,11 @@ struct NodeDocument {
     /// The switch is an access point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     radio: Option<RadioDocument>,
+    /// How much the queues of the switch share, and the factor of a queue's share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    buffer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alpha: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ecmp: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,6 +159,8 @@ struct LinkDocument {
     vlan: Option<VlanSpec>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     arq: Option<ArqDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pause: Option<bool>,
     /// Metres to the access point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     distance: Option<f64>,

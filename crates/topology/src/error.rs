@@ -65,6 +65,8 @@ pub enum PlanError {
     },
     /// A link with repair and something that repair does not go with.
     NotWithArq(String),
+    /// A link with PAUSE that cannot have it.
+    NotWithPause(String),
     /// A distance on a link that is no radio link, or a radio link with something that it cannot have.
     NotByRadio(String),
     /// A routing cost of zero.
@@ -152,6 +154,10 @@ impl fmt::Display for PlanError {
             PlanError::NotWithArq(link) => write!(
                 f,
                 "link '{link}' repairs losses (arq): it takes a window of at least 1, rate, delay, loss, noise and a limit of the queue, but no discipline, jitter, duplicates, reordering or trace"
+            ),
+            PlanError::NotWithPause(link) => write!(
+                f,
+                "link '{link}' has pause: it must be an Ethernet link of a switch with a shared buffer (net:switch(name, {{ buffer = \"1MB\" }})), without trace, arq and distance"
             ),
             PlanError::NotByRadio(link) => write!(
                 f,

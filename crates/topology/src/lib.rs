@@ -58,7 +58,7 @@ pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, send
 pub use prefix::{IfaceAddr, Prefix};
 pub use routes::{NextHop, Routes, manual_routes, routes};
 pub use spec::{
-    AddressMode, CeThreshold, CorruptSpec, DirectionSpec, DisciplineKind, DisciplineSpec, Ecmp, Framing,
-    HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match, NatSide,
-    NodeKind, NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
+    AddressMode, BufferSpec, CeThreshold, CorruptSpec, DirectionSpec, DisciplineKind, DisciplineSpec, Ecmp,
+    Framing, HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match,
+    NatSide, NodeKind, NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
 };

@@ -139,6 +139,7 @@ impl Plan {
         self.check_vlan(&stem, [a, b], &spec)?;
         self.check_hub(&stem, [a, b], &spec)?;
         check_arq(&stem, &spec)?;
+        self.check_pause(&stem, [a, b], &spec)?;
         self.check_radio(&stem, [a, b], &mut spec)?;
         self.numbering = None;
         let id = LinkId::from_index(self.links.len());
@@ -196,6 +197,19 @@ impl Plan {
             return Err(PlanError::NotAtHub { link, hub: name });
         }
         Ok(())
+    }
+
+    /// PAUSE needs somebody who runs out of memory, and a transmitter that can be stopped.
+    fn check_pause(&self, link: &str, ends: [NodeId; 2], spec: &LinkSpec) -> Result<(), PlanError> {
+        let shares = |end: &NodeId| matches!(&self.node(*end).spec, NodeSpec::Switch(switch) if switch.buffer.is_some());
+        let has_trace = spec.forward.trace.is_some() || spec.backward.trace.is_some();
+        let is_plain =
+            spec.arq.is_none() && spec.distance.is_none() && spec.framing == Framing::Ethernet && !has_trace;
+        let finite = !spec.forward.rate.is_infinite() && !spec.backward.rate.is_infinite();
+        match !spec.pause || is_plain && finite && ends.iter().any(shares) {
+            true => Ok(()),
+            false => Err(PlanError::NotWithPause(link.to_owned())),
+        }
     }
 
     /// A radio link has the rate of its access point.

@@ -81,6 +81,22 @@ pub struct SwitchSpec {
     pub converge: bool,
     /// Its links share a medium.
     pub medium: Option<MediumSpec>,
+    /// The memory that the queues of its ports share; without, each port has its own.
+    pub buffer: Option<BufferSpec>,
+}
+
+/// Memory that the queues of a switch share.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct BufferSpec {
+    /// How much may wait in all.
+    pub size: Bytes,
+    /// A queue may have this many times what is free (Choudhury and Hahne 1998).
+    pub alpha: f64,
+}
+
+impl BufferSpec {
+    /// The usual factor of a queue's share.
+    pub const ALPHA: f64 = 1.0;
 }
 
 impl SwitchSpec {
@@ -150,6 +166,8 @@ pub struct LinkSpec {
     pub arq: Option<ArqSpec>,
     /// Metres between a station and its access point: the link is a radio link.
     pub distance: Option<f64>,
+    /// Its ends ask each other to pause before they must drop (IEEE 802.3 annex 31B).
+    pub pause: bool,
 }
 
 /// Options of one direction of a link.
@@ -444,6 +462,7 @@ impl Default for SwitchSpec {
             priority: 32768,
             converge: true,
             medium: None,
+            buffer: None,
         }
     }
 }
@@ -475,6 +494,7 @@ impl Default for LinkSpec {
             vlan: None,
             arq: None,
             distance: None,
+            pause: false,
         }
     }
 }

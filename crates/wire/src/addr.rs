@@ -1,6 +1,6 @@
 //! Link-layer addresses and transport endpoints.
 
-use crate::{AddressBook, Bpdu, Malformed};
+use crate::{AddressBook, Bpdu, Malformed, PauseFrame};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -64,6 +64,8 @@ impl MacKey {
     pub const ZERO: MacKey = MacKey(u32::MAX - 1);
     /// `01:80:c2:00:00:00`, the group address of bridges.
     pub const BRIDGES: MacKey = MacKey(u32::MAX - 2);
+    /// `01:80:c2:00:00:01`, the group address of PAUSE frames.
+    pub const PAUSE: MacKey = MacKey(u32::MAX - 3);
 
     /// The address of an interface.
     pub const fn of(iface: IfaceId) -> MacKey {
@@ -102,6 +104,7 @@ impl MacKey {
             MacKey::BROADCAST => MacAddr::BROADCAST,
             MacKey::ZERO => MacAddr([0; 6]),
             MacKey::BRIDGES => Bpdu::GROUP,
+            MacKey::PAUSE => PauseFrame::GROUP,
             MacKey(key) if self.is_ip_group() => {
                 let [_, a, b, c] = (key & GROUP_BITS).to_be_bytes();
                 MacAddr([0x01, 0x00, 0x5E, a, b, c])
@@ -120,8 +123,9 @@ impl MacKey {
             [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] => Some(MacKey::BROADCAST),
             [0, 0, 0, 0, 0, 0] => Some(MacKey::ZERO),
             _ if mac == Bpdu::GROUP => Some(MacKey::BRIDGES),
+            _ if mac == PauseFrame::GROUP => Some(MacKey::PAUSE),
             [0x02, 0x00, a, b, c, d] => Some(MacKey(u32::from_be_bytes([a, b, c, d])))
-                .filter(|key| *key < MacKey::BRIDGES && !key.is_ip_group() && !key.is_v6_group()),
+                .filter(|key| *key < MacKey::PAUSE && !key.is_ip_group() && !key.is_v6_group()),
             [0x33, 0x33, 0xFF, a, b, c] => Some(MacKey(FIRST_SOLICITED | u32::from_be_bytes([0, a, b, c]))),
             [0x33, 0x33, 0, a, b, c] => Some(MacKey(FIRST_LINK_GROUP | u32::from_be_bytes([0, a, b, c]))),
             [0x01, 0x00, 0x5E, a @ ..0x80, b, c] => {

@@ -12,6 +12,8 @@ impl EtherType {
     pub const IPV4: EtherType = EtherType(0x0800);
     /// ARP, 0x0806.
     pub const ARP: EtherType = EtherType(0x0806);
+    /// MAC control, 0x8808: PAUSE.
+    pub const MAC_CONTROL: EtherType = EtherType(0x8808);
     /// IPv6, 0x86DD.
     pub const IPV6: EtherType = EtherType(0x86DD);
 }

@@ -51,7 +51,7 @@ impl Packets {
             | Net::Ipv6(_, Transport::Raw(protocol, payload)) => (protocol, payload.to_bytes().into_owned()),
             Net::Ipv4(header, transport) => emitted(&transport, transport.protocol(), header.pseudo()),
             Net::Ipv6(header, transport) => emitted(&transport, transport.next_header(), header.pseudo()),
-            Net::Arp(_) | Net::Bpdu(_) => return Vec::new(),
+            Net::Arp(_) | Net::Bpdu(_) | Net::Pause(_) => return Vec::new(),
         };
         let bytes = Bytes::from(bytes);
         let (base, is_last) = before.map_or((0, true), |piece| (piece.start as usize, !piece.more));
@@ -88,7 +88,7 @@ impl Packets {
                 let header = Ipv6Header { fragment: None, ..header };
                 Net::Ipv6(header, Transport::parse(header.pseudo(), protocol, &bytes)?)
             }
-            Net::Arp(_) | Net::Bpdu(_) => return Err(Malformed::Unsupported),
+            Net::Arp(_) | Net::Bpdu(_) | Net::Pause(_) => return Err(Malformed::Unsupported),
         };
         let packet = Packet { net: without_zeros(net), ..whole };
         let now = sent.unwrap_or(first.time);

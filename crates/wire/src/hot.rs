@@ -1,6 +1,6 @@
 //! The packed descriptor of a packet, which moves from link to link.
 
-use crate::{AddressBook, ArpPacket, Ecn, Ipv4Header, MacKey};
+use crate::{AddressBook, ArpPacket, Ecn, Ipv4Header, MacKey, PauseFrame};
 use std::net::Ipv4Addr;
 use tidewire_units::Instant;
 
@@ -18,6 +18,8 @@ pub enum HotKind {
     Arp = 3,
     /// A bridge protocol data unit.
     Bpdu = 4,
+    /// A PAUSE frame.
+    Pause = 5,
 }
 
 /// The part of a packet that every hop reads: 32 bytes, copied from link to link.
@@ -111,6 +113,12 @@ impl Hot {
         Hot { time: Instant::ZERO, body, len, flags, ..Hot::NOTHING }
     }
 
+    /// The descriptor of a PAUSE frame.
+    pub(crate) fn pause(body: u32) -> Hot {
+        let flags = (HotKind::Pause as u8) << KIND_SHIFT;
+        Hot { time: Instant::ZERO, body, len: PauseFrame::LEN as u16, flags, ..Hot::NOTHING }
+    }
+
     /// What the packet is.
     #[inline]
     pub const fn kind(&self) -> HotKind {
@@ -119,7 +127,8 @@ impl Hot {
             1 => HotKind::Tcp,
             2 => HotKind::Udp,
             3 => HotKind::Arp,
-            _ => HotKind::Bpdu,
+            4 => HotKind::Bpdu,
+            _ => HotKind::Pause,
         }
     }
 

@@ -1,7 +1,8 @@
 //! A packet layer by layer: what each layer calls its unit of data, and how long it is.
 
 use crate::{
-    ArpPacket, EthernetHeader, IcmpMessage, Ipv4Header, LinkLayer, Net, Packet, Transport, UdpHeader, VlanTag,
+    ArpPacket, EthernetHeader, IcmpMessage, Ipv4Header, LinkLayer, Net, Packet, PauseFrame, Transport,
+    UdpHeader, VlanTag,
 };
 use std::fmt;
 
@@ -88,6 +89,9 @@ impl Packet {
         let mut stack = Stack::default();
         match &self.net {
             Net::Arp(arp) => stack.wrap(3, Pdu::Packet, "ARP", (ArpPacket::LEN, 0), arp.to_string()),
+            Net::Pause(pause) => {
+                stack.wrap(2, Pdu::Frame, "MAC control", (PauseFrame::LEN, 0), pause.to_string())
+            }
             Net::Bpdu(unit) => stack.wrap(2, Pdu::Frame, "LLC", (unit.wire_len(), 0), unit.to_string()),
             Net::Ipv4(header, transport) => {
                 stack.transport(transport, "ICMP");

@@ -4,8 +4,8 @@
 
 use crate::{
     AddressBook, ArpPacket, Birth, Bpdu, FragmentHeader, Hot, HotKind, IcmpMessage, Ipv4Header, Ipv6Header,
-    LinkLayer, MacKey, Net, PackedTcp, Packet, Payload, Protocol, TcpSegment, Transport, UdpHeader, VlanId,
-    VlanTag,
+    LinkLayer, MacKey, Net, PackedTcp, Packet, PauseFrame, Payload, Protocol, TcpSegment, Transport,
+    UdpHeader, VlanId, VlanTag,
 };
 use bytes::Bytes;
 use std::net::Ipv4Addr;
@@ -28,6 +28,8 @@ pub enum Content {
     Arp(ArpPacket),
     /// A bridge protocol data unit as it is on the wire, zeros behind it.
     Bpdu([u8; Bpdu::MAX_LEN]),
+    /// A PAUSE frame.
+    Pause(PauseFrame),
 }
 
 impl Content {
@@ -194,6 +196,20 @@ impl Packets {
         }
     }
 
+    /// A PAUSE frame as a packet, with its destination.
+    pub fn insert_pause(&mut self, pause: PauseFrame) -> Hot {
+        let slot = self.store(Body { content: Content::Pause(pause), ..Body::BLANK });
+        Hot { dst_mac: MacKey::PAUSE, ..Hot::pause(slot) }
+    }
+
+    /// The PAUSE frame that a packet is.
+    pub fn pause(&self, hot: &Hot) -> Option<PauseFrame> {
+        match &self.body(hot).content {
+            Content::Pause(pause) => Some(*pause),
+            _ => None,
+        }
+    }
+
     /// Any packet, MAC addresses included, so that [`unpack`](Self::unpack) gives it back. `None` when it cannot be packed: a MAC
     /// address that no interface of a simulated network has, a VLAN tag with a priority, a reserved IPv4 address (240.0.0.0/4), more than 65,535 bytes, TCP options that exclude each other, or a
     /// whole transport header in a fragment.
@@ -214,6 +230,7 @@ impl Packets {
         let hot = match &packet.net {
             Net::Arp(arp) => self.insert_arp(*arp),
             Net::Bpdu(unit) => self.insert_bpdu(unit),
+            Net::Pause(pause) => self.insert_pause(*pause),
             Net::Ipv4(header, Transport::Raw(protocol, payload)) => {
                 self.insert_raw(header, *protocol, payload.clone(), flow_hash)
             }
@@ -436,6 +453,7 @@ impl Packets {
             }
             Content::Raw(protocol, ..) => Transport::Raw(*protocol, payload),
             Content::Arp(arp) => return Net::Arp(*arp),
+            Content::Pause(pause) => return Net::Pause(*pause),
             Content::Bpdu(bytes) => {
                 return Net::Bpdu(Bpdu::parse(bytes).expect("it was made from one"));
             }

@@ -2,7 +2,7 @@
 
 use crate::{
     ArpPacket, Bpdu, EtherType, EthernetHeader, IcmpMessage, Ipv4Header, Ipv6Header, MacAddr, Malformed,
-    Payload, Protocol, Pseudo, TcpSegment, UdpHeader, VlanTag, frame_check_sequence,
+    PauseFrame, Payload, Protocol, Pseudo, TcpSegment, UdpHeader, VlanTag, frame_check_sequence,
 };
 use bytes::Bytes;
 
@@ -26,6 +26,8 @@ pub enum Net {
     Arp(ArpPacket),
     /// A bridge protocol data unit: an IEEE 802.3 frame with a length and an LLC header instead of an ethertype.
     Bpdu(Bpdu),
+    /// Ethertype 0x8808.
+    Pause(PauseFrame),
     /// Ethertype 0x0800.
     Ipv4(Ipv4Header, Transport),
     /// Ethertype 0x86DD.
@@ -146,6 +148,7 @@ impl Net {
         match self {
             Net::Arp(_) => ArpPacket::LEN,
             Net::Bpdu(unit) => unit.wire_len(),
+            Net::Pause(_) => PauseFrame::LEN,
             Net::Ipv4(_, transport) => Ipv4Header::LEN + transport.wire_len(),
             Net::Ipv6(header, transport) => header.len() + transport.wire_len(),
         }
@@ -156,6 +159,7 @@ impl Net {
         match self {
             Net::Arp(_) => EtherType::ARP,
             Net::Bpdu(unit) => EtherType(unit.wire_len() as u16),
+            Net::Pause(_) => EtherType::MAC_CONTROL,
             Net::Ipv4(..) => EtherType::IPV4,
             Net::Ipv6(..) => EtherType::IPV6,
         }
@@ -165,6 +169,7 @@ impl Net {
         match self {
             Net::Arp(arp) => arp.emit(out),
             Net::Bpdu(unit) => unit.emit(out),
+            Net::Pause(pause) => pause.emit(out),
             Net::Ipv4(header, transport) => {
                 header.emit(transport.protocol(), transport.wire_len(), out);
                 transport.emit(header.pseudo(), out);
@@ -179,6 +184,7 @@ impl Net {
     fn parse(ethertype: EtherType, bytes: &[u8]) -> Result<Net, Malformed> {
         match ethertype {
             EtherType::ARP => Ok(Net::Arp(ArpPacket::parse(bytes)?)),
+            EtherType::MAC_CONTROL => Ok(Net::Pause(PauseFrame::parse(bytes)?)),
             EtherType::IPV4 => {
                 let (header, protocol, payload) = Ipv4Header::parse(bytes)?;
                 if header.is_fragment() {

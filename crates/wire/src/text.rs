@@ -2,8 +2,8 @@
 
 use crate::{
     ArpPacket, Bpdu, BpduFlags, BpduRole, DhcpMessage, Ecn, FragmentHeader, IcmpMessage, Ipv4Header,
-    Ipv6Header, Ndp, Net, OspfPacket, Packet, Protocol, RipMessage, TcpFlags, TcpOptions, TcpSegment,
-    Transport,
+    Ipv6Header, Ndp, Net, OspfPacket, Packet, PauseFrame, Protocol, RipMessage, TcpFlags, TcpOptions,
+    TcpSegment, Transport,
 };
 use std::fmt::{self, Display, Formatter};
 
@@ -14,9 +14,16 @@ impl Display for Packet {
         match &self.net {
             Net::Arp(arp) => Display::fmt(arp, f),
             Net::Bpdu(unit) => Display::fmt(unit, f),
+            Net::Pause(pause) => Display::fmt(pause, f),
             Net::Ipv4(header, transport) => ipv4(f, header, transport),
             Net::Ipv6(header, transport) => ipv6(f, header, transport),
         }
+    }
+}
+
+impl Display for PauseFrame {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "MAC control, Pause, quanta {}", self.quanta)
     }
 }
 

@@ -16,6 +16,7 @@ use tidewire_l1_physical::{
 };
 use tidewire_l2_datalink::arq::{Arq, ArqConfig, ArqKind};
 use tidewire_l2_datalink::medium::Bus;
+use tidewire_l2_datalink::qdisc::Limit;
 use tidewire_l2_datalink::{ArpConfig, VlanPort};
 use tidewire_l3_network::{Fib, NextHop, Prefix};
 use tidewire_node::{Ecmp, IpNode, IpStack, LOOPBACK, Switch};
@@ -111,6 +112,7 @@ impl World {
         self.configure_bridges();
         self.configure_devices();
         self.configure_vlans();
+        self.configure_buffers();
         Ok(())
     }
 
@@ -306,7 +308,8 @@ impl World {
             let (to, to_port) = ports[1 - side];
             let framed = framing_of(link.spec.framing).has_mac();
             let to_mac = framed.then(|| MacKey::of(topology::receiver_of(dir)));
-            let mut special = special_of(plan.direction(dir), self.streams, &name);
+            let sender = &plan.node(link.ends[side]).spec;
+            let mut special = special_of(plan.direction(dir), &link.spec, sender, self.streams, &name);
             if matches!(link.spec.vlan, Some(VlanSpec::Trunk { .. })) {
                 special.get_or_insert_default();
             }
@@ -497,15 +500,36 @@ const LOOPBACK_RATE: Rate = Rate::from_mbps(10_000);
 const LOOPBACK_DELAY: Span = Span::from_us(10);
 
 /// What a direction needs besides its port; `None` for what most are.
-fn special_of(spec: &DirectionSpec, streams: Streams, name: &str) -> Option<Box<Special>> {
+fn special_of(
+    spec: &DirectionSpec,
+    link: &LinkSpec,
+    sender: &NodeSpec,
+    streams: Streams,
+    name: &str,
+) -> Option<Box<Special>> {
+    let shares = matches!(sender, NodeSpec::Switch(switch) if switch.buffer.is_some());
+    let waits_here = shares || link.pause;
     let impairments = spec.impairments.as_ref().map(|spec| impairments_of(spec, streams, name));
     let trace = spec.trace.as_ref().and_then(|times| DeliveryTrace::new(times.to_vec()));
-    let scheduler = (spec.discipline.is_some() || trace.is_some())
-        .then(|| Scheduler::new(&discipline_of(spec), streams.stream(Purpose::Queue, name), trace));
+    let mut discipline = discipline_of(spec);
+    if shares && spec.queue == DirectionSpec::default().queue {
+        // The shared memory is the limit, where no other is asked for.
+        discipline.limit = Limit::Bytes(u64::MAX);
+    }
+    let scheduler = (spec.discipline.is_some() || trace.is_some() || waits_here)
+        .then(|| Scheduler::new(&discipline, streams.stream(Purpose::Queue, name), trace));
     let impairments = impairments.unwrap_or_default();
     let filters = spec.loss.among == Match::Chosen;
     let is_plain = impairments.is_none() && scheduler.is_none() && !filters;
-    (!is_plain).then(|| Box::new(Special { impairments, scheduler, filters, ..Special::default() }))
+    (!is_plain).then(|| {
+        Box::new(Special {
+            impairments,
+            scheduler,
+            filters,
+            listens_to_pause: link.pause,
+            ..Special::default()
+        })
+    })
 }
 
 pub(crate) fn impairments_of(spec: &topology::ImpairmentSpec, streams: Streams, name: &str) -> Impairments {

@@ -139,6 +139,7 @@ impl World {
                 self.receive(host, port, packet);
             }
             NodeRef::Switch(switch) => {
+                self.ingress = port;
                 let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
                 self.switches[switch as usize].handle_frame(port, packet, &mut cx);
                 self.settle_switch(switch);
@@ -171,6 +172,9 @@ impl World {
         self.tell(Place::Node(self.host_ids[host as usize]));
         if self.out.timers {
             self.out.timers = false;
+            if !self.out.pauses.is_empty() {
+                self.pause_host(host);
+            }
             self.rearm(host);
         }
     }
@@ -185,6 +189,9 @@ impl World {
         self.tell(Place::Node(self.switch_ids[switch as usize]));
         if self.out.timers {
             self.out.timers = false;
+            if !self.out.pauses.is_empty() {
+                self.pause_switch(switch);
+            }
             self.rearm_switch(switch as usize);
         }
     }

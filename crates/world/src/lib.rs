@@ -11,6 +11,7 @@
 //! | `dispatch.rs` | the run loop, and the whole trip of a packet |
 //! | `fifo.rs` | [`fifo::Fifo`], the sorted stream of packets on a link |
 //! | `special.rs` | links with queue disciplines, recorded capacity, impairments |
+//! | `buffers.rs` | memory that the queues of a switch share, and PAUSE |
 //! | `medium.rs` | hubs: media that several nodes share |
 //! | `repair.rs` | links that repair losses by themselves |
 //! | `radio.rs` | access points and the cells of their stations |
@@ -32,6 +33,7 @@
 //! What is not here: Lua, files, threads, the wall clock.
 
 mod arp;
+mod buffers;
 mod build;
 mod capture;
 mod devices;
@@ -56,6 +58,7 @@ mod special;
 mod taps;
 mod watch;
 
+pub use buffers::BufferReport;
 pub use build::BuildError;
 pub use capture::CapturePoint;
 pub use devices::{DeviceFrame, FrameTrace};
@@ -198,6 +201,11 @@ pub struct World {
     pub(crate) switches: Vec<Switch>,
     pub(crate) switch_ids: Vec<NodeId>,
     pub(crate) switch_ports: Vec<Vec<u32>>,
+    pub(crate) buffers: Vec<buffers::Buffer>,
+    /// By position in `switches`: its shared memory.
+    pub(crate) buffer_of: Vec<Option<u32>>,
+    /// The port of a switch that the last frame came in through.
+    pub(crate) ingress: u32,
     /// By position in `switches`: its next wake.
     pub(crate) switch_wakes: Vec<Instant>,
     /// Some loop of switches is not broken by a spanning tree.
@@ -254,6 +262,9 @@ impl World {
             switches: Vec::new(),
             switch_ids: Vec::new(),
             switch_ports: Vec::new(),
+            buffers: Vec::new(),
+            buffer_of: Vec::new(),
+            ingress: 0,
             switch_wakes: Vec::new(),
             storm_watch: false,
             routing: routing::RoutingSpecs::new(),

@@ -7,6 +7,7 @@
 use crate::ledger::Place;
 use crate::radio::Air;
 use crate::{World, build, discipline};
+use std::collections::VecDeque;
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{DeliveryTrace, Impairments, Moved, OPPORTUNITY_BYTES, Offer, PacketClass};
 use tidewire_l2_datalink::qdisc::{Dequeued, Discipline, DisciplineSpec, Queued};
@@ -26,6 +27,10 @@ pub(crate) struct Special {
     pub air: Option<Air>,
     /// A function of the script decides on every packet that is offered.
     pub filters: bool,
+    /// The memory of a switch that its queue is in.
+    pub buffer: Option<u32>,
+    /// It stops when the other end asks for a pause.
+    pub listens_to_pause: bool,
 }
 
 /// A transmitter that asks a queue discipline for its packets.
@@ -38,6 +43,10 @@ pub(crate) struct Scheduler {
     marked: u64,
     /// When the port's key in the agenda is due; keys for other times are stale.
     armed: Instant,
+    /// Control frames, which go first and are never paused.
+    control: VecDeque<Hot>,
+    /// Until when the other end has asked it to pause.
+    paused_until: Instant,
 }
 
 /// A transmitter that is only open at recorded times.
@@ -57,8 +66,10 @@ pub(crate) const FIRST_ARQ: u64 = 1 << 34;
 pub(crate) const FIRST_CELL: u64 = 1 << 35;
 /// Packets that filters hold back come last.
 pub(crate) const FIRST_HELD_BACK: u64 = 1 << 36;
-/// A packet's tag in a queue discipline.
-const LOST: u8 = 1;
+/// Pauses that may have to be asked for again.
+pub(crate) const FIRST_REFRESH: u64 = 1 << 37;
+/// A packet's tag in a queue discipline: it will be lost; above, the port that it came in through.
+const LOST: u32 = 1;
 
 impl Special {
     /// Whether packets arrive as they are sent.
@@ -76,7 +87,9 @@ impl Scheduler {
     pub fn new(spec: &DisciplineSpec, rng: Stream, trace: Option<DeliveryTrace>) -> Scheduler {
         let discipline = Discipline::new(spec, rng);
         let trace = trace.map(|trace| Gate { trace, current: None });
-        Scheduler { discipline, trace, classes: discipline::classes(spec), marked: 0, armed: Instant::MAX }
+        let (classes, armed) = (discipline::classes(spec), Instant::MAX);
+        let (control, paused_until) = (VecDeque::new(), Instant::ZERO);
+        Scheduler { discipline, trace, classes, marked: 0, armed, control, paused_until }
     }
 
     /// The discipline.
@@ -87,10 +100,10 @@ impl Scheduler {
     /// Everything that waits.
     pub fn waiting(&self) -> impl Iterator<Item = &Hot> {
         let current = self.trace.iter().filter_map(|gate| gate.current.as_ref().map(|(queued, _)| queued));
-        self.discipline.iter().chain(current).map(|queued| &queued.packet)
+        self.discipline.iter().chain(current).map(|queued| &queued.packet).chain(&self.control)
     }
 
-    fn backlog_bytes(&self) -> u64 {
+    pub(crate) fn backlog_bytes(&self) -> u64 {
         self.discipline.backlog().1
     }
 
@@ -138,9 +151,19 @@ impl World {
                 Offer::LinkDown => self.end_on_link(dir, packet, Cause::LinkDown),
             };
         }
+        let buffer = special.buffer;
         let Some(lost) = self.admit(dir, packet, class) else { return };
         // What may leave now has left: it is not in this packet's way.
         self.pump(dir);
+        let ingress = match buffer.map(|buffer| self.take_room(dir, buffer, &packet)) {
+            None => 0,
+            Some(Some(ingress)) => ingress,
+            Some(None) => {
+                self.directions[dir].port.stats_mut().queue_full += 1;
+                self.note_offer(dir, &packet, Offer::QueueFull);
+                return self.end_on_link(dir, packet, Cause::QueueFull);
+            }
+        };
         let (now, dscp) = (self.now, self.packets.body(&packet).dscp);
         let mut dropped = std::mem::take(&mut self.dropped);
         let scheduler = self.scheduler(dir);
@@ -148,10 +171,29 @@ impl World {
             0 => 0,
             classes => discipline::class_of(dscp, classes),
         };
-        let item = Queued { packet, since: now, class, tag: if lost { LOST } else { 0 } };
+        let item = Queued { packet, since: now, class, tag: if lost { LOST } else { 0 } | ingress << 1 };
         scheduler.discipline.enqueue(now, item, &mut dropped);
         self.dropped = dropped;
         self.note_offer(dir, &packet, Offer::Arrives(self.now));
+        self.pump(dir);
+        if let Some(buffer) = buffer {
+            self.watch_ingress(dir, buffer, ingress);
+        }
+    }
+
+    /// Sends a control frame as soon as the transmitter is free, before everything else.
+    pub(crate) fn transmit_control(&mut self, dir: usize, frame: Hot) {
+        if !self.directions[dir].port.is_up() {
+            return self.end_on_link(dir, frame, Cause::LinkDown);
+        }
+        self.note_offer(dir, &frame, Offer::Arrives(self.now));
+        self.scheduler(dir).control.push_back(frame);
+        self.pump(dir);
+    }
+
+    /// The other end has asked a transmitter to pause until then.
+    pub(crate) fn hold_until(&mut self, dir: usize, until: Instant) {
+        self.scheduler(dir).paused_until = until;
         self.pump(dir);
     }
 
@@ -173,6 +215,9 @@ impl World {
         let Some(dir) = source.checked_sub(FIRST_DIRECTION) else {
             return self.finish_processing(source as u32);
         };
+        if let Some(dir) = source.checked_sub(FIRST_REFRESH) {
+            return self.refresh_pause(dir as usize);
+        }
         if let Some(number) = source.checked_sub(FIRST_HELD_BACK) {
             return self.release_held_back(number);
         }
@@ -208,6 +253,17 @@ impl World {
         }
         let mut again = Instant::MAX;
         while self.directions[dir].port.busy_until() <= now {
+            let scheduler = self.scheduler(dir);
+            if let Some(frame) = scheduler.control.pop_front() {
+                let sent = self.directions[dir].port.send(now, frame.len, 0, false);
+                self.travel(dir, frame, sent);
+                continue;
+            }
+            if scheduler.paused_until > now {
+                again =
+                    if scheduler.discipline.backlog().0 > 0 { scheduler.paused_until } else { Instant::MAX };
+                break;
+            }
             let next = {
                 let World { directions, dropped, .. } = self;
                 let special = directions[dir].special.as_mut();
@@ -224,7 +280,8 @@ impl World {
             }
         }
         let busy = self.directions[dir].port.busy_until();
-        if busy > now && self.scheduler(dir).discipline.backlog().0 > 0 {
+        let scheduler = self.scheduler(dir);
+        if busy > now && (scheduler.discipline.backlog().0 > 0 || !scheduler.control.is_empty()) {
             again = again.min(busy);
         }
         self.arm_port(dir, again);
@@ -247,6 +304,7 @@ impl World {
                 Cause::Aqm => stats.aqm += 1,
                 _ => stats.queue_full += 1,
             }
+            self.leave_room(dir, &item.packet, item.tag >> 1);
             self.end_on_link(dir, item.packet, cause);
         }
         let scheduler = self.scheduler(dir);
@@ -258,6 +316,7 @@ impl World {
     }
 
     fn send_item(&mut self, dir: usize, item: Queued) {
+        self.leave_room(dir, &item.packet, item.tag >> 1);
         let lost = item.tag & LOST != 0;
         let more = tag_bytes(&self.packets, &item.packet);
         let sent = self.directions[dir].port.send(self.now, item.packet.len, more, lost);
@@ -301,6 +360,8 @@ impl World {
             }
             let item = *item;
             gate.current = None;
+            self.leave_room(dir, &item.packet, item.tag >> 1);
+            let directions = &mut self.directions;
             let lost = item.tag & LOST != 0;
             directions[dir].port.count_sent(item.packet.len, Span::ZERO, lost);
             if lost {
@@ -361,8 +422,12 @@ impl World {
         let Some(special) = &mut self.directions[dir].special else { return 0 };
         let Some(scheduler) = &mut special.scheduler else { return 0 };
         let all = scheduler.clear();
-        let lost = all.len() as u64;
+        scheduler.paused_until = Instant::ZERO;
+        let control = std::mem::take(&mut scheduler.control);
+        let lost = (all.len() + control.len()) as u64;
+        control.into_iter().for_each(|frame| self.end_on_link(dir, frame, Cause::LinkDown));
         for item in all {
+            self.leave_room(dir, &item.packet, item.tag >> 1);
             self.end_on_link(dir, item.packet, Cause::LinkDown);
         }
         self.directions[dir].port.set_backlog(self.now, 0);

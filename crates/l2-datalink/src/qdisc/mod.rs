@@ -43,7 +43,7 @@ pub struct Queued {
     /// Its class, 0 the most important, for disciplines that tell classes apart.
     pub class: u8,
     /// The caller's own mark, given back with the packet.
-    pub tag: u8,
+    pub tag: u32,
 }
 
 /// What a discipline lets go.

@@ -121,7 +121,7 @@ pub(super) fn from_table(frame: &Table) -> Result<(Packet, FrameTrace), Mistake>
         (Some(arp), _) => Net::Arp(arp_of(&arp)?),
         (None, Some(ip)) => ip_of(frame, &ip, before)?,
         (None, None) => match before.map(|packet| &packet.net) {
-            Some(net @ Net::Bpdu(_)) => net.clone(),
+            Some(net @ (Net::Bpdu(_) | Net::Pause(_))) => net.clone(),
             _ => return Err(Mistake::new("a frame carries arp = {...} or ip = {...}").at_word("send")),
         },
     };

@@ -11,9 +11,9 @@ use mlua::{AnyUserData, Lua, Table, Value};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_node::Switch;
 use tidewire_topology::{
-    DOCUMENTATION, DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec, JitterShape,
-    LinkSpec, MediumSpec, NodeSpec, PlanError, Prefix, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
-    prefix48,
+    BufferSpec, DOCUMENTATION, DirectionSpec, DisciplineKind, Ecmp, Framing, HostSpec, ImpairmentSpec,
+    JitterShape, LinkSpec, MediumSpec, NodeSpec, PlanError, Prefix, QueueSpec, RouterSpec, SpanningTree,
+    SwitchSpec, prefix48,
 };
 use tidewire_units::{NodeId, Span};
 
@@ -55,6 +55,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             switch.priority = priority as u16;
         }
         switch.converge = call.opts().flag("converge").unwrap_or(true);
+        switch.buffer = shared_buffer(call.opts())?;
         let name = call.text(0).unwrap_or_default();
         node_handle(lua, sim, add_node(lua, sim, "net:switch()", name, NodeSpec::Switch(switch))?)
     })?;
@@ -170,6 +171,17 @@ fn names(registry: &Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::SWITCH_MAC_TABLE, super::bridge::mac_table)?;
     registry.add(&spec::SWITCH_VLANS, super::bridge::vlans)?;
     registry.add(&spec::SWITCH_STP, super::bridge::stp)?;
+    registry.field("switch", "buffer", |lua, sim, this| {
+        let node = crate::classes::node_of(&Value::UserData(this));
+        let Some(report) = node.and_then(|node| sim.world.borrow().buffer_report(node)) else {
+            return Ok(None);
+        };
+        let table = lua.create_table()?;
+        table.raw_set("used_bytes", report.used)?;
+        table.raw_set("highest_bytes", report.highest)?;
+        table.raw_set("pauses", report.pauses)?;
+        Ok(Some(table))
+    })?;
     for (name, count) in [("floods", Switch::floods as fn(&Switch) -> u64), ("forwarded", Switch::forwarded)]
     {
         registry.field("switch", name, move |_, sim, this| {
@@ -217,6 +229,19 @@ pub(super) fn add_node(
 pub(super) fn nodes(lua: &Lua, sim: &Shared, ids: &[NodeId]) -> mlua::Result<Table> {
     let handles: mlua::Result<Vec<AnyUserData>> = ids.iter().map(|id| node_handle(lua, sim, *id)).collect();
     lua.create_sequence_from(handles?)
+}
+
+/// The memory that the queues of a switch share.
+fn shared_buffer(opts: &Opts) -> Result<Option<BufferSpec>, Mistake> {
+    let alpha = opts.number("alpha");
+    if let Some(alpha) = alpha.filter(|alpha| !(*alpha > 0.0 && alpha.is_finite())) {
+        return Err(Mistake::new(format!("alpha = {alpha}: the share of a queue is a positive number"))
+            .at_word("alpha"));
+    }
+    match opts.size("buffer") {
+        None if alpha.is_some() => Err(Mistake::new("alpha needs a buffer to share").at_word("alpha")),
+        size => Ok(size.map(|size| BufferSpec { size, alpha: alpha.unwrap_or(BufferSpec::ALPHA) })),
+    }
 }
 
 pub(super) fn host_spec(opts: &Opts) -> Result<HostSpec, Mistake> {
@@ -290,6 +315,7 @@ fn any_link_spec(opts: &Opts) -> Result<LinkSpec, Mistake> {
     if let Some(Val::Number(metres)) = opts.get("distance") {
         link.distance = Some(*metres);
     }
+    link.pause = opts.flag("pause").unwrap_or(false);
     if let Some(Val::Arq(arq)) = opts.get("arq") {
         link.arq = Some(*arq);
     }

@@ -175,6 +175,7 @@ fn to_table(lua: &Lua, sim: &Shared, seen: &Seen) -> mlua::Result<Table> {
     let proto = match &packet.net {
         Net::Arp(_) => "arp".to_owned(),
         Net::Bpdu(_) => "stp".to_owned(),
+        Net::Pause(_) => "pause".to_owned(),
         Net::Ipv4(header, transport) => {
             table.raw_set("ttl", header.ttl)?;
             table.raw_set("ecn", header.ecn as u8)?;

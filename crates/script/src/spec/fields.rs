@@ -150,6 +150,11 @@ const ALL: &[Fields] = &[
                 "sent out of every port, because their address was not learned or is that of many",
             ),
             f("forwarded", "frames", "sent out of the one port where their address was learned"),
+            f(
+                "buffer",
+                "table",
+                "of a switch with a shared buffer: .used_bytes now, .highest_bytes so far, .pauses asked for; else nil",
+            ),
         ],
     },
     Fields {

@@ -37,6 +37,18 @@ const SWITCH: &[Opt] = &[
     ),
     Opt::new("priority", Kind::Int(0, 65535), "32768", "the lowest becomes the root of the tree"),
     Opt::new("converge", Kind::Bool, "true", "the tree is there when time starts"),
+    Opt::new(
+        "buffer",
+        Kind::Size,
+        "none",
+        "memory that the queues of all its ports share; without, each has its own",
+    ),
+    Opt::new(
+        "alpha",
+        Kind::Number,
+        "1",
+        "a queue may have this many times what is free of the shared memory",
+    ),
 ];
 const ROUTER: &[Opt] = &[Opt::new(
     "ecmp",
@@ -96,6 +108,12 @@ pub(crate) const LINK: &[Opt] = &[
         Kind::Arq,
         "none",
         "repairs losses on the link: \"stop_and_wait\", { \"gbn\", window = 7 }, { \"sr\", window = 7, timeout = \"30ms\" }",
+    ),
+    Opt::new(
+        "pause",
+        Kind::Bool,
+        "false",
+        "a switch with a shared buffer asks its neighbour to pause before it must drop (IEEE 802.3 PAUSE)",
     ),
     Opt::new(
         "distance",

@@ -79,6 +79,17 @@ impl Document {
     }
 }
 
+impl NodeDocument {
+    fn buffer(&self) -> Result<Option<BufferSpec>, Problem> {
+        let alpha = self.alpha.unwrap_or(BufferSpec::ALPHA);
+        if !(alpha > 0.0 && alpha.is_finite()) {
+            return Err("alpha is a positive number".to_owned());
+        }
+        let size = |text: &String| parse_size(text).map_err(|e| e.to_string());
+        Ok(self.buffer.as_ref().map(size).transpose()?.map(|size| BufferSpec { size, alpha }))
+    }
+}
+
 /// A text as it is quoted in messages.
 fn shown(text: &str) -> String {
     text.chars().take(60).collect()
@@ -149,6 +160,7 @@ impl NodeDocument {
                     priority: self.priority.unwrap_or(default.priority),
                     converge: self.converge.unwrap_or(default.converge),
                     medium: self.radio.as_ref().map(RadioDocument::spec).transpose()?.map(MediumSpec::Radio),
+                    buffer: self.buffer()?,
                 }))
             }
             Kind::Router => {
@@ -228,6 +240,7 @@ impl LinkDocument {
             mtu: self.mtu.unwrap_or(1500),
             vlan: self.vlan.clone(),
             distance: self.distance,
+            pause: self.pause.unwrap_or(false),
             arq,
         };
         let link = plan.connect(a, b, spec).map_err(|e: PlanError| e.to_string())?;

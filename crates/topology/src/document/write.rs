@@ -105,6 +105,8 @@ fn node(plan: &Plan, id: NodeId) -> NodeDocument {
                 priority: unless(switch.priority, default.priority),
                 converge: unless(switch.converge, default.converge),
                 radio: node.spec.radio().map(radio),
+                buffer: switch.buffer.map(|buffer| format!("{}B", buffer.size.0)),
+                alpha: switch.buffer.and_then(|buffer| unless(buffer.alpha, BufferSpec::ALPHA)),
                 ..base
             }
         }
@@ -138,6 +140,7 @@ fn link(plan: &Plan, id: tidewire_units::LinkId) -> LinkDocument {
         vlan: spec.vlan.clone(),
         arq: spec.arq.map(arq),
         distance: spec.distance,
+        pause: spec.pause.then_some(true),
         ips: fixed.iter().any(|ip| !ip.is_empty()).then_some(fixed),
         ..LinkDocument::default()
     };
