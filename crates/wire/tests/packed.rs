@@ -18,7 +18,9 @@ proptest! {
         prop_assert_eq!(packets.check_wire(&hot, LinkLayer::Ethernet), Ok(()));
         prop_assert_eq!(packets.check_wire(&hot, LinkLayer::EthernetWithFcs), Ok(()));
         match &packet.net {
-            Net::Arp(_) | Net::Bpdu(_) => prop_assert!(packets.check_wire(&hot, LinkLayer::RawIp).is_err()),
+            Net::Arp(_) | Net::Bpdu(_) | Net::Pause(_) => {
+                prop_assert!(packets.check_wire(&hot, LinkLayer::RawIp).is_err());
+            }
             Net::Ipv4(_, transport) | Net::Ipv6(_, transport) => {
                 prop_assert_eq!(hot.flow_hash, flow_hash);
                 prop_assert_eq!(packets.check_wire(&hot, LinkLayer::RawIp), Ok(()));
