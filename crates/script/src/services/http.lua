@@ -197,7 +197,6 @@ http.finish = finish
 
 local function once(host, target, req, opts, deadline, begun)
   local res = { reused = false }
-  if opts.http == "2" then return need("h2").once(host, target, req, opts, deadline, begun, res) end
   local conn, why = open(host, target, opts, deadline, res)
   if not conn then return nil, why end
   res.peer = conn.peer
@@ -284,7 +283,6 @@ end
 local function client_exchange(self, target, req, deadline, begun)
   local opts, pool = self.opts, pool_of(self, target)
   local version, keep = opts.http or "1.1", opts.keepalive ~= false
-  if version == "2" then return need("h2").exchange(self, pool, target, req, deadline, begun) end
   if not pool.slots:acquire { timeout = seconds_left(deadline) } then return nil, "timeout" end
   local res, why
   for attempt = 1, 2 do
@@ -411,7 +409,6 @@ function Client.close(self)
   for _, pool in sorted(self.pools) do
     for _, conn in ipairs(pool.idle) do conn:close() end
     pool.idle = {}
-    if pool.h2 then pool.h2:close() end
   end
 end
 

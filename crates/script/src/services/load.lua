@@ -62,7 +62,7 @@ local function finish(self)
 end
 
 local function client_of(self)
-  if not self.opts.keepalive and self.opts.http ~= "2" then return nil end
+  if not self.opts.keepalive then return nil end
   return http.http_client(self.host, { keepalive = true, http = self.opts.http, keep = 0, tcp = self.opts.tcp })
 end
 

@@ -305,13 +305,7 @@ local function connection(self, conn, peer)
   self.connections, self.open = self.connections + 1, self.open + 1
   local ok = true
   if self.tls then ok = need("tls").accept(self.host, conn, self.tls, self) end
-  if ok then
-    if self.version == "2" and need("h2").serve(self, conn, peer) then
-      -- Spoken to its end.
-    else
-      converse(self, conn, peer)
-    end
-  end
+  if ok then converse(self, conn, peer) end
   self.open = self.open - 1
   conn:close()
 end

@@ -6,7 +6,7 @@ use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, may, need, tcp::SERVICE_TCP};
 /// The option that stands for every key that begins with a path.
 pub(crate) const ROUTE: &str = "/path";
 
-const VERSIONS: &[&str] = &["1.0", "1.1", "2"];
+const VERSIONS: &[&str] = &["1.0", "1.1"];
 
 const SERVER: &[Opt] = &[
     Opt::new("port", Kind::Port, "80; with tls 443", "where it listens"),

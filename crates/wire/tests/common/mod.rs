@@ -240,7 +240,7 @@ pub fn ipv6() -> impl Strategy<Value = Net> {
 }
 
 pub fn net() -> impl Strategy<Value = Net> {
-    let pause = any::<u16>().prop_map(|quanta| Net::Pause(tidewire_wire::PauseFrame { quanta }));
+    let pause = any::<u16>().prop_map(|quanta| Net::Pause(PauseFrame { quanta }));
     prop_oneof![12 => ip(), 2 => arp().prop_map(Net::Arp), 2 => bpdu().prop_map(Net::Bpdu), 1 => pause]
 }
 
