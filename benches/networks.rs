@@ -2,8 +2,9 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tidewire_l7_application::{Bulk, Cbr, Pattern};
+use tidewire_topology::generate::{RandomModel, Style, fat_tree, random, star};
 use tidewire_topology::{LinkSpec, Plan, QueueSpec};
-use tidewire_units::{Instant, NodeId, Rate, Span};
+use tidewire_units::{Instant, NodeId, Purpose, Rate, Span, Streams};
 use tidewire_world::{FlowSpec, Limit, Options, Transport, World};
 
 const SECOND: Span = Span::from_secs(1);
@@ -48,6 +49,26 @@ fn measure(c: &mut Criterion, name: &str, mut world: World) {
     group.finish();
 }
 
+/// Ten thousand hosts: addresses, routes and everything that they need to run.
+fn build(c: &mut Criterion) {
+    let style = Style::default();
+    let mut star_plan = Plan::new();
+    star(&mut star_plan, 10_000, &style).expect("a star");
+    let mut random_plan = Plan::new();
+    let mut stream = Streams::new(1).stream(Purpose::Topology, "bench");
+    let model = RandomModel::BarabasiAlbert { links: 2 };
+    let ten = Style { hosts: 10, ..style.clone() };
+    random(&mut random_plan, 1000, model, &ten, &mut stream).expect("a random network");
+    let mut fat_plan = Plan::new();
+    fat_tree(&mut fat_plan, 34, &style).expect("a fat tree");
+    let mut group = c.benchmark_group("building 10,000 hosts");
+    group.sample_size(10);
+    for (name, plan) in [("star", star_plan), ("Barabasi-Albert", random_plan), ("fat tree", fat_plan)] {
+        group.bench_function(name, |b| b.iter(|| world(&plan)));
+    }
+    group.finish();
+}
+
 fn chain(c: &mut Criterion) {
     let mut plan = Plan::new();
     let a = plan.add_host("a").expect("a name");
@@ -84,5 +105,5 @@ fn dumbbell(c: &mut Criterion) {
     measure(c, "TCP bulk, 10 flows through a bottleneck", world);
 }
 
-criterion_group!(benches, chain, dumbbell);
+criterion_group!(benches, chain, dumbbell, build);
 criterion_main!(benches);

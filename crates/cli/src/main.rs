@@ -72,8 +72,10 @@ fn main() -> ExitCode {
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
     // Without a handler Ctrl-C ends the process, which loses nothing that is finished.
+    // Only runs have something to save: all else ends at the first signal.
+    let saves = matches!(cli.command, Command::Run(_) | Command::Sweep(_));
     let _ = ctrlc::set_handler(move || {
-        if handler.ask() > 2 {
+        if handler.ask() > 2 || !saves {
             std::process::exit(i32::from(INTERRUPTED));
         }
     });

@@ -14,7 +14,7 @@ use tidewire_topology::{Finding, Severity, import};
 
 /// Something found in the networks of one or more points.
 struct Found {
-    warning: bool,
+    severity: Severity,
     sentence: String,
     points: Vec<String>,
 }
@@ -38,7 +38,7 @@ pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
         })?;
         for warning in warnings {
             let sentence = format!("{}{}", warning.text, at(&warning.place));
-            note(&mut found, true, sentence, shown(&run.point));
+            note(&mut found, Severity::Warning, sentence, shown(&run.point));
         }
         topology::check(&network).into_iter().for_each(|finding| add(&mut found, finding, shown(&run.point)));
     }
@@ -59,19 +59,17 @@ pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
             1 => format!("  (at {})", entry.points[0]),
             n => format!("  (at {n} of {} points, first {})", plan.runs.len(), entry.points[0]),
         };
-        context.term.complain(
-            if entry.warning { "warning:" } else { "note:" },
-            &format!("{}{where_}", entry.sentence),
-        );
+        context.term.complain(word(entry.severity), &format!("{}{where_}", entry.sentence));
     }
-    let warnings = found.iter().filter(|entry| entry.warning).count();
-    let code = if args.strict && warnings > 0 { 3 } else { 0 };
+    let warnings = found.iter().filter(|entry| entry.severity != Severity::Note).count();
+    let wrong = found.iter().any(|entry| entry.severity == Severity::Error);
+    let code = if wrong || args.strict && warnings > 0 { 3 } else { 0 };
     let points =
         if plan.runs.len() == 1 { "1 point".to_owned() } else { format!("{} points", plan.runs.len()) };
     if context.globals.json {
         let list: Vec<_> = found
             .iter()
-            .map(|f| json!({ "warning": f.warning, "message": f.sentence, "points": f.points }))
+            .map(|f| json!({ "warning": f.severity != Severity::Note, "message": f.sentence, "points": f.points }))
             .collect();
         context
             .term
@@ -107,13 +105,21 @@ fn unread<'a>(script: &Script, plan: &'a Plan) -> Vec<&'a str> {
 }
 
 fn add(found: &mut Vec<Found>, finding: Finding, point: String) {
-    note(found, finding.problem.severity() == Severity::Warning, finding.sentence, point);
+    note(found, finding.problem.severity(), finding.sentence, point);
 }
 
-fn note(found: &mut Vec<Found>, warning: bool, sentence: String, point: String) {
+fn note(found: &mut Vec<Found>, severity: Severity, sentence: String, point: String) {
     match found.iter_mut().find(|entry| entry.sentence == sentence) {
         Some(entry) => entry.points.push(point),
-        None => found.push(Found { warning, sentence, points: vec![point] }),
+        None => found.push(Found { severity, sentence, points: vec![point] }),
+    }
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note:",
+        Severity::Warning => "warning:",
+        Severity::Error => "error:",
     }
 }
 
@@ -136,6 +142,9 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
     let text = if args.dot {
         topology::draw::dot(&network)
     } else if args.svg {
+        if let Some(why) = topology::draw::too_large(&network) {
+            return Err(wrong(why));
+        }
         topology::draw::svg(&network)
     } else if context.globals.json {
         serde_json::to_string_pretty(&network).expect("names and texts are JSON")
@@ -145,11 +154,15 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
         topology::draw::text(&network)
     };
     context.term.raw(&format!("{}\n", text.trim_end_matches('\n')));
+    let mut code = 0;
     for finding in topology::check(&network) {
-        let warning = finding.problem.severity() == Severity::Warning;
-        context.term.complain(if warning { "warning:" } else { "note:" }, &finding.sentence);
+        let severity = finding.problem.severity();
+        context.term.complain(word(severity), &finding.sentence);
+        if severity == Severity::Error {
+            code = 3;
+        }
     }
-    Ok(0)
+    Ok(code)
 }
 
 /// Whether this is a file with a network, and no script.
@@ -161,6 +174,10 @@ fn is_network(path: &Path) -> bool {
 
 /// The contents of a file, if it is not larger than any network.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    // Pipes and devices may never end, or never begin.
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file; save its contents to one first"));
+    }
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(import::MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -169,8 +186,6 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 fn from_file(context: &Context, args: &TopoArgs) -> Result<topology::Plan, LabError> {
     let path = args.source.as_path();
     let bytes = read(path).map_err(|error| LabError::io("cannot read", path, error, ""))?;
-    let wrong =
-        |message: String| LabError::Script(ScriptError { fault: Fault::Script, place: None, message });
     let mut network = topology::Plan::new();
     let style = topology::generate::Style { hosts: args.hosts, ..topology::generate::Style::default() };
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -182,6 +197,10 @@ fn from_file(context: &Context, args: &TopoArgs) -> Result<topology::Plan, LabEr
     let numbered = network.assign_addresses();
     numbered.map_err(|error| wrong(format!("{}: {error}", path.display())))?;
     Ok(network)
+}
+
+fn wrong(message: String) -> LabError {
+    LabError::Script(ScriptError { fault: Fault::Script, place: None, message })
 }
 
 fn network_of(context: &Context, plan: &Plan, run: &PlannedRun) -> Result<topology::Plan, ScriptError> {

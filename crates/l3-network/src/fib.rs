@@ -3,6 +3,7 @@
 use crate::Prefix;
 use crate::prefix::mask;
 use rustc_hash::FxHashMap;
+use std::hash::Hash;
 use std::net::Ipv4Addr;
 
 /// One way out.
@@ -19,15 +20,31 @@ pub struct NextHop {
 pub struct Fib {
     /// Tables by prefix length, longest first; most nodes have one to three.
     lengths: Vec<Level>,
-    /// All next hops, each route's side by side.
+    /// All next hops, each set's side by side.
     hops: Vec<NextHop>,
+    /// Where each set stands in `hops`: start and length.
+    sets: Vec<(u32, u32)>,
 }
 
+/// Routes of one prefix length: sorted, and no more than six bytes each, because large networks have millions of them.
 #[derive(Clone, Debug)]
 struct Level {
     mask: u32,
     len: u8,
-    routes: FxHashMap<u32, (u32, u32)>,
+    networks: Vec<u32>,
+    /// Of each network, which set; the upper halves only where there are so many sets.
+    sets: Vec<u16>,
+    upper: Vec<u16>,
+}
+
+impl Level {
+    fn set(&self, at: usize) -> u32 {
+        u32::from(self.sets[at]) | self.upper.get(at).map_or(0, |upper| u32::from(*upper) << 16)
+    }
+
+    fn find(&self, bits: u32) -> Option<u32> {
+        self.networks.binary_search(&(bits & self.mask)).ok().map(|at| self.set(at))
+    }
 }
 
 impl Fib {
@@ -35,19 +52,67 @@ impl Fib {
     pub fn new(routes: impl IntoIterator<Item = (Prefix, Vec<NextHop>)>) -> Fib {
         let mut fib = Fib::default();
         // Thousands of routes share a few sets of next hops.
-        let mut known: FxHashMap<Vec<NextHop>, (u32, u32)> = FxHashMap::default();
+        let mut known: FxHashMap<Vec<NextHop>, u32> = FxHashMap::default();
+        let mut all = Vec::new();
         for (prefix, hops) in routes.into_iter().filter(|(_, hops)| !hops.is_empty()) {
-            let found = known.get(&hops).copied().unwrap_or_else(|| {
-                let place = (fib.hops.len() as u32, hops.len() as u32);
-                fib.hops.extend_from_slice(&hops);
-                known.insert(hops, place);
-                place
+            let set = known.get(&hops).copied().unwrap_or_else(|| {
+                let set = fib.add_set(&hops);
+                known.insert(hops, set);
+                set
             });
-            fib.level(prefix.bits()).insert(prefix.network().to_bits(), found);
+            all.push((prefix, set));
         }
-        fib.lengths.shrink_to_fit();
-        fib.hops.shrink_to_fit();
+        fib.fill(all);
         fib
+    }
+
+    /// A table of routes that each name a set of next hops; `hops` is asked once for each set.
+    pub fn of_sets<S: Copy + Eq + Hash>(
+        routes: impl IntoIterator<Item = (Prefix, S)>,
+        mut hops: impl FnMut(S) -> Vec<NextHop>,
+    ) -> Fib {
+        let mut fib = Fib::default();
+        let mut known: FxHashMap<S, u32> = FxHashMap::default();
+        let mut all = Vec::new();
+        for (prefix, name) in routes {
+            let set = *known.entry(name).or_insert_with(|| fib.add_set(&hops(name)));
+            if fib.sets[set as usize].1 > 0 {
+                all.push((prefix, set));
+            }
+        }
+        fib.fill(all);
+        fib
+    }
+
+    fn add_set(&mut self, hops: &[NextHop]) -> u32 {
+        self.sets.push((self.hops.len() as u32, hops.len() as u32));
+        self.hops.extend_from_slice(hops);
+        self.sets.len() as u32 - 1
+    }
+
+    fn fill(&mut self, mut routes: Vec<(Prefix, u32)>) {
+        // A stable sort: of routes for one prefix the last stays last.
+        routes.sort_by_key(|(prefix, _)| (std::cmp::Reverse(prefix.bits()), prefix.network()));
+        let many = self.sets.len() > usize::from(u16::MAX);
+        for routes in routes.chunk_by(|a, b| a.0.bits() == b.0.bits()) {
+            let len = routes[0].0.bits();
+            let last: Vec<&(Prefix, u32)> =
+                routes.chunk_by(|a, b| a.0 == b.0).filter_map(|same| same.last()).collect();
+            self.lengths.push(Level {
+                mask: mask(len),
+                len,
+                networks: last.iter().map(|(prefix, _)| prefix.network().to_bits()).collect(),
+                sets: last.iter().map(|(_, set)| *set as u16).collect(),
+                upper: if many {
+                    last.iter().map(|(_, set)| (*set >> 16) as u16).collect()
+                } else {
+                    Vec::new()
+                },
+            });
+        }
+        self.lengths.shrink_to_fit();
+        self.sets.shrink_to_fit();
+        self.hops.shrink_to_fit();
     }
 
     /// The equal-cost next hops towards `dst`; empty without a route.
@@ -60,8 +125,8 @@ impl Fib {
     #[inline]
     pub fn find(&self, dst: Ipv4Addr) -> (u32, u32) {
         let bits = dst.to_bits();
-        let found = self.lengths.iter().find_map(|level| level.routes.get(&(bits & level.mask)));
-        found.copied().unwrap_or((0, 0))
+        let found = self.lengths.iter().find_map(|level| level.find(bits));
+        found.map_or((0, 0), |set| self.sets[set as usize])
     }
 
     /// The next hops that [`Fib::find`] found.
@@ -81,23 +146,14 @@ impl Fib {
         }
     }
 
-    /// The routes whose prefixes are `len` bits long.
-    fn level(&mut self, len: u8) -> &mut FxHashMap<u32, (u32, u32)> {
-        let at = self.lengths.partition_point(|level| level.len > len);
-        if self.lengths.get(at).is_none_or(|level| level.len != len) {
-            self.lengths.insert(at, Level { mask: mask(len), len, routes: FxHashMap::default() });
-        }
-        &mut self.lengths[at].routes
-    }
-
     /// Every route, sorted by network and then by length.
     pub fn routes(&self) -> Vec<(Prefix, &[NextHop])> {
         let mut rows = Vec::new();
         for level in &self.lengths {
-            for (bits, (start, n)) in &level.routes {
+            for (at, bits) in level.networks.iter().enumerate() {
                 let prefix =
                     Prefix::new(Ipv4Addr::from_bits(*bits), level.len).expect("a length of at most 32");
-                rows.push((prefix, &self.hops[*start as usize..(*start + *n) as usize]));
+                rows.push((prefix, self.hops(self.sets[level.set(at) as usize])));
             }
         }
         rows.sort_unstable();

@@ -372,36 +372,45 @@ pub(crate) fn wrong_this(call: &Call) -> Mistake {
 
 /// The handle of a node; always the same.
 pub(crate) fn node_handle(lua: &Lua, sim: &Shared, id: NodeId) -> mlua::Result<AnyUserData> {
-    let known = sim.handles.borrow().nodes.len();
-    for next in known..=id.index() {
-        let next = NodeId::from_index(next);
-        let (kind, is_hub, is_ap, is_nat) = {
-            let plan = sim.plan.borrow();
-            let spec = &plan.node(next).spec;
-            (spec.kind(), spec.is_hub(), spec.radio().is_some(), spec.nat().is_some())
-        };
-        let handle = match kind {
-            _ if sim.devices.borrow().contains_key(&next.0) => lua.create_userdata(Device(next))?,
-            NodeKind::Router if is_nat => lua.create_userdata(Nat(next))?,
-            NodeKind::Host => lua.create_userdata(Host(next))?,
-            NodeKind::Switch if is_ap => lua.create_userdata(Ap(next))?,
-            NodeKind::Switch if is_hub => lua.create_userdata(Hub(next))?,
-            NodeKind::Switch => lua.create_userdata(Switch(next))?,
-            NodeKind::Router => lua.create_userdata(Router(next))?,
-        };
-        sim.handles.borrow_mut().nodes.push(handle);
+    let known = kept(lua, &mut sim.handles.borrow_mut().nodes)?;
+    if let Some(handle) = known.raw_get::<Option<AnyUserData>>(id.index() + 1)? {
+        return Ok(handle);
     }
-    Ok(sim.handles.borrow().nodes[id.index()].clone())
+    let (kind, is_hub, is_ap, is_nat) = {
+        let plan = sim.plan.borrow();
+        let spec = &plan.node(id).spec;
+        (spec.kind(), spec.is_hub(), spec.radio().is_some(), spec.nat().is_some())
+    };
+    let handle = match kind {
+        _ if sim.devices.borrow().contains_key(&id.0) => lua.create_userdata(Device(id))?,
+        NodeKind::Router if is_nat => lua.create_userdata(Nat(id))?,
+        NodeKind::Host => lua.create_userdata(Host(id))?,
+        NodeKind::Switch if is_ap => lua.create_userdata(Ap(id))?,
+        NodeKind::Switch if is_hub => lua.create_userdata(Hub(id))?,
+        NodeKind::Switch => lua.create_userdata(Switch(id))?,
+        NodeKind::Router => lua.create_userdata(Router(id))?,
+    };
+    known.raw_set(id.index() + 1, &handle)?;
+    Ok(handle)
 }
 
 /// The handle of a link; always the same.
 pub(crate) fn link_handle(lua: &Lua, sim: &Shared, id: LinkId) -> mlua::Result<AnyUserData> {
-    let known = sim.handles.borrow().links.len();
-    for next in known..=id.index() {
-        let handle = lua.create_userdata(Link(LinkId::from_index(next)))?;
-        sim.handles.borrow_mut().links.push(handle);
+    let known = kept(lua, &mut sim.handles.borrow_mut().links)?;
+    if let Some(handle) = known.raw_get::<Option<AnyUserData>>(id.index() + 1)? {
+        return Ok(handle);
     }
-    Ok(sim.handles.borrow().links[id.index()].clone())
+    let handle = lua.create_userdata(Link(id))?;
+    known.raw_set(id.index() + 1, &handle)?;
+    Ok(handle)
+}
+
+/// A table of Lua: it holds more values than can be held from outside.
+fn kept(lua: &Lua, table: &mut Option<Table>) -> mlua::Result<Table> {
+    match table {
+        Some(table) => Ok(table.clone()),
+        None => Ok(table.insert(lua.create_table()?).clone()),
+    }
 }
 
 /// The value of an address and port; always the same, so that it works as a key.

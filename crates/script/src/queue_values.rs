@@ -192,6 +192,10 @@ fn queue_table(table: &Table, name: &str, context: &str) -> Result<Queue, Mistak
         }
         _ => None,
     };
+    if let Some(problem) = spec.problem() {
+        let word = problem.split(' ').next().unwrap_or(name).to_owned();
+        return Err(Mistake::new(problem).at_word(word));
+    }
     Ok(Queue { limit: size_limit, discipline: special(spec) })
 }
 

@@ -359,6 +359,9 @@ impl Run {
         let located = |error: mlua::Error| self.error_of(&error, &[], None);
         if sim.is_touched() {
             sim.world().map(drop).map_err(located)?;
+            if let Some(mistake) = sim.unusable_route() {
+                return Err(located(mistake.into()));
+            }
         }
         // How often processes went on at this instant.
         let mut steps = (Instant::ZERO, 0);

@@ -70,6 +70,8 @@ pub(crate) struct Sim {
     streams: RefCell<BTreeMap<String, Stream>>,
     /// Where each node was made, by node id.
     pub places: RefCell<Vec<Option<Place>>>,
+    /// Where routes were entered by hand.
+    pub route_places: RefCell<Vec<(NodeId, tidewire_topology::Prefix, Option<Place>)>>,
     /// TCP options of hosts that the world does not know yet.
     pub host_tcp: RefCell<Vec<(NodeId, TcpConfig)>>,
     /// How routers find their routes, in the order in which it was said.
@@ -120,10 +122,10 @@ pub(crate) type Chosen = (Option<Vec<NodeId>>, Option<RoutingSpec>);
 /// Lua values that Rust keeps; all must be gone before the state is closed.
 #[derive(Default)]
 pub(crate) struct Handles {
-    /// By node id.
-    pub nodes: Vec<AnyUserData>,
-    /// By link id.
-    pub links: Vec<AnyUserData>,
+    /// By node id, counted from 1.
+    pub nodes: Option<Table>,
+    /// By link id, counted from 1.
+    pub links: Option<Table>,
     /// The free table `host.data` of each node that asked for it.
     pub data: BTreeMap<u32, Table>,
     /// One value for each address and port, so that they work as keys of tables.
@@ -165,6 +167,7 @@ impl Sim {
             before: RefCell::new(None),
             streams: RefCell::default(),
             places: RefCell::default(),
+            route_places: RefCell::default(),
             host_tcp: RefCell::default(),
             routing: RefCell::default(),
             log_routes: Cell::new(true),
@@ -276,9 +279,28 @@ impl Sim {
             if let Some(mistake) = self.duplicate_address(world.plan()) {
                 return Err(mistake.into());
             }
+            // No mistake for certain: proxy ARP may be on its way, or it is what is to be seen.
+            for finding in tidewire_topology::doubts(world.plan()).into_iter().take(5) {
+                self.out.borrow_mut().warn(finding.sentence, None);
+            }
             self.host_tcp.take().into_iter().for_each(|(node, config)| world.set_tcp(node, config));
         }
         Ok(world)
+    }
+
+    /// The complaint about a route entered by hand that leads nowhere, if there is one.
+    pub fn unusable_route(&self) -> Option<Mistake> {
+        let (node, prefix, sentence) = {
+            let world = self.world.borrow();
+            tidewire_topology::unusable_routes(world.plan()).into_iter().next()?
+        };
+        let mut mistake = Mistake::new(sentence)
+            .at_word("route")
+            .note("a route leads to a neighbour: a router on the same link or LAN, or its address there");
+        let places = self.route_places.borrow();
+        let known = places.iter().rev().find(|(at, of, _)| *at == node && *of == prefix);
+        mistake.place = known.and_then(|(.., place)| place.clone());
+        Some(mistake)
     }
 
     /// The complaint about two interfaces with one address, if there are such.
@@ -297,9 +319,16 @@ impl Sim {
         all.sort_unstable();
         let twice = all.windows(2).find(|pair| pair[0].0 == pair[1].0)?;
         let (ip, [a, b]) = (twice[0].0.0, [twice[0].1, twice[1].1].map(|id| &plan.node(id).name));
-        let mut mistake = Mistake::new(format!("'{a}' and '{b}' both have the address {ip}"))
-            .at_word(ip.to_string())
-            .note("give one of them another ip, or none: addresses are assigned by themselves");
+        let who = if a == b {
+            format!("two interfaces of '{a}' have the address {ip}")
+        } else {
+            format!("'{a}' and '{b}' both have the address {ip}")
+        };
+        let overlap = tidewire_topology::overlapping_subnets(plan).into_iter().next();
+        let mut mistake = Mistake::new(who).at_word(ip.to_string()).note(match overlap {
+            Some(overlap) => overlap.sentence,
+            None => "give one of them another ip, or none: addresses are assigned by themselves".to_owned(),
+        });
         mistake.place = self.places.borrow().get(twice[1].1.index()).cloned().flatten();
         Some(mistake)
     }

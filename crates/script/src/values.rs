@@ -151,7 +151,10 @@ pub(crate) fn convert(
         Kind::ChoiceOrFalse(names) => match value {
             Value::Boolean(false) => Val::Text("false".to_owned()),
             Value::Boolean(true) => Val::Text(names[0].to_owned()),
-            other => Val::Text(choice(other, names, name, context)?),
+            other => Val::Text(
+                choice(other, names, name, context)
+                    .map_err(|mistake| mistake.note("or false, to switch it off"))?,
+            ),
         },
         Kind::Loss => Val::Loss(loss(sim, value, name, context)?, chooser(value)),
         Kind::Queue => Val::Queue(queue(value, name, context)?),

@@ -434,6 +434,56 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
     ("!experiment {}\nexperiment {}", 2, &["experiment{} is called twice"]),
     ("!print 'hello'\nexperiment {}", 1, &["print before experiment{} would appear once for every run"]),
     ("!local x = math.random()\nexperiment {}", 1, &["random numbers before experiment{}"]),
+    // What networks cannot do.
+    ("net:routing('ospf', { hello = '10s', dead = '10s' })", 2, &["is not longer than hello", "^^^^"]),
+    ("net:link(a, net:host 'c', { queue = { 'pie', interval = 0 } })", 2, &["a queue's interval is from"]),
+    ("net:link(a, net:host 'c', { queue = { 'codel', interval = '1ns' } })", 2, &["a queue's interval is"]),
+    ("net:subnet('224.0.0.0/24', { a, b })", 2, &["224.0.0.0/24 cannot be a subnet", "10.1.0.0/24"]),
+    ("net:subnet('127.0.0.0/24', { a, b })", 2, &["cannot be a subnet"]),
+    ("net:subnet('0.0.0.0/0', { a, b })", 2, &["cannot be a subnet"]),
+    (
+        "local r, s, t = net:router 'r', net:router 's', net:router 't'; net:link(r, s); net:link(s, t)\nnet:route(r, '203.0.113.0/24', t)\nsleep(1)",
+        3,
+        &["the route of 'r' to 203.0.113.0/24 goes via 't', which is on none of its networks"],
+    ),
+    (
+        "local l = net:link(a, net:host 'c')\nl:flap { enabled = '1ns', disabled = '1ns' }",
+        3,
+        &["the least is 1 us"],
+    ),
+    (
+        "local l = net:link(a, net:host 'c', { arq = 'sr' })\nl:set { jitter = '1ms' }",
+        3,
+        &["it takes no jitter"],
+    ),
+    ("net:router('r', { ecmp = 'no' })", 2, &["or false"]),
+    (
+        "net:link(net:switch 's', net:switch 't', { vlan = { trunk = {10, 10} } })",
+        2,
+        &["the trunk 's-t' names VLAN 10 twice"],
+    ),
+    ("address('::', 80)", 2, &["'::' is the address of nobody"]),
+    ("address('1::2::3', 80)", 2, &["'1::2::3' is not an IPv6 address"]),
+    (
+        "local n, r, w, c = net:nat 'n', net:router 'r', net:host 'w', net:host 'c'; net:link(c, n); net:link(n, r); net:link(r, w)\nn:forward { port = 80, to = w }",
+        3,
+        &["is outside of 'n': ports are forwarded to hosts inside"],
+    ),
+    (
+        "local n, r, c = net:nat 'n', net:router 'r', net:host 'c'; net:link(c, n); net:link(n, r)\nn:forward { port = 80, to = c }\nn:forward { port = 80, to = c }",
+        4,
+        &["port 80 is forwarded to", "already"],
+    ),
+    (
+        "!local r = net:router 'r'\nlocal a = net:host('a', { ip = '10.0.0.10/24' })\nlocal b = net:host('b', { ip = '10.0.1.20/16' })\nnet:link(a, r) net:link(b, r)\na:ping(b)",
+        1,
+        &[
+            "two interfaces of 'r' have the address 10.0.0.1",
+            "10.0.0.0/24 (from the address 10.0.0.10/24 of 'a'; ",
+            "10.0.0.0/16 (from the address 10.0.1.20/16 of 'b'; ",
+            "overlap, but these are two networks",
+        ],
+    ),
     // Syntax.
     ("!local x = = 5", 1, &["unexpected symbol near '='", "exp.lua:1:  local x = = 5"]),
     ("!if true then\nprint 'x'", 2, &["'end' expected (to close 'if' at line 1) near <eof>"]),

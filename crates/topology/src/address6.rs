@@ -189,13 +189,14 @@ impl Plan {
             self.ifaces_mut().iter_mut().for_each(|iface| iface.address6 = None);
             return Ok(prefixes);
         };
-        let mut taken = FxHashSet::default();
+        let mut taken: FxHashMap<Ipv6Addr, IfaceId> = FxHashMap::default();
         for (prefix, members) in prefixes.iter_mut().zip(&segments.members) {
             for iface in members {
                 let Address6::Fixed(address) = asked[iface.index()] else { continue };
                 let network = network6(address);
-                if !taken.insert(address) {
-                    return Err(PlanError::SameAddress6(address));
+                if let Some(other) = taken.insert(address, *iface) {
+                    let nodes = [other, *iface].map(|iface| self.node(self.node_of(iface)).name.clone());
+                    return Err(PlanError::SameAddress6 { address, nodes });
                 }
                 match *prefix {
                     Some(first) if first != network => {
@@ -221,7 +222,7 @@ impl Plan {
             prefixes[network] = Some(prefix);
             let mut hosts = (1..)
                 .map(|n: u128| Ipv6Addr::from_bits(prefix.to_bits() | n))
-                .filter(|ip| !taken.contains(ip));
+                .filter(|ip| !taken.contains_key(ip));
             for iface in members {
                 addresses[iface.index()] = match asked[iface.index()] {
                     Address6::Auto => hosts.next(),

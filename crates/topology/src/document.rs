@@ -10,7 +10,8 @@ use crate::{
     RouterSpec, SpanningTree, SwitchSpec, Via, VlanSpec,
 };
 use queues::{CorruptDocument, JitterDocument, QueueDocument};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use tidewire_units::{NodeId, Rate, parse_count, parse_probability, parse_rate, parse_size, parse_span};
@@ -130,7 +131,7 @@ struct LinkDocument {
     name: Option<String>,
     /// The names of the nodes at the first and second end.
     ends: [String; 2],
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "rate_text", skip_serializing_if = "Option::is_none")]
     rate: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delay: Option<String>,
@@ -173,11 +174,33 @@ struct LinkDocument {
     ips: Option<[String; 2]>,
 }
 
+/// A rate as a text, or as a number of bits per second.
+fn rate_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a rate is a text with a unit, \"10Mbps\", or a number of bits per second")]
+    enum Rate {
+        Text(String),
+        Number(f64),
+    }
+    match Rate::deserialize(from)? {
+        Rate::Text(text) => Ok(Some(text)),
+        Rate::Number(bits) if bits >= 1000.0 && bits.is_finite() => Ok(Some(format!("{bits}bps"))),
+        Rate::Number(bits) if bits < 0.0 => {
+            Err(D::Error::custom(format!("a rate cannot be negative: {bits}")))
+        }
+        Rate::Number(bits) => Err(D::Error::custom(format!(
+            "a rate of {bits} needs a unit, for example \"{bits}Mbps\"; a number of 1000 or more is bit/s"
+        ))),
+    }
+}
+
 /// Every option of an access point's radio; what is left out has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RadioDocument {
+    #[serde(deserialize_with = "rate_text")]
     rate: Option<String>,
+    #[serde(deserialize_with = "rate_text")]
     basic_rate: Option<String>,
     preamble: Option<String>,
     slot: Option<String>,
@@ -204,7 +227,7 @@ struct ArqDocument {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DirectionDocument {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "rate_text", skip_serializing_if = "Option::is_none")]
     rate: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delay: Option<String>,

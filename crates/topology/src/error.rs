@@ -36,6 +36,15 @@ pub enum PlanError {
         /// The number.
         vlan: u16,
     },
+    /// A VLAN that a trunk names twice.
+    VlanTwice {
+        /// The link, as `a-b`.
+        link: String,
+        /// The VLAN.
+        vlan: u16,
+    },
+    /// A subnet of addresses that no host can have.
+    NoSubnet(Prefix),
     /// A trunk that does not join two switches.
     TrunkEnd {
         /// The link, as `a-b`.
@@ -104,7 +113,12 @@ pub enum PlanError {
         second: std::net::Ipv6Addr,
     },
     /// Two hosts with one IPv6 address.
-    SameAddress6(std::net::Ipv6Addr),
+    SameAddress6 {
+        /// The address.
+        address: std::net::Ipv6Addr,
+        /// Their names.
+        nodes: [String; 2],
+    },
     /// No private addresses are left for automatic numbering.
     AddressesExhausted {
         /// How many networks need a subnet.
@@ -213,7 +227,14 @@ impl fmt::Display for PlanError {
                 f,
                 "the hosts of one network ask for addresses of two: {first}/64 and {second}/64; a router stands between networks"
             ),
-            PlanError::SameAddress6(address) => write!(f, "two hosts ask for the address {address}"),
+            PlanError::SameAddress6 { address, nodes: [a, b] } => {
+                write!(f, "'{a}' and '{b}' both ask for the address {address}; give one of them another ip6")
+            }
+            PlanError::VlanTwice { link, vlan } => write!(f, "the trunk '{link}' names VLAN {vlan} twice"),
+            PlanError::NoSubnet(prefix) => write!(
+                f,
+                "{prefix} cannot be a subnet: it holds addresses that are not for hosts (0.0.0.0/8, 127.0.0.0/8 for loopback, 224.0.0.0/4 for groups, 240.0.0.0/4 reserved); use one such as 10.1.0.0/24"
+            ),
             PlanError::BadShape(sentence) => f.write_str(sentence),
         }
     }

@@ -130,6 +130,14 @@ impl VlanSpec {
         all
     }
 
+    /// A VLAN that a trunk names twice, if there is one.
+    pub(crate) fn named_twice(&self) -> Option<u16> {
+        let VlanSpec::Trunk { trunk, .. } = self else { return None };
+        let mut sorted = trunk.clone();
+        sorted.sort_unstable();
+        sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    }
+
     /// The number that is none of a VLAN, if there is one.
     pub(crate) fn wrong_number(&self) -> Option<u16> {
         self.all().into_iter().find(|number| !(1..=4094).contains(number))

@@ -162,6 +162,9 @@ impl Plan {
         if let Some(vlan) = vlan.wrong_number() {
             return Err(PlanError::VlanNumber { link, vlan });
         }
+        if let Some(vlan) = vlan.named_twice() {
+            return Err(PlanError::VlanTwice { link, vlan });
+        }
         let spec = |end: &NodeId| &self.node(*end).spec;
         let is_switch = |end: &NodeId| spec(end).kind() == NodeKind::Switch && !spec(end).is_hub();
         if !ends.iter().any(is_switch) {
@@ -250,10 +253,13 @@ impl Plan {
     }
 
     /// Gives the network that these nodes share (they may include its switches) this subnet. Looked at by
-    /// [`Plan::assign_addresses`], so the links may come later. Errors: an unknown node.
+    /// [`Plan::assign_addresses`], so the links may come later. Errors: an unknown node, addresses that are not for hosts.
     pub fn subnet(&mut self, prefix: Prefix, nodes: &[NodeId]) -> Result<(), PlanError> {
         if let Some(&unknown) = nodes.iter().find(|node| node.index() >= self.nodes.len()) {
             return Err(PlanError::UnknownNode(unknown));
+        }
+        if !prefix.is_for_hosts() {
+            return Err(PlanError::NoSubnet(prefix));
         }
         self.numbering = None;
         self.subnets.push(SubnetRequest { prefix, nodes: nodes.to_vec() });

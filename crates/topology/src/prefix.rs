@@ -77,6 +77,16 @@ impl Prefix {
         (n < self.hosts()).then(|| Ipv4Addr::from_bits(self.bits + first + n as u32))
     }
 
+    /// Whether hosts may have its addresses: none is of "this network", loopback, a group or reserved (RFC 6890 section 2.2.2).
+    pub const fn is_for_hosts(self) -> bool {
+        const SPECIAL: [Prefix; 3] = [
+            Prefix { bits: 0, len: 8 },
+            Prefix { bits: 127 << 24, len: 8 },
+            Prefix { bits: 224 << 24, len: 3 },
+        ];
+        !self.overlaps(SPECIAL[0]) && !self.overlaps(SPECIAL[1]) && !self.overlaps(SPECIAL[2])
+    }
+
     /// The network twice as large that holds this one and its sibling; `None` for /0.
     pub(crate) fn parent(self) -> Option<Prefix> {
         Prefix::new(self.network(), self.len.checked_sub(1)?)

@@ -220,6 +220,25 @@ pub struct DisciplineSpec {
     pub police: bool,
 }
 
+impl DisciplineSpec {
+    /// Between updates of PIE, and before CoDel drops anything: less would be all that a simulation does, more would be never.
+    const INTERVALS: [Span; 2] = [Span::from_us(10), Span::from_secs(1000)];
+
+    /// What cannot be done about its times, if anything.
+    pub fn problem(&self) -> Option<String> {
+        let [least, most] = DisciplineSpec::INTERVALS;
+        match (self.interval, self.target) {
+            (Some(interval), _) if !(least..=most).contains(&interval) => {
+                Some(format!("interval = {interval}: a queue's interval is from {least} to {most}"))
+            }
+            (_, Some(target)) if target > most => {
+                Some(format!("target = {target}: packets may wait for at most {most}"))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The queue disciplines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DisciplineKind {

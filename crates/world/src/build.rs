@@ -410,10 +410,14 @@ impl World {
             if self.routes_itself(*id) {
                 continue;
             }
-            let table = routes.of(*id).map(|(prefix, hops)| (l3_prefix(prefix), self.hops_of(hops)));
-            let fib = Fib::new(table);
+            let fib = self.fib_of(&routes, *id);
             self.hosts[host].stack.set_fib(fib);
         }
+    }
+
+    fn fib_of(&self, routes: &topology::Routes, id: NodeId) -> Fib {
+        let table = routes.sets_of(id).map(|(prefix, set)| (l3_prefix(prefix), set));
+        Fib::of_sets(table, |set| self.hops_of(routes.hops(set)))
     }
 
     /// Next hops of the plan, by port.

@@ -6,8 +6,9 @@ use std::net::Ipv4Addr;
 use tidewire_l3_network::dhcp::DhcpPool;
 use tidewire_l3_network::gate::{Firewall, LogRow, Nat, NatConfig, PortForward, Timeouts};
 use tidewire_node::Context;
-use tidewire_topology::{AddressMode, NodeSpec};
+use tidewire_topology::{self as topology, AddressMode, NodeSpec};
 use tidewire_units::{IfaceId, Instant, NodeId, Purpose, SocketId};
+use tidewire_wire::Endpoint;
 
 /// An address translator as it was declared.
 pub(crate) struct Translator {
@@ -19,6 +20,24 @@ impl World {
     /// How a node that the plan says is an address translator does it; takes effect with the next [`World::sync`].
     pub fn set_nat(&mut self, node: NodeId, config: NatConfig) {
         self.nats.insert(node, Translator { config, forwards: Vec::new() });
+    }
+
+    /// Where an address translator forwards a port to.
+    pub fn forwarded_to(&self, nat: NodeId, protocol: u8, port: u16) -> Option<Endpoint> {
+        let forwards = &self.nats.get(&nat)?.forwards;
+        let found = forwards.iter().find(|forward| (forward.protocol, forward.port) == (protocol, port));
+        found.map(|forward| forward.to)
+    }
+
+    /// Whether an address is that of somebody outside of an address translator.
+    pub fn is_outside_of(&self, nat: NodeId, addr: Ipv4Addr) -> bool {
+        let realms = self.plan.realms();
+        let realm = |iface: IfaceId| realms[self.plan.network_of(topology::link_of(iface))];
+        let (Some(outside), Some(owner)) = (self.plan.outside_of(nat), self.owner_of(addr)) else {
+            return false;
+        };
+        let mut inner = self.plan.node(nat).ifaces.iter().filter(|iface| **iface != outside);
+        realm(owner) == realm(outside) && !inner.any(|iface| realm(*iface) == realm(owner))
     }
 
     /// Opens a port of an address translator.

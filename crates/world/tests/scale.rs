@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write;
 use tidewire_l3_network::routing::{OspfConfig, RoutingConfig};
-use tidewire_topology::generate::{RandomModel, Style, random};
+use tidewire_topology::generate::{RandomModel, Style, fat_tree, random};
 use tidewire_topology::import::load_alone;
 use tidewire_topology::{LinkSpec, NodeKind, Plan};
 use tidewire_units::{Instant, NodeId, Purpose, Rate, Span, Streams};
@@ -59,6 +59,24 @@ fn an_idle_host_of_ten_thousand_weighs_less_than_two_kibibytes() {
     let (each, with_plan) = ((all - declared) / 10_000, all / 10_000);
     assert!(each <= 2048, "{each} bytes for each host, with both directions of its link");
     assert!(with_plan <= 2560, "{with_plan} bytes with the plan, which the world keeps");
+}
+
+#[test]
+fn a_fat_tree_of_ten_thousand_hosts_weighs_less_than_eight_kibibytes_for_each() {
+    let before = HELD.get();
+    let mut plan = Plan::new();
+    let hosts = fat_tree(&mut plan, 34, &Style::default()).unwrap().hosts.len() as i64;
+    plan.assign_addresses().unwrap();
+    let declared = HELD.get() - before;
+    let mut world = World::new(Options::default());
+    world.sync(&plan).unwrap();
+    let last = plan.address_of(NodeId::from_index(plan.nodes().len() - 1)).unwrap();
+    let hops = world.ip_node(plan.find("edge0_0").unwrap()).unwrap().stack.fib().lookup(last).len();
+    assert_eq!(hops, 17, "ways to another pod");
+    drop(plan);
+    // With a seventh of a router, three links and their four interfaces at routers that come with each host.
+    let each = (HELD.get() - before - declared) / hosts;
+    assert!(each <= 8192, "{each} bytes for each host");
 }
 
 /// A network as the Topology Zoo writes them.

@@ -5,7 +5,7 @@ use crate::mistake::Mistake;
 use crate::sched::{Op, block_on, spawn};
 use crate::sim::{Shared, Sim, here};
 use crate::spec::host as spec;
-use crate::values::Val;
+use crate::values::{Peer, Val};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -58,6 +58,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     fields(registry)?;
     registry.add(&spec::ADDRESS, |lua, sim, mut call| {
         let Some(Val::Peer(peer)) = call.take(0) else { unreachable!() };
+        refuse_odd_ipv6(&peer)?;
         let port = call.int(1).map(|port| port as u16);
         let (ip, port) = match resolve(lua, sim, &peer, port)? {
             Ok(found) => found,
@@ -79,6 +80,22 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let peer = this.borrow::<crate::classes::Endpoint>()?;
         Ok(SocketAddr::new(sim.world.borrow().shown(peer.0), peer.1).to_string())
     })
+}
+
+/// Texts that only look like IPv6 addresses, and the one that is nobody's.
+fn refuse_odd_ipv6(peer: &Peer) -> Result<(), Mistake> {
+    match peer {
+        Peer::Address6(ip, _) if ip.is_unspecified() => {
+            Err(Mistake::new("'::' is the address of nobody: it cannot be sent to")
+                .at_word("::")
+                .note("servers listen at all addresses of their host without being told"))
+        }
+        Peer::Unknown(text) if text.matches(':').count() > 1 => {
+            Err(Mistake::new(format!("'{text}' is not an IPv6 address: groups of up to four hexadecimal digits, eight of them or fewer with one '::'"))
+                .at_word(text.clone()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// As `ip -6 neighbour` lists them.

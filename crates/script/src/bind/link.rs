@@ -145,6 +145,13 @@ fn flap(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
             .note("write link:flap { enabled = \"8s\", disabled = \"2s\" }")
             .into());
     }
+    if up < Span::from_us(1) || down < Span::from_us(1) {
+        return Err(Mistake::new(format!(
+            "a link that is up for {up} and down for {down}: the run would do nothing else; the least is 1 us"
+        ))
+        .at_word("flap")
+        .into());
+    }
     sim.touch()?;
     let now = sim.world.borrow().now();
     for (at, is_up) in [(now + up, false), (now + up + down, true)] {
@@ -180,6 +187,7 @@ pub(super) fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
     }
     let (rate, delay) = (opts.rate("rate"), opts.span("delay"));
     refuse_on_medium(sim, dir, opts)?;
+    refuse_with_arq(sim, dir, opts)?;
     if rate.is_some() || delay.is_some() {
         world.set_rate_and_delay(dir, rate, delay);
     }
@@ -191,6 +199,23 @@ pub(super) fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
         world.set_impairments(dir, &spec);
     }
     Ok(())
+}
+
+/// Repair needs frames that stay in order, as where the link is made.
+fn refuse_with_arq(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
+    let plan = sim.plan.borrow();
+    let link = plan.link(dir.link());
+    let given = ["jitter", "duplicate", "reorder"].into_iter().find(|name| opts.get(name).is_some());
+    match given.filter(|_| link.spec.arq.is_some()) {
+        Some(name) => {
+            let text = format!(
+                "link '{}' repairs losses (arq) and keeps its frames in order: it takes no {name}",
+                link.name
+            );
+            Err(Mistake::new(text).at_word(name).into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// What a shared medium keeps for all its stations is not changed for one of them.

@@ -126,6 +126,18 @@ fn forward(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
         _ => vec![Protocol::TCP, Protocol::UDP],
     };
     let mut world = sim.world()?;
+    if world.is_outside_of(node, ip) {
+        let (nat, ip) = (world.plan().node(node).name.clone(), world.shown(ip));
+        return Err(Mistake::new(format!("{ip} is outside of '{nat}': ports are forwarded to hosts inside"))
+            .at_word("to")
+            .into());
+    }
+    if let Some(taken) = (protocols.iter()).find_map(|protocol| world.forwarded_to(node, protocol.0, port)) {
+        let taken = std::net::SocketAddr::new(world.shown(taken.addr), taken.port);
+        return Err(Mistake::new(format!("port {port} is forwarded to {taken} already"))
+            .at_word("port")
+            .into());
+    }
     for protocol in protocols {
         let forward = PortForward { protocol: protocol.0, port, to: Endpoint::new(ip, to_port) };
         world.forward_port(node, forward);

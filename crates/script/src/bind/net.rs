@@ -7,7 +7,7 @@ use crate::queue_values::{Limit, Queue};
 use crate::sim::{Mode, Shared, here};
 use crate::spec::net as spec;
 use crate::values::Val;
-use mlua::{AnyUserData, Lua, Table, Value};
+use mlua::{Lua, Table, Value};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_node::Switch;
 use tidewire_topology::{
@@ -227,8 +227,9 @@ pub(super) fn add_node(
 
 /// A list of nodes.
 pub(super) fn nodes(lua: &Lua, sim: &Shared, ids: &[NodeId]) -> mlua::Result<Table> {
-    let handles: mlua::Result<Vec<AnyUserData>> = ids.iter().map(|id| node_handle(lua, sim, *id)).collect();
-    lua.create_sequence_from(handles?)
+    let list = lua.create_table_with_capacity(ids.len(), 0)?;
+    ids.iter().try_for_each(|id| list.raw_push(node_handle(lua, sim, *id)?))?;
+    Ok(list)
 }
 
 /// The memory that the queues of a switch share.

@@ -20,7 +20,7 @@ use tidewire_world::{ProcessId, RoutingSpec};
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_ROUTING, |_, sim, call| choose(sim, &call))?;
-    registry.add(&spec::NET_ROUTE, |_, sim, mut call| {
+    registry.add(&spec::NET_ROUTE, |lua, sim, mut call| {
         let (Some(Val::Peer(peer)), Some(Val::Node(node))) = (call.take(2), call.take(0)) else {
             unreachable!()
         };
@@ -44,6 +44,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             }
         };
         sim.plan_mut("net:route()")?.route(node, prefix, via).map_err(super::net::mistake)?;
+        sim.route_places.borrow_mut().push((node, prefix, crate::sim::here(lua)));
         Ok(())
     })?;
     registry.add(&spec::NET_WAIT_CONVERGED, |lua, sim, call| {
@@ -200,6 +201,13 @@ fn ospf(opts: &Opts) -> Result<OspfConfig, Mistake> {
             let text = format!("{name} = {span}: OSPF says it in whole seconds, at least one");
             return Err(Mistake::new(text).at_word(name));
         }
+    }
+    if ospf.dead <= ospf.hello {
+        let text = format!(
+            "dead = {} is not longer than hello = {}: neighbours would be given up between two hellos",
+            ospf.dead, ospf.hello
+        );
+        return Err(Mistake::new(text).at_word("dead").note("four hellos are usual: leave dead out"));
     }
     set("retransmit", &mut ospf.retransmit);
     set("spf_delay", &mut ospf.spf_delay);

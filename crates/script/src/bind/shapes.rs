@@ -106,8 +106,9 @@ fn host_options(sim: &Shared, hosts: &[NodeId], opts: &Opts) -> mlua::Result<()>
 }
 
 fn links(lua: &Lua, sim: &Shared, ids: &[LinkId]) -> mlua::Result<Table> {
-    let handles: mlua::Result<Vec<_>> = ids.iter().map(|id| link_handle(lua, sim, *id)).collect();
-    lua.create_sequence_from(handles?)
+    let list = lua.create_table_with_capacity(ids.len(), 0)?;
+    ids.iter().try_for_each(|id| list.raw_push(link_handle(lua, sim, *id)?))?;
+    Ok(list)
 }
 
 fn shape(

@@ -1,7 +1,7 @@
 //! Addresses that clash or lie in the wrong place.
 
 use super::{Finding, Problem};
-use crate::{NodeSpec, Plan, Prefix, Via, link_of};
+use crate::{AddressMode, NodeSpec, Plan, Prefix, Via, link_of};
 use std::net::Ipv4Addr;
 use tidewire_units::{IfaceId, NodeId};
 
@@ -45,8 +45,9 @@ pub(super) fn overlaps(plan: &Plan) -> Vec<Finding> {
                 .filter_map(|n| networks[n].members.first().map(|&iface| plan.node_of(iface)))
                 .collect();
             let sentence = format!(
-                "the networks of {} use overlapping subnets, {before} and {prefix}: packets for one may go to the other",
-                super::list(plan, &nodes)
+                "the subnets {} and {} overlap, but these are two networks: a host of one takes those of the other for its neighbours and asks for them in vain; give them subnets that share no addresses",
+                described(plan, before, other),
+                described(plan, prefix, network),
             );
             findings.push(Finding {
                 problem: Problem::OverlappingSubnets,
@@ -59,6 +60,29 @@ pub(super) fn overlaps(plan: &Plan) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A subnet with who is on it and where it comes from.
+fn described(plan: &Plan, prefix: Prefix, network: usize) -> String {
+    let members = &plan.networks()[network].members;
+    let mut nodes: Vec<NodeId> = members.iter().map(|&iface| plan.node_of(iface)).collect();
+    nodes.dedup();
+    let asked = plan.subnets.iter().any(|request| request.prefix == prefix);
+    let fixed = members.iter().find(|&&iface| {
+        let node = plan.node(plan.node_of(iface));
+        let own = plan.iface(iface).fixed.is_some()
+            || matches!(&node.spec, NodeSpec::Host(host) if matches!(host.ip, AddressMode::Fixed(_)));
+        own && plan.iface(iface).address.is_some_and(|address| address.prefix() == prefix)
+    });
+    let origin = match fixed {
+        _ if asked => "given as a subnet".to_owned(),
+        Some(&iface) => {
+            let address = plan.iface(iface).address.map_or_else(String::new, |address| address.to_string());
+            format!("from the address {address} of '{}'", plan.node(plan.node_of(iface)).name)
+        }
+        None => "chosen automatically".to_owned(),
+    };
+    format!("{prefix} ({origin}; {})", super::list(plan, &nodes))
 }
 
 pub(super) fn foreign(plan: &Plan) -> Vec<Finding> {
@@ -98,26 +122,37 @@ pub(super) fn foreign_gateways(plan: &Plan) -> Vec<Finding> {
         {
             report(id, format!("the gateway of '{}', {gateway}, is not on any of its networks", node.name));
         }
+    }
+    for (id, _, sentence) in unusable_routes(plan) {
+        report(id, sentence);
+    }
+    findings
+}
+
+pub(super) fn unusable_routes(plan: &Plan) -> Vec<(NodeId, Prefix, String)> {
+    let networks = |id: NodeId| plan.node(id).ifaces.iter().map(|&iface| plan.network_of(link_of(iface)));
+    let mut unusable = Vec::new();
+    for id in plan.node_ids() {
         for (prefix, via) in plan.manual_routes(id) {
-            let shares = |other: NodeId| {
-                let networks =
-                    |id: NodeId| plan.node(id).ifaces.iter().map(|&iface| plan.network_of(link_of(iface)));
-                other != id && networks(id).any(|network| networks(other).any(|n| n == network))
-            };
             let (known, name) = match via {
                 Via::Address(ip) => {
-                    (addresses.clone().any(|address| address.prefix().contains(ip)), ip.to_string())
+                    let addresses =
+                        plan.node(id).ifaces.iter().filter_map(|&iface| plan.iface(iface).address);
+                    (addresses.into_iter().any(|address| address.prefix().contains(ip)), ip.to_string())
                 }
-                Via::Node(other) => (shares(other), format!("'{}'", plan.node(other).name)),
+                Via::Node(other) => {
+                    let shares = other != id && networks(id).any(|own| networks(other).any(|n| n == own));
+                    (shares, format!("'{}'", plan.node(other).name))
+                }
             };
             if !known {
+                let node = &plan.node(id).name;
                 let sentence = format!(
-                    "the route of '{}' to {prefix} goes via {name}, which is on none of its networks",
-                    node.name
+                    "the route of '{node}' to {prefix} goes via {name}, which is on none of its networks"
                 );
-                report(id, sentence);
+                unusable.push((id, prefix, sentence));
             }
         }
     }
-    findings
+    unusable
 }

@@ -4,7 +4,7 @@ mod addresses;
 mod bottleneck;
 mod reach;
 
-use crate::Plan;
+use crate::{Plan, Prefix};
 use std::fmt;
 use tidewire_units::{LinkId, NodeId};
 
@@ -27,6 +27,8 @@ pub enum Problem {
     SwitchLoop,
     /// Links of different MTU are joined by switches.
     MtuMismatch,
+    /// IPv6 on a link whose MTU is below what IPv6 needs.
+    SmallMtu6,
     /// A link that is the only way between two groups of hosts and slower than what they can send.
     Bottleneck,
 }
@@ -38,6 +40,8 @@ pub enum Severity {
     Note,
     /// Something will not work.
     Warning,
+    /// Nothing can be run like that.
+    Error,
 }
 
 /// One finding. Displays as its sentence.
@@ -58,6 +62,7 @@ impl Problem {
     pub const fn severity(self) -> Severity {
         match self {
             Problem::Bottleneck => Severity::Note,
+            Problem::DuplicateAddress => Severity::Error,
             _ => Severity::Warning,
         }
     }
@@ -67,6 +72,26 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)
     }
+}
+
+/// Which pairs of networks use overlapping subnets, each with a sentence that names both and where they come from.
+///
+/// # Panics
+/// Before [`Plan::assign_addresses`]; so do the functions below.
+pub fn overlapping_subnets(plan: &Plan) -> Vec<Finding> {
+    addresses::overlaps(plan)
+}
+
+/// What can be run, but hardly as it was meant: overlapping subnets, IPv6 on links that are too small for it.
+pub fn doubts(plan: &Plan) -> Vec<Finding> {
+    let mut findings = addresses::overlaps(plan);
+    findings.extend(reach::too_small_for_ipv6(plan));
+    findings
+}
+
+/// The routes entered by hand whose gateway is on no network of their node, each with a sentence.
+pub fn unusable_routes(plan: &Plan) -> Vec<(NodeId, Prefix, String)> {
+    addresses::unusable_routes(plan)
 }
 
 /// At most so many findings of one kind are listed.
@@ -85,6 +110,7 @@ pub fn check(plan: &Plan) -> Vec<Finding> {
     findings.extend(addresses::foreign_gateways(plan));
     findings.extend(reach::switch_loops(plan));
     findings.extend(reach::mtu_mismatches(plan));
+    findings.extend(reach::too_small_for_ipv6(plan));
     findings.extend(bottleneck::bottlenecks(plan));
     findings.chunk_by(|a, b| a.problem == b.problem).flat_map(shorten).collect()
 }

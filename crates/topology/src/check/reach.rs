@@ -142,3 +142,23 @@ pub(super) fn mtu_mismatches(plan: &Plan) -> Vec<Finding> {
     }
     findings
 }
+
+/// RFC 8200 section 5.
+const LEAST_MTU6: u16 = 1280;
+
+pub(super) fn too_small_for_ipv6(plan: &Plan) -> Vec<Finding> {
+    if plan.ipv6().is_none() {
+        return Vec::new();
+    }
+    let small = plan.link_ids().filter(|id| plan.link(*id).spec.mtu < LEAST_MTU6);
+    small
+        .map(|id| {
+            let link = plan.link(id);
+            let sentence = format!(
+                "link '{}' has an MTU of {} bytes, but IPv6 needs at least {LEAST_MTU6}: its packets may not get through",
+                link.name, link.spec.mtu
+            );
+            Finding { problem: Problem::SmallMtu6, nodes: link.ends.to_vec(), links: vec![id], sentence }
+        })
+        .collect()
+}

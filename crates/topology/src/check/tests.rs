@@ -89,7 +89,19 @@ fn one_subnet_on_two_networks_is_found() {
     link(&mut plan, b, r);
     let found = found(plan, Problem::OverlappingSubnets);
     assert_eq!(found.len(), 1);
-    assert!(found[0].contains("10.0.0.0/24 and 10.0.0.0/25"), "{found:?}");
+    let wide = "10.0.0.0/24 (from the address 10.0.0.5/24 of 'a'; 'r' and 'a')";
+    let narrow = "10.0.0.0/25 (from the address 10.0.0.6/25 of 'b'; 'r' and 'b')";
+    assert!(found[0].contains(&format!("{wide} and {narrow} overlap")), "{found:?}");
+}
+
+#[test]
+fn ipv6_on_a_link_below_its_least_mtu_is_found() {
+    let mut plan = Plan::new();
+    let [a, b] = ["a", "b"].map(|name| plan.add_host(name).unwrap());
+    plan.connect(a, b, LinkSpec { mtu: 600, ..LinkSpec::default() }).unwrap();
+    assert!(found(plan.clone(), Problem::SmallMtu6).is_empty());
+    plan.use_ipv6("2001:db8::".parse().unwrap(), false);
+    assert!(found(plan, Problem::SmallMtu6)[0].contains("IPv6 needs at least 1280"));
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(super) struct QueueTable {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     classes: Vec<u32>,
     /// The token bucket's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::rate_text", skip_serializing_if = "Option::is_none")]
     rate: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     burst: Option<String>,
@@ -201,7 +201,7 @@ impl QueueTable {
         if self.classes.len() > 64 || self.classes.contains(&0) {
             return Err("classes are at most 64 weights, each at least 1".to_owned());
         }
-        Ok(DisciplineSpec {
+        let spec = DisciplineSpec {
             kind,
             ecn: self.ecn,
             target: self.target.as_deref().map(time).transpose()?,
@@ -236,7 +236,8 @@ impl QueueTable {
                 }
             },
             police: self.police.unwrap_or(false),
-        })
+        };
+        spec.problem().map_or(Ok(spec), Err)
     }
 
     fn of(spec: &DisciplineSpec) -> QueueTable {

@@ -170,6 +170,13 @@ fn a_plan_with_every_option_reads_back_as_it_was() {
 }
 
 #[test]
+fn a_rate_may_be_a_number_of_bits_per_second() {
+    let json = r#"{"nodes":[{"name":"a"},{"name":"b"}],"links":[{"ends":["a","b"],"rate":10000000}]}"#;
+    let plan: Plan = serde_json::from_str(json).unwrap();
+    assert_eq!(plan.links()[0].spec.forward.rate, Rate::from_mbps(10));
+}
+
+#[test]
 fn mistakes_say_where_and_what_to_write() {
     let node = r#""nodes":[{"name":"a"},{"name":"s","kind":"switch"}]"#;
     let link = |rest: &str| error(&format!(r#"{{{node},"links":[{{"ends":["a","s"],{rest}}}]}}"#));
@@ -188,6 +195,10 @@ fn mistakes_say_where_and_what_to_write() {
         (error(r#"{"nodes":[],"links":[{"ends":["a","b"]}]}"#), "link 1 (a-b): there is no node named 'a'"),
         (error(r#"{"nodes":[{"name":"a"}],"links":[{"ends":["a","a"]}]}"#), "'a' cannot be linked to itself"),
         (link(r#""rate":"10Mb""#), "link 1 (a-s): '10Mb' is not a rate"),
+        (link(r#""rate":-5"#), "a rate cannot be negative: -5"),
+        (link(r#""rate":10"#), "needs a unit"),
+        (link(r#""queue":{"discipline":"pie","interval":"0s"}"#), "a queue's interval is from"),
+        (link(r#""vlan":{"trunk":[10,10]}"#), "names VLAN 10 twice"),
         (link(r#""loss":"5""#), "did you mean '5%'?"),
         (link(r#""loss":{"every":0}"#), "every = 100"),
         (link(r#""loss":{"every":5,"match":"ping"}"#), "'ping' is none of \"data\", \"ack\""),

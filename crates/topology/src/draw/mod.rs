@@ -9,7 +9,7 @@ mod svg;
 mod text;
 
 pub use dot::dot;
-pub use svg::svg;
+pub use svg::{svg, too_large};
 pub use text::{routes, text};
 
 use crate::{

@@ -61,8 +61,7 @@ pub(super) const DETAIL: f64 = 10.5;
 impl Scene {
     /// Hosts with one link are drawn one by one while there are few; from some number at one node they become one symbol.
     pub fn new(plan: &Plan, legend: &Legend) -> Scene {
-        let limit = if plan.nodes().len() <= 40 { 16 } else { 3 };
-        let crowds = crowds(plan, limit);
+        let crowds = crowds(plan, crowd_limit(plan));
         let shown = plan.node_ids().filter(|id| !crowds.contains_key(id) || crowds[id][0] == *id);
         let mut vertices = Vec::new();
         let mut vertex_of: Vec<Option<usize>> = vec![None; plan.nodes().len()];
@@ -164,20 +163,43 @@ fn edges(plan: &Plan, vertex_of: &[Option<usize>], vertices: &mut [Vertex]) -> V
     edges
 }
 
-/// Hosts that are drawn as one symbol, by host.
+/// How many vertices and edges the drawing of a plan has, without making it.
+pub(super) fn size(plan: &Plan) -> (usize, usize) {
+    let crowds = crowds(plan, crowd_limit(plan));
+    let hidden = |id: &NodeId| crowds.get(id).is_some_and(|group| group[0] != *id);
+    let vertices = plan.node_ids().filter(|id| !hidden(id)).count();
+    let edges = plan.links().iter().filter(|link| !link.ends.iter().any(hidden)).count();
+    (vertices, edges)
+}
+
+/// From more hosts than this at one node on, they are one symbol.
+fn crowd_limit(plan: &Plan) -> usize {
+    if plan.nodes().len() <= 40 { 16 } else { 3 }
+}
+
+/// In larger networks than this every kind of leaf is gathered, not only hosts.
+const LARGE: usize = 1000;
+
+/// Leaves that are drawn as one symbol, by leaf: hosts, in large networks routers and switches as well.
 fn crowds(plan: &Plan, limit: usize) -> FxHashMap<NodeId, Rc<[NodeId]>> {
-    let is_leaf = |id: NodeId| {
+    let kinds: &[NodeKind] = match plan.nodes().len() {
+        0..=LARGE => &[NodeKind::Host],
+        _ => &[NodeKind::Host, NodeKind::Switch, NodeKind::Router],
+    };
+    let is_leaf = |id: NodeId, kind: NodeKind| {
         let node = plan.node(id);
-        node.spec.kind() == NodeKind::Host && node.ifaces.len() == 1
+        node.spec.kind() == kind && node.ifaces.len() == 1
     };
     let mut crowds = FxHashMap::default();
     for hub in plan.nodes().iter().filter(|node| node.ifaces.len() > limit) {
-        let around = hub.ifaces.iter().map(|&iface| plan.node_of(peer_of(iface)));
-        let mut group: Vec<NodeId> = around.filter(|&other| is_leaf(other)).collect();
-        group.sort_unstable();
-        if group.len() > limit {
-            let group: Rc<[NodeId]> = group.into();
-            crowds.extend(group.iter().map(|&id| (id, group.clone())));
+        for kind in kinds {
+            let around = hub.ifaces.iter().map(|&iface| plan.node_of(peer_of(iface)));
+            let mut group: Vec<NodeId> = around.filter(|&other| is_leaf(other, *kind)).collect();
+            group.sort_unstable();
+            if group.len() > limit {
+                let group: Rc<[NodeId]> = group.into();
+                crowds.extend(group.iter().map(|&id| (id, group.clone())));
+            }
         }
     }
     crowds
@@ -185,7 +207,12 @@ fn crowds(plan: &Plan, limit: usize) -> FxHashMap<NodeId, Rc<[NodeId]>> {
 
 fn crowd_label(plan: &Plan, group: &[NodeId]) -> Vec<String> {
     let name = |id: Option<&NodeId>| id.map_or("", |id| plan.node(*id).name.as_str());
-    vec![format!("{} … {}", name(group.first()), name(group.last())), format!("{} hosts", group.len())]
+    let kind = match group.first().map(|id| plan.node(*id).spec.kind()) {
+        Some(NodeKind::Router) => "routers",
+        Some(NodeKind::Switch) => "switches",
+        Some(NodeKind::Host) | None => "hosts",
+    };
+    vec![format!("{} … {}", name(group.first()), name(group.last())), format!("{} {kind}", group.len())]
 }
 
 /// The name; in small networks also a host's address, or the subnet at the first switch of a network.

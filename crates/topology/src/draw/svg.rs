@@ -3,7 +3,7 @@
 use super::labels::{LINE_HEIGHT, Line, Page, Rect, text_size, text_width};
 use super::layout::{self, Layout, Point, arrange};
 use super::links::{Legend, OTHER, describe};
-use super::scene::{DETAIL, Edge, Scene};
+use super::scene::{DETAIL, Edge, Scene, size};
 use crate::{NodeKind, Plan};
 use std::fmt::Write;
 
@@ -26,9 +26,34 @@ struct Picture<'a> {
     size: Point,
 }
 
+/// The most symbols and links of a picture: more would take minutes and show nothing.
+const MOST_SYMBOLS: usize = 4000;
+const MOST_LINKS: usize = 40_000;
+
+/// Why a plan is too large for a picture, if it is, with what to do instead.
+pub fn too_large(plan: &Plan) -> Option<String> {
+    let (symbols, links) = size(plan);
+    let is_too_large = symbols > MOST_SYMBOLS || links > MOST_LINKS;
+    is_too_large.then(|| {
+        format!(
+            "a picture of {symbols} symbols and {links} links would show nothing: {MOST_SYMBOLS} symbols and {MOST_LINKS} links are drawn at most (leaves of one node count once); draw a part of it, or give the output of --dot to a program for large graphs"
+        )
+    })
+}
+
+/// A page that says why there is no picture.
+fn apology(why: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"60\" viewBox=\"0 0 900 60\"><title>too large to be drawn</title><desc>{why}</desc><text x=\"20\" y=\"35\" font-family=\"sans-serif\" font-size=\"14\">This network is too large to be drawn.</text></svg>\n"
+    )
+}
+
 /// The plan as SVG: hosts as screens, switches as flat boxes, routers as discs, thicker lines for faster links. Many hosts of one node
 /// are drawn as one stack. What many links share is said in the legend, the others are labelled.
 pub fn svg(plan: &Plan) -> String {
+    if let Some(why) = too_large(plan) {
+        return apology(&why);
+    }
     let legend = Legend::new(plan);
     let scene = Scene::new(plan, &legend);
     let (mut points, layout) = arrange(plan, &scene);

@@ -185,3 +185,28 @@ fn where_every_link_has_its_own_delay_colours_tell_rates() {
     assert_eq!(kinds, ["1Gbps", "10Gbps"]);
     assert!(legend.kind_of.iter().all(Option::is_some));
 }
+
+#[test]
+fn a_star_of_a_hundred_thousand_leaves_is_drawn_as_a_hub_and_one_stack() {
+    let mut plan = Plan::new();
+    let hub = plan.add_router("hub").unwrap();
+    for i in 0..100_000 {
+        let leaf = plan.add_router(format!("n{i}")).unwrap();
+        plan.connect(hub, leaf, LinkSpec::default()).unwrap();
+    }
+    assert_eq!(too_large(&plan), None);
+    let svg = svg(&plan);
+    assert!(svg.len() < 10_000 && svg.contains("100000 routers"), "{} bytes", svg.len());
+}
+
+#[test]
+fn a_network_too_large_for_a_picture_is_refused_with_what_to_do() {
+    let mut plan = Plan::new();
+    let nodes: Vec<_> = (0..5000).map(|i| plan.add_router(format!("n{i}")).unwrap()).collect();
+    for pair in nodes.windows(2) {
+        plan.connect(pair[0], pair[1], LinkSpec::default()).unwrap();
+    }
+    let why = too_large(&plan).unwrap();
+    assert!(why.contains("5000 symbols") && why.contains("--dot"), "{why}");
+    assert!(svg(&plan).len() < 1000);
+}

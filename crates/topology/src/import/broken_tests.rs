@@ -75,7 +75,10 @@ fn entities_are_not_expanded_a_billion_times() {
 fn more_than_is_read_is_refused_before_it_is_kept() {
     let mut plan = Plan::new();
     let error = load_alone(&mut plan, "a.csv", &vec![b' '; MOST_BYTES + 1], &Style::default()).unwrap_err();
-    assert_eq!(error.to_string(), "a.csv: the file has 64 MB; the largest network that is read has 64 MB");
+    assert_eq!(
+        error.to_string(),
+        "a.csv: the file is larger than 64 MiB, the most that is read of a network"
+    );
     let side: String = (0..3000).map(|i| format!("n{i} ")).collect();
     assert!(
         refused("a.dot", &format!("graph {{ {{{side}}} -- {{{side}}} }}"))

@@ -212,8 +212,7 @@ impl Loader<'_> {
     fn content(&mut self, name: &str, bytes: &[u8], prefix: &str) -> Result<(), ImportError> {
         if bytes.len() > MOST_BYTES {
             let problem = format!(
-                "the file has {} MB; the largest network that is read has {} MB",
-                bytes.len() >> 20,
+                "the file is larger than {} MiB, the most that is read of a network",
                 MOST_BYTES >> 20
             );
             return Err(ImportError::at(0, problem));

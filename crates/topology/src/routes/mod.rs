@@ -41,9 +41,9 @@ struct Entry {
     hops: HopSet,
 }
 
-/// A range of [`Routes::hops`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct HopSet {
+/// A set of next hops in [`Routes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HopSet {
     start: u32,
     len: u32,
 }
@@ -52,6 +52,16 @@ impl Routes {
     /// A node's table: prefixes in ascending order, each with its equal-cost next hops in the order of interfaces.
     pub fn of(&self, node: NodeId) -> impl ExactSizeIterator<Item = (Prefix, &[NextHop])> {
         self.table(node).iter().map(|entry| (entry.prefix, self.set(entry.hops)))
+    }
+
+    /// The same with sets of next hops by name, for [`Routes::hops`]: equal sets of one node have one name.
+    pub fn sets_of(&self, node: NodeId) -> impl ExactSizeIterator<Item = (Prefix, HopSet)> {
+        self.table(node).iter().map(|entry| (entry.prefix, entry.hops))
+    }
+
+    /// The next hops of a set.
+    pub fn hops(&self, set: HopSet) -> &[NextHop] {
+        self.set(set)
     }
 
     /// The next hops of the longest prefix of a node's table that holds `dst`; empty without a route. Looks at every entry: for
@@ -108,7 +118,7 @@ pub fn routes(plan: &Plan, link_up: &dyn Fn(LinkId) -> bool) -> Routes {
     let mut blocks = computed.chunks(NODES_AT_ONCE);
     let mut block = (&[][..], ways.block(&graph, &[]));
     let mut at = 0;
-    let mut table = Vec::new();
+    let (mut table, mut chosen) = (Vec::new(), Vec::new());
     for id in plan.node_ids() {
         table.clear();
         builder.sets.clear();
@@ -118,14 +128,16 @@ pub fn routes(plan: &Plan, link_up: &dyn Fn(LinkId) -> bool) -> Routes {
                 block = (nodes, ways.block(&graph, nodes));
                 at = 0;
             }
-            let choices: Vec<HopSet> = block
+            ways.choose(&mut block.1, at, &mut chosen);
+            let choices: Vec<Option<HopSet>> = block
                 .1
                 .choices(at)
                 .iter()
-                .map(|list| builder.intern_neighbors(graph.neighbors(id), list))
+                .map(|list| {
+                    Some(builder.intern_neighbors(graph.neighbors(id), list)).filter(|set| set.len > 0)
+                })
                 .collect();
-            let choice =
-                |class| Some(block.1.choice(at, class)).filter(|c| *c != 0).map(|c| choices[c as usize]);
+            let choice = |class: u32| choices[chosen[class as usize] as usize];
             builder.computed_table(id, &graph, destinations.iter().zip(ways.class_of()), choice, &mut table);
             at += 1;
         } else if plan.node(id).spec.kind() == NodeKind::Host {
@@ -215,7 +227,10 @@ impl Builder<'_> {
             numbered.filter_map(|&iface| Some((segment_of(iface)? as usize, iface))).collect();
         own.iter().rev().for_each(|(segment, iface)| self.own[*segment] = Some(*iface));
         for (destination, class) in destinations {
-            let direct = destination.segments.iter().find_map(|segment| self.own[*segment as usize]);
+            let direct = match destination.segments[..] {
+                [only] => self.own[only as usize],
+                _ => destination.segments.iter().find_map(|segment| self.own[*segment as usize]),
+            };
             let hops = match direct {
                 Some(iface) => Some(self.intern(&[NextHop { iface, gateway: None }])),
                 None => choice(*class),

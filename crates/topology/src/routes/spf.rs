@@ -2,9 +2,9 @@
 
 use crate::segments::Segments;
 use crate::{Plan, Prefix, sends_on};
-use petgraph::algo::dijkstra;
-use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::Ipv4Addr;
 use tidewire_units::{IfaceId, NodeId};
 
@@ -32,7 +32,7 @@ pub(super) struct Neighbor {
 pub(super) struct Graph {
     /// Routers come first, then one vertex for each segment that three or more share. Edges point backwards, so that one search
     /// finds the distances *to* a router.
-    reversed: DiGraph<(), u64>,
+    reversed: Edges,
     routers: usize,
     /// The vertex of each node; hosts have none.
     vertices: Vec<Option<u32>>,
@@ -43,13 +43,71 @@ pub(super) struct Graph {
     attached: Vec<Vec<(u32, u64)>>,
 }
 
+/// Directed edges, those of each vertex side by side.
+struct Edges {
+    /// Where the edges of each vertex begin; one more for the end.
+    starts: Vec<u32>,
+    /// Where to, at what cost.
+    ends: Vec<(u32, u64)>,
+}
+
+/// Edges in the order in which they are found: from, to, cost.
+#[derive(Default)]
+struct Sketch {
+    vertices: u32,
+    edges: Vec<(u32, u32, u64)>,
+}
+
+impl Sketch {
+    fn add_vertex(&mut self) -> u32 {
+        self.vertices += 1;
+        self.vertices - 1
+    }
+
+    fn finish(mut self) -> Edges {
+        self.edges.sort_by_key(|(from, ..)| *from);
+        let mut starts = vec![0; self.vertices as usize + 1];
+        self.edges.iter().for_each(|(from, ..)| starts[*from as usize + 1] += 1);
+        for vertex in 1..starts.len() {
+            starts[vertex] += starts[vertex - 1];
+        }
+        Edges { starts, ends: self.edges.into_iter().map(|(_, to, cost)| (to, cost)).collect() }
+    }
+}
+
+impl Edges {
+    fn of(&self, vertex: u32) -> &[(u32, u64)] {
+        let [start, end] = [0, 1].map(|i| self.starts[vertex as usize + i] as usize);
+        &self.ends[start..end]
+    }
+
+    /// The distance of every vertex from this one (Dijkstra's algorithm).
+    fn distances_from(&self, vertex: u32) -> Vec<u64> {
+        let mut distances = vec![UNREACHABLE; self.starts.len() - 1];
+        distances[vertex as usize] = 0;
+        let mut open = BinaryHeap::from([Reverse((0, vertex))]);
+        while let Some(Reverse((distance, vertex))) = open.pop() {
+            if distance > distances[vertex as usize] {
+                continue; // A shorter way was found since.
+            }
+            for &(to, cost) in self.of(vertex) {
+                let total = distance + cost;
+                if total < distances[to as usize] {
+                    distances[to as usize] = total;
+                    open.push(Reverse((total, to)));
+                }
+            }
+        }
+        distances
+    }
+}
+
 impl Graph {
     pub fn new(plan: &Plan, segments: &Segments) -> Graph {
-        let mut reversed = DiGraph::new();
-        let vertices: Vec<Option<u32>> = (plan.nodes().iter())
-            .map(|node| node.spec.forwards().then(|| reversed.add_node(()).index() as u32))
-            .collect();
-        let routers = reversed.node_count();
+        let mut reversed = Sketch::default();
+        let vertices: Vec<Option<u32>> =
+            (plan.nodes().iter()).map(|node| node.spec.forwards().then(|| reversed.add_vertex())).collect();
+        let routers = reversed.vertices as usize;
         let cost = |iface: IfaceId| u64::from(plan.direction(sends_on(iface)).cost);
         let mut attached = Vec::with_capacity(segments.members.len());
         let mut neighbors = vec![Vec::new(); plan.nodes().len()];
@@ -90,6 +148,7 @@ impl Graph {
             attached.push(vertices[nat.index()].map(|vertex| (vertex, 1)).into_iter().collect());
         }
         let parents = peel(plan, &neighbors);
+        let reversed = reversed.finish();
         Graph { reversed, routers, vertices, neighbors, parents, attached }
     }
 
@@ -105,13 +164,8 @@ impl Graph {
 
     /// The distance of every router to the one at `vertex`.
     fn distances_to(&self, vertex: u32) -> Vec<u64> {
-        let found = dijkstra(&self.reversed, NodeIndex::new(vertex as usize), None, |edge| *edge.weight());
-        let mut distances = vec![UNREACHABLE; self.routers];
-        for (index, slot) in distances.iter_mut().enumerate() {
-            if let Some(distance) = found.get(&NodeIndex::new(index)) {
-                *slot = *distance;
-            }
-        }
+        let mut distances = self.reversed.distances_from(vertex);
+        distances.truncate(self.routers);
         distances
     }
 }
@@ -122,23 +176,18 @@ pub(super) fn exits(plan: &Plan) -> impl Iterator<Item = NodeId> {
 }
 
 /// Adds the edges of one segment.
-fn connect(
-    reversed: &mut DiGraph<(), u64>,
-    forwarding: &[(IfaceId, u32, Ipv4Addr)],
-    cost: &dyn Fn(IfaceId) -> u64,
-) {
-    let vertex = |v: u32| NodeIndex::new(v as usize);
+fn connect(reversed: &mut Sketch, forwarding: &[(IfaceId, u32, Ipv4Addr)], cost: &dyn Fn(IfaceId) -> u64) {
     match forwarding {
         [] | [_] => {}
         [(i, a, _), (j, b, _)] => {
-            reversed.add_edge(vertex(*b), vertex(*a), cost(*i));
-            reversed.add_edge(vertex(*a), vertex(*b), cost(*j));
+            reversed.edges.push((*b, *a, cost(*i)));
+            reversed.edges.push((*a, *b, cost(*j)));
         }
         many => {
-            let middle = reversed.add_node(());
+            let middle = reversed.add_vertex();
             for (iface, v, _) in many {
-                reversed.add_edge(middle, vertex(*v), cost(*iface));
-                reversed.add_edge(vertex(*v), middle, 0);
+                reversed.edges.push((middle, *v, cost(*iface)));
+                reversed.edges.push((*v, middle, 0));
             }
         }
     }
@@ -184,19 +233,19 @@ fn peel(plan: &Plan, neighbors: &[Vec<Neighbor>]) -> Vec<Option<NodeId>> {
 /// How far each router is from each network. Networks behind the same routers at the same cost share a class.
 pub(super) struct Ways {
     class_of: Vec<u32>,
-    /// The routers of each class with the cost of their interface on it.
+    /// The routers of each class, by position in `targets`, with the cost of their interface on it.
     classes: Vec<Vec<(u32, u64)>>,
-    /// The distance of every router to each one that a class asks about.
-    to: Vec<Vec<u64>>,
-    routers: usize,
+    /// The distances of every router to each one that a class asks about.
+    targets: Vec<Vec<u64>>,
 }
 
-/// The next hops of some nodes to all classes.
+/// The shortest ways of some nodes to all routers that networks are behind.
 #[derive(Default)]
 pub(super) struct Block {
-    classes: usize,
-    /// The choice of each node for each class, node by node.
-    chosen: Vec<u32>,
+    /// How many routers these are.
+    targets: usize,
+    /// Distance of each node to each of these routers, with the number of the choice of neighbours; node by node.
+    reach: Vec<(u64, u32)>,
     /// The distinct choices of each node; the first is none at all.
     choices: Vec<Choices>,
 }
@@ -207,6 +256,8 @@ struct Choices {
     lists: Vec<Box<[u32]>>,
     known: FxHashMap<Box<[u32]>, u32>,
     last: u32,
+    /// The union of two choices, the smaller number first.
+    unions: FxHashMap<(u32, u32), u32>,
 }
 
 impl Ways {
@@ -224,13 +275,15 @@ impl Ways {
                 classes.len() as u32 - 1
             }));
         }
-        let mut to = vec![Vec::new(); graph.routers];
-        for &(vertex, _) in classes.iter().flatten() {
-            if to[vertex as usize].is_empty() {
-                to[vertex as usize] = graph.distances_to(vertex);
-            }
+        let mut numbers = vec![None; graph.routers];
+        let mut targets = Vec::new();
+        for (vertex, _) in classes.iter_mut().flatten() {
+            *vertex = *numbers[*vertex as usize].get_or_insert_with(|| {
+                targets.push(graph.distances_to(*vertex));
+                targets.len() as u32 - 1
+            });
         }
-        Ways { class_of, classes, to, routers: graph.routers }
+        Ways { class_of, classes, targets }
     }
 
     /// The class of each destination.
@@ -238,33 +291,47 @@ impl Ways {
         &self.class_of
     }
 
-    /// The best ways of these nodes. One class after the other, so that its distances stay in the cache.
+    /// The best ways of these nodes. One router after the other, so that its distances stay in the cache.
     pub fn block(&self, graph: &Graph, nodes: &[NodeId]) -> Block {
+        let targets = self.targets.len();
         let mut block = Block {
-            classes: self.classes.len(),
-            chosen: vec![0; nodes.len() * self.classes.len()],
+            targets,
+            reach: vec![(UNREACHABLE, 0); nodes.len() * targets],
             choices: nodes.iter().map(|_| Choices::new()).collect(),
         };
-        let mut distances = vec![UNREACHABLE; self.routers];
         let mut best = Vec::new();
-        for (class, attached) in self.classes.iter().enumerate() {
-            distances.fill(UNREACHABLE);
-            for &(vertex, cost) in attached {
-                for (least, distance) in distances.iter_mut().zip(&self.to[vertex as usize]) {
-                    *least = (*least).min(distance.saturating_add(cost));
-                }
-            }
+        for (target, distances) in self.targets.iter().enumerate() {
             for (at, &node) in nodes.iter().enumerate() {
-                nearest(graph.neighbors(node), &distances, &mut best);
-                block.chosen[at * self.classes.len() + class] = block.choices[at].number(&best);
+                let least = nearest(graph.neighbors(node), distances, &mut best);
+                block.reach[at * targets + target] = (least, block.choices[at].number(&best));
             }
         }
         block
     }
+
+    /// Fills `chosen` with the number of the choice of the node at position `at` for each class; 0 where there is no way. The
+    /// neighbours on the way to a network are those on the way to the nearest of its routers, of several to any of them.
+    pub fn choose(&self, block: &mut Block, at: usize, chosen: &mut Vec<u32>) {
+        chosen.clear();
+        let reach = &block.reach[at * block.targets..(at + 1) * block.targets];
+        for attached in &self.classes {
+            let (mut least, mut choice) = (UNREACHABLE, 0);
+            for &(target, cost) in attached {
+                let (distance, through) = reach[target as usize];
+                let total = distance.saturating_add(cost);
+                if total < least {
+                    (least, choice) = (total, through);
+                } else if total == least && choice != through {
+                    choice = block.choices[at].union(choice, through);
+                }
+            }
+            chosen.push(choice);
+        }
+    }
 }
 
-/// Fills `best` with the positions of the neighbours on the shortest ways; with none when there is no way.
-fn nearest(neighbors: &[Neighbor], distances: &[u64], best: &mut Vec<u32>) {
+/// Fills `best` with the positions of the neighbours on the shortest ways, none when there is no way; returns how long they are.
+fn nearest(neighbors: &[Neighbor], distances: &[u64], best: &mut Vec<u32>) -> u64 {
     let mut least = UNREACHABLE;
     best.clear();
     for (position, neighbor) in neighbors.iter().enumerate() {
@@ -277,6 +344,7 @@ fn nearest(neighbors: &[Neighbor], distances: &[u64], best: &mut Vec<u32>) {
             best.push(position as u32);
         }
     }
+    least
 }
 
 impl Choices {
@@ -302,14 +370,23 @@ impl Choices {
         };
         self.last
     }
+
+    fn union(&mut self, a: u32, b: u32) -> u32 {
+        let pair = (a.min(b), a.max(b));
+        if let Some(known) = self.unions.get(&pair) {
+            return *known;
+        }
+        let mut list: Vec<u32> =
+            self.lists[a as usize].iter().chain(&*self.lists[b as usize]).copied().collect();
+        list.sort_unstable();
+        list.dedup();
+        let number = self.number(&list);
+        self.unions.insert(pair, number);
+        number
+    }
 }
 
 impl Block {
-    /// The choice of the node at position `at` of the block for a class; 0 when there is no way.
-    pub fn choice(&self, at: usize, class: u32) -> u32 {
-        self.chosen[at * self.classes + class as usize]
-    }
-
     /// All choices of a node, each as positions among its neighbours.
     pub fn choices(&self, at: usize) -> &[Box<[u32]>] {
         &self.choices[at].lists
