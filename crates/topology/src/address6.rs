@@ -332,7 +332,7 @@ mod tests {
             self::plan([fixed("2001:db8:5::1"), fixed("2001:db8:5::1"), host(Address6::Auto)]);
         assert_eq!(
             plan.assign_addresses().unwrap_err().to_string(),
-            "two hosts ask for the address 2001:db8:5::1"
+            "'a' and 'b' both ask for the address 2001:db8:5::1; give one of them another ip6"
         );
     }
 }
