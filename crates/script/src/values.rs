@@ -405,6 +405,8 @@ pub(crate) fn parse_peer(sim: &Shared, text: &str) -> Peer {
             let address = sim.world.borrow().address_of(node).or(sim.plan.borrow().address_of(node));
             address.map_or(Peer::Node(node), |ip| Peer::Address(ip, port))
         }
+        // What has several colons is no name with a port.
+        (None, _) if name.contains(':') => Peer::Unknown(text.to_owned()),
         (None, _) => Peer::Unknown(name.to_owned()),
     }
 }
