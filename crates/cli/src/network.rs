@@ -45,13 +45,13 @@ pub fn check(context: &Context, args: &CheckArgs) -> Result<u8, LabError> {
     let every = || plan.runs.iter().map(|run| shown(&run.point)).collect::<Vec<_>>();
     for name in unread(&script, &plan) {
         let sentence = format!("parameter '{name}' is never read: every value of it gives the same runs");
-        found.push(Found { warning: true, sentence, points: every() });
+        found.push(Found { severity: Severity::Warning, sentence, points: every() });
     }
     if args.strict
         && let Some(warning) = tidewire_script::accidental_global(&script)
     {
         let sentence = format!("{}{}", warning.text, at(&warning.place));
-        found.push(Found { warning: true, sentence, points: every() });
+        found.push(Found { severity: Severity::Warning, sentence, points: every() });
     }
     for entry in &found {
         let where_ = match entry.points.len() {
