@@ -122,13 +122,16 @@ impl World {
         if let Some(time) = next {
             self.agenda.push(Key::new(time, Class::Arrival, key.source()));
         }
-        let (to, port, to_mac) = (direction.to, direction.to_port, direction.to_mac);
-        if direction.observed {
+        let direction = if direction.observed {
             self.see_arrival(key.source() as usize, &packet);
-        }
+            &mut self.directions[key.source() as usize]
+        } else {
+            direction
+        };
+        let (to, port) = (direction.to, direction.to_port);
         match to {
             NodeRef::Ip(host) => {
-                if to_mac.is_none_or(|mac| packet.dst_mac == mac)
+                if direction.takes(&packet)
                     && let Some(out) = self.hosts[host as usize].forward_fast(self.now, &mut packet)
                 {
                     return self.transmit(topology::sends_on(out).index(), packet);
@@ -215,7 +218,7 @@ impl World {
 
     /// Offers a packet to a port.
     #[inline(always)]
-    pub(crate) fn transmit(&mut self, dir: usize, packet: Hot) {
+    pub(crate) fn transmit(&mut self, dir: usize, mut packet: Hot) {
         let direction = &mut self.directions[dir];
         if self.options.check_wire {
             check_wire(&self.packets, &packet, direction);
@@ -229,16 +232,12 @@ impl World {
             return self.transmit_specially(dir, packet, class);
         }
         let offer = direction.port.offer(self.now, packet.len, class);
-        if direction.observed {
+        let direction = if direction.observed {
             self.see_offer(dir, &packet, offer);
-        }
-        self.follow(dir, packet, offer);
-    }
-
-    /// A packet goes the way that its port has decided.
-    #[inline(always)]
-    fn follow(&mut self, dir: usize, mut packet: Hot, offer: Offer) {
-        let direction = &mut self.directions[dir];
+            &mut self.directions[dir]
+        } else {
+            direction
+        };
         let cause = match offer {
             Offer::Arrives(at) => {
                 self.hops += 1;

@@ -91,7 +91,7 @@ use tidewire_l7_application::Resume;
 use tidewire_node::{IpNode, Outbox, Switch};
 use tidewire_topology::Plan;
 use tidewire_units::{Instant, NodeId, Span, Streams};
-use tidewire_wire::{Cause, MacKey, Packets};
+use tidewire_wire::{Cause, Hot, MacKey, Packets};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -162,6 +162,14 @@ pub(crate) struct Direction {
     pub observed: bool,
     /// What it does besides sending in order at a constant rate.
     pub special: Option<Box<special::Special>>,
+}
+
+impl Direction {
+    /// Whether a packet is addressed to the interface that the link leads to, and to no other.
+    #[inline]
+    pub fn takes(&self, packet: &Hot) -> bool {
+        self.to_mac.is_none_or(|mac| packet.dst_mac == mac)
+    }
 }
 
 /// When an IP node is woken next.
