@@ -328,3 +328,17 @@ fn pause_where_it_cannot_be_is_refused() {
         assert!(error.message.contains(what), "{text}: {}", error.message);
     }
 }
+
+#[test]
+fn a_neighbour_whose_link_was_down_is_asked_to_pause_again() {
+    let out = common::printed(
+        "local s = net:switch('s', { buffer = '50kB' })
+         local a, b = net:host 'a', net:host 'b'
+         local up = net:link(a, s, { rate = '1Gbps', delay = '1us', pause = true }) net:link(b, s, { rate = '1Mbps', delay = '1us' })
+         a:cbr { to = b, rate = '100Mbps', size = 1000, stop = '100ms' }
+         sleep '50ms' local before = s.buffer.pauses up:disable() sleep '30ms' up:enable() sleep '19ms'
+         print(before, s.buffer.pauses, s.buffer.used_bytes <= 50000)
+         local drops = 0 for _, link in ipairs(net.links) do drops = drops + link.stats.backward.drops.queue end print(drops)",
+    );
+    assert_eq!(out, ["1\t2\ttrue", "0"]);
+}

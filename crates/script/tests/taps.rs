@@ -260,3 +260,23 @@ fn the_script_in_the_middle_hears_chooses_and_holds_back() {
 fn a_network_lives_by_the_timetable_in_a_file() {
     shows("scripts/failures/timetable.lua", &[], 5);
 }
+
+#[test]
+fn what_a_filter_holds_back_is_still_chosen() {
+    let out = pair(
+        "l:forward():set { loss = { seq = { 1 }, match = function(pkt) return pkt.dport == 7 end } }
+         l:forward():filter(function() return '1ms' end)
+         local u, s = b:udp(7), a:udp() s:sendto('one', b, 7) s:sendto('two', b, 7)
+         print((u:recvfrom())) print(u:recvfrom { timeout = '1s' })",
+    );
+    assert_eq!(out, ["two", "nil\ttimeout"]);
+}
+
+#[test]
+fn a_link_with_repair_refuses_a_function_that_chooses_losses_later_as_well() {
+    let error = error_of(
+        "local a, b = net:host 'a', net:host 'b' local l = net:link(a, b, { arq = 'gbn' })
+         l:set { loss = { '1%', match = function() end } }",
+    );
+    assert!(error.message.contains("cannot let a function choose"), "{}", error.message);
+}

@@ -27,7 +27,8 @@ struct Ingress {
     waiting: u64,
     /// Above this the neighbour is asked to pause, below half of it to go on; `None`: it does not listen.
     most: Option<u64>,
-    paused: bool,
+    /// When it must be asked again; never: it is not paused. Keys for other times are stale.
+    again: Instant,
     /// How often it was asked to pause.
     pauses: u64,
 }
@@ -73,7 +74,7 @@ impl World {
                 let pauses = self.plan.link(to_us.link()).spec.pause;
                 let most = pauses
                     .then(|| (spec.size.0 / pausing.max(1)).saturating_sub(self.headroom(to_us)).max(FRAME));
-                Ingress { waiting: 0, most, paused: false, pauses: 0 }
+                Ingress { waiting: 0, most, again: Instant::MAX, pauses: 0 }
             });
             let ports = ports.collect();
             let number = self.buffers.len() as u32;
@@ -121,8 +122,7 @@ impl World {
         let Some(port) = (ingress as usize).checked_sub(1) else { return };
         let own = &mut buffer.ports[port];
         own.waiting -= len;
-        if own.paused && own.most.is_some_and(|most| own.waiting <= most / 2) {
-            own.paused = false;
+        if own.again < Instant::MAX && own.most.is_some_and(|most| own.waiting <= most / 2) {
             self.ask_to_pause(dir, port, PauseFrame { quanta: 0 });
         }
     }
@@ -131,8 +131,7 @@ impl World {
     pub(crate) fn watch_ingress(&mut self, dir: usize, buffer: u32, ingress: u32) {
         let Some(port) = (ingress as usize).checked_sub(1) else { return };
         let own = &mut self.buffers[buffer as usize].ports[port];
-        if !own.paused && own.most.is_some_and(|most| own.waiting > most) {
-            own.paused = true;
+        if own.again == Instant::MAX && own.most.is_some_and(|most| own.waiting > most) {
             own.pauses += 1;
             self.ask_to_pause(dir, port, LONGEST);
         }
@@ -145,26 +144,40 @@ impl World {
         let out = self.switch_ports[switch as usize][port] as usize;
         let mut frame = self.packets.insert_pause(pause);
         frame.src_mac = MacKey::of(IfaceId(out as u32));
+        let buffer = self.buffer_of[switch as usize].expect("a switch with shared memory");
+        let again = &mut self.buffers[buffer as usize].ports[port].again;
+        *again = Instant::MAX;
         if pause.quanta > 0 {
             // Asked again in good time.
-            let again = self.now + pause.duration(self.directions[out ^ 1].port.rate()) / 2;
-            self.agenda.push(Key::new(again, Class::Port, FIRST_REFRESH + out as u64).background());
+            *again = self.now + pause.duration(self.directions[out ^ 1].port.rate()) / 2;
+            self.agenda.push(Key::new(*again, Class::Port, FIRST_REFRESH + out as u64).background());
         }
         self.transmit_control(out, frame);
     }
 
     /// A pause that was asked for through this direction is half over.
-    pub(crate) fn refresh_pause(&mut self, out: usize) {
-        let node = self.plan.node_of(topology::sender_of(DirId::from_index(out)));
-        let NodeRef::Switch(switch) = self.nodes[node.index()] else { return };
-        let Some(buffer) = self.buffer_of.get(switch as usize).copied().flatten() else { return };
-        let Some(port) = self.switch_ports[switch as usize].iter().position(|dir| *dir as usize == out)
-        else {
-            return;
-        };
-        if self.buffers[buffer as usize].ports[port].paused && self.directions[out].port.is_up() {
+    pub(crate) fn refresh_pause(&mut self, out: usize, key: Key) {
+        if let Some((buffer, port)) = self.ingress_behind(out)
+            && self.buffers[buffer].ports[port].again == key.time()
+        {
             self.ask_to_pause(out, port, LONGEST);
         }
+    }
+
+    /// The link of a direction goes down: its neighbour has forgotten that it was asked to pause.
+    pub(crate) fn forget_pause(&mut self, out: usize) {
+        if let Some((buffer, port)) = self.ingress_behind(out) {
+            self.buffers[buffer].ports[port].again = Instant::MAX;
+        }
+    }
+
+    /// The memory of the switch that a direction leaves, and which of its ports it leaves through.
+    fn ingress_behind(&self, out: usize) -> Option<(usize, usize)> {
+        let node = self.plan.node_of(topology::sender_of(DirId::from_index(out)));
+        let NodeRef::Switch(switch) = self.nodes[node.index()] else { return None };
+        let buffer = (*self.buffer_of.get(switch as usize)?)? as usize;
+        let port = self.switch_ports[switch as usize].iter().position(|dir| *dir as usize == out)?;
+        Some((buffer, port))
     }
 
     /// Neighbours ask a node to pause: its transmitters there do, if the links say so.

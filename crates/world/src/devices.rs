@@ -56,12 +56,20 @@ impl Inbox {
         self.waiting.iter().map(|(_, _, hot)| hot)
     }
 
-    fn notice(&mut self, now: Instant, node: NodeId, port: u32, packet: &Packet) -> Option<NodeId> {
+    /// Two datagrams may have the same bytes: when they were first sent tells them from one that comes back.
+    fn notice(
+        &mut self,
+        now: Instant,
+        (node, port): (NodeId, u32),
+        packet: &Packet,
+        trace: FrameTrace,
+    ) -> Option<NodeId> {
         if self.same.len() >= DIFFERENT {
             self.same.clear();
         }
         let bytes = packet.emit(LinkLayer::Ethernet);
-        let (count, since) = self.same.entry((node, port, stable_hash(&[&bytes]))).or_insert((0, now));
+        let sent = trace.sent_at.map_or(0, Instant::as_ps).to_le_bytes();
+        let (count, since) = self.same.entry((node, port, stable_hash(&[&bytes, &sent]))).or_insert((0, now));
         if now.since(*since) > SAME.1 {
             (*count, *since) = (0, now);
         }
@@ -107,7 +115,7 @@ impl World {
         let trace = FrameTrace { flow_hash: hot.flow_hash, sent_at: self.packets.sent_at(&hot) };
         let (packet, is_damaged) = (self.packets.unpack(&hot), hot.is_corrupted());
         self.end(hot, Cause::Delivered, Place::Node(node));
-        self.inbox.storm = self.inbox.storm.or(self.inbox.notice(self.now, node, port, &packet));
+        self.inbox.storm = self.inbox.storm.or(self.inbox.notice(self.now, (node, port), &packet, trace));
         self.storm_watch |= self.inbox.storm.is_some();
         Some(DeviceFrame { node, port, packet, is_damaged, trace })
     }

@@ -216,7 +216,7 @@ impl World {
             return self.finish_processing(source as u32);
         };
         if let Some(dir) = source.checked_sub(FIRST_REFRESH) {
-            return self.refresh_pause(dir as usize);
+            return self.refresh_pause(dir as usize, key);
         }
         if let Some(number) = source.checked_sub(FIRST_HELD_BACK) {
             return self.release_held_back(number);
@@ -430,6 +430,7 @@ impl World {
             self.leave_room(dir, &item.packet, item.tag >> 1);
             self.end_on_link(dir, item.packet, Cause::LinkDown);
         }
+        self.forget_pause(dir);
         self.directions[dir].port.set_backlog(self.now, 0);
         lost
     }

@@ -53,7 +53,12 @@ pub enum Verdict {
     /// It ends.
     Drop,
     /// It goes on after so long.
-    After(Span),
+    After {
+        /// How long.
+        span: Span,
+        /// As above.
+        chosen: bool,
+    },
 }
 
 enum Note {
@@ -67,7 +72,7 @@ pub(crate) struct Taps {
     wanted: BTreeSet<(DirId, Sight)>,
     notes: VecDeque<Note>,
     /// Packets that a filter holds back, by number.
-    held_back: BTreeMap<u64, (DirId, Hot)>,
+    held_back: BTreeMap<u64, (DirId, Hot, bool)>,
     numbers: u64,
 }
 
@@ -77,7 +82,7 @@ impl Taps {
             Note::Held(_, hot) => Some(hot),
             Note::Seen(_) => None,
         });
-        held.chain(self.held_back.values().map(|(_, hot)| hot))
+        held.chain(self.held_back.values().map(|(_, hot, _)| hot))
     }
 }
 
@@ -126,10 +131,10 @@ impl World {
                 self.directions[dir.index()].port.stats_mut().lost += 1;
                 self.end_on_link(dir.index(), packet, Cause::Filter);
             }
-            Verdict::After(span) => {
+            Verdict::After { span, chosen } => {
                 self.taps.numbers += 1;
                 let number = self.taps.numbers;
-                self.taps.held_back.insert(number, (dir, packet));
+                self.taps.held_back.insert(number, (dir, packet, chosen));
                 self.agenda.push(Key::new(self.now + span, Class::Port, FIRST_HELD_BACK + number));
             }
         }
@@ -137,8 +142,9 @@ impl World {
 
     /// A packet that was held back goes on.
     pub(crate) fn release_held_back(&mut self, number: u64) {
-        let (dir, packet) = self.taps.held_back.remove(&number).expect("one key for each packet held back");
-        self.let_in(dir, packet, false);
+        let (dir, packet, chosen) =
+            self.taps.held_back.remove(&number).expect("one key for each packet held back");
+        self.let_in(dir, packet, chosen);
     }
 
     fn let_in(&mut self, dir: DirId, packet: Hot, chosen: bool) {

@@ -127,11 +127,11 @@ fn this<T: 'static, R>(call: &Call, get: impl FnOnce(&T) -> R) -> mlua::Result<R
     }
 }
 
-fn this_link(call: &Call) -> mlua::Result<LinkId> {
+pub(super) fn this_link(call: &Call) -> mlua::Result<LinkId> {
     this(call, |link: &Link| link.0)
 }
 
-fn this_dir(call: &Call) -> mlua::Result<DirId> {
+pub(super) fn this_dir(call: &Call) -> mlua::Result<DirId> {
     this(call, |direction: &Direction| direction.0)
 }
 
@@ -179,15 +179,15 @@ pub(super) fn set_link_up(sim: &Shared, link: LinkId, up: bool) -> mlua::Result<
 }
 
 pub(super) fn set(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
+    refuse_on_medium(sim, dir, opts)?;
+    refuse_with_arq(sim, dir, opts)?;
     let mut world = sim.world()?;
     if let Some(Val::Loss(loss, chooser)) = opts.get("loss") {
-        super::taps::choose(sim, &[dir], chooser.as_ref());
+        super::taps::choose(sim, dir, chooser.as_ref())?;
         world.set_filter(dir, super::taps::decides(sim, dir));
         world.set_loss(dir, loss);
     }
     let (rate, delay) = (opts.rate("rate"), opts.span("delay"));
-    refuse_on_medium(sim, dir, opts)?;
-    refuse_with_arq(sim, dir, opts)?;
     if rate.is_some() || delay.is_some() {
         world.set_rate_and_delay(dir, rate, delay);
     }

@@ -1,8 +1,9 @@
 //! Packets that a script looks at: `link:filter`, `link:on`, `host:sniff`, and the loss of packets that a function chooses.
 
 use super::capture_filter::{Chosen, ends, ports};
+use super::link::{this_dir, this_link};
 use crate::call::Call;
-use crate::classes::{Direction, Link, Registry, Tap, wrong_this};
+use crate::classes::{Registry, Tap, wrong_this};
 use crate::mistake::Mistake;
 use crate::sched::{self, Failure, nobody, spawn};
 use crate::sim::{Shared, here};
@@ -84,15 +85,20 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.shows("tap", |_, this| Ok(format!("tap {}", this.borrow::<Tap>()?.0)))
 }
 
-/// A loss model of these directions looks at the packets that a function chooses, or at none of its choice any more.
-pub(super) fn choose(sim: &Shared, dirs: &[DirId], function: Option<&Function>) {
-    let mut taps = sim.taps.borrow_mut();
-    for dir in dirs {
-        match function {
-            Some(function) => drop(taps.choices.insert(*dir, function.clone())),
-            None => drop(taps.choices.remove(dir)),
-        }
+/// A loss model of a direction looks at the packets that a function chooses, or at none of its choice any more.
+pub(super) fn choose(sim: &Shared, dir: DirId, function: Option<&Function>) -> Result<(), Mistake> {
+    let choices = &mut sim.taps.borrow_mut().choices;
+    let Some(function) = function else {
+        choices.remove(&dir);
+        return Ok(());
+    };
+    if sim.plan.borrow().link(dir.link()).spec.arq.is_some() {
+        return Err(
+            Mistake::new("a link with arq cannot let a function choose what it loses").at_word("match")
+        );
     }
+    choices.insert(dir, function.clone());
+    Ok(())
 }
 
 /// Whether the functions of a direction must see its packets before they enter.
@@ -149,7 +155,7 @@ fn decide(lua: &Lua, sim: &Shared, seen: &Seen) -> mlua::Result<Verdict> {
         (_, Some("drop")) => Ok(Verdict::Drop),
         _ => match time(&answer, "filter", "what a filter gives") {
             Ok(span) if span.is_zero() => Ok(Verdict::Pass { chosen }),
-            Ok(span) => Ok(Verdict::After(span)),
+            Ok(span) => Ok(Verdict::After { span, chosen }),
             Err(_) => {
                 Err(Mistake::new("a filter gives \"pass\", \"drop\" or a time to hold the packet back")
                     .at_word("filter")
@@ -301,15 +307,6 @@ fn addresses(sim: &Shared, name: &str) -> Vec<IpAddr> {
 }
 
 fn both(call: &Call) -> mlua::Result<[DirId; 2]> {
-    match call.this.as_ref().map(|this| this.borrow::<Link>()) {
-        Some(Ok(link)) => Ok([DirId::forward(link.0), DirId::backward(link.0)]),
-        _ => Err(wrong_this(call).into()),
-    }
-}
-
-fn this_dir(call: &Call) -> mlua::Result<DirId> {
-    match call.this.as_ref().map(|this| this.borrow::<Direction>()) {
-        Some(Ok(direction)) => Ok(direction.0),
-        _ => Err(wrong_this(call).into()),
-    }
+    let link = this_link(call)?;
+    Ok([DirId::forward(link), DirId::backward(link)])
 }

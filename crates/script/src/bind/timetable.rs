@@ -1,8 +1,8 @@
 //! What changes at given times: `link:schedule`, `net:schedule`, schedules in files, recorded rates.
 
-use super::link::{direction_name, set, set_link_up};
+use super::link::{direction_name, set, set_link_up, this_link};
 use crate::call::{Call, Opts, options};
-use crate::classes::{Link, Registry, wrong_this};
+use crate::classes::Registry;
 use crate::mistake::{Mistake, did_you_mean};
 use crate::sched;
 use crate::sim::Shared;
@@ -26,10 +26,7 @@ pub(crate) type Rates = Rc<[(Span, Rate)]>;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::SCHEDULE_LINK, |lua, sim, call| {
-        let link = match call.this.as_ref().map(|this| this.borrow::<Link>()) {
-            Some(Ok(link)) => link.0,
-            _ => return Err(wrong_this(&call).into()),
-        };
+        let link = this_link(&call)?;
         let Some(Val::Any(changes)) = call.arg(0) else { unreachable!("the argument must be there") };
         schedule(lua, sim, changes, Some(both(link)))
     })?;
@@ -45,12 +42,7 @@ pub(super) fn attach(lua: &Lua, sim: &Shared, link: LinkId, opts: &Opts) -> mlua
     for (dir, side) in ways {
         let own = opts.nested(side);
         if let Some(Val::Loss(_, chooser)) = own.get("loss").or_else(|| opts.get("loss")) {
-            if chooser.is_some() && opts.get("arq").is_some() {
-                return Err(Mistake::new("a link with arq cannot let a function choose what it loses")
-                    .at_word("match")
-                    .into());
-            }
-            super::taps::choose(sim, &[dir], chooser.as_ref());
+            super::taps::choose(sim, dir, chooser.as_ref())?;
         }
         if let Some(Val::Rates(rates)) = own.get("trace").or_else(|| opts.get("trace")) {
             play(lua, sim, dir, rates.clone(), 0)?;
