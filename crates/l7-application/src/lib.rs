@@ -13,6 +13,7 @@
 //! | `dns/` | the domain name system: messages, zones, caches, searches |
 //! | `tls/` | a model of TLS |
 //! | `http/` | HTTP messages, addresses of pages, dates |
+//! | `voice.rs` | speech codecs, the playout buffer, the E-model |
 //!
 //! What is not here: sockets (node), who runs the processes (world).
 
@@ -22,6 +23,7 @@ pub mod dns;
 pub mod http;
 mod process;
 pub mod tls;
+pub mod voice;
 
 pub use bulk::Bulk;
 pub use cbr::{Cbr, OnOff, Pattern};

@@ -1,0 +1,103 @@
+use super::*;
+
+fn close(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance
+}
+
+#[test]
+fn the_default_connection_is_rated_93_2_and_4_41() {
+    let rating = EModel::default().rating();
+    assert!(close(rating.r, 93.2, 0.05), "{rating:?}");
+    assert!(close(mos(rating.r), 4.41, 0.005));
+}
+
+#[test]
+fn a_codec_costs_its_equipment_impairment() {
+    let whole = EModel::default().rating().r;
+    let g729 = EModel { ie: 10.0, ..EModel::default() }.rating().r;
+    assert!(close(whole - g729, 10.0, 1e-9));
+}
+
+#[test]
+fn losses_hurt_a_codec_without_concealment_most() {
+    let lossy = |name| {
+        let codec = Codec::named(name).unwrap();
+        EModel::over_packets(&codec, 0.0, 0.02, 1.0).rating().ie_eff
+    };
+    // G.107 equation 7-29 by hand: Ie + (95 - Ie) 2 / (2 + Bpl).
+    assert!(close(lossy("g711"), 95.0 * 2.0 / 6.3, 1e-9));
+    assert!(close(lossy("g711_plc"), 95.0 * 2.0 / 27.1, 1e-9));
+    assert!(close(lossy("g729a_vad"), 11.0 + 84.0 * 2.0 / 21.0, 1e-9));
+}
+
+#[test]
+fn delay_is_free_to_100_ms_without_echo_and_dear_beyond_177() {
+    let idd = |ta| EModel { ta, ..EModel::default() }.pure_delay();
+    assert_eq!(idd(100.0), 0.0);
+    assert!(idd(150.0) < 1.0 && idd(200.0) > 2.0, "{} {}", idd(150.0), idd(200.0));
+    let r = |ms| EModel::over_packets(&CODECS[0], ms, 0.0, 1.0).rating().r;
+    // The curve of G.114 figure 1: users are very satisfied (R of 90) up to about 200 ms, satisfied (80) to about 300 ms.
+    assert!(r(150.0) > 88.0 && r(150.0) < 92.0, "{}", r(150.0));
+    assert!(r(300.0) > 70.0 && r(300.0) < 82.0, "{}", r(300.0));
+    assert!(r(0.0) > r(50.0) && r(50.0) > r(150.0) && r(150.0) > r(400.0));
+}
+
+#[test]
+fn opinions_run_from_1_to_4_5() {
+    assert_eq!((mos(-5.0), mos(0.0), mos(3.0), mos(100.0)), (1.0, 1.0, 1.0, 4.5));
+    assert!(close(mos(50.0), 2.58, 0.01) && close(mos(80.0), 4.02, 0.01) && close(mos(90.0), 4.34, 0.01));
+}
+
+#[test]
+fn codecs_have_their_rates() {
+    let kbps = |name| Codec::named(name).unwrap().bits_per_s() / 1e3;
+    assert_eq!((kbps("g711"), kbps("g729"), kbps("g723_1")), (64.0, 8.0, 6.4));
+    assert_eq!(Codec::named("g712"), None);
+}
+
+fn at(ms: u64) -> Instant {
+    Instant::ZERO + Span::from_ms(ms)
+}
+
+#[test]
+fn a_frame_later_than_the_buffer_is_not_played() {
+    let mut buffer = Playout::new(Buffering::Fixed(Span::from_ms(60)), Span::from_ms(20));
+    for (i, delay) in [50, 60, 61, 40].into_iter().enumerate() {
+        let sent = at(20 * i as u64);
+        buffer.sent(sent);
+        buffer.arrived(sent, sent + Span::from_ms(delay));
+    }
+    buffer.sent(at(80));
+    let heard = buffer.heard(Instant::MAX);
+    assert_eq!((heard.sent, heard.played, heard.late), (5, 3, 1));
+    assert!(close(heard.loss(), 0.4, 1e-9) && close(heard.playout_s, 0.06, 1e-9));
+}
+
+#[test]
+fn the_adaptive_buffer_follows_the_delays_at_talk_spurts() {
+    let mut buffer = Playout::new(Buffering::Adaptive(Span::from_ms(10)), Span::from_ms(20));
+    for spurt in 0..20 {
+        for frame in 0..50 {
+            let sent = at(spurt * 2000 + frame * 20);
+            buffer.sent(sent);
+            // From 30 to 49 ms, in turns.
+            buffer.arrived(sent, sent + Span::from_ms(30 + frame % 20));
+        }
+    }
+    let heard = buffer.heard(Instant::MAX);
+    assert!(heard.loss() < 0.1, "{heard:?}");
+    assert!(heard.playout_s > 0.045 && heard.playout_s < 0.07, "{heard:?}");
+}
+
+#[test]
+fn frames_that_are_lost_together_are_bursts() {
+    let run = |pattern: &str| burst_ratio(pattern.chars().map(|c| c == '.'));
+    assert_eq!(run("......"), 1.0);
+    assert!(close(run("xx..xx...."), 2.0 * 0.6, 1e-9));
+    assert_eq!(run("x....x....x...."), 1.0);
+}
+
+#[test]
+fn a_call_of_which_nothing_was_heard_has_no_rating() {
+    assert_eq!(Heard::default().rating(&CODECS[0]), None);
+}
