@@ -14,14 +14,22 @@
 //! | `tls/` | a model of TLS |
 //! | `http/` | HTTP messages, addresses of pages, dates |
 //! | `voice.rs` | speech codecs, the playout buffer, the E-model |
+//! | `http2/` | frames of HTTP/2, HPACK |
+//! | `lines.rs` | command lines of FTP and SMTP |
+//! | `ssh.rs` | packets as SSH has them |
+//! | `codec/` | values as bytes, compression, character sets |
 //!
 //! What is not here: sockets (node), who runs the processes (world).
 
 mod bulk;
 mod cbr;
+pub mod codec;
 pub mod dns;
 pub mod http;
+pub mod http2;
+pub mod lines;
 mod process;
+pub mod ssh;
 pub mod tls;
 pub mod voice;
 

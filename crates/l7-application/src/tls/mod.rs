@@ -18,4 +18,5 @@ mod session;
 
 pub use certificate::{Certificate, verify};
 pub use record::Records;
+pub(crate) use record::{mix, scramble};
 pub use session::{Client, Costs, Facts, Server, Session, Version};

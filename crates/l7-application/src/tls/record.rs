@@ -205,7 +205,7 @@ fn tag(key: u64, sequence: u64) -> u64 {
 }
 
 /// Hides bytes from the eye, and nothing more: applied twice, it gives them back.
-fn scramble(bytes: &mut [u8], key: u64, sequence: u64) {
+pub fn scramble(bytes: &mut [u8], key: u64, sequence: u64) {
     let mut state = tag(key, sequence) | 1;
     for chunk in bytes.chunks_mut(8) {
         state = mix(state);

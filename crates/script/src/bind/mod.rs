@@ -25,20 +25,24 @@
 //! | `ladder.rs`, `journey.rs` | `ladder(a, b)`, `journey{}` |
 //! | `flow.rs` | native applications and their flows |
 //! | `http.rs`, `dns.rs`, `tls.rs` | what the modules of the web, of names and of TLS stand on |
+//! | `applications.rs`, `lines.rs` | files, terminals, mail, chat; what their modules stand on |
 //! | `any.rs` | `wait_any{}`, `host:run` |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
 //! | `random.rs` | chance |
+//! | `codec.rs` | `codec`: values as bytes, character sets |
 //! | `coding.rs` | `coding`: bits as signals, frames in a stream of bits |
 //! | `measure.rs` | `record`, `histogram`, `series`, `check` ... |
 //! | `experiment.rs`, `grid.rs`, `after_all.rs` | `experiment{}`, its points, what comes after all of them |
 
 pub(crate) mod after_all;
 mod any;
+mod applications;
 mod arp;
 mod bridge;
 mod capture_filter;
 mod cidr;
+mod codec;
 mod coding;
 pub(crate) mod congestion;
 mod connect;
@@ -57,6 +61,7 @@ mod info;
 mod inject;
 mod journey;
 pub(crate) mod ladder;
+mod lines;
 mod link;
 mod load;
 pub(crate) mod measure;
@@ -112,6 +117,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     any::install(&mut registry)?;
     sync::install(&mut registry)?;
     random::install(&mut registry)?;
+    codec::install(&mut registry)?;
     coding::install(&mut registry)?;
     cidr::install(&mut registry)?;
     measure::install(&mut registry)?;
@@ -120,6 +126,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     http::install(&registry, &services)?;
     dns::install(&registry, &services)?;
     tls::install(&registry, &services)?;
+    applications::install(&registry, &services)?;
     registry.finish()?;
     lua.globals().raw_set("net", crate::classes::Net(()))?;
     services.seal(lua)
@@ -131,6 +138,8 @@ pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
     http::natives(&native)?;
     dns::natives(&native)?;
     tls::natives(&native)?;
+    lines::natives(&native)?;
+    codec::natives(&native)?;
     Ok(native.table)
 }
 

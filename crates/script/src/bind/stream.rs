@@ -40,7 +40,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let n = size(&call).unwrap_or(0) as usize;
         receive(lua, sim, &call, Want::Exact(n))
     })?;
-    registry.add(&spec::RECV_LINE, |lua, sim, call| receive(lua, sim, &call, Want::Line))?;
+    registry.add(&spec::RECV_LINE, |lua, sim, call| receive(lua, sim, &call, Want::Line(usize::MAX)))?;
     registry.add(&spec::RECV_UNTIL, |lua, sim, mut call| {
         let Some(Val::Data(separator)) = call.take(0) else {
             unreachable!("the table of functions says data")
@@ -59,11 +59,11 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     })?;
     registry.add(&spec::RECEIVE, |lua, sim, call| {
         let want = match call.arg(0) {
-            None => Want::Line,
+            None => Want::Line(usize::MAX),
             Some(Val::Any(value)) => {
                 match (whole(value), value.as_string().map(|text| text.to_string_lossy())) {
                     (Some(n), _) if n >= 0 => Want::Exact(n as usize),
-                    (_, Some(text)) if text.trim_start_matches('*') == "l" => Want::Line,
+                    (_, Some(text)) if text.trim_start_matches('*') == "l" => Want::Line(usize::MAX),
                     (_, Some(text)) if text.trim_start_matches('*') == "a" => Want::All,
                     _ => return Err(placed(lua, pattern()).into()),
                 }
@@ -96,6 +96,17 @@ fn send(lua: &Lua, sim: &Shared, call: &Call, rest: Outgoing) -> mlua::Result<Mu
 fn receive(lua: &Lua, sim: &Shared, call: &Call, want: Want) -> mlua::Result<MultiValue> {
     let deadline = call.deadline(sim.world.borrow().now(), this(call)?.timeout.get());
     let socket = call.this.clone().expect("methods have a receiver");
+    block_on(lua, sim, Box::new(Receive { socket, want, searched: 0, deadline }))
+}
+
+/// Receives for a module.
+pub(super) fn receive_for(
+    lua: &Lua,
+    sim: &Shared,
+    socket: AnyUserData,
+    want: Want,
+    deadline: Instant,
+) -> mlua::Result<MultiValue> {
     block_on(lua, sim, Box::new(Receive { socket, want, searched: 0, deadline }))
 }
 
@@ -249,13 +260,19 @@ impl Op for Send {
     }
 }
 
-enum Want {
+pub(super) enum Want {
     Some(usize),
+    /// The same, but only how many there were.
+    Skip(usize),
     Exact(usize),
-    Line,
+    /// A line of at most so many bytes.
+    Line(usize),
     Until(Bytes),
     All,
-    Discard { limit: u64, done: u64 },
+    Discard {
+        limit: u64,
+        done: u64,
+    },
 }
 
 struct Receive {
@@ -278,8 +295,17 @@ impl Receive {
                 text(&buffer.split_to(n))
             }
             Want::Exact(n) if buffer.len() >= *n => text(&buffer.split_to(*n)),
-            Want::Line => {
-                if let Some(at) = find(&buffer, b"\n", self.searched) {
+            Want::Skip(max) if !buffer.is_empty() => {
+                let n = buffer.len().min(*max);
+                buffer.advance(n);
+                n.into_lua_multi(lua).map(Some)
+            }
+            Want::Line(most) => {
+                let end = find(&buffer, b"\n", self.searched);
+                if end.unwrap_or(buffer.len()) > most.saturating_add(1) {
+                    return (Value::Nil, "line too long").into_lua_multi(lua).map(Some);
+                }
+                if let Some(at) = end {
                     let line = buffer.split_to(at + 1);
                     let line = &line[..at];
                     return text(line.strip_suffix(b"\r").unwrap_or(line));
@@ -318,7 +344,7 @@ impl Receive {
     /// How much to ask the connection for.
     fn appetite(&self, buffered: usize) -> usize {
         match &self.want {
-            Want::Some(max) => *max,
+            Want::Some(max) | Want::Skip(max) => *max,
             Want::Exact(n) => n.saturating_sub(buffered).max(1),
             Want::Discard { limit, done } => (limit - done).min(1 << 30) as usize,
             _ => 1 << 20,
@@ -363,6 +389,9 @@ impl Op for Receive {
                         }
                         continue;
                     }
+                    if let (Want::Skip(_), true) = (&self.want, buffered == 0) {
+                        return payload.len().into_lua_multi(lua).map(Some);
+                    }
                     if let (Want::Some(_), true) = (&self.want, buffered == 0) {
                         let data = lua.create_string(&*payload.to_bytes())?;
                         return data.into_lua_multi(lua).map(Some);
@@ -401,9 +430,9 @@ impl Op for Receive {
 
     fn describe(&self, sim: &Sim) -> (String, String) {
         let what = match &self.want {
-            Want::Some(_) => "recv()",
+            Want::Some(_) | Want::Skip(_) => "recv()",
             Want::Exact(_) => "recv_exact()",
-            Want::Line => "recv_line()",
+            Want::Line(_) => "recv_line()",
             Want::Until(_) => "recv_until()",
             Want::All => "recv_all()",
             Want::Discard { .. } => "discard()",

@@ -7,13 +7,20 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `balance.lua` | load balancers of connections |
+//! | `chat.lua` | a room for talk |
 //! | `cookies.lua` | cookies of clients |
 //! | `dns.lua`, `names.lua` | name servers and resolvers; names where a host asks for them |
+//! | `ftp.lua` | files |
 //! | `http.lua` | HTTP clients and proxies |
+//! | `lines.lua` | what services with lines share |
+//! | `mail.lua` | mail |
+//! | `rpc.lua` | remote calls |
 //! | `server.lua` | HTTP servers |
 //! | `load.lua` | many requests |
 //! | `probe.lua` | what `diagnose` looks at above the transport |
+//! | `terminal.lua` | telnet and SSH |
 //! | `tls.lua` | authorities, trust, handshakes |
+//! | `transfer.lua` | transfers with checkpoints |
 //!
 //! A module is called with the native functions, and with `need(name)`, which gives another module. Its globals are those that
 //! scripts have when they begin, whatever the script does to its own.
@@ -29,13 +36,20 @@ use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
 /// The modules by name.
 const MODULES: &[(&str, &str)] = &[
     ("balance", include_str!("balance.lua")),
+    ("chat", include_str!("chat.lua")),
     ("cookies", include_str!("cookies.lua")),
     ("dns", include_str!("dns.lua")),
+    ("ftp", include_str!("ftp.lua")),
     ("http", include_str!("http.lua")),
+    ("lines", include_str!("lines.lua")),
     ("load", include_str!("load.lua")),
+    ("mail", include_str!("mail.lua")),
     ("names", include_str!("names.lua")),
+    ("terminal", include_str!("terminal.lua")),
+    ("transfer", include_str!("transfer.lua")),
     ("tls", include_str!("tls.lua")),
     ("probe", include_str!("probe.lua")),
+    ("rpc", include_str!("rpc.lua")),
     ("server", include_str!("server.lua")),
 ];
 

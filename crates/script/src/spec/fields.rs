@@ -114,6 +114,11 @@ const ALL: &[Fields] = &[
     super::web::CLIENT_FIELDS,
     super::web::RESPONSE_FIELDS,
     super::web::LOAD_FIELDS,
+    super::applications::FTP_FIELDS,
+    super::applications::MAIL_FIELDS,
+    super::applications::CHAT_FIELDS,
+    super::applications::RPC_FIELDS,
+    super::applications::TRANSFER_FIELDS,
     Fields {
         of: "nat",
         doc: "An address translator; it has everything that a router has.",

@@ -33,7 +33,7 @@ pub fn meta() -> String {
     for owner in owners {
         let own = fields().iter().find(|fields| fields.of == owner);
         class(&mut text, &class_name(owner), own);
-        let global = if ["net", "random", "coding"].contains(&owner) { "" } else { "local " };
+        let global = if ["net", "random", "codec", "coding"].contains(&owner) { "" } else { "local " };
         let _ = writeln!(text, "{global}{} = {{}}", variable(owner));
     }
     text.push('\n');
@@ -54,7 +54,7 @@ fn class_name(of: &str) -> String {
 
 /// The variable that stands for a class in the file: its own name where it is global.
 fn variable(owner: &str) -> String {
-    if ["net", "random", "coding"].contains(&owner) { owner.to_owned() } else { class_name(owner) }
+    if ["net", "random", "codec", "coding"].contains(&owner) { owner.to_owned() } else { class_name(owner) }
 }
 
 fn class(text: &mut String, name: &str, of: Option<&Fields>) {

@@ -7,9 +7,11 @@
 //! | `routing.rs` | routing protocols and tables |
 //! | `services.rs` | firewalls, address translation, DHCP, groups |
 //! | `dns.rs`, `tls.rs`, `web.rs` | names; TLS; the web |
+//! | `applications.rs` | files, terminals, mail, chat |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
+//! | `codec.rs` | values as bytes, character sets |
 //! | `coding.rs` | bits as signals, frames in a stream of bits |
 //! | `congestion.rs` | congestion controls of a script's own |
 //! | `time.rs` | time, processes, chance, units |
@@ -19,6 +21,8 @@
 //! | `meta.rs` | definitions for editors, made from all of these |
 //! | `fields.rs` | what can be read off things and watched |
 
+pub(crate) mod applications;
+pub(crate) mod codec;
 pub(crate) mod coding;
 pub(crate) mod congestion;
 pub(crate) mod device;
@@ -336,7 +340,9 @@ pub fn all() -> Vec<&'static Func> {
         dns::ALL,
         web::ALL,
         tls::ALL,
+        applications::ALL,
         congestion::ALL,
+        codec::ALL,
         coding::ALL,
         time::ALL,
         measure::ALL,
