@@ -56,7 +56,7 @@ pub fn seal(key: u64, sequence: u64, payload: &[u8]) -> Vec<u8> {
 /// When a packet cannot be so long.
 pub fn rest_of(head: [u8; 4]) -> Result<usize, BadPacket> {
     let length = u32::from_be_bytes(head) as usize;
-    if length < BLOCK || length > LONGEST || !length.is_multiple_of(BLOCK) {
+    if !(BLOCK..=LONGEST).contains(&length) || !length.is_multiple_of(BLOCK) {
         return Err(BadPacket::BadLength);
     }
     Ok(length + CHECK)

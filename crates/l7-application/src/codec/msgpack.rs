@@ -46,14 +46,14 @@ fn put_int(value: i64, out: &mut Vec<u8>) {
     // The shortest form: of one byte, then 8, 16, 32, 64 bits, without sign first.
     let (code, length) = match value {
         -32..=127 => (bytes[7], 0),
-        0..=0xff => (0xcc, 1),
-        0..=0xffff => (0xcd, 2),
-        0..=0xffff_ffff => (0xce, 4),
-        0.. => (0xcf, 8),
-        -0x80..0 => (0xd0, 1),
-        -0x8000..0 => (0xd1, 2),
-        -0x8000_0000..0 => (0xd2, 4),
-        _ => (0xd3, 8),
+        128..=0xff => (0xcc, 1),
+        0x100..=0xffff => (0xcd, 2),
+        0x1_0000..=0xffff_ffff => (0xce, 4),
+        0x1_0000_0000.. => (0xcf, 8),
+        -0x80..=-33 => (0xd0, 1),
+        -0x8000..=-0x81 => (0xd1, 2),
+        -0x8000_0000..=-0x8001 => (0xd2, 4),
+        ..=-0x8000_0001 => (0xd3, 8),
     };
     out.push(code);
     out.extend_from_slice(&bytes[8 - length..]);

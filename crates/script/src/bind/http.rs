@@ -1,7 +1,7 @@
 //! What the web's modules stand on: messages read from and written to connections, texts of heads, addresses of pages.
 
 use super::Natives;
-use super::stream::send_parts;
+use super::stream::{send_parts, send_while_taken};
 use super::tcp::{TcpHandle, refused};
 use crate::classes::Registry;
 use crate::mistake::Mistake;
@@ -90,6 +90,15 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let timeout = args.next().and_then(|value| value.as_f64());
         let parts = args.flat_map(|value| payloads(&value)).collect::<VecDeque<_>>();
         send_parts(lua, sim, socket, parts, deadline(sim, timeout))
+    })?;
+    // The same; the time is how long nothing may be taken by the other side.
+    native.wait("send_while_taken", |lua, sim, args: MultiValue| {
+        let mut args = args.into_iter();
+        let socket = args.next().and_then(|value| value.as_userdata().cloned());
+        let socket = socket.ok_or_else(|| Mistake::new("a socket is needed"))?;
+        let patience = args.next().and_then(|value| value.as_f64()).map(Span::from_secs_f64);
+        let parts = args.flat_map(|value| payloads(&value)).collect::<VecDeque<_>>();
+        send_while_taken(lua, sim, socket, parts, patience)
     })?;
     native.add("http_head", |lua, _, (start, fields): (String, Table)| {
         let text = head(&start, &fields)?;
@@ -193,7 +202,7 @@ fn rank(name: &str) -> u8 {
 }
 
 /// Names of fields are found whatever their case.
-fn header_meta(lua: &Lua) -> mlua::Result<Table> {
+pub(super) fn header_meta(lua: &Lua) -> mlua::Result<Table> {
     lua.load(
         "local lower = string.lower
          return { __index = function(t, k) if type(k) == 'string' then return rawget(t, lower(k)) end end }",

@@ -24,7 +24,7 @@
 //! | `udp.rs` | UDP sockets |
 //! | `ladder.rs`, `journey.rs` | `ladder(a, b)`, `journey{}` |
 //! | `flow.rs` | native applications and their flows |
-//! | `http.rs`, `dns.rs`, `tls.rs` | what the modules of the web, of names and of TLS stand on |
+//! | `http.rs`, `http2.rs`, `dns.rs`, `tls.rs` | what the modules of the web, of names and of TLS stand on |
 //! | `applications.rs`, `lines.rs` | files, terminals, mail, chat; what their modules stand on |
 //! | `any.rs` | `wait_any{}`, `host:run` |
 //! | `time.rs` | time and processes |
@@ -57,6 +57,7 @@ mod frames;
 mod grid;
 pub(crate) mod host;
 mod http;
+mod http2;
 mod info;
 mod inject;
 mod journey;
@@ -137,6 +138,7 @@ pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
     let native = Natives { lua, sim, table: lua.create_table()? };
     http::natives(&native)?;
     dns::natives(&native)?;
+    http2::natives(&native)?;
     tls::natives(&native)?;
     lines::natives(&native)?;
     codec::natives(&native)?;

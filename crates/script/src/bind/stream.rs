@@ -90,7 +90,11 @@ fn send(lua: &Lua, sim: &Shared, call: &Call, rest: Outgoing) -> mlua::Result<Mu
     let deadline = call.deadline(sim.world.borrow().now(), this(call)?.timeout.get());
     let socket = call.this.clone().expect("methods have a receiver");
     let more = call.opts().flag("more") == Some(true);
-    block_on(lua, sim, Box::new(Send { socket, rest, sent: 0, more, sealed: false, said: None, deadline }))
+    block_on(
+        lua,
+        sim,
+        Box::new(Send { socket, rest, sent: 0, more, sealed: false, said: None, deadline, patience: None }),
+    )
 }
 
 fn receive(lua: &Lua, sim: &Shared, call: &Call, want: Want) -> mlua::Result<MultiValue> {
@@ -118,19 +122,19 @@ pub(super) fn send_parts(
     parts: VecDeque<Payload>,
     deadline: Instant,
 ) -> mlua::Result<MultiValue> {
-    block_on(
-        lua,
-        sim,
-        Box::new(Send {
-            socket,
-            rest: Outgoing::Parts(parts),
-            sent: 0,
-            more: false,
-            sealed: false,
-            said: None,
-            deadline,
-        }),
-    )
+    block_on(lua, sim, Box::new(Send::parts(socket, parts, deadline)))
+}
+
+/// The same, for as long as the other side takes something within `patience`.
+pub(super) fn send_while_taken(
+    lua: &Lua,
+    sim: &Shared,
+    socket: AnyUserData,
+    parts: VecDeque<Payload>,
+    patience: Option<Span>,
+) -> mlua::Result<MultiValue> {
+    let deadline = patience.map_or(Instant::MAX, |patience| sim.now() + patience);
+    block_on(lua, sim, Box::new(Send { patience, ..Send::parts(socket, parts, deadline) }))
 }
 
 enum Outgoing {
@@ -204,6 +208,15 @@ struct Send {
     /// How many bytes were given, where more are sent.
     said: Option<u64>,
     deadline: Instant,
+    /// The deadline moves with everything that is taken.
+    patience: Option<Span>,
+}
+
+impl Send {
+    fn parts(socket: AnyUserData, parts: VecDeque<Payload>, deadline: Instant) -> Send {
+        let rest = Outgoing::Parts(parts);
+        Send { socket, rest, sent: 0, more: false, sealed: false, said: None, deadline, patience: None }
+    }
 }
 
 impl Op for Send {
@@ -242,6 +255,9 @@ impl Op for Send {
                 Ok(n) if n > 0 => {
                     self.rest.advance(n);
                     self.sent += n as u64;
+                    if let Some(patience) = self.patience {
+                        self.deadline = world.now() + patience;
+                    }
                     continue;
                 }
                 Ok(_) => {}
