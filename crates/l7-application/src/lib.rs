@@ -18,9 +18,12 @@
 //! | `lines.rs` | command lines of FTP and SMTP |
 //! | `ssh.rs` | packets as SSH has them |
 //! | `codec/` | values as bytes, compression, character sets |
+//! | `store/` | a store of values in memory, as Redis is |
+//! | `broker/` | a queue server, as beanstalkd is |
 //!
 //! What is not here: sockets (node), who runs the processes (world).
 
+pub mod broker;
 mod bulk;
 mod cbr;
 pub mod codec;
@@ -30,6 +33,7 @@ pub mod http2;
 pub mod lines;
 mod process;
 pub mod ssh;
+pub mod store;
 pub mod tls;
 pub mod voice;
 

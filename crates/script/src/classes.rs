@@ -175,7 +175,7 @@ impl<'a> Registry<'a> {
         let (owner, name) = (func.owner(), func.short());
         if func.name.contains(':') {
             let (methods, _) = self.classes.get(owner).expect("a class for every method");
-            if owner == "host" && !matches!(name, "work") {
+            if owner == "host" && !matches!(name, "work" | "allocate" | "free") {
                 self.classes["router"].0.raw_set(name, function)?;
                 self.classes["nat"].0.raw_set(name, function)?;
             }

@@ -8,7 +8,7 @@ use crate::mistake::Mistake;
 use crate::sim::{Ending, Mode, Shared, Sim};
 use crate::state::raw::{self, Frame, frames_of};
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Thread, Value};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use tidewire_units::{Instant, NodeId, Span};
@@ -54,6 +54,10 @@ pub(crate) struct Record {
     pub host: Option<NodeId>,
     pub started: Option<Place>,
     pub outcome: RefCell<Outcome>,
+    /// What it shares with others of which only one computes at a time.
+    pub lane: RefCell<Option<crate::bind::work::SharedLane>>,
+    /// How long it computed, and waited for that.
+    pub cpu: Cell<(Span, Span)>,
     joiners: RefCell<Vec<ProcessId>>,
 }
 
@@ -125,6 +129,11 @@ impl Sched {
     /// The host that the running process belongs to.
     pub fn current_host(&self) -> Option<NodeId> {
         self.processes.get(&self.current?.0)?.record.host
+    }
+
+    /// The running process.
+    pub fn current(&self) -> Option<&Rc<Record>> {
+        Some(&self.processes.get(&self.current?.0)?.record)
     }
 
     fn add_timer(&mut self, timer: Timer) -> u64 {
@@ -204,6 +213,8 @@ pub(crate) fn nobody(name: &str, started: Option<Place>) -> Rc<Record> {
         host: None,
         started,
         outcome: RefCell::new(Outcome::Killed),
+        lane: RefCell::default(),
+        cpu: Cell::default(),
         joiners: RefCell::default(),
     })
 }
@@ -237,7 +248,8 @@ fn start(
     sim.prelude().mark.call::<()>(&thread)?;
     let name = name.to_owned();
     let outcome = RefCell::new(Outcome::Alive);
-    let record = Rc::new(Record { id, name, host, started, outcome, joiners: RefCell::default() });
+    let (lane, joiners) = (RefCell::default(), RefCell::default());
+    let record = Rc::new(Record { id, name, host, started, outcome, lane, cpu: Cell::default(), joiners });
     let process = Process { thread, args: Some(args), op: None, record: record.clone() };
     sim.sched.borrow_mut().processes.insert(id.0, process);
     Ok(record)
@@ -284,6 +296,9 @@ pub(crate) fn resume(sim: &Shared, id: ProcessId) -> Result<(), Failure> {
 pub(crate) fn finish(sim: &Sim, id: ProcessId, outcome: Outcome) {
     let process = sim.sched.borrow_mut().processes.remove(&id.0);
     let Some(process) = process else { return };
+    if matches!(outcome, Outcome::Killed) {
+        crate::bind::work::killed(sim, &process.record);
+    }
     let mut world = sim.world.borrow_mut();
     world.end_process(id);
     *process.record.outcome.borrow_mut() = outcome;

@@ -1,7 +1,7 @@
 //! One run of a script: everything that its Lua functions act on.
 
 use crate::bind::congestion::{Controls, Vars};
-use crate::bind::host::Cores;
+use crate::bind::work::{Cores, Memory};
 use crate::mistake::{Mistake, Sources, Unwind};
 use crate::output::Output;
 use crate::sched::{Failure, Sched};
@@ -94,6 +94,8 @@ pub(crate) struct Sim {
     pub flow_names: RefCell<BTreeMap<String, u32>>,
     /// Processor cores that are in use, by node id.
     pub cores: RefCell<BTreeMap<u32, Cores>>,
+    /// Memory of hosts that have a limit or use some, by node id.
+    pub memory: RefCell<BTreeMap<u32, Memory>>,
     /// What devices do with frames, by node id.
     pub devices: RefCell<BTreeMap<u32, Vec<mlua::Function>>>,
     /// What looks at packets.
@@ -179,6 +181,7 @@ impl Sim {
             jitter: Cell::new(Span::ZERO),
             flow_names: RefCell::default(),
             cores: RefCell::default(),
+            memory: RefCell::default(),
             boots: RefCell::default(),
             devices: RefCell::default(),
             taps: RefCell::default(),

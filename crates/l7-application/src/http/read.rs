@@ -125,6 +125,14 @@ impl Reader {
         Reader { role, limits, state: State::Head, body: 0 }
     }
 
+    /// Bytes of the body that are still to come, where its length is known; none of it has to be read here.
+    pub fn rest(&self) -> Option<u64> {
+        match self.state {
+            State::Data { left, chunked: false } => Some(left),
+            _ => None,
+        }
+    }
+
     /// Goes on with what is in `input`, and takes what it used from there.
     pub fn read(&mut self, input: &mut BytesMut) -> Result<Progress, MessageError> {
         loop {

@@ -79,7 +79,7 @@ pub(super) fn crash(sim: &Shared, node: NodeId) -> mlua::Result<()> {
     let name = world.plan().node(node).name.clone();
     sim.out.borrow_mut().event(world.now(), name.into(), "node", "crashed".into());
     drop(world);
-    sim.cores.borrow_mut().remove(&node.0);
+    super::work::crashed(sim, node);
     sched::kill_all_of(sim, node);
     Ok(())
 }

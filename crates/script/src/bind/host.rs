@@ -2,18 +2,15 @@
 
 use crate::classes::{Registry, peer_handle, resolve, this_node};
 use crate::mistake::Mistake;
-use crate::sched::{Op, block_on, spawn};
+use crate::sched::spawn;
 use crate::sim::{Shared, Sim, here};
 use crate::spec::host as spec;
 use crate::values::{Peer, Val};
-use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Table, Value};
-use std::collections::VecDeque;
+use mlua::{AnyUserData, IntoLuaMulti, Lua, Table, Value};
 use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_node::SocketView;
-use tidewire_topology::NodeSpec;
-use tidewire_units::{Instant, NodeId, Span};
+use tidewire_units::NodeId;
 use tidewire_wire::{AddressBook, MacAddr};
-use tidewire_world::ProcessId;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::ARP_TABLE, |lua, sim, call| {
@@ -50,11 +47,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         lua.create_userdata(crate::classes::Process(record))
     })?;
     registry.add(&spec::RUN, |lua, sim, call| lua.create_userdata(super::any::run(lua, sim, &call)?))?;
-    registry.add(&spec::WORK, |lua, sim, call| {
-        let node = this_node(&call)?;
-        let time = call.arg(0).and_then(Val::span).unwrap_or(Span::ZERO);
-        block_on(lua, sim, Box::new(Work { node, time, until: None, queued: false }))
-    })?;
+    super::work::install(registry)?;
     fields(registry)?;
     registry.add(&spec::ADDRESS, |lua, sim, mut call| {
         let Some(Val::Peer(peer)) = call.take(0) else { unreachable!() };
@@ -209,92 +202,6 @@ pub(super) fn stats(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table
     table.raw_set("fragments_made", stats.fragments_made)?;
     table.raw_set("reassembled", stats.reassembled)?;
     table.raw_set("reassembly_failures", stats.reassembly_failures)?;
-    let now = world.now().as_secs_f64();
-    let busy =
-        sim.cores.borrow().get(&node.0).map_or(0.0, |cores| cores.busy_time(world.now()).as_secs_f64());
-    let share = if now > 0.0 { busy / (now * f64::from(cores_of(sim, node))) } else { 0.0 };
-    table.raw_set("cpu_utilization", share)?;
+    super::work::stats(sim, &world, node, &table)?;
     Ok(table)
-}
-
-fn cores_of(sim: &Sim, node: NodeId) -> u32 {
-    match &sim.plan.borrow().node(node).spec {
-        NodeSpec::Host(host) => host.cores.max(1),
-        _ => 1,
-    }
-}
-
-/// The processor cores of a host.
-#[derive(Default)]
-pub(crate) struct Cores {
-    busy: u32,
-    waiting: VecDeque<ProcessId>,
-    done: Span,
-    since: Vec<Instant>,
-}
-
-impl Cores {
-    /// How long cores were busy, added up.
-    fn busy_time(&self, now: Instant) -> Span {
-        self.since.iter().fold(self.done, |sum, since| sum + now.since(*since))
-    }
-}
-
-struct Work {
-    node: NodeId,
-    time: Span,
-    until: Option<Instant>,
-    queued: bool,
-}
-
-impl Op for Work {
-    fn poll(&mut self, _: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
-        let limit = cores_of(sim, self.node);
-        let mut world = sim.world()?;
-        let mut all = sim.cores.borrow_mut();
-        let cores = all.entry(self.node.0).or_default();
-        let now = world.now();
-        match self.until {
-            None if cores.busy < limit
-                && (cores.waiting.is_empty() || cores.waiting.front() == Some(&me)) =>
-            {
-                if self.queued {
-                    cores.waiting.pop_front();
-                }
-                cores.busy += 1;
-                cores.since.push(now);
-                self.until = Some(now + self.time);
-                world.wait(me, now + self.time, &[]);
-                Ok(None)
-            }
-            None => {
-                if !self.queued {
-                    self.queued = true;
-                    cores.waiting.push_back(me);
-                }
-                world.wait(me, Instant::MAX, &[]);
-                Ok(None)
-            }
-            Some(until) if now >= until => {
-                cores.busy -= 1;
-                let started = now - self.time;
-                if let Some(at) = cores.since.iter().position(|since| *since == started) {
-                    cores.since.swap_remove(at);
-                }
-                cores.done += self.time;
-                if let Some(next) = cores.waiting.front() {
-                    world.wake(*next);
-                }
-                Ok(Some(MultiValue::new()))
-            }
-            Some(until) => {
-                world.wait(me, until, &[]);
-                Ok(None)
-            }
-        }
-    }
-
-    fn describe(&self, _: &Sim) -> (String, String) {
-        ("work()".to_owned(), if self.until.is_some() { String::new() } else { "for a free core".to_owned() })
-    }
 }

@@ -62,27 +62,31 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.table.raw_set("class", &native.sim.prelude().class)?;
     let meta = header_meta(lua)?;
     native.table.raw_set("header_meta", &meta)?;
-    native.wait("http_read", move |lua, sim, args: (AnyUserData, u8, Option<f64>, u64, Option<u64>)| {
-        let (socket, role, timeout, keep, most) = args;
-        let role = match role {
-            0 => Role::Request,
-            n => Role::Response { to_head: n == 2 },
-        };
-        let limits = Limits { body: most.unwrap_or(u64::MAX), ..Limits::default() };
-        let deadline = deadline(sim, timeout);
-        let op = Read {
-            socket,
-            reader: Reader::new(role, limits),
-            head: None,
-            body: BytesMut::new(),
-            keep,
-            size: 0,
-            first: None,
-            deadline,
-            meta: meta.clone(),
-        };
-        block_on(lua, sim, Box::new(op))
-    })?;
+    native.wait(
+        "http_read",
+        move |lua, sim, args: (AnyUserData, u8, Option<f64>, u64, Option<u64>, Option<bool>)| {
+            let (socket, role, timeout, keep, most, streams) = args;
+            let role = match role {
+                0 => Role::Request,
+                n => Role::Response { to_head: n == 2 },
+            };
+            let limits = Limits { body: most.unwrap_or(u64::MAX), ..Limits::default() };
+            let deadline = deadline(sim, timeout);
+            let op = Read {
+                socket,
+                reader: Reader::new(role, limits),
+                head: None,
+                body: BytesMut::new(),
+                keep,
+                size: 0,
+                first: None,
+                deadline,
+                streams: streams == Some(true),
+                meta: meta.clone(),
+            };
+            block_on(lua, sim, Box::new(op))
+        },
+    )?;
     native.wait("send_parts", |lua, sim, args: MultiValue| {
         let mut args = args.into_iter();
         let socket = args.next().and_then(|value| value.as_userdata().cloned());
@@ -222,6 +226,8 @@ struct Read {
     size: u64,
     first: Option<Instant>,
     deadline: Instant,
+    /// The caller takes the body itself, where its length is known.
+    streams: bool,
     meta: Table,
 }
 
@@ -241,7 +247,17 @@ impl Read {
             let progress = self.reader.read(&mut socket.buffer.borrow_mut());
             match progress {
                 Ok(Progress::More) => return Ok(None),
-                Ok(Progress::Head(head)) => self.head = Some(head),
+                Ok(Progress::Head(head)) => {
+                    self.head = Some(head);
+                    if let (true, Some(rest)) = (self.streams, self.reader.rest()) {
+                        let mut message = self.message(lua, sim)?;
+                        if let Some(Value::Table(table)) = message.front_mut() {
+                            table.raw_set("rest", rest)?;
+                            table.raw_set("size", rest)?;
+                        }
+                        return Ok(Some(message));
+                    }
+                }
                 Ok(Progress::Data(data)) => self.data(&data),
                 Ok(Progress::Done(_)) => return self.message(lua, sim).map(Some),
                 Err(why) => return broken(lua, &why).map(Some),

@@ -16,9 +16,11 @@
 //! | `link.rs` | links and their directions |
 //! | `taps.rs`, `capture_filter.rs` | `link:filter`, `link:on`, `host:sniff`; texts that choose packets |
 //! | `timetable.rs` | `link:schedule`, `net:schedule`, recorded rates |
-//! | `host.rs` | `host:work`, `host:spawn`, fields of hosts, addresses |
+//! | `host.rs` | `host:spawn`, fields of hosts, addresses |
+//! | `work.rs` | `host:work`, `host:allocate`: processor cores and memory |
 //! | `ping.rs` | `host:ping`, `host:traceroute` |
 //! | `tcp.rs`, `connect.rs`, `stream.rs` | TCP sockets: opening and closing, connecting and accepting, reading and writing |
+//! | `splice.rs` | bytes from one connection to another |
 //! | `tcp_options.rs` | options of TCP, `tcp:setoption` |
 //! | `congestion.rs`, `info.rs` | congestion controls in Lua; what a connection tells of itself |
 //! | `udp.rs` | UDP sockets |
@@ -26,6 +28,7 @@
 //! | `flow.rs` | native applications and their flows |
 //! | `http.rs`, `http2.rs`, `dns.rs`, `tls.rs` | what the modules of the web, of names and of TLS stand on |
 //! | `applications.rs`, `lines.rs` | files, terminals, mail, chat; what their modules stand on |
+//! | `chain.rs` | what the modules of stores, queues and databases stand on |
 //! | `any.rs` | `wait_any{}`, `host:run` |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
@@ -41,6 +44,7 @@ mod applications;
 mod arp;
 mod bridge;
 mod capture_filter;
+mod chain;
 mod cidr;
 mod codec;
 mod coding;
@@ -73,6 +77,7 @@ mod random;
 pub(crate) mod routing;
 pub(crate) mod services;
 mod shapes;
+mod splice;
 mod stream;
 pub(crate) mod sync;
 pub(crate) mod taps;
@@ -82,6 +87,7 @@ mod time;
 pub(crate) mod timetable;
 mod tls;
 pub(crate) mod udp;
+pub(crate) mod work;
 
 use crate::classes::Registry;
 use crate::services::Loader;
@@ -128,6 +134,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     dns::install(&registry, &services)?;
     tls::install(&registry, &services)?;
     applications::install(&registry, &services)?;
+    chain::install(&registry, &services)?;
     registry.finish()?;
     lua.globals().raw_set("net", crate::classes::Net(()))?;
     services.seal(lua)
@@ -142,6 +149,9 @@ pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
     tls::natives(&native)?;
     lines::natives(&native)?;
     codec::natives(&native)?;
+    work::natives(&native)?;
+    splice::natives(&native)?;
+    chain::natives(&native)?;
     Ok(native.table)
 }
 

@@ -22,7 +22,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let name = call.text(0).unwrap_or_default().to_owned();
         let host = host_spec(call.opts())?;
         let node = add_node(lua, sim, "net:host()", &name, NodeSpec::Host(host))?;
-        set_host_tcp(sim, node, call.opts())?;
+        set_host_options(sim, node, call.opts())?;
         node_handle(lua, sim, node)
     })?;
     registry.add(&spec::NET_HOSTS, |lua, sim, call| {
@@ -32,7 +32,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         for i in 1..=call.int(1).unwrap_or(0) {
             let node =
                 add_node(lua, sim, "net:hosts()", &format!("{prefix}{i}"), NodeSpec::Host(host.clone()))?;
-            set_host_tcp(sim, node, call.opts())?;
+            set_host_options(sim, node, call.opts())?;
             list.raw_push(node_handle(lua, sim, node)?)?;
         }
         Ok(list)
@@ -272,8 +272,11 @@ pub(super) fn host_spec(opts: &Opts) -> Result<HostSpec, Mistake> {
     Ok(host)
 }
 
-/// TCP options of a host, from its option `tcp`.
-pub(super) fn set_host_tcp(sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Result<()> {
+/// What the world does not know of a host yet: its memory, and its TCP options.
+pub(super) fn set_host_options(sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Result<()> {
+    if let Some(Val::Size(size)) = opts.get("memory") {
+        sim.memory.borrow_mut().entry(node.0).or_default().limit = Some(size.0);
+    }
     if opts.get("tcp").is_some() {
         let config = super::tcp_options::tcp_config(sim, &opts.nested("tcp"), &TcpConfig::linux())?;
         if sim.mode != Mode::Plan {

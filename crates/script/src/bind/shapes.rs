@@ -1,6 +1,6 @@
 //! Networks of a shape.
 
-use super::net::{host_spec, link_spec, mistake, nodes, set_host_tcp};
+use super::net::{host_spec, link_spec, mistake, nodes, set_host_options};
 use crate::call::{Call, Opts};
 use crate::classes::{Registry, link_handle, node_handle};
 use crate::mistake::Mistake;
@@ -102,7 +102,7 @@ pub(super) fn style(opts: &Opts, hosts: u32) -> Result<Style, Mistake> {
 fn host_options(sim: &Shared, hosts: &[NodeId], opts: &Opts) -> mlua::Result<()> {
     let own = opts.nested("host");
     let own = if own.get("tcp").is_some() { own } else { opts.clone() };
-    hosts.iter().try_for_each(|host| set_host_tcp(sim, *host, &own))
+    hosts.iter().try_for_each(|host| set_host_options(sim, *host, &own))
 }
 
 fn links(lua: &Lua, sim: &Shared, ids: &[LinkId]) -> mlua::Result<Table> {

@@ -137,14 +137,15 @@ pub(super) fn send_while_taken(
     block_on(lua, sim, Box::new(Send { patience, ..Send::parts(socket, parts, deadline) }))
 }
 
-enum Outgoing {
+/// What is to be sent.
+pub(super) enum Outgoing {
     Data(Bytes),
     Zeros(u64),
     Parts(VecDeque<Payload>),
 }
 
 impl Outgoing {
-    fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         match self {
             Outgoing::Data(data) => data.len() as u64,
             Outgoing::Zeros(n) => *n,
@@ -152,7 +153,7 @@ impl Outgoing {
         }
     }
 
-    fn payload(&self) -> Payload {
+    pub(super) fn payload(&self) -> Payload {
         match self {
             Outgoing::Data(data) => Payload::Data(data.clone()),
             Outgoing::Zeros(n) => Payload::Zeros((*n).min(1 << 30) as u32),
@@ -161,7 +162,7 @@ impl Outgoing {
     }
 
     /// The same as records.
-    fn sealed(&self, session: &mut Session) -> Outgoing {
+    pub(super) fn sealed(&self, session: &mut Session) -> Outgoing {
         let mut parts = VecDeque::new();
         let all = match self {
             Outgoing::Parts(parts) => parts.iter().cloned().collect(),
@@ -182,7 +183,7 @@ impl Outgoing {
         matches!(self, Outgoing::Parts(parts) if parts.len() > 1)
     }
 
-    fn advance(&mut self, n: usize) {
+    pub(super) fn advance(&mut self, n: usize) {
         match self {
             Outgoing::Data(data) => data.advance(n),
             Outgoing::Zeros(rest) => *rest -= n as u64,

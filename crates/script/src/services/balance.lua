@@ -60,14 +60,12 @@ local function alive(self, without)
   return list
 end
 
-local function relay(from, to, count)
-  while true do
-    local data = from:recv(65536)
-    if not data then break end
-    count(#data)
-    if not to:send(data) then break end
-  end
+balance.backends_of, balance.policies, balance.alive = backends_of, policies, alive
+
+local function relay(from, to)
+  local moved, _, sofar = native.splice(from, to)
   to:shutdown "send"
+  return moved or sofar or 0
 end
 
 local function carry(self, conn, peer)
@@ -84,9 +82,10 @@ local function carry(self, conn, peer)
     local up = self.host:connect(backend.host, backend.port, { timeout = self.connect_timeout, nodelay = true })
     if up then
       self.connections, backend.connections = self.connections + 1, backend.connections + 1
-      local back = native.spawn(self.host, self.name .. " back", relay, up, conn, function(n) backend.bytes = backend.bytes + n end)
-      relay(conn, up, function() end)
-      back:join()
+      local back = native.spawn(self.host, self.name .. " back", relay, up, conn)
+      relay(conn, up)
+      local _, bytes = back:join()
+      backend.bytes = backend.bytes + (tonumber(bytes) or 0)
       conn:close()
       up:close()
       backend.open = backend.open - 1
@@ -107,7 +106,7 @@ local function watch(self, h)
       if not self.host.up then return end
       local good
       if h.path then
-        local res = need("http").http_get(self.host, { backend.host, backend.port, h.path }, { timeout = wait })
+        local res = need("http").http_get(self.host, { backend.host, backend.port, h.path }, { timeout = wait, untraced = true })
         good = res ~= nil and res.status < 500
       else
         local conn = self.host:connect(backend.host, backend.port, { timeout = wait })
@@ -123,6 +122,8 @@ local function watch(self, h)
     end)
   end
 end
+
+balance.watch = watch
 
 local function start(self)
   local listener, why = self.host:listen(self.port, { backlog = self.backlog, nodelay = true })

@@ -103,8 +103,11 @@ local function open(host, target, opts, deadline, res)
   local begun = now()
   local to = target.host
   res.dns, res.dns_cached, res.tls = 0, nil, 0
+  local t, span = native.trace, nil
   if type(to) == "string" and native.is_name(to) then
+    span = t and t.phase(host, "dns", to)
     local ip, why, cached = need("names").lookup(host, to, deadline)
+    if span then t.done(span) end
     res.dns = now() - begun
     if not ip then return nil, why end
     to, res.dns_cached = ip, cached
@@ -113,12 +116,16 @@ local function open(host, target, opts, deadline, res)
   -- As clients and servers of the web do: a request is written whole, and waits for no acknowledgment.
   local o = { timeout = seconds_left(deadline), nodelay = true }
   if opts.tcp then for k, v in pairs(opts.tcp) do o[k] = v end end
+  span = t and t.phase(host, "connect")
   local conn, why = host:connect(to, target.port, o)
+  if span then t.done(span) end
   res.connect = now() - dialled
   if not conn then return nil, why end
   if target.scheme == "https" then
     local secured = now()
+    span = t and t.phase(host, "tls")
     local ok, problem = need("tls").connect(host, conn, target, opts, deadline, res)
+    if span then t.done(span) end
     res.tls = now() - secured
     if not ok then
       conn:close()
@@ -152,13 +159,16 @@ local function request_head(target, req, version, keep)
 end
 
 local function send_request(conn, target, req, version, keep, deadline)
+  if req.pace then
+    return need("pool").slowly(conn, req.pace, request_head(target, req, version, keep), req.payload, deadline)
+  end
   return send_parts(conn, seconds_left(deadline), request_head(target, req, version, keep), req.payload)
 end
 
-local function read_response(conn, req, deadline, keep_bytes)
+local function read_response(conn, req, deadline, keep_bytes, stream)
   local role = req.method == "HEAD" and 2 or 1
   while true do
-    local msg, why, detail = read(conn, role, seconds_left(deadline), keep_bytes, nil)
+    local msg, why, detail = read(conn, role, seconds_left(deadline), keep_bytes, nil, stream)
     if not msg then return nil, why == "bad message" and "bad message: " .. detail or why end
     if msg.status >= 200 then return msg end
   end
@@ -170,7 +180,7 @@ local function prepare(target, opts, method)
   return {
     method = upper(opts.method or method or (opts.body ~= nil and "POST" or "GET")),
     path = with_query(target.path, opts.query),
-    headers = opts.headers, payload = payload, length = length,
+    headers = opts.headers, payload = payload, length = length, pace = opts.pace, untraced = opts.untraced,
   }
 end
 http.prepare = prepare
@@ -195,7 +205,16 @@ local function finish(res, msg, begun, conn)
 end
 http.finish = finish
 
-local function once(host, target, req, opts, deadline, begun)
+-- The same with a span around it, where requests are traced.
+local function traced(f)
+  return function(this, target, req, ...)
+    local t = native.trace
+    if t then return t.request(f, this, target, req, ...) end
+    return f(this, target, req, ...)
+  end
+end
+
+local function plain_once(host, target, req, opts, deadline, begun)
   local res = { reused = false }
   local conn, why = open(host, target, opts, deadline, res)
   if not conn then return nil, why end
@@ -203,12 +222,18 @@ local function once(host, target, req, opts, deadline, begun)
   local version = opts.http or "1.1"
   local ok, problem = send_request(conn, target, req, version, false, deadline)
   local msg
-  if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1) end
+  if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1, opts.stream) end
   if target.scheme == "https" then need("tls").keep_ticket(host, conn, res) end
-  conn:close()
+  if msg and msg.rest then
+    msg.body = { conn = conn, length = msg.rest, close = function() conn:close() end }
+  else
+    conn:close()
+  end
   if not msg then return nil, problem end
   return finish(res, msg, begun, conn)
 end
+
+local once = traced(plain_once)
 
 -- The address that a redirection leads to, and the request there (RFC 9110, section 15.4).
 local function redirected(target, req, msg)
@@ -280,7 +305,7 @@ local function idle_connection(pool)
   end
 end
 
-local function client_exchange(self, target, req, deadline, begun)
+local client_exchange = traced(function(self, target, req, deadline, begun)
   local opts, pool = self.opts, pool_of(self, target)
   local version, keep = opts.http or "1.1", opts.keepalive ~= false
   if not pool.slots:acquire { timeout = seconds_left(deadline) } then return nil, "timeout" end
@@ -297,10 +322,12 @@ local function client_exchange(self, target, req, deadline, begun)
     res.peer = conn.peer
     local ok, problem = send_request(conn, target, req, version, keep, deadline)
     local msg
-    if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1) end
+    if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1, req.stream) end
     if target.scheme == "https" then need("tls").keep_ticket(self.host, conn, res) end
     if msg then
-      if keep and msg.keeps_open and not self.closed then pool.idle[#pool.idle + 1] = conn else conn:close() end
+      if msg.rest then
+        msg.body = { conn = conn, length = msg.rest, close = function() conn:close() end }
+      elseif keep and msg.keeps_open and not self.closed then pool.idle[#pool.idle + 1] = conn else conn:close() end
       if res.reused then self.reused = self.reused + 1 end
       finish(res, msg, begun, conn)
       break
@@ -315,7 +342,7 @@ local function client_exchange(self, target, req, deadline, begun)
   end
   pool.slots:release()
   return res, why
-end
+end)
 
 function Client.request(self, url, opts, method)
   opts = opts or {}
@@ -439,7 +466,7 @@ function http.http_proxy(host, req, to, port, opts)
   local target = { scheme = "http", host = to, port = port or 80, path = opts.path or req.target or req.path }
   local out = {
     method = req.method, path = target.path, headers = headers,
-    payload = req.body or req.size or 0, length = req.size or (req.body and #req.body) or 0,
+    payload = req.body or req.size or 0, length = req.size or (req.body and #req.body) or 0, stream = opts.buffering == false,
   }
   local begun = now()
   local deadline = opts.timeout and begun + opts.timeout
@@ -453,7 +480,7 @@ function http.http_proxy(host, req, to, port, opts)
     client.requests = client.requests + 1
     res, why = client_exchange(client, target, out, deadline, begun)
   else
-    res, why = once(host, target, out, { keep = 2 ^ 24 // 1 }, deadline, begun)
+    res, why = once(host, target, out, { keep = 2 ^ 24 // 1, stream = out.stream }, deadline, begun)
   end
   if not res then
     local status = why == "timeout" and 504 or 502

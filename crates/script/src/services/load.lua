@@ -119,8 +119,8 @@ function load.http_load(host, o)
   local name = o.name or "load of " .. host.name
   names[name] = (names[name] or 0) + 1
   if names[name] > 1 then name = name .. " #" .. names[name] end
-  local request = { method = o.method, headers = o.headers, body = o.body, timeout = o.timeout }
-  local once = { method = o.method, headers = o.headers, body = o.body, timeout = o.timeout, http = o.http, keep = 0, tcp = o.tcp }
+  local request = { method = o.method, headers = o.headers, body = o.body, timeout = o.timeout, pace = o.pace }
+  local once = { method = o.method, headers = o.headers, body = o.body, timeout = o.timeout, pace = o.pace, http = o.http, keep = 0, tcp = o.tcp }
   local self = setmetatable({
     host = host, opts = o, url = o.url, request = request, once = once, name = name, sent = 0, ok = 0, failed = 0, by_status = {},
     errors = {}, handlers = { response = {}, failure = {} }, begun = 0, under_way = 0, begun_all = false, over = false, stopped = false,

@@ -17,8 +17,14 @@
 //! | `rpc.lua` | remote calls |
 //! | `server.lua` | HTTP servers |
 //! | `load.lua` | many requests |
+//! | `pool.lua` | how a server's processes share its connections; slow clients |
 //! | `probe.lua` | what `diagnose` looks at above the transport |
 //! | `terminal.lua` | telnet and SSH |
+//! | `frontend.lua` | front servers: requests that go on to one of several servers |
+//! | `store.lua`, `tasks.lua`, `database.lua` | stores of values, queues of tasks, databases, and their clients |
+//! | `wire.lua` | connections that clients keep |
+//! | `trace.lua` | what each tier did for a request |
+//! | `chain.lua` | a web chain in one call |
 //! | `tls.lua` | authorities, trust, handshakes |
 //! | `transfer.lua` | transfers with checkpoints |
 //!
@@ -37,9 +43,12 @@ use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
 const MODULES: &[(&str, &str)] = &[
     ("balance", include_str!("balance.lua")),
     ("chat", include_str!("chat.lua")),
+    ("chain", include_str!("chain.lua")),
     ("cookies", include_str!("cookies.lua")),
+    ("database", include_str!("database.lua")),
     ("dns", include_str!("dns.lua")),
     ("ftp", include_str!("ftp.lua")),
+    ("frontend", include_str!("frontend.lua")),
     ("http", include_str!("http.lua")),
     ("lines", include_str!("lines.lua")),
     ("load", include_str!("load.lua")),
@@ -48,9 +57,14 @@ const MODULES: &[(&str, &str)] = &[
     ("terminal", include_str!("terminal.lua")),
     ("transfer", include_str!("transfer.lua")),
     ("tls", include_str!("tls.lua")),
+    ("pool", include_str!("pool.lua")),
     ("probe", include_str!("probe.lua")),
     ("rpc", include_str!("rpc.lua")),
     ("server", include_str!("server.lua")),
+    ("store", include_str!("store.lua")),
+    ("tasks", include_str!("tasks.lua")),
+    ("trace", include_str!("trace.lua")),
+    ("wire", include_str!("wire.lua")),
 ];
 
 /// What a service's function is: arguments are checked, then the module's function of that name is called.

@@ -3,6 +3,7 @@ local native, need = ...
 local http = need "http"
 local web = {}
 local read, send_parts, head_text, date = native.http_read, native.send_parts, native.http_head, native.http_date
+local send_while_taken = native.send_while_taken
 local now, format, match, type = now, string.format, string.match, type
 
 local METHODS = {
@@ -223,7 +224,9 @@ end
 web.completed = completed
 
 local function respond(self, conn, req, status, body, headers, keep)
-  local payload, length = http.body(body)
+  local stream = type(body) == "table" and body.conn and body
+  local payload, length = 0, stream and stream.length
+  if not stream then payload, length = http.body(body) end
   local h, seen = completed(self, status, payload, length, headers)
   local old = req and req.version == "1.0" or self.version == "1.0"
   local chunk = not old and self.chunk or nil
@@ -236,14 +239,27 @@ local function respond(self, conn, req, status, body, headers, keep)
   end
   if not keep then h["Connection"] = "close" elseif old then h["Connection"] = "keep-alive" end
   local text = head_text(format("HTTP/%s %d %s", old and "1.0" or "1.1", status, http.REASONS[status] or ""), h)
+  if stream then chunk = nil end
   if empty or (req and req.method == "HEAD") then payload, length, chunk = 0, 0, nil end
   local sent, why
   if chunk then
-    sent, why = send_parts(conn, nil, text, table.unpack(chunks_of(payload, length, chunk)))
+    sent, why = send_while_taken(conn, self.send_timeout, text, table.unpack(chunks_of(payload, length, chunk)))
   else
-    sent, why = send_parts(conn, nil, text, payload)
+    sent, why = send_while_taken(conn, self.send_timeout, text, payload)
   end
-  if sent then self.bytes_sent = self.bytes_sent + sent end
+  if sent and stream and length > 0 then
+    local moved
+    moved, why = native.splice(stream.conn, conn, stream.length, self.send_timeout)
+    if moved then sent, length = sent + moved, moved else sent = nil end
+  end
+  if stream then stream.close() end
+  if sent then
+    self.bytes_sent = self.bytes_sent + sent
+  elseif why == "timeout" then
+    -- Whoever does not read is not waited for (nginx: send_timeout).
+    self.send_timeouts = self.send_timeouts + 1
+    conn:abort()
+  end
   return sent, why, length
 end
 
@@ -264,7 +280,12 @@ function web.handle(self, req)
   if self.active > self.most_active then self.most_active = self.active end
   if self.work then self.host:work(self.work) end
   for _, f in ipairs(self.handlers) do f(req) end
-  local status, body, headers = answer(self, req)
+  local status, body, headers
+  if self.worker == "cgi" then
+    status, body, headers = need("pool").process(self, req, self.answer)
+  else
+    status, body, headers = self.answer(self, req)
+  end
   self.active = self.active - 1
   return status, body, headers
 end
@@ -293,8 +314,11 @@ local function converse(self, conn, peer)
     local keep = self.keepalive and req.keeps_open and not self.stopped and self.version ~= "1.0"
     if self.max_requests and served >= self.max_requests then keep = false end
     if req.headers.expect == "100-continue" then send_parts(conn, nil, "HTTP/1.1 100 Continue\r\n\r\n") end
+    local t = native.trace
+    local span = t and t.serve_http(self.host, req)
     local status, body, headers = web.handle(self, req)
     local sent, _, length = respond(self, conn, req, status, body, headers, keep)
+    if span then t.done(span) end
     count(self, req, status, length, begun)
     if not sent or not keep then return end
     patience = self.keepalive
@@ -302,12 +326,17 @@ local function converse(self, conn, peer)
 end
 
 local function connection(self, conn, peer)
+  if self.connection_memory and not need("pool").room(self) then
+    conn:abort()
+    return
+  end
   self.connections, self.open = self.connections + 1, self.open + 1
   local ok = true
   if self.tls then ok = need("tls").accept(self.host, conn, self.tls, self) end
   if ok then converse(self, conn, peer) end
   self.open = self.open - 1
   conn:close()
+  if self.connection_memory then self.host:free(self.connection_memory) end
 end
 
 -- The server's processes; they begin again when the host boots.
@@ -318,11 +347,11 @@ local function start(self)
   if not listener then return nil, why end
   self.listener, self.active, self.open = listener, 0, 0
   local host = self.host
-  if self.workers then
-    for i = 1, self.workers do
-      native.spawn(host, self.name .. " worker " .. i, function()
-        for conn, peer in listener:connections() do connection(self, conn, peer) end
-      end)
+  if self.workers or self.worker then
+    local ok, problem = need("pool").start(self, listener, connection)
+    if not ok then
+      listener:close()
+      return nil, problem
     end
   else
     native.spawn(host, self.name, function()
@@ -337,7 +366,7 @@ end
 -- The object ----------------------------------------------------------------------------------------------------------------------
 local Server = {}
 local server_meta = http.class("http server", "HTTP servers have", Server,
-  "backlog tls workers max_body max_requests chunk work log tcp listener tls_failures")
+  "backlog tls workers max_body max_requests chunk work log tcp listener tls_failures worker connection_memory slots spawn threads gil room")
 
 local function add_route(self, key, value)
   self.version_of_pages = self.version_of_pages + 1
@@ -374,6 +403,7 @@ function Server.on(self, event, f)
 end
 
 function Server.stop(self)
+  if not self.stopped then need("pool").stop(self) end
   self.stopped = true
   if self.listener then self.listener:close() end
 end
@@ -384,15 +414,18 @@ function web.http_server(host, o)
     host = host, port = o.port or (o.tls and 443 or 80), version = version, tls = o.tls, workers = o.workers,
     backlog = o.backlog, timeout = o.timeout or 60, max_body = o.max_body, max_requests = o.max_requests, chunk = o.chunk, work = o.work,
     log = o.log, tcp = o.tcp, keep = 2 ^ 24 // 1, exact = {}, routes = {}, handlers = {}, version_of_pages = 0, requests = 0, by_status = {},
-    active = 0, most_active = 0, open = 0, connections = 0, bytes_sent = 0, stopped = false,
+    active = 0, most_active = 0, open = 0, connections = 0, bytes_sent = 0, stopped = false, answer = answer,
+    worker = o.worker, threads = o.threads, room = o.room, memory = o.memory or 0, connection_memory = o.connection_memory, spawn = o.spawn,
+    gil = o.gil, send_timeout = o.send_timeout or 60, send_timeouts = 0, out_of_memory = 0, processes = 0, most_processes = 0,
   }, server_meta)
   self.name = o.name or format("%s:%d", host.name, self.port)
   self.keepalive = 5
-  if o.keepalive == false or (o.keepalive == nil and o.workers) then
+  if o.keepalive == false or (o.keepalive == nil and (o.workers or o.worker) and o.worker ~= "async") then
     self.keepalive = false
   elseif type(o.keepalive) == "number" then
     self.keepalive = o.keepalive
   end
+  if o.middleware then self.answer = need("pool").wrapped(o.middleware, answer) end
   for path, page in sorted(o.pages or {}) do
     if type(path) ~= "string" or path:sub(1, 1) ~= "/" then
       native.mistake(format("'%s' is not the path of a page: paths begin with /", tostring(path)), tostring(path))

@@ -84,7 +84,16 @@ pub(crate) static PATH_MTUS: Func = func(
 pub(crate) static WORK: Func =
     func("host:work", "Occupies a processor core of the host; waits for one if all are busy.")
         .with(&[need("time", Kind::Time)])
-        .blocking();
+        .blocking()
+        .gives("s that it waited for a core");
+pub(crate) static ALLOCATE: Func = func(
+    "host:allocate",
+    "Takes some of the host's memory, until host:free gives it back or the host crashes.",
+)
+.with(&[need("size", Kind::Size)])
+.gives("true; or nil, \"out of memory\"");
+pub(crate) static FREE: Func =
+    func("host:free", "Gives memory back that host:allocate took.").with(&[need("size", Kind::Size)]);
 pub(crate) static SPAWN: Func = func("host:spawn", "Starts a process on the host.")
     .with(&[need("fn", Kind::Function)])
     .more()
@@ -224,6 +233,8 @@ pub(crate) const ALL: &[&Func] = &[
     &NEIGHBOR_TABLE,
     &PATH_MTUS,
     &WORK,
+    &ALLOCATE,
+    &FREE,
     &SPAWN,
     &RUN,
     &TCP_SOCKET,

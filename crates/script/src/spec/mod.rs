@@ -8,6 +8,7 @@
 //! | `services.rs` | firewalls, address translation, DHCP, groups |
 //! | `dns.rs`, `tls.rs`, `web.rs` | names; TLS; the web |
 //! | `applications.rs` | files, terminals, mail, chat |
+//! | `chain.rs` | what web chains are made of: caches, queues, databases, spans |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
@@ -23,6 +24,7 @@
 
 pub(crate) mod applications;
 pub(crate) mod codec;
+pub(crate) mod chain;
 pub(crate) mod coding;
 pub(crate) mod congestion;
 pub(crate) mod device;
@@ -341,6 +343,7 @@ pub fn all() -> Vec<&'static Func> {
         web::ALL,
         tls::ALL,
         applications::ALL,
+        chain::ALL,
         congestion::ALL,
         codec::ALL,
         coding::ALL,

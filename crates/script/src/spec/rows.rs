@@ -86,8 +86,15 @@ const ROWS: &[Row] = &[
     ),
     row(&[33, 69], "names: from the root down, and back", &["host:resolve"], "dns/hierarchy.lua"),
     row(&[34], "names: time to live, caches", &["host:resolve"], "dns/ttl.lua"),
+    row(&[36], "typing a URL: the whole journey", &["net:trace"], "chain/journey_of_a_url.lua"),
     row(&[37], "the long way to a server", &["host:traceroute"], "internet/long_way.lua"),
     row(&[38], "HTTP requests and answers", &["host:http_server", "host:http_get"], "web/http.lua"),
+    row(&[43, 72], "where the session lives", &["host:http_balancer"], "chain/where_sessions_live.lua"),
+    row(&[50], "CGI against a pool of workers", &["host:http_server"], "chain/cgi.lua"),
+    row(&[51], "kinds of workers, slow clients", &["host:http_balancer"], "chain/slow_clients.lua"),
+    row(&[53], "task queue and workers", &["host:queue_server", "host:queue_workers"], "chain/tasks.lua"),
+    row(&[54], "cache and database", &["host:cache_server", "host:database_server"], "chain/cache.lua"),
+    row(&[55], "the whole chain, in spans", &["net:web_chain", "net:trace"], "chain/chain.lua"),
     row(
         &[44, 45, 78],
         "files: two connections, a server that remembers",
@@ -131,6 +138,7 @@ const ROWS: &[Row] = &[
     row(&[66], "a room for talk", &["host:chat_server", "host:chat"], "mail/chat.lua"),
     row(&[68], "which layer is broken?", &["diagnose", "inject_fault"], "failures/which_layer.lua"),
     row(&[71], "character sets", &["codec.charset", "codec.text"], "presentation/charsets.lua"),
+    row(&[75], "front and application server", &["host:http_balancer"], "chain/front.lua"),
     row(&[76], "line coding", &["coding.encode", "coding.draw"], "links/line_coding.lua"),
     row(&[79], "devices of one's own", &["net:device", "device:on_frame"], "devices/switch.lua"),
 ];

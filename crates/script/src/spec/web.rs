@@ -36,7 +36,41 @@ const SERVER: &[Opt] = &[
         "how long a connection without a request stays open; false: one request each",
     ),
     Opt::new("max_requests", COUNT, "no limit", "a connection is closed after so many"),
-    Opt::new("workers", COUNT, "no limit", "connections served at a time; others wait to be accepted"),
+    Opt::new("workers", COUNT, "no limit", "processes of the server; others wait to be accepted"),
+    Opt::new(
+        "worker",
+        Kind::Choice(&["sync", "threads", "async", "cgi"]),
+        "\"sync\" with workers",
+        "what a worker is: one connection at a time; threads of which one computes at a time; a loop with many connections; or a process for each request, workers being the most at a time",
+    ),
+    Opt::new(
+        "threads",
+        COUNT,
+        "8",
+        "with worker = \"threads\": connections that each worker serves at a time",
+    ),
+    Opt::new("gil", Kind::Bool, "true", "of a worker's threads only one computes at a time"),
+    Opt::new("room", COUNT, "1000", "with worker = \"async\": connections of each worker"),
+    Opt::new(
+        "memory",
+        Kind::Size,
+        "0",
+        "memory of the host that each worker, or each process of a request, takes",
+    ),
+    Opt::new(
+        "connection_memory",
+        Kind::Size,
+        "0",
+        "memory that each connection takes; where there is none it is reset",
+    ),
+    Opt::new("spawn", Kind::Time, "0", "with worker = \"cgi\": processor time to start a process"),
+    Opt::new(
+        "middleware",
+        Kind::Table,
+        "none",
+        "functions (req, next) around the one that answers, from the outermost: { { \"log\", fn }, { \"session\", fn } }; return next(req) goes on",
+    ),
+    Opt::new("send_timeout", Kind::Time, "60s", "a client that reads nothing for so long is cut off"),
     Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted"),
     Opt::new("timeout", Kind::Time, "60s", "how long a request may take to arrive, before 408"),
     Opt::new("max_body", Kind::Size, "no limit", "longer bodies of requests are refused with 413"),
@@ -58,6 +92,9 @@ const TLS: Opt = Opt::new(
     "for https: { version = \"1.2\", resume = false, early = true, verify = false, check = \"1ms\", exchange = \"1ms\" }, the last two processor times",
 );
 
+const PACE: Opt =
+    Opt::new("pace", Kind::Rate, "at once", "how fast the request is written, as slow clients do");
+
 const REQUEST: &[Opt] = &[
     Opt::new("method", Kind::Text, "\"GET\"; with a body \"POST\"", "what is asked"),
     Opt::new("headers", Kind::Table, "none", "header fields: { name = value }"),
@@ -65,6 +102,7 @@ const REQUEST: &[Opt] = &[
     Opt::new("query", Kind::Table, "none", "what stands behind the question mark: { name = value }"),
     Opt::new("timeout", Kind::Time, "none", "how long all of it may take"),
     Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the version that is spoken"),
+    PACE,
     Opt::new(
         "redirects",
         Kind::Int(0, 20),
@@ -136,6 +174,7 @@ pub(crate) static HTTP_LOAD: Func = func(
     Opt::new("start", Kind::Time, "0", "when it begins"),
     Opt::new("stop", Kind::Time, "never", "from when on no request is begun"),
     Opt::new("keepalive", Kind::Bool, "false", "clients keep their connections"),
+    PACE,
     Opt::new("method", Kind::Text, "\"GET\"", "what is asked"),
     Opt::new("headers", Kind::Table, "none", "header fields"),
     Opt::new("body", Kind::Any, "none", "a text, or a size such as \"10kB\""),
@@ -153,6 +192,12 @@ pub(crate) static HTTP_PROXY: Func = func(
 .opts(&[
     &[
         Opt::new("keepalive", Kind::Bool, "false", "connections to the other server are used again"),
+        Opt::new(
+            "buffering",
+            Kind::Bool,
+            "true",
+            "reads the whole answer before the client gets it, so that slow clients do not hold the other server",
+        ),
         Opt::new("path", Kind::Text, "the request's own", "what is asked for there"),
         Opt::new("headers", Kind::Table, "none", "header fields that are added"),
     ],
@@ -260,6 +305,10 @@ pub(crate) const SERVER_FIELDS: Fields = Fields {
         f("active", "count", "requests that functions work on now"),
         f("most_active", "count", "most of these at a time"),
         f("bytes_sent", "bytes", "heads and bodies of answers"),
+        f("processes", "count", "with worker = \"cgi\": that answer now"),
+        f("most_processes", "count", "most of these at a time"),
+        f("out_of_memory", "count", "requests and connections for which there was no memory"),
+        f("send_timeouts", "count", "clients that were cut off because they did not read"),
         f("port", "", "where it listens"),
         f("name", "text", "what results call it"),
     ],
