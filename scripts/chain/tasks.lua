@@ -6,8 +6,8 @@ local p = experiment {
   name     = "tasks",
   params   = { how = { "at_once", "queue" }, rate = { 10, 20, 25 } },
   reps     = 5,
-  duration = "400s",
-  warmup   = "40s",
+  duration = "200s",
+  warmup   = "20s",
   plot     = { x = "rate", y = "latency_ms_p95", color = "how" },
 }
 local WORKERS, MEAN = 3, 0.1
