@@ -353,7 +353,8 @@ impl Lookup {
         self.queries += inner.queries;
         let addresses: Vec<Record> =
             answer.records.iter().filter(|record| record.data.kind() == Kind::A).cloned().collect();
-        let asked = inner.chain.first().map_or(inner.name.clone(), |record| record.name.clone());
+        // An alias has led it to another name.
+        let asked = answer.records.first().map_or(inner.name, |record| record.name.clone());
         if addresses.is_empty() {
             self.lost.push(asked);
         } else {

@@ -167,6 +167,21 @@ fn a_forwarder_is_asked_to_find_the_answer() {
     assert_eq!((answer.outcome, answer.queries), (Outcome::Found, 2));
 }
 
+#[test]
+fn a_server_whose_name_is_an_alias_of_nothing_is_given_up() {
+    let mut known = cache();
+    let mut keep = |name: &str, data: Data| {
+        let record = Record { name: name.into(), ttl: 60, data };
+        known.keep_records(name, record.data.kind(), vec![record], Instant::ZERO);
+    };
+    keep("com", ns("alias.org"));
+    keep("alias.org", Data::Cname("gone.org".into()));
+    known.deny_for("gone.org", Kind::A, Rcode::NxDomain, 60, Instant::ZERO);
+    let mut lookup = Lookup::iterative("www.com", Kind::A, vec![ROOT], 1);
+    let step = lookup.next(&known, &Servers::default(), Instant::ZERO);
+    assert!(matches!(step, Step::Ask { server: ROOT, .. }), "others are asked: {step:?}");
+}
+
 proptest! {
     #[test]
     fn whatever_servers_say_a_search_ends(replies in proptest::collection::vec((0u8..6, "[abc]{1,2}(\\.[abc]{1,2}){0,2}", 0u32..3), 1..60)) {
