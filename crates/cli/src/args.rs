@@ -138,10 +138,13 @@ pub struct Globals {
     /// More detail; twice for even more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// How much is told, in the words of other tools: error is -q, info the default, debug -v, trace -vv
+    #[arg(long, global = true, value_enum, value_name = "LEVEL", conflicts_with_all = ["quiet", "verbose"], hide_short_help = true)]
+    pub log_level: Option<LogLevel>,
     /// One JSON summary on stdout, all else on stderr
     #[arg(long, global = true)]
     pub json: bool,
-    /// Colours: NO_COLOR and CLICOLOR_FORCE are honoured
+    /// Colours: NO_COLOR and CLICOLOR_FORCE are honoured (of plot: --color NAME is --color-by NAME)
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
     /// Where results go [default: results]
@@ -162,6 +165,26 @@ pub struct Globals {
     /// Send every packet through emit and parse, and compare
     #[arg(long, global = true, hide_short_help = true)]
     pub check_wire: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogLevel {
+    Error,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Globals {
+    /// Says the log level in quiet and verbose.
+    pub fn settle(&mut self) {
+        match self.log_level {
+            Some(LogLevel::Error) => self.quiet = true,
+            Some(LogLevel::Debug) => self.verbose = 1,
+            Some(LogLevel::Trace) => self.verbose = 2,
+            Some(LogLevel::Info) | None => {}
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -453,7 +476,7 @@ const COMMANDS: [&str; 17] = [
     "help",
 ];
 /// Options before a command that take a value.
-const WITH_VALUE: [&str; 5] = ["--color", "--out", "--memory", "--script-timeout", "--max-events"];
+const WITH_VALUE: [&str; 6] = ["--color", "--log-level", "--out", "--memory", "--script-timeout", "--max-events"];
 
 /// `tidewire SCRIPT` means `tidewire run SCRIPT`; so does `tidewire -`. Also `plot --color NAME`, which is not the terminal's colours.
 pub fn normalised(args: Vec<String>) -> Vec<String> {

@@ -55,6 +55,7 @@ const INTERNAL: u8 = 70;
 const INTERRUPTED: u8 = 130;
 
 /// What every command gets.
+#[derive(Clone)]
 struct Context {
     globals: args::Globals,
     term: Term,
@@ -67,7 +68,16 @@ struct Context {
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let command = args.clone();
-    let cli = Cli::try_parse_from(args::normalised(args)).unwrap_or_else(|error| error.exit());
+    let mut cli = Cli::try_parse_from(args::normalised(args)).unwrap_or_else(|error| {
+        // Who reads JSON from stdout finds it there in any case.
+        if error.use_stderr() && command.iter().any(|arg| arg == "--json") {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            println!("{}", serde_json::json!({ "error": first, "exit": error.exit_code() }));
+        }
+        error.exit()
+    });
+    cli.globals.settle();
     let term = Term::new(&cli.globals);
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
@@ -87,6 +97,12 @@ fn main() -> ExitCode {
     };
     let runner = ScriptRunner { plan_timeout_s: cli.globals.script_timeout.as_secs_f64() };
     let context = Context { globals: cli.globals, term, runner, interrupt, command, tool };
+    let planning = context.clone();
+    // Until there is a plan, there is nothing to save.
+    stuck::watch(move |run| {
+        let code = fail(&planning, &LabError::Script(run.error.clone()));
+        Ok(code)
+    });
     let result = match &cli.command {
         Command::Run(args) => run::run(&context, args),
         Command::Sweep(args) => sweep::sweep(&context, args),
@@ -120,6 +136,10 @@ fn read_script(path: &std::path::Path) -> Result<tidewire_script::Script, LabErr
 }
 
 fn fail(context: &Context, error: &LabError) -> u8 {
+    // What the script printed before its mistake helps to find it.
+    for line in tidewire_script::take_unsaid() {
+        context.term.say(&vec![(tidewire_lab::Tone::Plain, line)]);
+    }
     context.term.error(&error.to_string());
     let code = error.exit_code();
     if context.globals.json {

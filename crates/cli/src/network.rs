@@ -139,15 +139,15 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
         let plan = Plan::new(&context.runner, &script, &wanted)?;
         network_of(context, &plan, &plan.runs[0])?
     };
-    let text = if args.dot {
+    let text = if context.globals.json {
+        serde_json::to_string_pretty(&network).expect("names and texts are JSON")
+    } else if args.dot {
         topology::draw::dot(&network)
     } else if args.svg {
         if let Some(why) = topology::draw::too_large(&network) {
             return Err(wrong(why));
         }
         topology::draw::svg(&network)
-    } else if context.globals.json {
-        serde_json::to_string_pretty(&network).expect("names and texts are JSON")
     } else if args.routes {
         topology::draw::routes(&network)
     } else {

@@ -30,6 +30,8 @@ const TEMPLATES: &[Template] = &[
     ),
     template!("protocol", "a reliable protocol of your own over UDP", "go_back_n.lua"),
     template!("client-server", "one server, more and more clients", "client_server.lua"),
+    template!("http", "a web server, requests by hand and by function, ranges, status codes", "web/http.lua"),
+    template!("web-chain", "load balancer, web and application servers, cache, database", "web/chain.lua"),
     template!("p2p", "a file for many peers, from a server or from each other", "p2p.lua"),
     template!("hybrid", "a rendezvous server introduces peers that then talk directly", "hybrid.lua"),
     template!(

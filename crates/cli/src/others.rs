@@ -88,6 +88,10 @@ pub fn clean(context: &Context, args: &CleanArgs) -> Result<u8, LabError> {
         deleted.extend(folders.into_iter().skip(args.keep));
     }
     deleted.sort();
+    if context.globals.json {
+        let folders: Vec<String> = deleted.iter().map(|folder| folder.display().to_string()).collect();
+        context.term.json(&json!({ "command": "clean", "dry_run": args.dry_run, "deleted": folders, "exit": 0 }));
+    }
     for folder in &deleted {
         if !args.dry_run {
             fs::remove_dir_all(folder).map_err(|error| LabError::io("cannot delete", folder, error, ""))?;

@@ -106,6 +106,9 @@ pub fn merge(context: &Context, args: &MergeArgs) -> Result<u8, LabError> {
             _ if opened.plan.declared.stopping.is_some() => String::new(),
             n => format!(", {n} missing"),
         };
+        if !missing.is_empty() {
+            term.complain("warning:", &format!("the sweep is not whole{missing}: merge all its shards, or run the rest with tidewire sweep"));
+        }
         let line = format!("{}   {}{missing}", opened.manifest.name, counted(results.runs.len(), "run"));
         term.say(&vec![(Tone::Strong, line)]);
         summary_lines(&results, term.width).iter().for_each(|line| term.say(line));

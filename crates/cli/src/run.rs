@@ -7,7 +7,7 @@ use crate::{Context, usage};
 use serde_json::json;
 use std::time::SystemTime;
 use tidewire_lab::{
-    Folder, LabError, Names, Outcome, Plan, Progress, Results, Settings, Threshold, Tone, Wanted,
+    Folder, Heard, LabError, Names, Outcome, Plan, Progress, Results, Settings, Threshold, Tone, Wanted,
     check_plot_metrics, check_plots, matches, merge, shown, sweep, write_manifest,
 };
 use tidewire_metrics::{Align, TextTable, Value, human, human_count, unit_of};
@@ -34,12 +34,12 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
         .collect::<Result<_, _>>()?;
     check_plots(&plan.declared)?;
     plan.warnings.iter().for_each(|text| term.complain("warning:", text));
-    crate::stuck::watch(context, &plan, None);
     let folder = Folder::of(&context.results_root(), &plan, &context.tool);
     let sure = plan.experiment.declared || context.globals.out.is_some();
     if sure {
         folder.prepare(false)?;
     }
+    save_if_stuck(context, &plan, &folder, sure, begin);
     let known = sure && folder.finished().contains_key(&plan.runs[0].id);
     let settings = Settings {
         echo: !context.globals.json,
@@ -53,11 +53,11 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
             Progress::Failed(failure) => failures.tell(&plan, failure, term),
             Progress::Finished(run, result) => {
                 report::Warnings::default().tell(result, term);
-                let head = crate::sweep::head_of(run, result);
+                let heard = Heard::of(run, result);
                 let here = thresholds.iter().filter(|threshold| matches(&run.point, &threshold.only));
-                let names = here.map(|threshold| threshold.check_names(&head, Names::All));
+                let names = here.map(|threshold| threshold.check_names(&heard, Names::All));
                 for error in names
-                    .chain([check_plot_metrics(&plan.declared, &head, Names::All)])
+                    .chain([check_plot_metrics(&plan.declared, &heard, Names::All)])
                     .filter_map(Result::err)
                 {
                     term.complain("warning:", &error.to_string());
@@ -88,18 +88,47 @@ pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
     } else if outcome.status.asked > 0 {
         term.note(Tone::Strong, "interrupted: the run was cut and nothing is kept of it");
     }
-    if context.globals.json {
-        let of_run = json!({
-            "command": "run", "name": plan.experiment.name, "seed": plan.experiment.seed, "run": plan.runs[0].id,
-            "rep": plan.runs[0].rep, "point": object(&plan.runs[0].point),
-            "record": object(result.as_ref().map_or(&[], |result| &result.record[..])),
-            "ended": result.as_ref().map(|result| tidewire_lab::ended_word(result.ended)),
-            "thresholds": { "passed": 0, "failed": 0 },
-            "out": written.then(|| folder.path.display().to_string()), "exit": code,
-        });
-        context.term.json(&joined(of_run, figures(&outcome, cpu_s)));
-    }
+    say_json(context, &plan, result.as_ref(), &outcome, written.then_some(&folder), (code, cpu_s));
     Ok(code)
+}
+
+/// If the run hangs, what it has recorded is kept.
+fn save_if_stuck(context: &Context, plan: &Plan, folder: &Folder, sure: bool, begin: SystemTime) {
+    let (context, plan, folder) = (context.clone(), plan.clone(), folder.clone());
+    crate::stuck::watch(move |stuck| {
+        let Some((run, outcome)) = crate::stuck::tell(&context, &plan, stuck, begin) else { return Ok(4) };
+        let result = &stuck.so_far;
+        if sure {
+            let _ = folder.write_part(&run, result);
+        }
+        let written = keep(&context, &plan, &folder, sure, false, result, &outcome, begin)?;
+        let place = written.then_some(&folder);
+        show(&context, &plan, result, &outcome, place);
+        say_json(&context, &plan, Some(result), &outcome, place, (4, crate::usage::used().0));
+        Ok(4)
+    });
+}
+
+fn say_json(
+    context: &Context,
+    plan: &Plan,
+    result: Option<&RunResult>,
+    outcome: &Outcome,
+    folder: Option<&Folder>,
+    (code, cpu_s): (u8, f64),
+) {
+    if !context.globals.json {
+        return;
+    }
+    let of_run = json!({
+        "command": "run", "name": plan.experiment.name, "seed": plan.experiment.seed, "run": plan.runs[0].id,
+        "rep": plan.runs[0].rep, "point": object(&plan.runs[0].point),
+        "record": object(result.map_or(&[], |result| &result.record[..])),
+        "ended": result.map(|result| tidewire_lab::ended_word(result.ended)),
+        "thresholds": { "passed": 0, "failed": 0 },
+        "out": folder.map(|folder| folder.path.display().to_string()), "exit": code,
+    });
+    context.term.json(&joined(of_run, figures(outcome, cpu_s)));
 }
 
 fn object(cells: &[(String, Value)]) -> serde_json::Map<String, serde_json::Value> {

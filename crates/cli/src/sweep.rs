@@ -10,12 +10,12 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tidewire_lab::{
-    Circumstances, Folder, LabError, Names, Outcome, Part, Plan, PlannedRun, Progress, Results, Settings,
+    Circumstances, Folder, Heard, LabError, Names, Outcome, Part, Plan, Progress, Results, Settings,
     Threshold, Tone, Verdict, Wanted, check_plot_metrics, check_plots, draw, expect_json, merge, shown,
     summary_lines, verdict_lines, why_new_folder, write_manifest, write_whole,
 };
 use tidewire_metrics::{human, human_count};
-use tidewire_script::{Check, RunResult, SweepTables};
+use tidewire_script::{Check, SweepTables};
 
 impl Context {
     /// The folder of all results.
@@ -74,7 +74,7 @@ pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
         return Ok(dry_run(context, &plan, &folder));
     }
     folder.prepare(args.fresh)?;
-    crate::stuck::watch(context, &plan, Some(&folder));
+    save_if_stuck(context, &plan, &folder, &thresholds, (begin, jobs));
     // A single run shows what it prints; many would talk across each other: their prints are in logs/.
     let echo = plan.runs.len() == 1 && !context.globals.json;
     let settings = Settings { jobs, echo, captures: Some(folder.path.join("pcap")), ..context.settings() };
@@ -83,6 +83,28 @@ pub fn sweep(context: &Context, args: &SweepArgs) -> Result<u8, LabError> {
     let outcome = do_runs(context, &plan, &folder, &settings, &thresholds, &mut warnings)?;
     let cpu_s = usage::used().0 - cpu;
     finish(context, &plan, &folder, &thresholds, outcome, &mut warnings, (begin, jobs, cpu_s))
+}
+
+/// If a run hangs, all that is finished is merged, judged and told.
+fn save_if_stuck(
+    context: &Context,
+    plan: &Plan,
+    folder: &Folder,
+    thresholds: &[Threshold],
+    (begin, jobs): (SystemTime, usize),
+) {
+    let (context, plan, folder) = (context.clone(), plan.clone(), folder.clone());
+    let thresholds = thresholds.to_vec();
+    crate::stuck::watch(move |stuck| {
+        let Some((run, mut outcome)) = crate::stuck::tell(&context, &plan, stuck, begin) else {
+            return Ok(4);
+        };
+        // Should this fail, the run is only missing.
+        let _ = folder.write_part(&run, &stuck.so_far);
+        outcome.status.finished += folder.finished().len();
+        let mut warnings = Warnings::default();
+        finish(&context, &plan, &folder, &thresholds, outcome, &mut warnings, (begin, jobs, usage::used().0))
+    });
 }
 
 fn dry_run(context: &Context, plan: &Plan, folder: &Folder) -> u8 {
@@ -112,18 +134,17 @@ fn do_runs(
     let mut display = Display::new(plan, &context.globals, *term);
     let mut failures = Failures::default();
     let mut told_found = false;
+    let mut heard = Heard::before(plan, folder);
     let mut judge = |progress: Progress<'_>| {
         match progress {
             Progress::Failed(failure) => display.beside(|| failures.tell(plan, failure, term)),
             Progress::Finished(run, result) => {
                 display.beside(|| warnings.tell(result, term));
-                let head = head_of(run, result);
-                let named = |threshold: &&Threshold| tidewire_lab::matches(&run.point, &threshold.only);
-                thresholds
-                    .iter()
-                    .filter(named)
-                    .try_for_each(|threshold| threshold.check_names(&head, Names::Near))?;
-                check_plot_metrics(&plan.declared, &head, Names::Near)?;
+                // What only other points record is no mistake; a misspelt name is best heard soon.
+                if heard.hear(run, result) && plan.is_whole() {
+                    thresholds.iter().try_for_each(|threshold| threshold.check_names(&heard, Names::Near))?;
+                    check_plot_metrics(&plan.declared, &heard, Names::Near)?;
+                }
                 if context.globals.verbose > 0 {
                     let line = format!("  {}  {} events", run.id, human_count(result.events as f64));
                     display.beside(|| term.note(Tone::Faint, &line));
@@ -152,24 +173,6 @@ fn do_runs(
     outcome
 }
 
-/// What thresholds and plots need to know of a run.
-pub fn head_of(run: &PlannedRun, result: &RunResult) -> Part {
-    let result = RunResult {
-        ended: result.ended,
-        error: None,
-        sim: result.sim,
-        events: 0,
-        packet_hops: 0,
-        record: result.record.clone(),
-        tables: Vec::new(),
-        checks: Vec::new(),
-        warnings: Vec::new(),
-        log: Vec::new(),
-        files: Vec::new(),
-    };
-    Part { run: run.clone(), result }
-}
-
 /// Merges, judges, draws, says.
 fn finish(
     context: &Context,
@@ -188,6 +191,12 @@ fn finish(
             "cannot write {}: {error}\n  {kept}; make room and run again to resume",
             folder.path.display()
         ));
+    }
+    // A value of the command line that no run can use, probably misspelt, must not stay in the tables for ever.
+    for failure in &outcome.failures {
+        if !plan.declared.points.contains(&failure.run.point) {
+            let _ = folder.remove_part(&failure.run.id);
+        }
     }
     let results = match merge(plan, folder) {
         Ok(results) => results,
@@ -209,6 +218,10 @@ fn finish(
     let (judged, errors) = judge_all(thresholds, &results);
     wrong.extend(errors);
     let complete = outcome.stopped.is_none() && outcome.status.asked == 0;
+    // Where no run succeeded, nothing has any name: that was told.
+    if results.runs.iter().all(|part| part.result.error.is_some()) {
+        wrong.clear();
+    }
     // What only other points would show is missing for a reason.
     if complete && !plan.is_whole() {
         wrong.drain(..).for_each(|error| term.complain("warning:", &error.to_string()));

@@ -118,6 +118,50 @@ fn thresholds_and_plots_that_name_nothing_are_errors_with_a_suggestion() {
 }
 
 #[test]
+fn what_only_some_points_record_is_no_mistake() {
+    let text = r#"
+local p = experiment { params = { proto = { "tcp", "udp" } }, reps = 2, 
+  expect = { { "mean(udp_mbps) > 0", where = { proto = "udp" } } },
+  plot = { x = "proto", y = { "tcp_mbps", "udp_mbps" } } }
+record { [p.proto .. "_mbps"] = 1 + random.uniform(0, 1) }
+"#;
+    let place = Place::new(&[("some.lua", text)]);
+    for jobs in [1, 2] {
+        let (out, err) = place.expect(&format!("sweep some.lua --fresh -j {jobs}"), 0);
+        assert!(out.contains("proto-tcp_mbps.svg") && out.contains("proto-udp_mbps.svg"), "{out}{err}");
+    }
+    let wrong = text.replace("\"udp_mbps\" }", "\"udq_mbps\" }");
+    let place = Place::new(&[("some.lua", &wrong)]);
+    let (_, err) = place.expect("sweep some.lua --reps 50 -j 1", 3);
+    assert!(err.contains("no metric 'udq_mbps'; did you mean 'udp_mbps'?"), "{err}");
+    assert!(fs::read_dir(place.path("results/some/latest/parts")).unwrap().count() < 50, "stopped early");
+}
+
+#[test]
+fn a_mistake_that_fails_every_run_is_the_only_one_told() {
+    let text = "experiment { params = { a = { 1, 2 } }, plot = { x = 'a', y = 'x_ms' } }\nlocal n = nil\nrecord { x_ms = n.y }";
+    let place = Place::new(&[("bad.lua", text)]);
+    let (_, err) = place.expect("sweep bad.lua", 3);
+    assert!(err.contains("bad.lua:3") && !err.contains("plot:"), "{err}");
+}
+
+#[test]
+fn a_line_over_time_is_of_one_object_in_one_run() {
+    let text = r#"
+local p = experiment { params = { q = { "20pkt", "60pkt" } }, duration = "1s", plot = { series = "queue_bytes", color = "q" } }
+local a, b = net:host "a", net:host "b"
+net:link(a, b, { rate = "10Mbps", delay = "10ms", queue = p.q }):watch("queue_bytes")
+a:bulk { to = b } b:bulk { to = a }
+"#;
+    let place = Place::new(&[("two.lua", text)]);
+    place.expect("sweep two.lua", 0);
+    let svg = fs::read_to_string(place.path("results/two/latest/plots/series-queue_bytes.svg")).unwrap();
+    for panel in ["object = a-b&gt;", "object = a-b&lt;"] {
+        assert!(svg.contains(panel), "{panel} is no panel of its own");
+    }
+}
+
+#[test]
 fn an_error_in_one_run_leaves_the_others_alone() {
     let failing = SWEEP.replace(
         "at_end(",

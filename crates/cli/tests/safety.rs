@@ -64,6 +64,30 @@ fn a_script_that_goes_astray_is_stopped_and_what_it_measured_is_kept() {
 }
 
 #[test]
+fn a_run_that_hangs_in_a_library_function_keeps_what_it_recorded() {
+    let hang = "string.find(('a'):rep(1e5), ('.-'):rep(30) .. 'b')";
+    let text = format!("{BEFORE}record('t', {{ v = 1 }}) sleep(1) {hang}\n");
+    let place = Place::new(&[("script.lua", &text)]);
+    let (out, err) = place.expect("run script.lua --script-timeout 200ms", 4);
+    assert!(err.contains("stuck in a library function") && err.contains("script.lua:2"), "{err}");
+    assert!(out.contains("so_far_count"), "{out}");
+    let runs = fs::read_to_string(place.path("results/script/latest/runs.csv")).unwrap();
+    assert!(runs.contains("so_far_count") && runs.contains("failed"), "{runs}");
+    assert!(place.path("results/script/latest/t.csv").is_file());
+
+    let text = format!(
+        "local p = experiment {{ params = {{ a = {{ 1, 2, 3 }} }} }}\nrecord {{ x_ms = 1 }}\nif p.a == 2 then {hang} end\n"
+    );
+    let place = Place::new(&[("script.lua", &text)]);
+    let (out, err) = place.expect("sweep script.lua -j 1 --json --script-timeout 200ms", 4);
+    assert!(err.contains("stuck") && err.contains("a=2") && err.contains("run again to resume"), "{err}");
+    assert!(out.trim_end().ends_with('}') && out.contains("\"failed\":1"), "{out}");
+    let latest = place.path("results/script/latest");
+    assert!(latest.join("manifest.json").is_file());
+    assert_eq!(fs::read_to_string(latest.join("runs.csv")).unwrap().lines().count(), 3);
+}
+
+#[test]
 fn a_script_reaches_no_file_program_network_or_setting_beyond_its_folder() {
     let place = Place::new(&[]);
     fs::create_dir_all(place.path("scripts/lib")).unwrap();

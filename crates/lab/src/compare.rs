@@ -157,7 +157,7 @@ impl Side {
 
 /// `_ratio`, `_s` and the like after a parameter's name: its value as a number.
 fn is_twin(rest: &str) -> bool {
-    ["_ratio", "_s", "_bps", "_bytes", "_pkt", "_bdp"].contains(&rest)
+    ["_ratio", "_s", "_bps", "_bytes", "_packets", "_bdp"].contains(&rest)
 }
 
 fn metrics_of(sides: &[Side; 2], interest: &Interest) -> Result<Vec<String>, LabError> {
@@ -205,17 +205,17 @@ fn difference(
     })
 }
 
-/// The differences of runs with equal replication and seed, if all have a partner.
+/// The differences of runs with equal replication and seed, if all of the side with fewer runs have a partner: sequential stopping may
+/// have given the other one more.
 fn pairs(values: &[Vec<Sample>; 2]) -> Option<Summary> {
     let [a, b] = values;
-    if a.len() != b.len() || a.len() < 2 {
-        return None;
-    }
     let partner = |(rep, seed, x): &Sample| {
         let other = b.iter().find(|(r, s, _)| r == rep && s == seed)?;
         Some(other.2 - x)
     };
-    a.iter().map(partner).collect::<Option<Vec<f64>>>().map(Summary::of)
+    let differences: Vec<f64> = a.iter().filter_map(partner).collect();
+    let fewer = a.len().min(b.len());
+    (fewer >= 2 && differences.len() == fewer).then(|| Summary::of(differences))
 }
 
 /// Half the 95 % confidence interval of the difference of two means of independent samples (Welch 1947).

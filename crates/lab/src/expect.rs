@@ -2,6 +2,7 @@
 
 use crate::error::{LabError, did_you_mean, suggestion};
 use crate::filter::Op;
+use crate::heard::Heard;
 use crate::params::{point_id, shown};
 use crate::part::Part;
 use crate::plots::Names;
@@ -122,11 +123,12 @@ impl Threshold {
         Ok(points.map(|point| self.judge_point(results, point)).collect())
     }
 
-    /// That a finished run knows this metric. Errors: it does not.
-    pub fn check_names(&self, part: &Part, names: Names) -> Result<(), LabError> {
-        let recorded: Vec<&str> = part.result.record.iter().map(|(name, _)| name.as_str()).collect();
-        let histograms = recorded.iter().copied().filter_map(|name| name.strip_suffix("_p50")).collect();
-        let known = [recorded, histograms].concat();
+    /// That finished runs know this metric. Errors: none that matches `where` does.
+    pub fn check_names(&self, heard: &Heard, names: Names) -> Result<(), LabError> {
+        let only = self.only.iter().filter(|(name, _)| name != "rep").cloned().collect();
+        let Some(recorded) = heard.names(&only) else { return Ok(()) };
+        let histograms = recorded.iter().copied().filter_map(|name| name.strip_suffix("_p50"));
+        let known: Vec<&str> = recorded.iter().copied().chain(histograms).collect();
         if known.contains(&self.metric.as_str())
             || (names == Names::Near && did_you_mean(&self.metric, known.iter().copied()).is_none())
         {
@@ -157,9 +159,9 @@ impl Threshold {
             Op::Equal => (value - self.limit).abs(),
             Op::Differs => -(value - self.limit).abs(),
         };
+        let of_run = format!("{}_{}", self.metric, self.aggregate.figure());
         let own = |part: &Part| {
-            let value =
-                recorded(part, &self.metric).or_else(|| recorded(part, &format!("{}_p95", self.metric)))?;
+            let value = recorded(part, &self.metric).or_else(|| recorded(part, &of_run))?;
             Some(Worst { rep: part.run.rep, seed: part.run.seed, value })
         };
         let worst = results
@@ -189,6 +191,17 @@ impl Aggregate {
                 Aggregate::Quantile(Some(percent / 100.0).filter(|q| (0.0..=1.0).contains(q))?)
             }
         })
+    }
+
+    /// The nearest figure that a run has of a histogram.
+    fn figure(self) -> &'static str {
+        match self {
+            Aggregate::Count => "count",
+            Aggregate::Mean => "mean",
+            Aggregate::Median => "p50",
+            Aggregate::Quantile(q) if q > 0.97 => "p99",
+            _ => "p95",
+        }
     }
 
     fn of_summary(self, s: &Summary) -> Option<f64> {

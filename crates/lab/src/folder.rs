@@ -140,6 +140,11 @@ impl Folder {
         write_whole(&self.part_path(&run.id), encode(run, result).as_bytes())
     }
 
+    /// Forgets a run.
+    pub fn remove_part(&self, id: &str) -> io::Result<()> {
+        fs::remove_file(self.part_path(id))
+    }
+
     /// Reads the part of a run.
     pub fn read_part(&self, id: &str) -> io::Result<Part> {
         let text = fs::read_to_string(self.part_path(id))?;

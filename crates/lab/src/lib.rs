@@ -20,6 +20,7 @@
 //! | `merge.rs` | [`merge`]: parts to CSV |
 //! | `results.rs` | [`Results`]: figures of all runs, `runs.csv`, `summary.csv` |
 //! | `expect.rs` | [`Threshold`]: conditions on results, [`Verdict`] |
+//! | `heard.rs` | [`Heard`]: names of figures that finished runs have |
 //! | `end.rs`, `pivot.rs` | what a sweep says at its end |
 //! | `frame.rs` | [`Frame`]: a table to plot, fresh or from CSV |
 //! | `figures.rs`, `traces.rs` | figures of metrics over parameters, and of series over time |
@@ -47,6 +48,7 @@ mod figures;
 mod filter;
 mod folder;
 mod frame;
+mod heard;
 mod html;
 mod manifest;
 mod merge;
@@ -74,6 +76,7 @@ pub use expect::{Aggregate, Threshold, Verdict, Worst};
 pub use filter::{Filter, Op, read_value};
 pub use folder::{Folder, Tool, follow_latest, sha256_hex, write_whole};
 pub use frame::Frame;
+pub use heard::Heard;
 pub use html::html;
 pub use manifest::{Circumstances, Manifest, why_new_folder, write_manifest};
 pub use merge::merge;

@@ -5,9 +5,9 @@ use crate::expect::check_only;
 use crate::figures::{Named, figures_of};
 use crate::folder::{Folder, write_whole};
 use crate::frame::Frame;
+use crate::heard::Heard;
 use crate::manifest::Manifest;
-use crate::part::Part;
-use crate::results::{Results, matches};
+use crate::results::Results;
 use crate::traces::trace_of;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,25 +57,22 @@ pub enum Names {
 /// Columns of runs.csv that no script records.
 const OWN_COLUMNS: [&str; 6] = ["rep", "seed", "point", "ended", "sim_s", "status"];
 
-/// That a finished run knows the metrics of the plots. Errors: the first that it does not.
-pub fn check_plot_metrics(declared: &Experiment, part: &Part, names: Names) -> Result<(), LabError> {
-    let recorded = part.result.record.iter().map(|(name, _)| name.as_str());
-    let params = declared.params.iter().map(|(name, _)| name.as_str());
-    let all: Vec<&str> = recorded.chain(params).collect();
-    let is_twin = |name: &str| {
-        name.rsplit_once('_').is_some_and(|(stem, _)| declared.params.iter().any(|(param, _)| param == stem))
-    };
-    let specs =
-        declared.plots.iter().filter(|spec| spec.series.is_none() && matches(&part.run.point, &spec.only));
-    for (spec, name) in
-        specs.flat_map(|spec| spec.y.iter().chain(&spec.x).map(move |name| (spec, name.as_str())))
-    {
-        if all.contains(&name) || OWN_COLUMNS.contains(&name) || is_twin(name) {
-            continue;
-        }
-        if names == Names::All || crate::error::did_you_mean(name, all.iter().copied()).is_some() {
-            let hint = suggestion(name, "metrics", all);
-            return Err(LabError::script(format!("plot: no metric '{name}'{hint}"), spec.place.clone()));
+/// That finished runs know the metrics of the plots. Errors: the first that none knows.
+pub fn check_plot_metrics(declared: &Experiment, heard: &Heard, names: Names) -> Result<(), LabError> {
+    let params: Vec<&str> = declared.params.iter().map(|(name, _)| name.as_str()).collect();
+    let is_twin = |name: &str| name.rsplit_once('_').is_some_and(|(stem, _)| params.contains(&stem));
+    for spec in declared.plots.iter().filter(|spec| spec.series.is_none()) {
+        let only = spec.only.iter().filter(|(name, _)| name != "rep").cloned().collect();
+        let Some(recorded) = heard.names(&only) else { continue };
+        let all: Vec<&str> = recorded.into_iter().chain(params.iter().copied()).collect();
+        for name in spec.y.iter().chain(&spec.x).map(String::as_str) {
+            if all.contains(&name) || OWN_COLUMNS.contains(&name) || is_twin(name) {
+                continue;
+            }
+            if names == Names::All || crate::error::did_you_mean(name, all.iter().copied()).is_some() {
+                let hint = suggestion(name, "metrics", all);
+                return Err(LabError::script(format!("plot: no metric '{name}'{hint}"), spec.place.clone()));
+            }
         }
     }
     Ok(())
@@ -148,8 +145,17 @@ pub fn replot(from: &Path, spec: Option<PlotSpec>, output: Option<&Path>) -> Res
         return Err(LabError::Usage(message.into()));
     }
     let (figures, errors) = figures(&specs, &frame, folder);
+    if let Some(spec) = specs.iter().find(|spec| chosen && spec.series.is_none())
+        && let Some(metric) = spec.y.iter().find(|y| frame.column(y, "y").is_err())
+        && in_series(metric, folder)
+    {
+        return Err(LabError::Usage(format!("--y {metric}: it is a time series; write --series {metric}")));
+    }
     if let Some(error) = errors.into_iter().next() {
         return Err(if chosen { LabError::Usage(error.to_string().replace("plot: ", "--")) } else { error });
+    }
+    if let Some((name, _)) = figures.iter().find(|(_, figure)| figure.is_empty()) {
+        return Err(LabError::Usage(format!("{name}: nothing to draw: no row that is chosen has numbers there")));
     }
     match output {
         Some(path) => write_one(figures, path),
@@ -159,6 +165,13 @@ pub fn replot(from: &Path, spec: Option<PlotSpec>, output: Option<&Path>) -> Res
             Ok(names.iter().map(|name| into.join(name.trim_start_matches("plots/"))).collect())
         }
     }
+}
+
+fn in_series(metric: &str, folder: &Path) -> bool {
+    let wanted = |columns: &[String], record: &csv::StringRecord| {
+        columns.iter().zip(record).all(|(column, cell)| column != "metric" || cell == metric)
+    };
+    Frame::read(&folder.join("series.csv"), &wanted).is_ok_and(|frame| !frame.table.rows.is_empty())
 }
 
 fn write_one(figures: Vec<Named>, path: &Path) -> Result<Vec<PathBuf>, LabError> {

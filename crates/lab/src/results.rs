@@ -100,11 +100,8 @@ impl Results {
     pub fn runs_table(&self) -> Table {
         let mut columns = self.run_columns();
         let tail = ["ended", "sim_s", "status", "error"];
-        let metrics = self
-            .metrics
-            .iter()
-            .map(|metric| free_name(metric, &[&columns[..], &tail.map(String::from)].concat()));
-        columns.extend(metrics.collect::<Vec<_>>());
+        let taken = [&columns[..], &tail.map(String::from)].concat();
+        columns.extend(self.metrics.iter().map(|metric| free_name(metric, &taken)));
         columns.extend(tail.map(String::from));
         let mut table = Table::new(columns);
         for Part { run, result } in &self.runs {
@@ -115,7 +112,12 @@ impl Results {
                 run.seed.into(),
             ];
             row.extend(self.params.cells(&run.point));
-            row.extend(self.metrics.iter().map(|metric| value_of(&result.record, metric)));
+            let recorded: BTreeMap<&str, &Value> =
+                result.record.iter().map(|(name, value)| (name.as_str(), value)).collect();
+            let cell = |metric: &String| {
+                recorded.get(metric.as_str()).map_or(Value::Nothing, |value| (*value).clone())
+            };
+            row.extend(self.metrics.iter().map(cell));
             let (status, error) = status_of(result);
             row.push(ended_word(result.ended).into());
             row.push(Value::Float(result.sim.as_secs_f64()));
@@ -209,15 +211,18 @@ pub fn matches(point: &Point, only: &Point) -> bool {
 /// All columns of several tables, each where its own table has it: a new one comes after the one that it follows there.
 pub fn union_of_columns<'a>(tables: impl IntoIterator<Item = Vec<&'a str>>) -> Vec<String> {
     let mut union: Vec<String> = Vec::new();
+    let mut known: BTreeSet<String> = BTreeSet::new();
     for columns in tables {
         let mut after = 0;
         for column in columns {
-            match union.iter().position(|known| known == column) {
-                Some(at) => after = at + 1,
-                None => {
-                    union.insert(after, column.to_owned());
-                    after += 1;
-                }
+            if known.insert(column.to_owned()) {
+                union.insert(after, column.to_owned());
+                after += 1;
+            } else {
+                // Mostly it is the next one.
+                let is_it = |at: &usize| union[*at] == column;
+                let at = (after..union.len()).find(is_it).or_else(|| (0..after).find(is_it));
+                after = at.expect("what is known is in the union") + 1;
             }
         }
     }

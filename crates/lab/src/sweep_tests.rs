@@ -266,7 +266,7 @@ fn verdicts_name_the_worst_run_and_the_command_that_repeats_it() {
 }
 
 #[test]
-fn an_unknown_metric_is_found_after_the_first_run_or_at_the_end() {
+fn an_unknown_metric_is_found_when_all_points_were_heard_or_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let (done, results) = results_of(dir.path(), &Fake::default());
     let threshold = |metric: &str| {
@@ -277,7 +277,7 @@ fn an_unknown_metric_is_found_after_the_first_run_or_at_the_end() {
         };
         Threshold::parse(&expectation, &done.plan.declared).unwrap()
     };
-    let first = &results.runs[0];
+    let first = &Heard::of(&results.runs[0].run, &results.runs[0].result);
     let early = threshold("godput_mbps").check_names(first, Names::Near).unwrap_err().to_string();
     assert_eq!(early, "threshold 'mean(godput_mbps) > 1' names no metric; did you mean 'goodput_mbps'?");
     assert!(
@@ -352,8 +352,8 @@ fn plots_that_name_nothing_known_are_refused_before_and_after() {
     fake.experiment.as_mut().unwrap().plots[0].y = vec!["godput_mbps".into()];
     let dir = tempfile::tempdir().unwrap();
     let (done, results) = results_of(dir.path(), &fake);
-    let early =
-        check_plot_metrics(&done.plan.declared, &results.runs[0], Names::Near).unwrap_err().to_string();
+    let heard = Heard::of(&results.runs[0].run, &results.runs[0].result);
+    let early = check_plot_metrics(&done.plan.declared, &heard, Names::Near).unwrap_err().to_string();
     assert_eq!(early, "plot: no metric 'godput_mbps'; did you mean 'goodput_mbps'?");
     let (files, errors) = draw(&results, &done.folder).unwrap();
     assert_eq!((files.len(), errors.len()), (1, 1), "the other plot is drawn all the same");

@@ -1,4 +1,4 @@
-//! Figures over time: one metric of `series.csv`, a curve per object or parameter, a panel per remaining point.
+//! Figures over time: one metric of `series.csv`, a curve per object or parameter, a panel per remaining point and object.
 
 use crate::error::LabError;
 use crate::figures::{Named, capital, words};
@@ -69,7 +69,7 @@ pub fn trace_of(
                 if step { Marks::Step(points) } else { Marks::Series(points) },
             )
         };
-        let curves = colors.iter().enumerate().map(curve).filter(|curve| !is_empty(&curve.marks));
+        let curves = colors.iter().enumerate().map(curve).filter(|curve| !curve.marks.is_empty());
         Panel { title: title.clone(), curves: curves.collect(), rules: Vec::new() }
     };
     let unit_at = frame.table.columns.iter().position(|column| column == "unit");
@@ -96,24 +96,27 @@ pub fn trace_of(
     Ok((format!("series-{metric}"), figure))
 }
 
-/// `facet`, or every parameter that varies and is not the colour.
+/// `facet`, then every parameter that varies, then the object, as far as they are not the colour: a line is of one thing in one run.
 fn panel_columns(
     spec: &PlotSpec,
     params: &[String],
     frame: &Frame,
     color: usize,
 ) -> Result<Vec<(String, usize)>, LabError> {
-    if let Some(facet) = &spec.facet {
-        return Ok(vec![(facet.clone(), frame.column(facet, "facet")?)]);
-    }
     let rows = frame.select(&spec.only)?;
     let at =
         |name: &String| Some((name.clone(), frame.table.columns.iter().position(|column| column == name)?));
     let varies =
         |(_, at): &(String, usize)| *at != color && distinct(rows.iter().map(|row| &row[*at])).len() > 1;
-    Ok(params.iter().filter_map(at).filter(varies).collect())
-}
-
-fn is_empty(marks: &Marks) -> bool {
-    matches!(marks, Marks::Series(points) | Marks::Step(points) if points.is_empty())
+    let mut apart = Vec::new();
+    if let Some(facet) = &spec.facet {
+        apart.push((facet.clone(), frame.column(facet, "facet")?));
+    }
+    let object = "object".to_owned();
+    for column in params.iter().chain([&object]).filter_map(at).filter(varies) {
+        if !apart.contains(&column) {
+            apart.push(column);
+        }
+    }
+    Ok(apart)
 }

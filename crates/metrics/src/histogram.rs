@@ -11,7 +11,7 @@ const SUBS: usize = 1 << SUB_BITS;
 
 type Octave = Option<Box<[u64; SUBS]>>;
 
-/// A distribution of numbers that are not negative.
+/// A distribution of numbers.
 ///
 /// Count, sum, minimum and maximum are exact. Up to 1024 samples are kept, so that quantiles are exact as well; later each sample is
 /// counted in a bucket chosen by the leading bits of its double, and a quantile is within 0.4 % of the exact one.
@@ -31,6 +31,8 @@ pub struct Histogram {
     /// Biased exponent of `octaves[0]`.
     first: u32,
     octaves: Vec<Octave>,
+    /// Buckets of the sizes of negative samples; nothing else of it is used.
+    negative: Option<Box<Histogram>>,
 }
 
 /// One bucket of a histogram, or one distinct sample while they are kept exactly.
@@ -57,7 +59,7 @@ impl Histogram {
         Self::default()
     }
 
-    /// Adds a sample. A negative, infinite or undefined one is refused, with `false`.
+    /// Adds a sample. An infinite or undefined one is refused, with `false`.
     #[inline]
     pub fn add(&mut self, x: f64) -> bool {
         let bits = x.to_bits();
@@ -71,7 +73,7 @@ impl Histogram {
             self.sum_up(x);
             return true;
         }
-        if self.count > 0 && self.count < EXACT && x >= 0.0 && x.is_finite() {
+        if self.count > 0 && self.count < EXACT && x.is_finite() {
             self.samples.push(x);
             self.sum_up(x);
             return true;
@@ -81,7 +83,7 @@ impl Histogram {
 
     #[inline(never)]
     fn add_slowly(&mut self, x: f64) -> bool {
-        if !(x >= 0.0 && x.is_finite()) {
+        if !x.is_finite() {
             return false;
         }
         if self.count == 0 {
@@ -151,6 +153,13 @@ impl Histogram {
         self.count += other.count;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        self.add_buckets(other);
+        if let Some(theirs) = &other.negative {
+            self.negative.get_or_insert_default().add_buckets(theirs);
+        }
+    }
+
+    fn add_buckets(&mut self, other: &Histogram) {
         self.zeros += other.zeros;
         for (at, octave) in other.octaves.iter().enumerate() {
             if let Some(theirs) = octave {
@@ -244,7 +253,16 @@ impl Histogram {
                 .collect();
         }
         let zeros = (self.zeros > 0).then_some(Bucket { low: 0.0, high: 0.0, count: self.zeros });
-        zeros.into_iter().chain(self.filled()).collect()
+        self.below_zero().into_iter().chain(zeros).chain(self.filled()).collect()
+    }
+
+    /// The buckets of negative samples, in ascending order.
+    fn below_zero(&self) -> Vec<Bucket> {
+        let mut below: Vec<Bucket> = (self.negative.iter().flat_map(|sizes| sizes.filled()))
+            .map(|size| Bucket { low: -size.high, high: -size.low, count: size.count })
+            .collect();
+        below.reverse();
+        below
     }
 
     fn filled(&self) -> impl Iterator<Item = Bucket> + '_ {
@@ -266,7 +284,14 @@ impl Histogram {
         if rank + 1 >= self.count {
             return self.max;
         }
-        let mut before = self.zeros;
+        let mut before = 0;
+        for bucket in self.below_zero() {
+            before += bucket.count;
+            if rank < before {
+                return bucket.middle();
+            }
+        }
+        before += self.zeros;
         if rank < before {
             return 0.0;
         }
@@ -290,6 +315,9 @@ impl Histogram {
         if x == 0.0 {
             self.zeros += times;
             return;
+        }
+        if x < 0.0 {
+            return self.negative.get_or_insert_default().count_in_bucket(-x, times);
         }
         let bits = x.to_bits();
         let exponent = (bits >> 52) as u32;
@@ -359,8 +387,23 @@ mod tests {
     #[test]
     fn impossible_samples_are_refused() {
         let mut h = Histogram::new();
-        assert!(!h.add(-1.0) && !h.add(f64::NAN) && !h.add(f64::INFINITY));
+        assert!(!h.add(f64::NAN) && !h.add(f64::INFINITY) && !h.add(f64::NEG_INFINITY));
         assert_eq!(h.count(), 0);
+    }
+
+    #[test]
+    fn negative_samples_count_as_others_do_exactly_and_in_buckets() {
+        let few = of(&[-5.0, 1.0, -1.0, 0.0]);
+        assert_eq!((few.min(), few.max(), few.mean()), (Some(-5.0), Some(1.0), Some(-1.25)));
+        assert_eq!((few.median(), few.buckets()[0].low), (Some(-0.5), -5.0));
+        let mut many = of(&(-2000..1000).map(f64::from).collect::<Vec<_>>());
+        assert!((many.quantile(0.1).unwrap() + 1700.0).abs() < 0.004 * 1700.0);
+        assert!((many.quantile(0.9).unwrap() - 700.0).abs() < 0.004 * 700.0);
+        many.merge(&of(&(-2000..0).map(f64::from).collect::<Vec<_>>()));
+        assert_eq!((many.count(), many.min()), (5000, Some(-2000.0)));
+        let buckets = many.buckets();
+        assert_eq!(buckets.iter().map(|b| b.count).sum::<u64>(), 5000);
+        assert!(buckets.windows(2).all(|pair| pair[0].high <= pair[1].low), "ascending");
     }
 
     #[test]

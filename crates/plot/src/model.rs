@@ -211,6 +211,23 @@ impl Figure {
         let panel = Panel { curves, ..Panel::default() };
         Figure { title: title.into(), panels: vec![panel], x, y, ..Figure::default() }
     }
+
+    /// Whether no curve has any mark.
+    pub fn is_empty(&self) -> bool {
+        self.panels.iter().flat_map(|panel| &panel.curves).all(|curve| curve.marks.is_empty())
+    }
+}
+
+impl Marks {
+    /// Whether nothing is drawn.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Marks::Line(points) | Marks::Dots(points) | Marks::Bars(points) => points.is_empty(),
+            Marks::Series(points) | Marks::Step(points) => points.is_empty(),
+            Marks::Cdf(samples) => samples.is_empty(),
+            Marks::Boxes(boxes) => boxes.is_empty(),
+        }
+    }
 }
 
 impl Axis {

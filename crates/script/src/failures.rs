@@ -24,7 +24,7 @@ impl Run {
 
     pub fn error_of(&self, error: &mlua::Error, frames: &[raw::Frame], who: Option<String>) -> ScriptError {
         let mut mistake = mistake_of(error, frames).unwrap_or_else(|| Mistake::new("the run was ended"));
-        if let Some(limit) = (mistake.fault == Fault::Limit).then_some(self.memory) {
+        if let Some(limit) = mistake.message.starts_with("not enough memory").then_some(self.memory) {
             mistake.message = format!("{}: a run may use {}", mistake.message, tidewire_units::Bytes(limit));
         }
         if let Some((what, why, at)) = &*self.sim.refused.borrow() {

@@ -45,5 +45,6 @@ pub use api::*;
 pub use bind::after_all::SweepTables;
 pub use run::{
     OpenCapture, accidental_global, after_all, build, inspect, load, plan, plan_within, run, run_capturing,
+    take_unsaid,
 };
 pub use state::watchdog::{Stuck, StuckRun, on_stuck};

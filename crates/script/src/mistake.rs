@@ -237,6 +237,10 @@ fn explained(mut mistake: Mistake) -> Mistake {
         if mistake.notes.is_empty() {
             mistake.notes.push("the limit is that of one run; --memory 2GiB allows more".to_owned());
         }
+    } else if text.starts_with("out of Lua stack") {
+        mistake.message = "too many functions wait to be called (at, after, every, on)".to_owned();
+        mistake.fault = Fault::Limit;
+        mistake.notes.push("one every() or a process with sleep() does what many at() do".to_owned());
     } else if text.contains("stack overflow") {
         mistake.message = "stack overflow: a function calls itself without end".to_owned();
     } else if text.starts_with("attempt to") && mistake.caret.is_none() {

@@ -1,9 +1,15 @@
 //! What a run measures and says: columns, tables, checks, the log.
 
-use crate::{Check, Place, Warning};
-use std::collections::BTreeMap;
+use crate::{Check, Place, RunResult, ScriptError, Warning};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tidewire_metrics::{Histogram, Table, Value};
 use tidewire_units::Instant;
+
+/// Columns that a run may have.
+pub(crate) const MOST_FIGURES: usize = 20_000;
+/// Columns of a histogram.
+const FIGURES: usize = 5;
 
 /// Everything that a script writes.
 #[derive(Default)]
@@ -21,6 +27,40 @@ pub(crate) struct Output {
     series: Vec<(Instant, usize, Vec<Value>)>,
     events: Vec<Vec<Value>>,
     positions: BTreeMap<String, usize>,
+}
+
+/// What the run writes to, and what the watchdog saves when the run hangs: only the thread of the run uses it otherwise.
+#[derive(Clone)]
+pub(crate) struct SharedOutput(Arc<Mutex<Output>>);
+
+impl SharedOutput {
+    pub fn new(output: Output) -> SharedOutput {
+        SharedOutput(Arc::new(Mutex::new(output)))
+    }
+
+    /// To read.
+    pub fn borrow(&self) -> MutexGuard<'_, Output> {
+        self.borrow_mut()
+    }
+
+    /// To write. Never while it is borrowed already.
+    pub fn borrow_mut(&self) -> MutexGuard<'_, Output> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// What the script has measured by now, as the result of a run that failed so; without anything where it is being written to.
+    pub fn so_far(&self, error: ScriptError) -> RunResult {
+        let mut result = crate::run::failed(error);
+        if let Ok(mut out) = self.0.try_lock() {
+            let watched = Table::new(["t_s", "object", "metric", "value", "in_warmup"]);
+            result.record = out.columns();
+            result.tables = out.take_tables(watched);
+            result.checks = std::mem::take(&mut out.checks);
+            result.warnings = std::mem::take(&mut out.warnings);
+            result.log = std::mem::take(&mut out.log);
+        }
+        result
+    }
 }
 
 impl Output {
@@ -42,10 +82,17 @@ impl Output {
 
     /// Sets a column of the run.
     pub fn record(&mut self, name: String, value: Value) {
-        match self.record.iter_mut().find(|(known, _)| *known == name) {
+        let next = self.record.len();
+        let at = *self.positions.entry(format!("r:{name}")).or_insert(next);
+        match self.record.get_mut(at) {
             Some((_, old)) => *old = value,
             None => self.record.push((name, value)),
         }
+    }
+
+    /// Whether one more figure of the run fits into its row of runs.csv.
+    pub fn has_room(&self) -> bool {
+        self.record.len() + self.numbers.len() + FIGURES * self.histograms.len() < MOST_FIGURES
     }
 
     /// The position of a histogram, made if it is new.
@@ -72,10 +119,11 @@ impl Output {
 
     /// A table by its name, made if it is new.
     pub fn table(&mut self, name: &str) -> &mut Table {
-        let at = self.tables.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+        let next = self.tables.len();
+        let at = *self.positions.entry(format!("t:{name}")).or_insert(next);
+        if at == next {
             self.tables.push((name.to_owned(), Table::default()));
-            self.tables.len() - 1
-        });
+        }
         &mut self.tables[at].1
     }
 
@@ -119,8 +167,9 @@ impl Output {
     /// The columns of the run: recorded ones, then counters and gauges, then the figures of histograms.
     pub fn columns(&self) -> Vec<(String, Value)> {
         let mut columns = self.record.clone();
+        let mut taken: BTreeSet<String> = columns.iter().map(|(name, _)| name.clone()).collect();
         let mut add = |name: String, value: Value| {
-            if !columns.iter().any(|(known, _)| *known == name) {
+            if taken.insert(name.clone()) {
                 columns.push((name, value));
             }
         };
@@ -160,6 +209,7 @@ impl Output {
             tables.push(("histograms".to_owned(), self.histogram_table()));
         }
         tables.append(&mut self.tables);
+        self.positions.retain(|key, _| !key.starts_with("t:"));
         tables
     }
 

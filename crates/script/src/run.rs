@@ -11,6 +11,7 @@ use crate::{
     Warning, bind, classes,
 };
 use mlua::{Lua, MultiValue, Value};
+use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -87,6 +88,9 @@ pub fn plan_within(
     *run.sim.overrides.borrow_mut() = overrides.to_vec();
     let result = run.start();
     let declared = run.sim.experiment.borrow().clone();
+    if result.is_err() {
+        UNSAID.with_borrow_mut(|unsaid| *unsaid = texts(&mut run.sim.out.borrow_mut().log).collect());
+    }
     match result {
         Err(error) => Err(error),
         Ok(()) if !declared.declared && !overrides.is_empty() => {
@@ -114,9 +118,21 @@ pub fn after_all(
     *run.sim.after.borrow_mut() = Some(tables);
     run.start()?;
     let out = &mut *run.sim.out.borrow_mut();
-    let log =
-        out.log.drain(..).map(|line| line.split_once("] ").map_or(line.clone(), |(_, text)| text.into()));
-    Ok((log.collect(), std::mem::take(&mut out.checks)))
+    Ok((texts(&mut out.log).collect(), std::mem::take(&mut out.checks)))
+}
+
+/// What was printed, without the times.
+fn texts(log: &mut Vec<String>) -> impl Iterator<Item = String> + '_ {
+    log.drain(..).map(|line| line.split_once("] ").map_or(line.clone(), |(_, text)| text.into()))
+}
+
+thread_local! {
+    static UNSAID: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the last script that could not be planned had printed before its mistake. A plan prints nothing by itself: the runs do.
+pub fn take_unsaid() -> Vec<String> {
+    UNSAID.take()
 }
 
 /// The network that the script builds at one point, with its addresses.
@@ -144,7 +160,8 @@ pub fn inspect(
     {
         return Err(run.endless(place.clone()));
     }
-    let warnings = std::mem::take(&mut run.sim.out.borrow_mut().warnings);
+    let mut warnings = std::mem::take(&mut run.sim.out.borrow_mut().warnings);
+    warnings.extend(bind::offered::overloads(&run.sim.offered.borrow(), &plan));
     Ok((plan, warnings))
 }
 
@@ -211,7 +228,8 @@ pub fn run_capturing(
     run.finish(ended)
 }
 
-fn failed(error: ScriptError) -> RunResult {
+/// The result of a run that measured nothing.
+pub(crate) fn failed(error: ScriptError) -> RunResult {
     RunResult {
         ended: Ended::Failed,
         error: Some(error),
@@ -310,7 +328,7 @@ impl Run {
         ));
         sim.sources.add(&chunk_name(script), &script.text);
         let who = Who { script: script.shown.clone(), point: sim.point.clone(), rep: settings.rep };
-        let _ = sim.watch.set(Watch::new(settings.timeout_s, who));
+        let _ = sim.watch.set(Watch::new(settings.timeout_s, who, sim.out.clone()));
         let memory = settings.memory;
         let prepare = || -> mlua::Result<LuaState> {
             let state = LuaState::new(memory)?;
@@ -529,7 +547,7 @@ fn shebang_free(text: &str) -> String {
 fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Natives> {
     let shared = sim.clone();
     let print = lua.create_function(move |lua, text: mlua::LuaString| {
-        if shared.mode == Mode::Run || shared.after.borrow().is_some() {
+        if shared.mode != Mode::Build {
             let now = shared.now();
             shared.out.borrow_mut().print(now, &text.to_string_lossy());
         }

@@ -24,6 +24,8 @@ pub(crate) trait Op {
     fn patience(&self, _sim: &Sim) -> Option<Span> {
         None
     }
+    /// The process goes on, or ends, without having completed this: it leaves the lines in which it stands.
+    fn cancel(&mut self, _sim: &Sim, _me: ProcessId) {}
 }
 
 /// How a process ended, for those who join it.
@@ -257,10 +259,10 @@ fn start(
 
 /// Lets a process go on until it waits or ends.
 pub(crate) fn resume(sim: &Shared, id: ProcessId) -> Result<(), Failure> {
-    let (thread, args) = {
+    let (thread, args, record) = {
         let mut sched = sim.sched.borrow_mut();
         let Some(process) = sched.processes.get_mut(&id.0) else { return Ok(()) };
-        let entry = (process.thread.clone(), process.args.take());
+        let entry = (process.thread.clone(), process.args.take(), process.record.clone());
         sched.current = Some(id);
         entry
     };
@@ -279,13 +281,14 @@ pub(crate) fn resume(sim: &Shared, id: ProcessId) -> Result<(), Failure> {
         Ok(values) => {
             if thread.status() != mlua::thread::ThreadStatus::Resumable {
                 finish(sim, id, Outcome::Returned(values.into_iter().collect()));
+            } else if !sim.sched.borrow().processes.contains_key(&id.0) {
+                // It was killed while it ran, and has come to where it would wait.
+                close(sim, &thread);
             }
             Ok(())
         }
         Err(error) => {
             let frames = frames_of(thread.state(), 20);
-            let record = sim.sched.borrow().processes.get(&id.0).map(|process| process.record.clone());
-            let record = record.expect("a process that fails has just run");
             finish(sim, id, Outcome::Killed);
             Err(Failure { error, frames, record })
         }
@@ -295,7 +298,10 @@ pub(crate) fn resume(sim: &Shared, id: ProcessId) -> Result<(), Failure> {
 /// Ends a process, for whatever reason, and wakes who waits for it.
 pub(crate) fn finish(sim: &Sim, id: ProcessId, outcome: Outcome) {
     let process = sim.sched.borrow_mut().processes.remove(&id.0);
-    let Some(process) = process else { return };
+    let Some(mut process) = process else { return };
+    if let Some(mut op) = process.op.take() {
+        op.cancel(sim, id);
+    }
     if matches!(outcome, Outcome::Killed) {
         crate::bind::work::killed(sim, &process.record);
     }
@@ -307,13 +313,42 @@ pub(crate) fn finish(sim: &Sim, id: ProcessId, outcome: Outcome) {
     }
 }
 
+/// Ends a process from outside; the one that runs goes no further than to where it waits next.
+pub(crate) fn kill(sim: &Sim, id: ProcessId) {
+    let thread = sim.sched.borrow().processes.get(&id.0).map(|process| process.thread.clone());
+    finish(sim, id, Outcome::Killed);
+    if let Some(thread) = thread {
+        close(sim, &thread);
+    }
+}
+
+/// Runs what a killed process left to be closed (`local x <close>`). Nothing can wait there.
+fn close(sim: &Sim, thread: &Thread) {
+    if thread.status() != mlua::thread::ThreadStatus::Resumable {
+        return;
+    }
+    let current = sim.sched.borrow_mut().current.take();
+    let call = || sim.prelude().close.call::<(bool, Value)>(thread);
+    let result = match sim.watch.get() {
+        Some(watch) => watch.within(call),
+        None => call(),
+    };
+    sim.sched.borrow_mut().current = current;
+    let why = match result {
+        Ok((true, _)) => return,
+        Ok((false, error)) => error.to_string().unwrap_or_default(),
+        Err(error) => error.to_string(),
+    };
+    sim.out.borrow_mut().warn(format!("what a killed process had to close failed: {why}"), None);
+}
+
 /// Ends every process of a host; the one that runs goes no further than to where it waits next.
 pub(crate) fn kill_all_of(sim: &Sim, node: NodeId) {
     let all: Vec<Rc<Record>> = (sim.sched.borrow().processes.values())
         .map(|process| process.record.clone())
         .filter(|record| record.host == Some(node))
         .collect();
-    all.into_iter().for_each(|record| finish(sim, record.id, Outcome::Killed));
+    all.into_iter().for_each(|record| kill(sim, record.id));
 }
 
 /// Tries an operation for the running process: its results, or the token that makes the prelude yield.
@@ -324,6 +359,11 @@ pub(crate) fn block_on(lua: &Lua, sim: &Shared, mut op: Box<dyn Op>) -> mlua::Re
     let Some(me) = sim.sched.borrow().current else {
         return Err(Mistake::new("nothing can wait here").into());
     };
+    // What an inner coroutine waited in that was closed meanwhile.
+    let stale = sim.sched.borrow_mut().processes.get_mut(&me.0).and_then(|process| process.op.take());
+    if let Some(mut stale) = stale {
+        stale.cancel(sim, me);
+    }
     if let Some(values) = op.poll(lua, sim, me)? {
         sim.note_refusal(lua, op.describe(sim).0.trim_end_matches("()"), &values);
         return Ok(values);
@@ -485,7 +525,11 @@ impl Op for Sleep {
             return Ok(Some(MultiValue::new()));
         }
         self.waited = true;
-        world.wait(me, self.until, &[]);
+        if self.until <= world.now() {
+            world.give_way(me);
+        } else {
+            world.wait(me, self.until, &[]);
+        }
         Ok(None)
     }
 

@@ -3,7 +3,7 @@
 use crate::bind::congestion::{Controls, Vars};
 use crate::bind::work::{Cores, Memory};
 use crate::mistake::{Mistake, Sources, Unwind};
-use crate::output::Output;
+use crate::output::{Output, SharedOutput};
 use crate::sched::{Failure, Sched};
 use crate::state::raw::current_frame;
 use crate::state::watchdog::Watch;
@@ -57,7 +57,7 @@ pub(crate) struct Sim {
     pub grown: Cell<bool>,
     pub world: RefCell<World>,
     pub sched: RefCell<Sched>,
-    pub out: RefCell<Output>,
+    pub out: SharedOutput,
     pub prelude: OnceCell<Prelude>,
     pub watch: OnceCell<Watch>,
     pub ending: RefCell<Option<Ending>>,
@@ -86,6 +86,8 @@ pub(crate) struct Sim {
     pub refused: RefCell<Option<(String, String, Option<Place>)>>,
     /// Flows without an end, and where they were started.
     pub endless: RefCell<Vec<(tidewire_world::FlowId, Option<Place>)>>,
+    /// What native applications will send, while a network is only built.
+    pub offered: RefCell<Vec<crate::bind::offered::Offered>>,
     /// Makes the files of captures.
     pub open_capture: RefCell<Box<crate::OpenCapture>>,
     /// Random delay of the start of native applications.
@@ -160,7 +162,7 @@ impl Sim {
             grown: Cell::new(false),
             world: RefCell::new(world),
             sched: RefCell::default(),
-            out: RefCell::new(out),
+            out: SharedOutput::new(out),
             prelude: OnceCell::new(),
             watch: OnceCell::new(),
             ending: RefCell::new(None),
@@ -177,6 +179,7 @@ impl Sim {
             after: RefCell::default(),
             refused: RefCell::new(None),
             endless: RefCell::default(),
+            offered: RefCell::default(),
             open_capture: RefCell::new(Box::new(|_| Ok(Box::new(std::io::sink())))),
             jitter: Cell::new(Span::ZERO),
             flow_names: RefCell::default(),

@@ -17,6 +17,13 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
     ("a:bulk { to = b }:on('end', print)", 2, &["this flow has no end"]),
     ("a:bulk { to = b, size = 1 }:on('finish', print)", 2, &["it can be one of \"end\""]),
     ("a:run 'nowhere.lua'", 2, &["cannot read"]),
+    ("check(true, '%d', 'x')", 2, &["the text \"%d\" does not fit the values after it"]),
+    ("assert_eq({ 1 }, { 1 })", 2, &["tables are equal only to themselves"]),
+    ("table.sort { 3, 'a', 2 }", 2, &["attempt to compare number with string: elements 1 and 2"]),
+    ("a:udp():send 'x'", 2, &["send() on a socket without a peer", "u:connect(host, port) first"]),
+    ("a:bulk { to = b }:watch('cwnd_bytes', { every = 0 })", 2, &["every = 0", "\"10ms\""]),
+    ("a:cbr { to = b, rate = '1Mbps', proto = 'tcp' }", 2, &["it can be one of \"udp\""]),
+    ("histogram 'h_ms':add(1 / 0)", 2, &["a histogram holds finite numbers"]),
     // Options.
     (
         "!experiment { reps = { min = 5, max = 10 } }",

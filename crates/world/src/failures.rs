@@ -44,6 +44,16 @@ impl World {
         self.refresh_links(&links);
     }
 
+    /// Takes all interfaces of a node down, or up again. Unlike after a crash its programs, connections and caches stay.
+    pub fn set_node_connected(&mut self, node: NodeId, up: bool) {
+        let changed = if up { self.nodes_cut_off.remove(&node) } else { self.nodes_cut_off.insert(node) };
+        if changed {
+            let links: Vec<LinkId> =
+                self.plan.node(node).ifaces.iter().map(|iface| topology::link_of(*iface)).collect();
+            self.refresh_links(&links);
+        }
+    }
+
     /// Whether a node runs.
     pub fn is_node_up(&self, node: NodeId) -> bool {
         !self.nodes_down.contains(&node)
@@ -141,7 +151,8 @@ impl World {
         for link in links {
             let fault = *self.fault(*link);
             let ends = self.plan.link(*link).ends;
-            let up = !fault.disabled && !fault.cut && ends.iter().all(|end| self.is_node_up(*end));
+            let works = |end: &NodeId| self.is_node_up(*end) && !self.nodes_cut_off.contains(end);
+            let up = !fault.disabled && !fault.cut && ends.iter().all(works);
             if self.is_link_up(*link) != up {
                 self.switch_link(*link, up);
                 changed.push((*link, up));

@@ -223,6 +223,8 @@ pub struct World {
     /// Why links are down, as far as any was.
     pub(crate) faults: Vec<failures::Fault>,
     pub(crate) nodes_down: BTreeSet<NodeId>,
+    /// Nodes that run with their interfaces down.
+    pub(crate) nodes_cut_off: BTreeSet<NodeId>,
     pub(crate) inbox: devices::Inbox,
     pub(crate) bgp: routing::BgpPlan,
     pub(crate) nats: BTreeMap<NodeId, services::Translator>,
@@ -278,6 +280,7 @@ impl World {
             routing: routing::RoutingSpecs::new(),
             faults: Vec::new(),
             nodes_down: BTreeSet::new(),
+            nodes_cut_off: BTreeSet::new(),
             inbox: devices::Inbox::default(),
             bgp: routing::BgpPlan::default(),
             nats: BTreeMap::new(),

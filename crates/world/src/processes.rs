@@ -96,6 +96,9 @@ impl Slot {
     }
 }
 
+/// Behind every process: 32 bits number them, and a key has room for more.
+const LAST: u64 = 1 << 32;
+
 /// Keys of processes are in the background: whether a process keeps the run alive is counted, not queued.
 fn process_key(at: Instant, process: u32) -> Key {
     Key::new(at, Class::Process, u64::from(process)).background()
@@ -147,6 +150,14 @@ impl World {
         }
         self.queue_deadline(process.0, deadline);
         false
+    }
+
+    /// Lets a script's process wait until all others that can go on at this instant have done so once.
+    pub fn give_way(&mut self, process: ProcessId) {
+        self.begin_wait(process.0, self.now);
+        let at = self.now;
+        self.processes.update(process.0, |slot| slot.deadline = at);
+        self.agenda.push(Key::new(at, Class::Process, u64::from(process.0) | LAST).background());
     }
 
     /// Begins a wait that something else than a socket may end.

@@ -17,6 +17,16 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     for func in [&spec::HOST_BOOT, &spec::SWITCH_BOOT] {
         registry.add(func, |lua, sim, call| boot(lua, sim, this_node(&call)?))?;
     }
+    for (func, up, word) in [(&spec::HOST_DISABLE, false, "disabled"), (&spec::HOST_ENABLE, true, "enabled")] {
+        registry.add(func, move |_, sim, call| {
+            let node = this_node(&call)?;
+            let mut world = sim.world()?;
+            world.set_node_connected(node, up);
+            let name = world.plan().node(node).name.clone();
+            sim.out.borrow_mut().event(world.now(), name.into(), "node", word.into());
+            Ok(())
+        })?;
+    }
     registry.add(&spec::HOST_ON_BOOT, |_, sim, mut call| {
         let node = this_node(&call)?;
         let body = call.function(0).ok_or_else(|| Mistake::new("host:on_boot needs a function"))?;

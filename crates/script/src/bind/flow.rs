@@ -63,16 +63,17 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::BULK, bulk)?;
     registry.add(&spec::CBR, |lua, sim, call| {
         let jitter = call.opts().span("jitter").unwrap_or_default();
-        datagrams(lua, sim, &call, |pattern| Box::new(Cbr::new(Pattern { jitter, ..pattern })))
+        datagrams(lua, sim, &call, 1.0, |pattern| Box::new(Cbr::new(Pattern { jitter, ..pattern })))
     })?;
     registry.add(&spec::ON_OFF, |lua, sim, call| {
         let second = Span::from_secs(1);
         let (on, off) = (call.opts().span("on").unwrap_or(second), call.opts().span("off").unwrap_or(second));
         let exponential = !call.opts().flag("fixed").unwrap_or(false);
-        datagrams(lua, sim, &call, |pattern| Box::new(OnOff::new(pattern, on, off, exponential)))
+        let share = on.as_secs_f64() / (on + off).as_secs_f64().max(f64::MIN_POSITIVE);
+        datagrams(lua, sim, &call, share, |pattern| Box::new(OnOff::new(pattern, on, off, exponential)))
     })?;
     registry.add(&spec::POISSON, |lua, sim, call| {
-        datagrams(lua, sim, &call, |pattern| {
+        datagrams(lua, sim, &call, 1.0, |pattern| {
             // A burst of no length holds one datagram; the pauses between are exponential.
             let mean = pattern.rate.time_for(u64::from(pattern.size));
             Box::new(OnOff::new(Pattern { rate: Rate::INFINITE, ..pattern }, Span::ZERO, mean, true))
@@ -299,6 +300,7 @@ fn datagrams(
     lua: &Lua,
     sim: &Shared,
     call: &Call,
+    share: f64,
     make: impl FnOnce(Pattern) -> Box<dyn Process>,
 ) -> mlua::Result<MultiValue> {
     let src = this_node(call)?;
@@ -333,6 +335,9 @@ fn datagrams(
         );
         sim.out.borrow_mut().warn(text, here(lua));
     }
+    if opts.int("count").is_none() {
+        super::offered::note(lua, sim, [src, dst], (rate, share), (size, whole - size), [start, stop]);
+    }
     let count = opts.int("count").map(|count| count as u64);
     let pattern = Pattern { to, rate, size: size as u32, start, stop, count, jitter: Span::ZERO };
     let process = world.start_flow(id, make(pattern));
@@ -363,6 +368,7 @@ type Count = fn(&World, &tidewire_world::Flow) -> Option<u64>;
 const COUNTS: &[(&str, Count)] = &[
     ("bytes_delivered", |_, flow| Some(flow.delivered_measured)),
     ("bytes_offered", |world, flow| Some(world.bytes_offered(flow))),
+    ("packets_sent", |_, flow| (flow.spec.transport == Transport::Udp).then_some(flow.packets_measured.0)),
     ("packets_lost", |world, flow| (flow.spec.transport == Transport::Udp).then(|| world.packets_lost(flow))),
     ("retransmits", |world, flow| world.retransmits(flow)),
     ("rtos", |world, flow| world.rtos(flow)),

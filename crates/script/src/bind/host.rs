@@ -16,12 +16,15 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::ARP_TABLE, |lua, sim, call| {
         let node = this_node(&call)?;
         let world = sim.world()?;
-        let table = lua.create_table()?;
+        let (table, mut text) = (lua.create_table()?, Vec::new());
         let ifaces = world.ip_node(node).into_iter().flat_map(|node| &node.stack.ifaces);
         let entries = ifaces.flat_map(|iface| iface.neighbors.entries(world.now()));
         for (ip, mac, _) in entries.filter(|(ip, ..)| !AddressBook::is_v6(*ip)) {
-            table.raw_set(ip.to_string(), mac.mac().to_string())?;
+            let (ip, mac) = (ip.to_string(), mac.mac().to_string());
+            text.push(format!("{ip}  {mac}"));
+            table.raw_set(ip, mac)?;
         }
+        super::routing::printable(lua, &table, text.join("\n"))?;
         Ok(table)
     })?;
     registry.add(&spec::NEIGHBOR_TABLE, |lua, sim, call| neighbor_table(lua, sim, this_node(&call)?))?;

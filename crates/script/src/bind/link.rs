@@ -248,6 +248,15 @@ fn refuse_on_medium(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
 pub(super) fn watch(sim: &Shared, call: &Call, things: &[Watched]) -> mlua::Result<()> {
     let Some(Val::Texts(names)) = call.arg(0) else { unreachable!() };
     let every = call.opts().span("every").unwrap_or(tidewire_units::Span::from_ms(100));
+    if every.is_zero() {
+        return Err(Mistake::new("every = 0: a sample needs some time before the next one")
+            .at_word("every")
+            .note("write every = \"10ms\"")
+            .into());
+    }
+    if names.is_empty() {
+        return Err(Mistake::new("watch() needs the name of a metric").at_word("watch").into());
+    }
     let Some(first) = things.first() else { return Ok(()) };
     let names: Vec<&str> = names.iter().map(|name| metric(sim, *first, name)).collect::<Result<_, _>>()?;
     let mut world = sim.world()?;

@@ -3,6 +3,7 @@
 use crate::call::{Call, type_name};
 use crate::classes::{Counter, Csv, Gauge, Histogram, HistogramOf, Registry, Series, wrong_this};
 use crate::mistake::Mistake;
+use crate::output::MOST_FIGURES;
 use crate::sim::{Shared, here};
 use crate::spec::measure as spec;
 use crate::values::Val;
@@ -41,6 +42,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     histograms(registry)?;
     registry.add(&spec::COUNTER, |lua, sim, call| {
         sim.touch()?;
+        room(sim, "counter")?;
         let at = sim.out.borrow_mut().number(call.text(0).unwrap_or_default());
         lua.create_userdata(Counter(Numbered(at)))
     })?;
@@ -54,6 +56,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     })?;
     registry.add(&spec::GAUGE, |lua, sim, call| {
         sim.touch()?;
+        room(sim, "gauge")?;
         let at = sim.out.borrow_mut().number(call.text(0).unwrap_or_default());
         lua.create_userdata(Gauge(Numbered(at)))
     })?;
@@ -79,6 +82,17 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     })?;
     tables(registry)?;
     checks(registry)
+}
+
+fn room(sim: &Shared, word: &str) -> Result<(), Mistake> {
+    if sim.out.borrow().has_room() { Ok(()) } else { Err(no_room(word)) }
+}
+
+fn no_room(word: &str) -> Mistake {
+    Mistake::new(format!("a run has at most {MOST_FIGURES} figures, which are columns of runs.csv"))
+        .at_word(word)
+        .note("many things of one kind are rows of a table: record(\"hosts\", { host = h.name, rtt_ms = x })")
+        .fault(crate::Fault::Limit)
 }
 
 fn this<T: 'static>(call: &Call) -> mlua::Result<AnyUserData> {
@@ -142,6 +156,9 @@ fn record(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
                 }
                 if let Some(text) = odd_figure(&name, &value) {
                     out.warn(text, here(lua));
+                }
+                if !out.has_room() {
+                    return Err(no_room("record").into());
                 }
                 out.record(name, value);
             }
@@ -208,6 +225,7 @@ fn histograms(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::HISTOGRAM, |lua, sim, call| {
         sim.touch()?;
         let name = call.text(0).unwrap_or_default().to_owned();
+        room(sim, "histogram")?;
         sim.out.borrow_mut().histogram(&name);
         lua.create_userdata(Histogram(HistogramOf::Named(name)))
     })?;
@@ -216,11 +234,18 @@ fn histograms(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let HistogramOf::Named(name) = &this.borrow::<Histogram>()?.0 else {
             return Err(Mistake::new("the histograms of flows fill themselves").at_word("add").into());
         };
+        let sample = call.number(0).unwrap_or(f64::NAN);
+        if !sample.is_finite() {
+            return Err(Mistake::new(format!("add({sample}): a histogram holds finite numbers"))
+                .at_word("add")
+                .note("an infinite delay is usually something that never came: count it with counter(name)")
+                .into());
+        }
         // What happens during the warm-up is not measured.
         if sim.world.borrow().now() >= sim.world.borrow().warmup() {
             let mut out = sim.out.borrow_mut();
             let at = out.histogram(name);
-            out.histograms[at].1.add(call.number(0).unwrap_or(f64::NAN));
+            out.histograms[at].1.add(sample);
         }
         Ok(())
     })?;
@@ -388,7 +413,11 @@ fn checks(registry: &Registry<'_>) -> mlua::Result<()> {
                 let function: Function = string.raw_get("format")?;
                 let mut args = call.rest.clone();
                 args.push_front(Value::String(lua.create_string(format)?));
-                function.call::<String>(args)?
+                function.call::<String>(args).map_err(|_| {
+                    Mistake::new(format!("check(): the text \"{format}\" does not fit the values after it"))
+                        .at_word("check")
+                        .note("%d is for whole numbers, %g for any, %s for all else: check(x > 0, \"x is %s\", x)")
+                })?
             }
         };
         sim.out.borrow_mut().check(passed, text, here(lua));
@@ -402,7 +431,12 @@ fn checks(registry: &Registry<'_>) -> mlua::Result<()> {
         if a == b {
             return Ok(());
         }
-        Err(Mistake::new(format!("assert_eq: {} is not {}", shown(a), shown(b))).at_word("assert_eq").into())
+        let mut mistake =
+            Mistake::new(format!("assert_eq: {} is not {}", shown(a), shown(b))).at_word("assert_eq");
+        if a.is_table() && b.is_table() {
+            mistake = mistake.note("tables are equal only to themselves: compare their elements");
+        }
+        Err(mistake.into())
     })?;
     registry.add(&spec::ASSERT_CLOSE, |_, sim, call| {
         sim.touch()?;

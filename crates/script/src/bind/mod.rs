@@ -26,6 +26,7 @@
 //! | `udp.rs` | UDP sockets |
 //! | `ladder.rs`, `journey.rs` | `ladder(a, b)`, `journey{}` |
 //! | `flow.rs` | native applications and their flows |
+//! | `offered.rs` | load that links cannot carry |
 //! | `http.rs`, `http2.rs`, `dns.rs`, `tls.rs` | what the modules of the web, of names and of TLS stand on |
 //! | `applications.rs`, `lines.rs` | files, terminals, mail, chat; what their modules stand on |
 //! | `chain.rs` | what the modules of stores, queues and databases stand on |
@@ -72,6 +73,7 @@ mod load;
 pub(crate) mod measure;
 mod nat;
 mod net;
+pub(crate) mod offered;
 mod ping;
 mod random;
 pub(crate) mod routing;

@@ -1,5 +1,6 @@
 //! The network: nodes, links, subnets, names.
 
+use crate::Fault;
 use crate::call::Opts;
 use crate::classes::{Registry, link_handle, node_handle};
 use crate::mistake::Mistake;
@@ -29,7 +30,12 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let prefix = call.text(0).unwrap_or_default().to_owned();
         let host = host_spec(call.opts())?;
         let list = lua.create_table()?;
-        for i in 1..=call.int(1).unwrap_or(0) {
+        let n = call.int(1).unwrap_or(0);
+        // Before any of them is made.
+        if n > MOST_NODES as i64 {
+            return Err(too_many("net:hosts()").into());
+        }
+        for i in 1..=n {
             let node =
                 add_node(lua, sim, "net:hosts()", &format!("{prefix}{i}"), NodeSpec::Host(host.clone()))?;
             set_host_options(sim, node, call.opts())?;
@@ -211,6 +217,16 @@ pub(super) fn mistake(error: PlanError) -> Mistake {
     }
 }
 
+/// Nodes of a network.
+const MOST_NODES: usize = 1_000_000;
+
+fn too_many(what: &str) -> Mistake {
+    Mistake::new(format!("{what}: a network has at most {MOST_NODES} nodes"))
+        .at_word(what.trim_end_matches("()").rsplit(':').next().unwrap_or(what))
+        .note("what matters about a crowd is its traffic: host:on_off{} or host:poisson{} of a few hosts give it")
+        .fault(Fault::Limit)
+}
+
 pub(super) fn add_node(
     lua: &Lua,
     sim: &Shared,
@@ -218,7 +234,11 @@ pub(super) fn add_node(
     name: &str,
     node: NodeSpec,
 ) -> mlua::Result<NodeId> {
-    let id = sim.plan_mut(what)?.add(name, node).map_err(mistake)?;
+    let mut plan = sim.plan_mut(what)?;
+    if plan.nodes().len() >= MOST_NODES {
+        return Err(too_many(what).into());
+    }
+    let id = plan.add(name, node).map_err(mistake)?;
     let mut places = sim.places.borrow_mut();
     places.resize(id.index() + 1, None);
     places[id.index()] = here(lua);

@@ -57,14 +57,13 @@ type SharedUnits = Rc<RefCell<Units>>;
 
 const USE: &str = r#"
 local acquire, release = ...
-local function finish(self, ...)
-  release(self)
-  return ...
-end
+local meta = { __close = function(unit) release(unit.of) end }
+local setmetatable = setmetatable
 return function(self, f, ...)
   local ok, e = acquire(self)
   if not ok then return nil, e end
-  return finish(self, f(...))
+  local unit <close> = setmetatable({ of = self }, meta) -- also where f raises or the process is killed
+  return f(...)
 end
 "#;
 
@@ -171,6 +170,11 @@ fn line_up(waiting: &mut VecDeque<ProcessId>, me: ProcessId) {
     }
 }
 
+/// Who stands first now goes on.
+fn wake_front(sim: &Sim, first: Option<&ProcessId>) {
+    first.into_iter().for_each(|first| sim.world.borrow_mut().wake(*first));
+}
+
 fn timeout(lua: &Lua) -> mlua::Result<Option<MultiValue>> {
     (Value::Nil, "timeout").into_lua_multi(lua).map(Some)
 }
@@ -201,6 +205,13 @@ impl Op for Put {
         line_up(&mut line.putters, me);
         world.wait(me, self.deadline, &[]);
         Ok(None)
+    }
+
+    fn cancel(&mut self, sim: &Sim, me: ProcessId) {
+        let mut line = self.line.borrow_mut();
+        line.putters.retain(|waiting| *waiting != me);
+        let free = line.items.len() < line.capacity;
+        wake_front(sim, line.putters.front().filter(|_| free));
     }
 
     fn describe(&self, _: &Sim) -> (String, String) {
@@ -236,6 +247,13 @@ impl Op for Get {
         Ok(None)
     }
 
+    fn cancel(&mut self, sim: &Sim, me: ProcessId) {
+        let mut line = self.line.borrow_mut();
+        line.getters.retain(|waiting| *waiting != me);
+        let some = !line.items.is_empty();
+        wake_front(sim, line.getters.front().filter(|_| some));
+    }
+
     fn describe(&self, _: &Sim) -> (String, String) {
         ("queue:get()".to_owned(), "the queue is empty".to_owned())
     }
@@ -261,6 +279,10 @@ impl Op for Hear {
         bell.tell(me);
         world.wait(me, self.deadline, &[]);
         Ok(None)
+    }
+
+    fn cancel(&mut self, _: &Sim, me: ProcessId) {
+        self.bell.borrow_mut().waiting.retain(|waiting| *waiting != me);
     }
 
     fn describe(&self, _: &Sim) -> (String, String) {
@@ -297,6 +319,13 @@ impl Op for Acquire {
         line_up(&mut units.waiting, me);
         world.wait(me, self.deadline, &[]);
         Ok(None)
+    }
+
+    fn cancel(&mut self, sim: &Sim, me: ProcessId) {
+        let mut units = self.units.borrow_mut();
+        units.waiting.retain(|waiting| *waiting != me);
+        let free = units.held < units.all;
+        wake_front(sim, units.waiting.front().filter(|_| free));
     }
 
     fn describe(&self, _: &Sim) -> (String, String) {

@@ -2,7 +2,7 @@
 
 use crate::classes::{Process, Registry, Timer, wrong_this};
 use crate::mistake::Mistake;
-use crate::sched::{Join, Outcome, Record, Sleep, block_on, finish, schedule, spawn};
+use crate::sched::{Join, Record, Sleep, block_on, kill, schedule, spawn};
 use crate::sim::{Ending, Shared, here};
 use crate::spec::time as spec;
 use crate::values::Val;
@@ -82,7 +82,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::KILL, |_, sim, call| {
         let record = this_record(&call)?;
         if record.is_alive() {
-            finish(sim, record.id, Outcome::Killed);
+            kill(sim, record.id);
         }
         Ok(())
     })?;

@@ -57,7 +57,20 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         })?;
         send(lua, sim, &mut call, Some(Endpoint::new(ip, port)))
     })?;
-    registry.add(&spec::UDP_SEND, |lua, sim, mut call| send(lua, sim, &mut call, None))?;
+    registry.add(&spec::UDP_SEND, |lua, sim, mut call| {
+        let alone = {
+            let socket = this(&call)?;
+            let world = sim.world()?;
+            matches!(world.view(socket.node, socket.id), Some(SocketView::Udp(_, None, _)))
+        };
+        if alone {
+            return Err(Mistake::new("send() on a socket without a peer")
+                .at_word("send")
+                .note("write u:connect(host, port) first, or u:sendto(data, host, port)")
+                .into());
+        }
+        send(lua, sim, &mut call, None)
+    })?;
     registry.add(&spec::UDP_CONNECT, |lua, sim, mut call| {
         let Some(Val::Peer(peer)) = call.take(0) else { unreachable!("the table of functions says a peer") };
         let port = call.int(1).map(|port| port as u16);
@@ -73,6 +86,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     })?;
     registry.add(&spec::UDP_RECVFROM, |lua, sim, call| receive(lua, sim, &call, true))?;
     registry.add(&spec::UDP_RECEIVEFROM, |lua, sim, call| receive(lua, sim, &call, true))?;
+    registry.add(&spec::UDP_RECEIVE, |lua, sim, call| receive(lua, sim, &call, false))?;
     registry.add(&spec::UDP_RECV, |lua, sim, call| receive(lua, sim, &call, false))?;
     registry.add(&spec::UDP_SETTIMEOUT, |_, _, call| {
         this(&call)?.timeout.set(call.arg(0).and_then(Val::span));

@@ -281,6 +281,25 @@ impl Op for Work {
         }
     }
 
+    fn cancel(&mut self, sim: &Sim, me: ProcessId) {
+        let mut next = None;
+        if let Some(cores) = sim.cores.borrow_mut().get_mut(&self.node.0) {
+            cores.waiting.retain(|waits| *waits != me);
+            cores.release(me, sim.now());
+            next = cores.waiting.front().copied();
+        }
+        let mut behind = None;
+        if let Some(lane) = &self.lane {
+            let mut lane = lane.borrow_mut();
+            lane.waiting.retain(|waits| *waits != me);
+            if lane.holder == Some(me) {
+                behind = lane.leave();
+            }
+        }
+        let mut world = sim.world.borrow_mut();
+        next.into_iter().chain(behind).for_each(|next| world.wake(next));
+    }
+
     fn describe(&self, _: &Sim) -> (String, String) {
         ("work()".to_owned(), if self.until.is_some() { String::new() } else { "for a free core".to_owned() })
     }

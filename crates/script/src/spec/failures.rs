@@ -10,6 +10,11 @@ pub(crate) static HOST_BOOT: Func = func(
     "host:boot",
     "A crashed host starts again with its configuration; sinks of flows listen again, and functions of on_boot run.",
 );
+pub(crate) static HOST_DISABLE: Func = func(
+    "host:disable",
+    "Takes all interfaces of the host down; unlike a crash, it leaves programs, connections and caches alone.",
+);
+pub(crate) static HOST_ENABLE: Func = func("host:enable", "Takes the interfaces of the host up again.");
 pub(crate) static HOST_ON_BOOT: Func = func(
     "host:on_boot",
     "What runs each time the host boots, as a process of the host: fn(host). It does not run when time begins.",
@@ -55,6 +60,8 @@ pub(crate) static INJECT_FAULT: Func = func(
 pub(crate) const ALL: &[&Func] = &[
     &HOST_CRASH,
     &HOST_BOOT,
+    &HOST_DISABLE,
+    &HOST_ENABLE,
     &HOST_ON_BOOT,
     &SWITCH_CRASH,
     &SWITCH_BOOT,

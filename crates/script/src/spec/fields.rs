@@ -264,6 +264,7 @@ const ALL: &[Fields] = &[
             f("throughput", "bit/s", "the same as goodput"),
             f("bytes_offered", "bytes", "given to the network by the application"),
             f("bytes_delivered", "bytes", "received by the other application"),
+            f("packets_sent", "packets", "UDP: sent in the measured time; nil for TCP"),
             f("packets_lost", "packets", "UDP: sent and not received; nil for TCP"),
             f("retransmits", "packets", "TCP: sent again; nil for UDP"),
             f("rtos", "", "TCP: retransmission timeouts; nil for UDP"),

@@ -154,7 +154,10 @@ pub(crate) static CBR: Func = func("host:cbr", "Sends datagrams at a constant ra
         TO,
         DATAGRAMS,
         SIZE,
-        &[Opt::new("jitter", Kind::Time, "0", "each datagram is sent up to so much later")],
+        &[
+            Opt::new("jitter", Kind::Time, "0", "each datagram is sent up to so much later"),
+            Opt::new("proto", Kind::Choice(&["udp"]), "\"udp\"", "what carries the datagrams"),
+        ],
     ])
     .gives("flow");
 pub(crate) static ON_OFF: Func = func("host:on_off", "Sends datagrams at a constant rate, in bursts.")

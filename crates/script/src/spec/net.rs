@@ -7,7 +7,7 @@ const HOST: &[Opt] = &[
         "ip",
         Kind::InterfaceAddress,
         "automatic",
-        "address of the first interface: \"10.0.0.5/24\", \"none\", or \"dhcp\": from a server",
+        "address of the first interface, with the length of its netmask: \"10.0.0.5/24\", \"none\", or \"dhcp\": from a server",
     ),
     Opt::new(
         "ip6",
@@ -85,7 +85,7 @@ pub(crate) const DIRECTION: &[Opt] = &[
         "queue",
         Kind::Queue,
         "1000pkt",
-        "how much may wait: \"100pkt\", \"64KiB\", \"1bdp\" (needs rtt); or a discipline: { \"codel\" | \"fq_codel\" | \"pie\" | \"red\" | \"drr\" | \"prio\" | \"tbf\", limit =, ecn =, target =, interval =, min =, max =, ce_threshold =, classes =, rate =, burst = }",
+        "how much may wait: \"100pkt\", \"64KiB\", \"1bdp\" (with an rtt: { \"droptail\", limit = \"1bdp\", rtt = \"40ms\" }); or a discipline: { \"codel\" | \"fq_codel\" | \"pie\" | \"red\" | \"drr\" | \"prio\" | \"tbf\", limit =, ecn =, target =, interval =, min =, max =, ce_threshold =, classes =, rtt =, rate =, burst = }",
     ),
     Opt::new(
         "trace",

@@ -21,10 +21,13 @@ static CHUNKS: Func =
 static CONNECTIONS: Func =
     func("tcp:connections", "for conn, peer in s:connections() do: every connection of a listening socket.")
         .gives("iterator");
-static USE: Func = func("resource:use", "Holds one unit while fn(...) runs.")
-    .with(&[need("fn", Kind::Function)])
-    .more()
-    .blocking()
-    .gives("what fn gives");
+static USE: Func = func(
+    "resource:use",
+    "Holds one unit while fn(...) runs; gives it back also if fn raises or the process is killed.",
+)
+.with(&[need("fn", Kind::Function)])
+.more()
+.blocking()
+.gives("what fn gives");
 
 pub(crate) const ALL: &[&Func] = &[&PRINT, &REQUIRE, &RANGE, &SORTED, &LINES, &CHUNKS, &CONNECTIONS, &USE];

@@ -96,6 +96,10 @@ pub(crate) static UDP_RECEIVEFROM: Func = func("udp:receivefrom", "As in LuaSock
     .opts(&[TIMEOUT])
     .blocking()
     .gives("data, peer, info");
+pub(crate) static UDP_RECEIVE: Func = func("udp:receive", "As in LuaSocket: the same as recv.")
+    .opts(&[TIMEOUT])
+    .blocking()
+    .gives("data; or nil, error");
 pub(crate) static UDP_CONNECT: Func = func("udp:connect", "Gives the socket a peer, for send and recv.")
     .with(&[need("to", Kind::Peer), may("port", Kind::Port)])
     .gives("true; or nil, error");
@@ -138,6 +142,7 @@ pub(crate) const ALL: &[&Func] = &[
     &UDP_SENDTO,
     &UDP_RECVFROM,
     &UDP_RECEIVEFROM,
+    &UDP_RECEIVE,
     &UDP_CONNECT,
     &UDP_SEND,
     &UDP_RECV,

@@ -35,7 +35,8 @@ pub(crate) static JOIN: Func = func("process:join", "Waits until the process has
     .opts(&[TIMEOUT])
     .blocking()
     .gives("true and what it returned; or nil, \"timeout\"");
-pub(crate) static KILL: Func = func("process:kill", "Ends the process where it stands.");
+pub(crate) static KILL: Func =
+    func("process:kill", "Ends the process where it stands; what it holds with local x <close> is closed.");
 pub(crate) static CANCEL: Func = func("timer:cancel", "Forgets the callback.");
 pub(crate) static QUEUE: Func =
     func("queue", "A line of values between processes; put waits when it is full.")

@@ -101,6 +101,8 @@ pub(crate) struct Prelude {
     pub class: Function,
     /// `body(fn)`: makes the main function of a process.
     pub token: mlua::Value,
+    /// `close(thread)`: runs what a process left to be closed, those of its coroutines first.
+    pub close: Function,
     /// `mark(thread)`: notes that a coroutine is a process.
     pub mark: Function,
 }
@@ -145,6 +147,7 @@ pub(crate) fn furnish(lua: &Lua, natives: &Natives, random: &math::Draw) -> mlua
         block: parts.get("block")?,
         class: parts.get("class")?,
         token: parts.get("token")?,
+        close: parts.get("close")?,
         mark: parts.get("mark")?,
     })
 }

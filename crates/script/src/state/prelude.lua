@@ -44,11 +44,15 @@ end
 
 -- Coroutines of scripts pass waits through to the process that they run in. -------------------------------------------------------
 local processes = setmetatable({}, { __mode = "k" })
+local inner = setmetatable({}, { __mode = "k" }) -- the coroutine whose wait a coroutine passes on
 
 local function passed(co, ok, first, ...)
   leave()
   if first == token and ok then
+    local me = running()
+    inner[me] = co
     yield(token)
+    inner[me] = nil
     enter(co)
     return passed(co, resume(co))
   end
@@ -64,6 +68,19 @@ local function unwrapped(co, ok, ...)
   if ok then return ... end
   if status(co) == "suspended" then close(co) end
   error((...), 0)
+end
+
+local function close_all(co)
+  local deeper = inner[co]
+  if deeper and status(deeper) == "suspended" then
+    local ok, e = close_all(deeper)
+    if not ok then return ok, e end
+  end
+  inner[co] = nil
+  enter(co)
+  local ok, e = close(co)
+  leave()
+  return ok, e
 end
 
 local script_resume = coroutine.resume
@@ -148,9 +165,23 @@ local function merge_sort(t, low, high, before, spare)
   end
 end
 
+-- Numbers with numbers, texts with texts: what else there is must know how it is compared.
+local function check_comparable(t)
+  local kind = type(t[1])
+  if kind == "table" or kind == "userdata" then return end
+  for i = 2, #t do
+    local other = type(t[i])
+    if other == "table" or other == "userdata" then return end
+    if other ~= kind then
+      error(("attempt to compare %s with %s: elements 1 and %d of the table to sort"):format(kind, other, i), 3)
+    end
+  end
+end
+
 function table.sort(t, before)
   if type(t) ~= "table" then error("table.sort expects a table, got " .. type(t), 2) end
   if before ~= nil and type(before) ~= "function" then error("table.sort expects a function to compare with, got " .. type(before), 2) end
+  if not before then check_comparable(t) end
   merge_sort(t, 1, #t, before or less, {})
 end
 
@@ -273,5 +304,6 @@ return {
   token = token,
   block = block,
   class = class,
+  close = close_all,
   mark = function(co) processes[co] = true end,
 }

@@ -5,7 +5,8 @@
 //! C function for another while cannot be ended so; then the whole program is told.
 
 use super::raw;
-use crate::{Fault, Place, Point, ScriptError};
+use crate::output::SharedOutput;
+use crate::{Fault, Place, Point, RunResult, ScriptError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
@@ -28,6 +29,7 @@ struct Watched {
     fired: AtomicBool,
     gone: AtomicBool,
     who: Who,
+    out: SharedOutput,
 }
 
 /// Which run a watched thread does.
@@ -50,6 +52,8 @@ pub struct StuckRun {
     pub rep: u32,
     /// What to say, with the line.
     pub error: ScriptError,
+    /// What the script has recorded by then; what the network has counted is lost.
+    pub so_far: RunResult,
 }
 
 /// What is done about a run that cannot be ended.
@@ -73,7 +77,7 @@ pub fn on_stuck(action: Box<Stuck>) {
 
 impl Watch {
     /// Watches this thread: a step may take `limit_s` seconds of its CPU time.
-    pub fn new(limit_s: f64, who: Who) -> Watch {
+    pub fn new(limit_s: f64, who: Who, out: SharedOutput) -> Watch {
         static START: Once = Once::new();
         START.call_once(|| {
             install_handler();
@@ -88,6 +92,7 @@ impl Watch {
             fired: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             who,
+            out,
         });
         let seen = Seen { watched: watched.clone(), step: u64::MAX, since_cpu_s: 0.0 };
         ALL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(seen);
@@ -148,13 +153,13 @@ fn look_forever() {
         for seen in ALL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter_mut() {
             if look(seen) {
                 signal(&seen.watched, Purpose::Where);
-                stuck = Some(seen.watched.who.clone());
+                stuck = Some(seen.watched.clone());
             }
         }
-        if let Some(who) = stuck {
+        if let Some(watched) = stuck {
             // The signal's handler needs a moment.
             std::thread::sleep(LOOKS / 5);
-            let run = stuck_run(who);
+            let run = stuck_run(&watched);
             match STUCK.get() {
                 Some(action) => action(&run),
                 None => {
@@ -166,14 +171,17 @@ fn look_forever() {
     }
 }
 
-fn stuck_run(who: Who) -> StuckRun {
+fn stuck_run(watched: &Watched) -> StuckRun {
+    let who = &watched.who;
     let place = raw::stuck_at().map(|frame| Place { file: frame.chunk, line: frame.line });
     let line = place.as_ref().map_or_else(String::new, |place| format!("\n  {}:{}", place.file, place.line));
     let message = format!(
         "{} is stuck in a library function that cannot be interrupted (a pattern that backtracks, a huge string){line}",
         who.script
     );
-    StuckRun { point: who.point, rep: who.rep, error: ScriptError { fault: Fault::Limit, place, message } }
+    let error = ScriptError { fault: Fault::Limit, place, message };
+    let so_far = watched.out.so_far(error.clone());
+    StuckRun { point: who.point.clone(), rep: who.rep, error, so_far }
 }
 
 /// What a worker is asked to do by a signal.
