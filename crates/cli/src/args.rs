@@ -476,7 +476,8 @@ const COMMANDS: [&str; 17] = [
     "help",
 ];
 /// Options before a command that take a value.
-const WITH_VALUE: [&str; 6] = ["--color", "--log-level", "--out", "--memory", "--script-timeout", "--max-events"];
+const WITH_VALUE: [&str; 6] =
+    ["--color", "--log-level", "--out", "--memory", "--script-timeout", "--max-events"];
 
 /// `tidewire SCRIPT` means `tidewire run SCRIPT`; so does `tidewire -`. Also `plot --color NAME`, which is not the terminal's colours.
 pub fn normalised(args: Vec<String>) -> Vec<String> {

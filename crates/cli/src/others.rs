@@ -90,7 +90,9 @@ pub fn clean(context: &Context, args: &CleanArgs) -> Result<u8, LabError> {
     deleted.sort();
     if context.globals.json {
         let folders: Vec<String> = deleted.iter().map(|folder| folder.display().to_string()).collect();
-        context.term.json(&json!({ "command": "clean", "dry_run": args.dry_run, "deleted": folders, "exit": 0 }));
+        context
+            .term
+            .json(&json!({ "command": "clean", "dry_run": args.dry_run, "deleted": folders, "exit": 0 }));
     }
     for folder in &deleted {
         if !args.dry_run {

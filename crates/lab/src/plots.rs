@@ -155,7 +155,9 @@ pub fn replot(from: &Path, spec: Option<PlotSpec>, output: Option<&Path>) -> Res
         return Err(if chosen { LabError::Usage(error.to_string().replace("plot: ", "--")) } else { error });
     }
     if let Some((name, _)) = figures.iter().find(|(_, figure)| figure.is_empty()) {
-        return Err(LabError::Usage(format!("{name}: nothing to draw: no row that is chosen has numbers there")));
+        return Err(LabError::Usage(format!(
+            "{name}: nothing to draw: no row that is chosen has numbers there"
+        )));
     }
     match output {
         Some(path) => write_one(figures, path),

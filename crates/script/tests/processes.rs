@@ -143,10 +143,15 @@ fn a_check_names_links_that_cannot_carry_what_will_be_sent() {
     };
     assert_eq!(found("a:cbr { to = b, rate = '9Mbps' }"), Vec::<String>::new());
     let one = found("a:cbr { to = b, rate = '9.9Mbps', size = 100 }");
-    assert!(one[0].contains("the link from a to b carries 10Mbps, and one flow sends 16.434 Mbit/s"), "{one:?}");
+    assert!(
+        one[0].contains("the link from a to b carries 10Mbps, and one flow sends 16.434 Mbit/s"),
+        "{one:?}"
+    );
     let two = found("a:cbr { to = b, rate = '6Mbps' } a:poisson { to = b, rate = '6Mbps' }");
     assert!(two[0].contains("2 flows send 12.79"), "{two:?}");
-    let apart = found("a:cbr { to = b, rate = '6Mbps', stop = 5 } a:cbr { to = b, rate = '6Mbps', start = 5 } b:cbr { to = a, rate = '6Mbps' }");
+    let apart = found(
+        "a:cbr { to = b, rate = '6Mbps', stop = 5 } a:cbr { to = b, rate = '6Mbps', start = 5 } b:cbr { to = a, rate = '6Mbps' }",
+    );
     assert_eq!(apart, Vec::<String>::new());
 }
 

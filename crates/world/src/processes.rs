@@ -27,6 +27,8 @@ struct Slot {
     deadline: Instant,
     socket: SocketId,
     ended: bool,
+    /// It lets others go first at this instant.
+    last: bool,
 }
 
 #[derive(Default)]
@@ -84,6 +86,7 @@ impl Processes {
             deadline: Instant::MAX,
             socket: SocketId(u32::MAX),
             ended: false,
+            last: false,
         });
         self.pending += 1;
         self.slots.len() as u32 - 1
@@ -156,7 +159,7 @@ impl World {
     pub fn give_way(&mut self, process: ProcessId) {
         self.begin_wait(process.0, self.now);
         let at = self.now;
-        self.processes.update(process.0, |slot| slot.deadline = at);
+        self.processes.update(process.0, |slot| (slot.deadline, slot.last) = (at, true));
         self.agenda.push(Key::new(at, Class::Process, u64::from(process.0) | LAST).background());
     }
 
@@ -204,7 +207,8 @@ impl World {
                 return None;
             }
             // Without a reason, the wait that this was the deadline of has ended otherwise.
-            let due = (slot.deadline == key.time()).then_some(Resume::Timer);
+            let in_turn = slot.last == (key.source() >= LAST);
+            let due = (slot.deadline == key.time() && in_turn).then_some(Resume::Timer);
             let why = slot.ready.take().or(due)?;
             slot.deadline = Instant::MAX;
             slot.generation += 1;
@@ -255,6 +259,7 @@ impl World {
             slot.generation += 1;
             slot.deadline = deadline;
             slot.ready = None;
+            slot.last = false;
             slot.generation
         })
     }

@@ -85,7 +85,11 @@ fn parameters(lua: &Lua, point: &Point) -> mlua::Result<Table> {
         let key = key.to_string().unwrap_or_default();
         if known.contains(&key) {
             let mistake = Mistake::new(format!("this point gives no value to the parameter '{key}'"));
-            return Err(placed(lua, mistake.at_word(&key).note("where points are listed, each names all parameters")).into());
+            return Err(placed(
+                lua,
+                mistake.at_word(&key).note("where points are listed, each names all parameters"),
+            )
+            .into());
         }
         let meant = did_you_mean(&key, known.iter().map(String::as_str));
         let mut mistake = Mistake::new(format!("no parameter '{key}'{meant}")).at_word(&key);

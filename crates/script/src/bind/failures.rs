@@ -17,7 +17,8 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     for func in [&spec::HOST_BOOT, &spec::SWITCH_BOOT] {
         registry.add(func, |lua, sim, call| boot(lua, sim, this_node(&call)?))?;
     }
-    for (func, up, word) in [(&spec::HOST_DISABLE, false, "disabled"), (&spec::HOST_ENABLE, true, "enabled")] {
+    for (func, up, word) in [(&spec::HOST_DISABLE, false, "disabled"), (&spec::HOST_ENABLE, true, "enabled")]
+    {
         registry.add(func, move |_, sim, call| {
             let node = this_node(&call)?;
             let mut world = sim.world()?;
