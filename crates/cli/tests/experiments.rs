@@ -146,6 +146,47 @@ fn a_mistake_that_fails_every_run_is_the_only_one_told() {
 }
 
 #[test]
+fn a_misspelt_value_of_the_command_line_leaves_nothing_in_the_tables() {
+    let place = Place::new(&[("lossy.lua", SWEEP)]);
+    place.expect("sweep lossy.lua --reps 1 -p proto=udp", 0);
+    place.expect("sweep lossy.lua --reps 1 -p proto=udp -p loss=foo", 3);
+    let runs = fs::read_to_string(place.path("results/lossy/latest/runs.csv")).unwrap();
+    assert!(runs.lines().count() == 3 && !runs.contains("foo"), "{runs}");
+}
+
+#[test]
+fn a_plot_without_anything_to_draw_is_an_error_that_says_what_to_write() {
+    let text = SWEEP
+        .replace("at_end(", "a:spawn(print) flow:watch('queue_bytes')\nat_end(")
+        .replace("flow:watch", "net.links[1]:watch");
+    let place = Place::new(&[("lossy.lua", &text)]);
+    place.expect("sweep lossy.lua --reps 1", 0);
+    let (_, err) = place.expect("plot --x loss --y queue_bytes", 2);
+    assert!(err.contains("it is a time series; write --series queue_bytes"), "{err}");
+    let (_, err) = place.expect("plot --x loss --y status", 2);
+    assert!(err.contains("nothing to draw"), "{err}");
+}
+
+#[test]
+fn a_wrong_command_line_is_json_on_stdout_where_json_is_asked_for() {
+    let place = Place::new(&[("lossy.lua", SWEEP)]);
+    let (out, err) = place.expect("sweep lossy.lua --json --jbos 2", 2);
+    assert!(
+        out.starts_with("{\"error\":\"unexpected argument '--jbos'") && err.contains("--jobs"),
+        "{out}{err}"
+    );
+    let (_, err) = place.expect("sweep lossy.lua --reps 1 --log-level error", 0);
+    assert_eq!(err, "");
+}
+
+#[test]
+fn what_was_printed_before_a_mistake_is_shown() {
+    let place = Place::new(&[("bad.lua", "print 'so far'\nnet:link(1)\n")]);
+    let (out, err) = place.expect("run bad.lua", 3);
+    assert!(out.contains("so far") && err.contains("bad.lua:2"), "{out}{err}");
+}
+
+#[test]
 fn a_line_over_time_is_of_one_object_in_one_run() {
     let text = r#"
 local p = experiment { params = { q = { "20pkt", "60pkt" } }, duration = "1s", plot = { series = "queue_bytes", color = "q" } }
