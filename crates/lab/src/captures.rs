@@ -1,4 +1,4 @@
-//! Files of captures, next to the tables: `pcap/<run>-<name>`.
+//! Files of captures, next to the tables: `pcap/<run>-<name>`; pictures of scripts: `drawings/<run>-<name>.svg`.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -20,10 +20,13 @@ impl Captures {
     /// The file of the capture called `name`. It appears under its name when it is complete.
     pub fn open(&self, name: &str) -> io::Result<Box<dyn Write>> {
         let Some(folder) = &self.folder else { return Ok(Box::new(io::sink())) };
-        fs::create_dir_all(folder)?;
+        let is_drawing = name.ends_with(".svg");
+        let folder = if is_drawing { folder.with_file_name("drawings") } else { folder.clone() };
+        fs::create_dir_all(&folder)?;
         let plain = |c: char| if c.is_alphanumeric() || "-_.#".contains(c) { c } else { '_' };
         let name: String = name.chars().map(plain).take(100).collect();
-        let ending = if name.ends_with(".pcapng") || name.ends_with(".pcap") { "" } else { ".pcapng" };
+        let has_ending = is_drawing || name.ends_with(".pcapng") || name.ends_with(".pcap");
+        let ending = if has_ending { "" } else { ".pcapng" };
         let path = folder.join(format!("{}-{name}{ending}", self.run));
         let part = folder.join(format!("{}-{name}{ending}.{}.part", self.run, std::process::id()));
         let file = Some(BufWriter::new(File::create(&part)?));
@@ -80,5 +83,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"packets");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         assert!(Captures::default().open("x").unwrap().write(b"gone").is_ok());
+        captures.open("page.svg").unwrap().write_all(b"<svg/>").unwrap();
+        assert_eq!(fs::read(dir.path().join("drawings/tcp-r1-page.svg")).unwrap(), b"<svg/>");
     }
 }

@@ -119,6 +119,7 @@ fn mistakes_in_zones_are_named_with_their_place() {
             "a:dns_server { zone = { ['www.x'] = { a = '10.0.0.1' } } }",
             "has an unknown part 'a'; did you mean 'A'?",
         ),
+        ("a:dns_server { zone = { ['www.x'] = { MX = { { 10, 'm.x' } } } } }", "has an MX that is a table"),
         ("a:dns_server { zone = { ['www.x'] = 5 } }", "the record of 'www.x' is a number"),
         ("a:dns_server { origin = 'x', zone = { ['www.y'] = a } }", "'www.y' is not below 'x'"),
         ("a:dns_server { zoen = {} }", "unknown option 'zoen' of host:dns_server; did you mean 'zone'?"),

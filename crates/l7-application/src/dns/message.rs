@@ -247,7 +247,7 @@ impl Message {
     pub fn parse(bytes: &[u8]) -> Option<Message> {
         let packet = Packet::parse(bytes).ok()?;
         let question = match packet.questions.first() {
-            Some(question) => Some((text_of(&question.qname), Kind::of_question(question.qtype)?)),
+            Some(question) => Some((text_of(&question.qname)?, Kind::of_question(question.qtype)?)),
             None => None,
         };
         let rcode = match packet.rcode() {
@@ -344,25 +344,27 @@ pub fn reverse_name(ip: IpAddr) -> String {
     }
 }
 
-fn text_of(name: &Name<'_>) -> String {
-    normal_name(&name.to_string())
+/// None where letters stand that texts of names cannot hold: a dot inside a label, control characters.
+fn text_of(name: &Name<'_>) -> Option<String> {
+    let text = name.to_string();
+    (!text.contains('\\')).then(|| normal_name(&text))
 }
 
 fn record_of(record: &ResourceRecord<'_>) -> Option<Record> {
     let data = match &record.rdata {
         RData::A(a) => Data::A(a.address.into()),
         RData::AAAA(a) => Data::Aaaa(a.address.into()),
-        RData::NS(NS(name)) => Data::Ns(text_of(name)),
-        RData::CNAME(CNAME(name)) => Data::Cname(text_of(name)),
-        RData::PTR(PTR(name)) => Data::Ptr(text_of(name)),
-        RData::MX(mx) => Data::Mx(mx.preference, text_of(&mx.exchange)),
+        RData::NS(NS(name)) => Data::Ns(text_of(name)?),
+        RData::CNAME(CNAME(name)) => Data::Cname(text_of(name)?),
+        RData::PTR(PTR(name)) => Data::Ptr(text_of(name)?),
+        RData::MX(mx) => Data::Mx(mx.preference, text_of(&mx.exchange)?),
         RData::SOA(soa) => {
-            Data::Soa { server: text_of(&soa.mname), serial: soa.serial, minimum: soa.minimum }
+            Data::Soa { server: text_of(&soa.mname)?, serial: soa.serial, minimum: soa.minimum }
         }
         RData::TXT(txt) => Data::Txt(String::try_from(txt.clone()).ok()?),
         _ => return None,
     };
-    Some(Record { name: text_of(&record.name), ttl: record.ttl, data })
+    Some(Record { name: text_of(&record.name)?, ttl: record.ttl, data })
 }
 
 fn wire_record(record: &Record) -> ResourceRecord<'_> {

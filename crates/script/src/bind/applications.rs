@@ -2,7 +2,7 @@
 
 use crate::classes::Registry;
 use crate::services::Loader;
-use crate::spec::applications as spec;
+use crate::spec::{applications as spec, browser};
 
 pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Result<()> {
     for (func, module) in [
@@ -21,6 +21,10 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
         (&spec::RPC, "rpc"),
         (&spec::TRANSFER_SERVER, "transfer"),
         (&spec::TRANSFER, "transfer"),
+        (&browser::HTML, "browser"),
+        (&browser::BROWSER, "browser"),
+        (&browser::HTTP_CACHE, "edge"),
+        (&browser::PLAY, "video"),
     ] {
         services.add(registry, func, module)?;
     }

@@ -5,6 +5,7 @@ use super::http::deadline;
 use super::stream::{Want, receive_for};
 use crate::mistake::Mistake;
 use mlua::{AnyUserData, IntoLuaMulti, LuaString, Value};
+use std::io::Write;
 use std::net::Ipv4Addr;
 use tidewire_l7_application::lines::{Command, ReplyLine, host_port, host_port_text, mailbox, stuff_dots};
 use tidewire_l7_application::ssh;
@@ -37,6 +38,12 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     })?;
     native.add("mailbox", |_, _, (argument, word): (String, String)| Ok(mailbox(&argument, &word)))?;
     native.add("stuff_dots", |_, _, text: String| Ok(stuff_dots(&text)))?;
+    // A picture among the results.
+    native.add("save", |_, sim, (file, text): (String, String)| {
+        let cannot = |error: std::io::Error| Mistake::new(format!("cannot write '{file}': {error}"));
+        let mut out = (sim.open_capture.borrow())(&file).map_err(cannot)?;
+        Ok(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(cannot)?)
+    })?;
     packets(native)
 }
 

@@ -9,6 +9,14 @@ local OTHER = { ttl = true, failover = true, health = true }
 
 local function wrong(name, what, note) native.mistake(format("the record of '%s' %s", name, what), name, note) end
 
+local function each(value, f)
+  if type(value) == "table" and not native.is_node(value) and not rawget(value, "host") then
+    for _, item in ipairs(value) do f(item) end
+  else
+    f(value)
+  end
+end
+
 -- Mistakes are named where the zone is written; addresses are looked up when time has begun.
 local function check_record(name, value)
   local t = type(value)
@@ -21,14 +29,12 @@ local function check_record(name, value)
       wrong(name, "has an unknown part '" .. key .. "'" .. upper, "there is A AAAA CNAME NS MX TXT PTR ALIAS ttl failover health")
     end
   end
-end
-
-local function each(value, f)
-  if type(value) == "table" and not native.is_node(value) and not rawget(value, "host") then
-    for _, item in ipairs(value) do f(item) end
-  else
-    f(value)
-  end
+  if value.MX == nil then return end
+  each(value.MX, function(item)
+    if type(item) == "number" or type(item) == "table" and not native.is_node(item) and not rawget(item, "host") then
+      wrong(name, "has an MX that is a " .. type(item), 'MX = "10 mail.example.com", or a host, or a list of these')
+    end
+  end)
 end
 
 local function below(name, zone)

@@ -98,10 +98,19 @@ local function with_query(path, query)
   return path .. (path:find("?", 1, true) and "&" or "?") .. concat(parts, "&")
 end
 
+-- What is not secret goes through the proxy of whoever has one; a proxy is asked for whole URLs (RFC 9112, section 3.2.2).
+function http.proxied(target, opts) return opts.proxy and target.scheme == "http" and opts.http ~= "2" end
+
+local function for_proxy(target, req, opts)
+  if not http.proxied(target, opts) then return req end
+  return { method = req.method, path = "http://" .. host_name(target) .. req.path, headers = req.headers, payload = req.payload, length = req.length }
+end
+
 -- Connecting: name, TCP, TLS; the times go into `res`. ----------------------------------------------------------------------------
 local function open(host, target, opts, deadline, res)
   local begun = now()
-  local to = target.host
+  local to, port = target.host, target.port
+  if http.proxied(target, opts) then to, port = opts.proxy, opts.proxy_port or 3128 end
   res.dns, res.dns_cached, res.tls = 0, nil, 0
   local t, span = native.trace, nil
   if type(to) == "string" and native.is_name(to) then
@@ -117,7 +126,7 @@ local function open(host, target, opts, deadline, res)
   local o = { timeout = seconds_left(deadline), nodelay = true }
   if opts.tcp then for k, v in pairs(opts.tcp) do o[k] = v end end
   span = t and t.phase(host, "connect")
-  local conn, why = host:connect(to, target.port, o)
+  local conn, why = host:connect(to, port, o)
   if span then t.done(span) end
   res.connect = now() - dialled
   if not conn then return nil, why end
@@ -220,7 +229,16 @@ local function plain_once(host, target, req, opts, deadline, begun)
   if not conn then return nil, why end
   res.peer = conn.peer
   local version = opts.http or "1.1"
-  local ok, problem = send_request(conn, target, req, version, false, deadline)
+  if version == "2" then
+    local h2 = need "http2"
+    local c = h2.client(host, conn)
+    local msg, problem = h2.request(c, target, host_name(target), req, deadline, opts.keep or 2 ^ 20 // 1)
+    if target.scheme == "https" then need("tls").keep_ticket(host, conn, res) end
+    h2.close(c)
+    if not msg then return nil, problem end
+    return finish(res, msg, begun, conn)
+  end
+  local ok, problem = send_request(conn, target, for_proxy(target, req, opts), version, false, deadline)
   local msg
   if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1, opts.stream) end
   if target.scheme == "https" then need("tls").keep_ticket(host, conn, res) end
@@ -287,7 +305,7 @@ function http.http_client(host, opts)
 end
 
 local function pool_of(self, target)
-  local key = target.scheme .. "://" .. host_name(target)
+  local key = http.proxied(target, self.opts) and "proxy" or target.scheme .. "://" .. host_name(target)
   local pool = self.pools[key]
   if not pool then
     pool = { idle = {}, slots = resource(self.opts.connections or 6) }
@@ -305,9 +323,41 @@ local function idle_connection(pool)
   end
 end
 
+-- HTTP/2: all requests to a server share one connection, which the first of them opens.
+local function shared_exchange(self, pool, target, req, deadline, begun)
+  local h2, opts = need "http2", self.opts
+  pool.opening = pool.opening or resource(1)
+  for attempt = 1, 2 do
+    local res = { dns = 0, connect = 0, tls = 0, reused = true }
+    if not pool.opening:acquire { timeout = seconds_left(deadline) } then return nil, "timeout" end
+    local c, why = pool.shared, nil
+    if not c or not h2.alive(c) then
+      local conn
+      conn, why = open(self.host, target, opts, deadline, res)
+      c = conn and h2.client(self.host, conn)
+      pool.shared, res.reused = c, false
+      if c then self.connections = self.connections + 1 end
+    end
+    pool.opening:release()
+    if not c then return nil, why end
+    res.peer = c.conn.peer
+    local msg, problem = h2.request(c, target, host_name(target), req, deadline, opts.keep or 2 ^ 20 // 1)
+    if target.scheme == "https" then need("tls").keep_ticket(self.host, c.conn, res) end
+    if msg then
+      if res.reused then self.reused = self.reused + 1 end
+      if opts.keepalive == false or self.closed then h2.close(c) end
+      return finish(res, msg, begun, c.conn)
+    end
+    local again = res.reused and (problem == "closed" or problem == "refused stream") and IDEMPOTENT[req.method] and opts.retry ~= false
+    if not again or attempt == 2 then return nil, problem end
+    self.retries = self.retries + 1
+  end
+end
+
 local client_exchange = traced(function(self, target, req, deadline, begun)
   local opts, pool = self.opts, pool_of(self, target)
   local version, keep = opts.http or "1.1", opts.keepalive ~= false
+  if version == "2" then return shared_exchange(self, pool, target, req, deadline, begun) end
   if not pool.slots:acquire { timeout = seconds_left(deadline) } then return nil, "timeout" end
   local res, why
   for attempt = 1, 2 do
@@ -320,7 +370,7 @@ local client_exchange = traced(function(self, target, req, deadline, begun)
       self.connections = self.connections + 1
     end
     res.peer = conn.peer
-    local ok, problem = send_request(conn, target, req, version, keep, deadline)
+    local ok, problem = send_request(conn, target, for_proxy(target, req, opts), version, keep, deadline)
     local msg
     if ok then msg, problem = read_response(conn, req, deadline, opts.keep or 2 ^ 20 // 1, req.stream) end
     if target.scheme == "https" then need("tls").keep_ticket(self.host, conn, res) end
@@ -435,7 +485,8 @@ function Client.close(self)
   self.closed = true
   for _, pool in sorted(self.pools) do
     for _, conn in ipairs(pool.idle) do conn:close() end
-    pool.idle = {}
+    if pool.shared then need("http2").close(pool.shared) end
+    pool.idle, pool.shared = {}, nil
   end
 end
 

@@ -7,11 +7,14 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `balance.lua` | load balancers of connections |
+//! | `browser.lua`, `kept.lua` | browsers; what caches of the web keep |
 //! | `chat.lua` | a room for talk |
 //! | `cookies.lua` | cookies of clients |
 //! | `dns.lua`, `names.lua` | name servers and resolvers; names where a host asks for them |
+//! | `edge.lua` | caching proxies |
 //! | `ftp.lua` | files |
 //! | `http.lua` | HTTP clients and proxies |
+//! | `http2.lua` | HTTP/2 |
 //! | `lines.lua` | what services with lines share |
 //! | `mail.lua` | mail |
 //! | `rpc.lua` | remote calls |
@@ -27,6 +30,7 @@
 //! | `chain.lua` | a web chain in one call |
 //! | `tls.lua` | authorities, trust, handshakes |
 //! | `transfer.lua` | transfers with checkpoints |
+//! | `video.lua` | films that play while they load |
 //!
 //! A module is called with the native functions, and with `need(name)`, which gives another module. Its globals are those that
 //! scripts have when they begin, whatever the script does to its own.
@@ -42,26 +46,31 @@ use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
 /// The modules by name.
 const MODULES: &[(&str, &str)] = &[
     ("balance", include_str!("balance.lua")),
+    ("browser", include_str!("browser.lua")),
     ("chat", include_str!("chat.lua")),
     ("chain", include_str!("chain.lua")),
     ("cookies", include_str!("cookies.lua")),
     ("database", include_str!("database.lua")),
     ("dns", include_str!("dns.lua")),
+    ("edge", include_str!("edge.lua")),
     ("ftp", include_str!("ftp.lua")),
     ("frontend", include_str!("frontend.lua")),
     ("http", include_str!("http.lua")),
+    ("http2", include_str!("http2.lua")),
     ("lines", include_str!("lines.lua")),
     ("load", include_str!("load.lua")),
     ("mail", include_str!("mail.lua")),
     ("names", include_str!("names.lua")),
     ("terminal", include_str!("terminal.lua")),
+    ("store", include_str!("store.lua")),
     ("transfer", include_str!("transfer.lua")),
+    ("video", include_str!("video.lua")),
     ("tls", include_str!("tls.lua")),
     ("pool", include_str!("pool.lua")),
     ("probe", include_str!("probe.lua")),
     ("rpc", include_str!("rpc.lua")),
     ("server", include_str!("server.lua")),
-    ("store", include_str!("store.lua")),
+    ("kept", include_str!("kept.lua")),
     ("tasks", include_str!("tasks.lua")),
     ("trace", include_str!("trace.lua")),
     ("wire", include_str!("wire.lua")),

@@ -223,6 +223,9 @@ local function completed(self, status, payload, length, headers)
 end
 web.completed = completed
 
+-- What went wrong, by cause.
+local function fault(self, cause) self.faults[cause] = (self.faults[cause] or 0) + 1 end
+
 local function respond(self, conn, req, status, body, headers, keep)
   local stream = type(body) == "table" and body.conn and body
   local payload, length = 0, stream and stream.length
@@ -255,10 +258,13 @@ local function respond(self, conn, req, status, body, headers, keep)
   if stream then stream.close() end
   if sent then
     self.bytes_sent = self.bytes_sent + sent
-  elseif why == "timeout" then
-    -- Whoever does not read is not waited for (nginx: send_timeout).
-    self.send_timeouts = self.send_timeouts + 1
-    conn:abort()
+  else
+    fault(self, why == "timeout" and "client does not read" or why or "closed")
+    if why == "timeout" then
+      -- Whoever does not read is not waited for (nginx: send_timeout).
+      self.send_timeouts = self.send_timeouts + 1
+      conn:abort()
+    end
   end
   return sent, why, length
 end
@@ -301,7 +307,10 @@ local function converse(self, conn, peer)
       local status = FAULTS[why]
       -- Whoever said something and not all of it is told; a connection that was only idle is closed.
       if why == "timeout" and (served == 0 or detail) then status = 408 end
+      -- A client that refuses the certificate is gone before it has asked for anything.
+      if self.tls and served == 0 and (why == "reset" or why == "closed") then fault(self, "tls: the client went away") end
       if status then
+        fault(self, why == "timeout" and "slow request" or why)
         count(self, nil, status, 0, now())
         respond(self, conn, nil, status, (type(detail) == "string" and detail or http.REASONS[status]) .. "\n", nil, false)
       end
@@ -332,8 +341,17 @@ local function connection(self, conn, peer)
   end
   self.connections, self.open = self.connections + 1, self.open + 1
   local ok = true
-  if self.tls then ok = need("tls").accept(self.host, conn, self.tls, self) end
-  if ok then converse(self, conn, peer) end
+  if self.tls then
+    local why
+    ok, why = need("tls").accept(self.host, conn, self.tls, self)
+    if not ok then fault(self, "tls: " .. tostring(why)) end
+  end
+  -- A client of HTTP/2 says so first; everybody else is understood too.
+  if ok and self.version == "2" and native.h2_preface(conn, self.timeout) then
+    need("http2").serve(self, conn, peer)
+  elseif ok then
+    converse(self, conn, peer)
+  end
   self.open = self.open - 1
   conn:close()
   if self.connection_memory then self.host:free(self.connection_memory) end
@@ -414,7 +432,7 @@ function web.http_server(host, o)
     host = host, port = o.port or (o.tls and 443 or 80), version = version, tls = o.tls, workers = o.workers,
     backlog = o.backlog, timeout = o.timeout or 60, max_body = o.max_body, max_requests = o.max_requests, chunk = o.chunk, work = o.work,
     log = o.log, tcp = o.tcp, keep = 2 ^ 24 // 1, exact = {}, routes = {}, handlers = {}, version_of_pages = 0, requests = 0, by_status = {},
-    active = 0, most_active = 0, open = 0, connections = 0, bytes_sent = 0, stopped = false, answer = answer,
+    active = 0, most_active = 0, open = 0, connections = 0, bytes_sent = 0, stopped = false, faults = {}, answer = answer,
     worker = o.worker, threads = o.threads, room = o.room, memory = o.memory or 0, connection_memory = o.connection_memory, spawn = o.spawn,
     gil = o.gil, send_timeout = o.send_timeout or 60, send_timeouts = 0, out_of_memory = 0, processes = 0, most_processes = 0,
   }, server_meta)

@@ -132,6 +132,10 @@ const ALL: &[Fields] = &[
     super::chain::DATABASE_SERVER_FIELDS,
     super::chain::DATABASE_CLIENT_FIELDS,
     super::chain::TRACER_FIELDS,
+    super::browser::BROWSER_FIELDS,
+    super::browser::PAGE_FIELDS,
+    super::browser::CACHE_FIELDS,
+    super::browser::PLAYBACK_FIELDS,
     Fields {
         of: "nat",
         doc: "An address translator; it has everything that a router has.",

@@ -7,6 +7,7 @@
 //! | `routing.rs` | routing protocols and tables |
 //! | `services.rs` | firewalls, address translation, DHCP, groups |
 //! | `dns.rs`, `tls.rs`, `web.rs` | names; TLS; the web |
+//! | `browser.rs` | browsers, caching proxies, films |
 //! | `applications.rs` | files, terminals, mail, chat |
 //! | `chain.rs` | what web chains are made of: caches, queues, databases, spans |
 //! | `tcp.rs` | options of TCP |
@@ -24,6 +25,7 @@
 
 pub(crate) mod applications;
 pub(crate) mod chain;
+pub(crate) mod browser;
 pub(crate) mod codec;
 pub(crate) mod coding;
 pub(crate) mod congestion;
@@ -344,6 +346,7 @@ pub fn all() -> Vec<&'static Func> {
         tls::ALL,
         applications::ALL,
         chain::ALL,
+        browser::ALL,
         congestion::ALL,
         codec::ALL,
         coding::ALL,

@@ -71,6 +71,7 @@ const ROWS: &[Row] = &[
     ),
     row(&[24], "SYN lost, server down, port closed", &["tcp:connect"], "tcp/connect_errors.lua"),
     row(&[25], "a film that can be seen before it has arrived", &["tcp:discard"], "tcp/video.lua"),
+    row(&[25], "a film over HTTP, piece by piece", &["host:play"], "video/progressive.lua"),
     row(&[26], "flow control for a slow receiver", &["ladder"], "tcp/flow_control.lua"),
     row(&[27], "error control", &["net:link"], "tcp/error_control.lua"),
     row(&[28], "order, and duplicates", &["net:link"], "tcp/duplicates.lua"),
@@ -95,12 +96,20 @@ const ROWS: &[Row] = &[
     row(&[53], "task queue and workers", &["host:queue_server", "host:queue_workers"], "chain/tasks.lua"),
     row(&[54], "cache and database", &["host:cache_server", "host:database_server"], "chain/cache.lua"),
     row(&[55], "the whole chain, in spans", &["net:web_chain", "net:trace"], "chain/chain.lua"),
+    row(&[38], "many requests on one connection", &["host:http_client"], "web/http2.lua"),
+    row(
+        &[38],
+        "a page and all that it names",
+        &["host:browser", "browser:open", "page:waterfall"],
+        "web/browser.lua",
+    ),
     row(
         &[44, 45, 78],
         "files: two connections, a server that remembers",
         &["host:ftp_server", "host:ftp"],
         "files/ftp.lua",
     ),
+    row(&[47], "the page, or a part of it", &["html", "host:browser"], "web/partial_update.lua"),
     row(
         &[56],
         "inbound and outbound rules, a stateful firewall",
@@ -136,10 +145,12 @@ const ROWS: &[Row] = &[
     ),
     row(&[66], "mail", &["host:mail_server", "host:send_mail"], "mail/mail.lua"),
     row(&[66], "a room for talk", &["host:chat_server", "host:chat"], "mail/chat.lua"),
+    row(&[67], "polling", &["host:http_client"], "web/polling.lua"),
     row(&[68], "which layer is broken?", &["diagnose", "inject_fault"], "failures/which_layer.lua"),
     row(&[71], "character sets", &["codec.charset", "codec.text"], "presentation/charsets.lua"),
     row(&[75], "front and application server", &["host:http_balancer"], "chain/front.lua"),
     row(&[76], "line coding", &["coding.encode", "coding.draw"], "links/line_coding.lua"),
+    row(&[77], "kinds of request", &["host:http_server", "html"], "web/kinds_of_request.lua"),
     row(&[79], "devices of one's own", &["net:device", "device:on_frame"], "devices/switch.lua"),
 ];
 

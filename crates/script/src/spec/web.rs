@@ -6,7 +6,7 @@ use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, may, need, tcp::SERVICE_TCP};
 /// The option that stands for every key that begins with a path.
 pub(crate) const ROUTE: &str = "/path";
 
-const VERSIONS: &[&str] = &["1.0", "1.1"];
+const VERSIONS: &[&str] = &["1.0", "1.1", "2"];
 
 const SERVER: &[Opt] = &[
     Opt::new("port", Kind::Port, "80; with tls 443", "where it listens"),
@@ -72,7 +72,12 @@ const SERVER: &[Opt] = &[
     ),
     Opt::new("send_timeout", Kind::Time, "60s", "a client that reads nothing for so long is cut off"),
     Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted"),
-    Opt::new("timeout", Kind::Time, "60s", "how long a request may take to arrive, before 408"),
+    Opt::new(
+        "timeout",
+        Kind::Time,
+        "60s",
+        "how long a request may take to arrive, before 408",
+    ),
     Opt::new("max_body", Kind::Size, "no limit", "longer bodies of requests are refused with 413"),
     Opt::new(
         "chunk",
@@ -94,6 +99,13 @@ const TLS: Opt = Opt::new(
 
 const PACE: Opt =
     Opt::new("pace", Kind::Rate, "at once", "how fast the request is written, as slow clients do");
+pub(super) const PROXY: Opt = Opt::new(
+    "proxy",
+    Kind::Peer,
+    "none",
+    "who is asked instead, for pages that are not https: a host:http_cache",
+);
+pub(super) const PROXY_PORT: Opt = Opt::new("proxy_port", Kind::Port, "3128", "its port");
 
 const REQUEST: &[Opt] = &[
     Opt::new("method", Kind::Text, "\"GET\"; with a body \"POST\"", "what is asked"),
@@ -111,6 +123,8 @@ const REQUEST: &[Opt] = &[
     ),
     Opt::new("keep", Kind::Size, "1MiB", "longer bodies are counted, but not kept as res.body"),
     TLS,
+    PROXY,
+    PROXY_PORT,
 ];
 
 const CLIENT: &[Opt] = &[
@@ -119,6 +133,8 @@ const CLIENT: &[Opt] = &[
     Opt::new("connections", COUNT, "6", "most connections to one server; further requests wait"),
     Opt::new("timeout", Kind::Time, "none", "how long a request may take"),
     TLS,
+    PROXY,
+    PROXY_PORT,
     Opt::new("headers", Kind::Table, "none", "header fields of every request"),
     Opt::new("redirects", Kind::Int(0, 20), "0", "how many redirections are followed"),
     Opt::new("keep", Kind::Size, "1MiB", "longer bodies are counted, but not kept as res.body"),
@@ -309,6 +325,7 @@ pub(crate) const SERVER_FIELDS: Fields = Fields {
         f("most_processes", "count", "most of these at a time"),
         f("out_of_memory", "count", "requests and connections for which there was no memory"),
         f("send_timeouts", "count", "clients that were cut off because they did not read"),
+        f("faults", "table", "what went wrong, by cause: faults[\"client does not read\"]"),
         f("port", "", "where it listens"),
         f("name", "text", "what results call it"),
     ],
