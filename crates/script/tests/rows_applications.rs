@@ -615,3 +615,46 @@ fn a_proxy_that_clients_know_of_is_asked_for_whole_urls() {
     );
     assert_eq!(lines, ["page\tHIT\t1\tp", "HIT\ta", "200\t3\t404", "400\t502\t1"]);
 }
+
+#[test]
+fn a_transfer_can_be_ended_and_the_session_goes_on() {
+    let lines = printed(&format!(
+        "{PAIR}local server = b:ftp_server {{ files = {{ ['/big'] = '100MB', ['/x'] = 'text' }} }}
+         for _, mode in ipairs {{ 'passive', 'active' }} do
+           local s = a:ftp(b, nil, nil, {{ mode = mode }})
+           local job = spawn(function() return s:get 'big' end)
+           sleep '1s'
+           s:abort()
+           local _, got, why = job:join()
+           print(got, why, s:get('x').body)
+           s:quit()
+         end
+         local s = a:ftp(b)
+         spawn(function() s:get 'big' end)
+         sleep '500ms'
+         s.conn:send 'STAT\\r\\nNOOP\\r\\n'
+         sleep '500ms'
+         print(#server:sessions(), server.transfers)
+         s:close()
+         sleep '1s'
+         print(#server:sessions(), server.faults['transfer aborted'], server.faults['transfer cut'])"
+    ));
+    assert_eq!(
+        lines,
+        ["nil\t426 transfer aborted\ttext", "nil\t426 transfer aborted\ttext", "1\t2", "0\t2\t1"]
+    );
+}
+
+#[test]
+fn a_server_of_http_2_that_stops_says_so() {
+    let lines = printed(&format!(
+        "{PAIR}local s = b:http_server {{ http = '2', ['/'] = function() sleep '100ms' return 200, 'done' end }}
+         local c = a:http_client {{ http = '2' }}
+         print(c:get('http://b/').body)
+         after('50ms', function() s:stop() end)
+         print(c:get('http://b/').body)
+         print(c:get('http://b/'))
+         print(s.open)"
+    ));
+    assert_eq!(lines, ["done", "done", "nil\trefused", "0"]);
+}

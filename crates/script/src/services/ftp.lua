@@ -57,10 +57,10 @@ local function transfer(self, control, state, what, run)
   state.mode = state.listener and "passive" or "active"
   local conn, why = data_connection(self, state)
   if not conn then return say(control, 425, "cannot open data connection: " .. why) end
-  state.state, state.file = "transfer", what
+  state.state, state.file, state.data = "transfer", what, conn
   local ok, problem = run(conn)
   conn:close()
-  state.state, state.file, state.rest = "ready", nil, nil
+  state.state, state.file, state.rest, state.data = "ready", nil, nil, nil
   if not ok then
     lines.fault(self, "transfer cut")
     return say(control, 426, "data connection closed: " .. problem)
@@ -200,6 +200,33 @@ local function log_in(self, control, state, verb, argument)
   return true
 end
 
+local MOVES = { RETR = true, STOR = true, LIST = true, NLST = true }
+
+-- Ends a transfer that is under way (RFC 959, section 4.1.3): a reply for the transfer, and one for the command.
+local function abort(self, control, state)
+  state.job:kill()
+  if state.data then state.data:abort() end
+  if state.listener then state.listener:close() end
+  state.state, state.file, state.rest, state.data, state.listener, state.job = "ready", nil, nil, nil, nil, nil
+  lines.fault(self, "transfer aborted")
+  say(control, 426, "transfer aborted")
+  return say(control, 226, "aborted") ~= nil
+end
+
+-- A command that comes while data moves: it waits, unless it is about the transfer.
+local function during_transfer(self, control, state, line)
+  local verb = native.command(line)
+  if verb == "ABOR" then
+    self.commands, state.last = self.commands + 1, verb
+    return true, abort(self, control, state)
+  elseif verb == "STAT" then
+    self.commands = self.commands + 1
+    return true, say(control, 211, "moving " .. tostring(state.file)) ~= nil
+  end
+  state.job:join()
+  return false
+end
+
 -- Answers one command; gives false when the connection is to end.
 local function obey(self, control, state, line)
   local verb, argument = native.command(line)
@@ -218,6 +245,10 @@ local function obey(self, control, state, line)
   if not handler then
     lines.fault(self, "unknown command")
     return say(control, 500, "unknown command " .. verb) ~= nil
+  elseif MOVES[verb] and state.state == "ready" then
+    -- Commands are heard while data moves.
+    state.job = native.spawn(self.host, self.name .. " transfer", handler, self, control, state, argument)
+    return true
   elseif state.state ~= "ready" and verb ~= "SYST" and verb ~= "FEAT" and verb ~= "NOOP" and verb ~= "HELP" then
     return say(control, 530, "please log in") ~= nil
   end
@@ -231,13 +262,24 @@ local function converse(self, control, peer)
   say(control, 220, self.host.name .. " FTP server")
   while true do
     local line, why = native.read_line(control, 510, self.timeout)
-    if not line then
+    local moving = state.job and state.job.alive
+    if line then
+      local done, goes_on = false, nil
+      if moving then done, goes_on = during_transfer(self, control, state, line) end
+      if not done then goes_on = obey(self, control, state, line) end
+      if not goes_on then break end
+    elseif not (moving and why == "timeout") then
       if why == "line too long" then say(control, 500, why) end
       if why == "timeout" then say(control, 421, "too long without a command") end
       if why ~= "closed" then lines.fault(self, why) end
       break
     end
-    if not obey(self, control, state, line) then break end
+  end
+  -- Who is gone gets no more of a file.
+  if state.job and state.job.alive then
+    state.job:kill()
+    if state.data then state.data:abort() end
+    lines.fault(self, "transfer cut")
   end
   if state.listener then state.listener:close() end
   for i, known in ipairs(self.states) do
@@ -285,7 +327,7 @@ end
 
 -- The client ----------------------------------------------------------------------------------------------------------------------
 local Client = {}
-local client_meta = http.class("ftp session", "FTP sessions have", Client, "")
+local client_meta = http.class("ftp session", "FTP sessions have", Client, "aborting")
 
 local function patience(self) return now() + self.timeout end
 
@@ -364,11 +406,22 @@ local function transfer(self, command, offset, run)
   end
   local done, problem, moved = run(conn, text)
   conn:close()
-  if not done then return nil, problem, moved end
+  if not done and not self.aborting then return nil, problem, moved end
   local final, said = lines.reply(self.conn, patience(self))
   if not final then return nil, said, moved end
+  if self.aborting then
+    -- The reply to ABOR itself.
+    self.aborting = nil
+    if final == 426 then lines.reply(self.conn, patience(self)) end
+  end
   if final ~= 226 and final ~= 250 then return nil, format("%d %s", final, said), moved end
   return true
+end
+
+-- Ends the transfer that another process waits for; that gets nil and the server's reply.
+function Client.abort(self)
+  self.aborting = true
+  return self.conn:send "ABOR\r\n"
 end
 
 function Client.get(self, name, o)

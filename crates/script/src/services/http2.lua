@@ -47,6 +47,10 @@ local function end_stream(c, s, why)
   c.streams[s.id] = nil
   c.open = c.open - 1
   c.used_at = now()
+  if c.closing and c.role == "server" and c.open == 0 then
+    c.last_word = c.last_word or "closed"
+    wake(c)
+  end
   s.done:fire(true)
   if s.writable then s.writable:fire(true) end
 end
@@ -498,6 +502,12 @@ local function serve_stream(c, s)
   local status, body, headers = web.handle(server, req)
   local length = respond(c, s, server, req, status, body, headers)
   web.count(server, req, status, length, begun)
+  -- A server that is to stop says which requests it still answers.
+  if server.stopped and not c.closing then
+    c.closing = true
+    put(c, GOAWAY, 0, 0, pack(">I4I4", c.last_id, 0))
+    if c.open == 0 then c.last_word = "closed" wake(c) end
+  end
 end
 
 -- Talks to a client that began as those of HTTP/2 do.

@@ -23,7 +23,7 @@ pub(crate) static FTP_SERVER: Func = func(
 .gives("ftp_server: .connections .data_connections .logins .commands .transfers .bytes_sent .bytes_received .faults, :sessions(), :set(path, file), :stop()");
 pub(crate) static FTP: Func = func(
     "host:ftp",
-    "Logs in to a server for files: ftp:list([folder]), :get(name, { offset = }), :put(name, file), :cwd(folder), :size(name), :delete(name), :command(line), :quit().",
+    "Logs in to a server for files: ftp:list([folder]), :get(name, { offset = }), :put(name, file), :cwd(folder), :size(name), :delete(name), :command(line), :abort(), :quit().",
 )
 .with(&[need("server", Kind::Peer), may("user", Kind::Text), may("password", Kind::Text)])
 .opts(&[&[
@@ -72,6 +72,8 @@ pub(crate) static FTP_COMMAND: Func = func("ftp:command", "Sends a command as it
     .with(&[need("line", Kind::Text)])
     .blocking()
     .gives("code, text; or nil, error");
+pub(crate) static FTP_ABORT: Func =
+    func("ftp:abort", "Ends the transfer that another process waits for; it gets nil and \"426 ...\".").blocking();
 pub(crate) static FTP_QUIT: Func = func("ftp:quit", "Says goodbye.").blocking();
 pub(crate) static FTP_SESSIONS: Func =
     func("ftp_server:sessions", "What the server remembers of each client: who it is, how far it is, where.")
@@ -337,6 +339,7 @@ pub(crate) const ALL: &[&Func] = &[
     &FTP_SIZE,
     &FTP_DELETE,
     &FTP_COMMAND,
+    &FTP_ABORT,
     &FTP_QUIT,
     &TELNET_SERVER,
     &TELNET,
