@@ -91,7 +91,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let mut args = args.into_iter();
         let socket = args.next().and_then(|value| value.as_userdata().cloned());
         let socket = socket.ok_or_else(|| Mistake::new("a socket is needed"))?;
-        let timeout = args.next().and_then(|value| value.as_f64());
+        let timeout = args.next().and_then(|value| crate::values::number(&value));
         let parts = args.flat_map(|value| payloads(&value)).collect::<VecDeque<_>>();
         send_parts(lua, sim, socket, parts, deadline(sim, timeout))
     })?;
@@ -100,7 +100,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let mut args = args.into_iter();
         let socket = args.next().and_then(|value| value.as_userdata().cloned());
         let socket = socket.ok_or_else(|| Mistake::new("a socket is needed"))?;
-        let patience = args.next().and_then(|value| value.as_f64()).map(Span::from_secs_f64);
+        let patience = args.next().and_then(|value| crate::values::number(&value)).map(Span::from_secs_f64);
         let parts = args.flat_map(|value| payloads(&value)).collect::<VecDeque<_>>();
         send_while_taken(lua, sim, socket, parts, patience)
     })?;

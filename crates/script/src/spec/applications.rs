@@ -73,7 +73,8 @@ pub(crate) static FTP_COMMAND: Func = func("ftp:command", "Sends a command as it
     .blocking()
     .gives("code, text; or nil, error");
 pub(crate) static FTP_ABORT: Func =
-    func("ftp:abort", "Ends the transfer that another process waits for; it gets nil and \"426 ...\".").blocking();
+    func("ftp:abort", "Ends the transfer that another process waits for; it gets nil and \"426 ...\".")
+        .blocking();
 pub(crate) static FTP_QUIT: Func = func("ftp:quit", "Says goodbye.").blocking();
 pub(crate) static FTP_SESSIONS: Func =
     func("ftp_server:sessions", "What the server remembers of each client: who it is, how far it is, where.")

@@ -24,8 +24,8 @@
 //! | `fields.rs` | what can be read off things and watched |
 
 pub(crate) mod applications;
-pub(crate) mod chain;
 pub(crate) mod browser;
+pub(crate) mod chain;
 pub(crate) mod codec;
 pub(crate) mod coding;
 pub(crate) mod congestion;

@@ -72,12 +72,7 @@ const SERVER: &[Opt] = &[
     ),
     Opt::new("send_timeout", Kind::Time, "60s", "a client that reads nothing for so long is cut off"),
     Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted"),
-    Opt::new(
-        "timeout",
-        Kind::Time,
-        "60s",
-        "how long a request may take to arrive, before 408",
-    ),
+    Opt::new("timeout", Kind::Time, "60s", "how long a request may take to arrive, before 408"),
     Opt::new("max_body", Kind::Size, "no limit", "longer bodies of requests are refused with 413"),
     Opt::new(
         "chunk",
