@@ -168,6 +168,9 @@ mod tests {
         fn random(&mut self) -> u64 {
             u64::MAX / 2
         }
+        fn many(&mut self) -> &mut dyn crate::ManySockets {
+            unreachable!("a sender of datagrams has one socket")
+        }
     }
 
     fn pattern() -> Pattern {

@@ -7,11 +7,12 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `process.rs` | [`Process`], [`Wait`], [`Resume`], [`SocketApi`] |
+//! | `process.rs` | [`Process`], [`Wait`], [`Resume`], [`SocketApi`], [`ManySockets`] |
 //! | `bulk.rs` | [`Bulk`], as much data over TCP as it will take |
 //! | `cbr.rs` | [`Cbr`], datagrams at a constant rate, and [`OnOff`], in bursts |
 //! | `dns/` | the domain name system: messages, zones, caches, searches |
 //! | `tls/` | a model of TLS |
+//! | `swarm/` | file distribution among peers |
 //! | `http/` | HTTP messages, addresses of pages, dates |
 //! | `voice.rs` | speech codecs, the playout buffer, the E-model |
 //! | `http2/` | frames of HTTP/2, HPACK |
@@ -34,10 +35,11 @@ pub mod lines;
 mod process;
 pub mod ssh;
 pub mod store;
+pub mod swarm;
 pub mod tls;
 pub mod voice;
 
 pub use bulk::Bulk;
 pub use cbr::{Cbr, OnOff, Pattern};
-pub use process::{Process, Resume, SocketApi, Wait};
+pub use process::{ManySockets, Process, Resume, SocketApi, Wait};
 pub use tidewire_units::Refusal;

@@ -10,6 +10,8 @@ pub enum Wait {
     Until(Instant),
     /// A socket, at most until a deadline ([`Instant::MAX`] for ever).
     Socket(SocketId, Interest, Instant),
+    /// A socket that was subscribed to, at most until a deadline.
+    Events(Instant),
     /// Nothing: the process has ended.
     Done,
 }
@@ -45,6 +47,36 @@ pub trait SocketApi {
     fn measure(&mut self, socket: SocketId);
     /// Uniform random 64 bits of the process's own stream.
     fn random(&mut self) -> u64;
+
+    /// What programs that serve many sockets use.
+    fn many(&mut self) -> &mut dyn ManySockets;
+}
+
+/// The socket calls of a native process that serves many sockets: it subscribes to each and waits with [`Wait::Events`].
+pub trait ManySockets {
+    /// Resumes the process once with [`Resume::Ready`] when the socket is as wanted, or has failed. One subscription of each kind
+    /// of interest is kept for a socket. Only [`Wait::Events`] keeps subscriptions.
+    fn subscribe(&mut self, socket: SocketId, interest: Interest);
+    /// Listens on a TCP port; wait for [`Interest::Incoming`].
+    fn listen(&mut self, port: u16, backlog: usize) -> Result<SocketId, Refusal>;
+    /// Takes a connection from a listener's queue, with its remote end.
+    fn accept(&mut self, listener: SocketId) -> Option<(SocketId, Endpoint)>;
+    /// Takes up to `max` bytes that have arrived in order; `None` when there are none now, `Err(Closed)` at the end of the stream.
+    fn receive(&mut self, socket: SocketId, max: usize) -> Result<Option<Payload>, Refusal>;
+    /// Bytes that were written to a connection and not yet sent.
+    fn unsent(&self, socket: SocketId) -> u64;
+    /// Resets a connection.
+    fn abort(&mut self, socket: SocketId);
+    /// Why a connection failed, if it did.
+    fn failure(&self, socket: SocketId) -> Option<Refusal>;
+    /// Opens a UDP socket; port 0 picks a free one.
+    fn bind_datagram(&mut self, port: u16) -> Result<SocketId, Refusal>;
+    /// Sends a datagram.
+    fn send_to(&mut self, socket: SocketId, payload: Payload, to: Endpoint) -> Result<(), Refusal>;
+    /// Takes a datagram that has arrived.
+    fn receive_from(&mut self, socket: SocketId) -> Option<(Endpoint, Payload)>;
+    /// Ends whatever another process waits for, by its spawn number: it goes on in this instant.
+    fn wake(&mut self, process: u32);
 }
 
 /// A program on a host.

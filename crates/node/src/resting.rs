@@ -29,8 +29,8 @@ impl Resting {
     /// Folded connections are established and have nothing unread, unsent or unacknowledged.
     pub fn is_ready(&self, interest: Interest) -> bool {
         match interest {
-            Interest::Connected | Interest::Drained => true,
-            Interest::Readable | Interest::Incoming => false,
+            Interest::Connected | Interest::Drained | Interest::Unsent(_) => true,
+            Interest::Readable | Interest::Available(_) | Interest::Incoming => false,
             Interest::Writable(bytes) => self.conn.unfold().send_space() >= bytes as usize,
         }
     }

@@ -143,8 +143,11 @@ impl Sockets {
             return true;
         }
         if let Some(socket) = self.socket_mut(id) {
-            // A process waits for one thing at a time: what it registered before is over.
-            socket.waiters.retain(|(_, waiter)| waiter.process != token.process);
+            // A process waits for one thing at a time: what it registered before is over. Of subscriptions it has one of each kind.
+            let kind = std::mem::discriminant(&interest);
+            let other =
+                |known: &Interest| token.subscribed().is_some() && std::mem::discriminant(known) != kind;
+            socket.waiters.retain(|(known, waiter)| waiter.process != token.process || other(known));
             socket.waiters.push((interest, token));
         }
         false

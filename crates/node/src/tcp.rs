@@ -77,6 +77,8 @@ impl TcpSock {
             Interest::Readable => conn.readable() > 0 || conn.eof(),
             Interest::Writable(bytes) => conn.send_space() >= bytes as usize,
             Interest::Drained => conn.unsent() == 0 && conn.unacked() == 0,
+            Interest::Available(bytes) => conn.readable() >= bytes as usize || conn.eof(),
+            Interest::Unsent(bytes) => conn.state().can_send() && conn.unsent() <= u64::from(bytes),
             Interest::Incoming => false,
         }
     }

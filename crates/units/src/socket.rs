@@ -19,6 +19,10 @@ pub enum Interest {
     Incoming,
     /// Everything that was sent has been acknowledged.
     Drained,
+    /// So many bytes can be read, or the end of the stream has come.
+    Available(u32),
+    /// At most so many bytes have been written and not yet sent.
+    Unsent(u32),
 }
 
 /// Who waits: a process and the generation of its wait, so that an earlier wait's event never ends a later one.
@@ -26,8 +30,23 @@ pub enum Interest {
 pub struct WaitToken {
     /// The process, by spawn number.
     pub process: u32,
-    /// The wait, counted by the process.
+    /// The wait, counted by the process; or the socket of a subscription.
     pub generation: u32,
+}
+
+/// Generations from here on are subscriptions.
+const SUBSCRIPTION: u32 = 1 << 31;
+
+impl WaitToken {
+    /// A process wants to be told once, whatever else it waits for meanwhile.
+    pub const fn subscription(process: u32, socket: SocketId) -> WaitToken {
+        WaitToken { process, generation: SUBSCRIPTION | socket.0 }
+    }
+
+    /// The socket, when this is a subscription.
+    pub const fn subscribed(self) -> Option<SocketId> {
+        if self.generation >= SUBSCRIPTION { Some(SocketId(self.generation - SUBSCRIPTION)) } else { None }
+    }
 }
 
 /// Why a socket operation was refused.

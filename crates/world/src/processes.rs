@@ -1,6 +1,7 @@
 //! Programs: native ones that run inside the world, and the script's, which the world only wakes.
 
 use crate::{FlowId, Pause, World};
+use std::collections::VecDeque;
 use tidewire_engine::{Agenda, Class, Key};
 use tidewire_l7_application::{Process, Resume, Wait};
 use tidewire_units::{Instant, Interest, NodeId, Purpose, SocketId, Stream, WaitToken};
@@ -27,6 +28,10 @@ struct Slot {
     deadline: Instant,
     socket: SocketId,
     ended: bool,
+    /// Sockets that were subscribed to and are ready, besides the one in `ready`.
+    events: VecDeque<SocketId>,
+    /// When a key of a wait for events is in the agenda.
+    queued: Instant,
     /// It lets others go first at this instant.
     last: bool,
 }
@@ -42,7 +47,15 @@ impl Processes {
     /// A wait is over: its process goes on in this instant, unless it waits for something else by now.
     pub fn wake(&mut self, token: WaitToken, now: Instant, agenda: &mut Agenda) {
         let slot = &mut self.slots[token.process as usize];
-        if slot.ended || slot.ready.is_some() || slot.generation != token.generation {
+        if let Some(socket) = token.subscribed() {
+            if slot.ended {
+                return;
+            }
+            if slot.ready.is_some() {
+                return slot.events.push_back(socket);
+            }
+            slot.socket = socket;
+        } else if slot.ended || slot.ready.is_some() || slot.generation != token.generation {
             return;
         }
         let was_pending = slot.is_pending();
@@ -86,6 +99,8 @@ impl Processes {
             deadline: Instant::MAX,
             socket: SocketId(u32::MAX),
             ended: false,
+            events: VecDeque::new(),
+            queued: Instant::MAX,
             last: false,
         });
         self.pending += 1;
@@ -202,9 +217,15 @@ impl World {
 
     pub(crate) fn resume_process(&mut self, key: Key) -> Option<Pause> {
         let id = key.source() as u32;
+        let mut later = None;
         let why = self.processes.update(id, |slot| {
             if slot.ended {
                 return None;
+            }
+            if slot.queued == key.time() {
+                // The deadline may have moved on since this key was queued.
+                slot.queued = if slot.deadline > key.time() { slot.deadline } else { Instant::MAX };
+                later = Some(slot.queued).filter(|at| *at < Instant::MAX);
             }
             // Without a reason, the wait that this was the deadline of has ended otherwise.
             let in_turn = slot.last == (key.source() >= LAST);
@@ -213,7 +234,11 @@ impl World {
             slot.deadline = Instant::MAX;
             slot.generation += 1;
             Some(why)
-        })?;
+        });
+        if let Some(at) = later {
+            self.agenda.push(process_key(at, id));
+        }
+        let why = why?;
         let slot = &mut self.processes.slots[id as usize];
         self.now = key.time();
         if slot.is_script {
@@ -221,7 +246,8 @@ impl World {
         }
         let mut native = slot.native.take()?;
         let Native { process, stream, host, flow } = &mut *native;
-        let mut api = crate::sockets::NativeSockets { world: self, host: *host, flow: *flow, stream };
+        let mut api =
+            crate::sockets::NativeSockets { world: self, host: *host, flow: *flow, process: id, stream };
         let wait = process.resume(key.time(), why, &mut api);
         self.settle(native.host);
         self.continue_native(id, native, wait);
@@ -250,7 +276,34 @@ impl World {
                 }
                 self.queue_deadline(id, deadline);
             }
+            Wait::Events(deadline) => self.await_events(id, native, deadline),
             Wait::Done => self.end_process(ProcessId(id)),
+        }
+    }
+
+    /// A process waits for what it has subscribed to. What became ready while it ran is there already; its deadlines mostly stay
+    /// the same from wait to wait, so that one key serves many.
+    fn await_events(&mut self, id: u32, native: Box<Native>, deadline: Instant) {
+        let now = self.now;
+        self.processes.slots[id as usize].native = Some(native);
+        let (ready, queue) = self.processes.update(id, |slot| {
+            slot.generation = (slot.generation + 1) % (1 << 31);
+            slot.deadline = if deadline < Instant::MAX { deadline.max(now) } else { deadline };
+            let next = if slot.ready.is_none() { slot.events.pop_front() } else { None };
+            if let Some(socket) = next {
+                (slot.ready, slot.socket) = (Some(Resume::Ready(socket)), socket);
+            }
+            let queue = slot.deadline < slot.queued;
+            if queue {
+                slot.queued = slot.deadline;
+            }
+            (next.is_some(), queue.then_some(slot.deadline))
+        });
+        if ready {
+            self.agenda.push(process_key(now, id));
+        }
+        if let Some(at) = queue {
+            self.agenda.push(process_key(at, id));
         }
     }
 

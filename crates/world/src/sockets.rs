@@ -1,11 +1,11 @@
 //! The socket calls of scripts and native programs: each acts at once, never blocks, and settles what it set in motion.
 
-use crate::{FlowId, World};
+use crate::{FlowId, ProcessId, World};
 use std::sync::Arc;
 use tidewire_l4_transport::{Datagram, TcpConfig};
-use tidewire_l7_application::SocketApi;
+use tidewire_l7_application::{ManySockets, SocketApi};
 use tidewire_node::{Context, Echo, EchoEvent, IpStack, SocketView, Sockets, TcpSetting};
-use tidewire_units::{NodeId, Refusal, SocketId, Stream};
+use tidewire_units::{Interest, NodeId, Refusal, SocketId, Stream, WaitToken};
 use tidewire_wire::{Endpoint, Payload};
 
 impl World {
@@ -212,6 +212,7 @@ pub(crate) struct NativeSockets<'a> {
     pub world: &'a mut World,
     pub host: u32,
     pub flow: Option<FlowId>,
+    pub process: u32,
     pub stream: &'a mut Stream,
 }
 
@@ -276,5 +277,73 @@ impl SocketApi for NativeSockets<'_> {
 
     fn random(&mut self) -> u64 {
         self.stream.bits()
+    }
+
+    fn many(&mut self) -> &mut dyn ManySockets {
+        self
+    }
+}
+
+impl ManySockets for NativeSockets<'_> {
+    fn subscribe(&mut self, socket: SocketId, interest: Interest) {
+        let token = WaitToken::subscription(self.process, socket);
+        let (_, sockets) = self.world.hosts[self.host as usize].parts();
+        if sockets.wait(socket, interest, token) {
+            let World { processes, agenda, now, .. } = &mut *self.world;
+            processes.wake(token, *now, agenda);
+        }
+    }
+
+    fn listen(&mut self, port: u16, backlog: usize) -> Result<SocketId, Refusal> {
+        let config = self.world.tcp_config(self.world.host_ids[self.host as usize]);
+        self.on(|_, sockets, _| {
+            let socket = sockets.tcp(config);
+            sockets.bind(socket, port)?;
+            sockets.listen(socket, backlog).map(|()| socket)
+        })
+    }
+
+    fn accept(&mut self, listener: SocketId) -> Option<(SocketId, Endpoint)> {
+        self.on(|_, sockets, _| {
+            let socket = sockets.accept(listener)?;
+            match sockets.view(socket) {
+                Some(SocketView::Tcp(_, remote, _)) => Some((socket, remote)),
+                _ => None,
+            }
+        })
+    }
+
+    fn receive(&mut self, socket: SocketId, max: usize) -> Result<Option<Payload>, Refusal> {
+        self.on(|stack, sockets, cx| sockets.recv(socket, max, stack, cx))
+    }
+
+    fn unsent(&self, socket: SocketId) -> u64 {
+        let view = self.world.hosts[self.host as usize].sockets().and_then(|all| all.view(socket));
+        if let Some(SocketView::Tcp(_, _, conn)) = view { conn.unsent() } else { 0 }
+    }
+
+    fn abort(&mut self, socket: SocketId) {
+        self.on(|stack, sockets, cx| sockets.abort(socket, stack, cx));
+    }
+
+    fn failure(&self, socket: SocketId) -> Option<Refusal> {
+        self.world.hosts[self.host as usize].sockets()?.failure(socket)
+    }
+
+    fn bind_datagram(&mut self, port: u16) -> Result<SocketId, Refusal> {
+        self.on(|_, sockets, _| sockets.udp(port))
+    }
+
+    fn send_to(&mut self, socket: SocketId, payload: Payload, to: Endpoint) -> Result<(), Refusal> {
+        self.on(|stack, sockets, cx| sockets.send_to(socket, payload, Some(to), stack, cx))
+    }
+
+    fn receive_from(&mut self, socket: SocketId) -> Option<(Endpoint, Payload)> {
+        let datagram = self.on(|_, sockets, _| sockets.recv_from(socket)).ok().flatten()?;
+        Some((datagram.from, datagram.payload))
+    }
+
+    fn wake(&mut self, process: u32) {
+        self.world.wake(ProcessId(process));
     }
 }

@@ -30,6 +30,7 @@
 //! | `http.rs`, `http2.rs`, `dns.rs`, `tls.rs` | what the modules of the web, of names and of TLS stand on |
 //! | `applications.rs`, `lines.rs` | files, terminals, mail, chat; what their modules stand on |
 //! | `chain.rs` | what the modules of stores, queues and databases stand on |
+//! | `swarm.rs` | what the module of swarms stands on |
 //! | `any.rs` | `wait_any{}`, `host:run` |
 //! | `time.rs` | time and processes |
 //! | `sync.rs` | queues, signals, resources |
@@ -81,6 +82,7 @@ pub(crate) mod services;
 mod shapes;
 mod splice;
 mod stream;
+mod swarm;
 pub(crate) mod sync;
 pub(crate) mod taps;
 pub(crate) mod tcp;
@@ -137,6 +139,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     tls::install(&registry, &services)?;
     applications::install(&registry, &services)?;
     chain::install(&registry, &services)?;
+    swarm::install(&registry, &services)?;
     registry.finish()?;
     lua.globals().raw_set("net", crate::classes::Net(()))?;
     services.seal(lua)
@@ -154,6 +157,7 @@ pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
     work::natives(&native)?;
     splice::natives(&native)?;
     chain::natives(&native)?;
+    swarm::natives(&native)?;
     Ok(native.table)
 }
 

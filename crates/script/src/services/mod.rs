@@ -28,6 +28,7 @@
 //! | `wire.lua` | connections that clients keep |
 //! | `trace.lua` | what each tier did for a request |
 //! | `chain.lua` | a web chain in one call |
+//! | `swarm.lua` | file distribution among peers |
 //! | `tls.lua` | authorities, trust, handshakes |
 //! | `transfer.lua` | transfers with checkpoints |
 //! | `video.lua` | films that play while they load |
@@ -74,6 +75,7 @@ const MODULES: &[(&str, &str)] = &[
     ("tasks", include_str!("tasks.lua")),
     ("trace", include_str!("trace.lua")),
     ("wire", include_str!("wire.lua")),
+    ("swarm", include_str!("swarm.lua")),
 ];
 
 /// What a service's function is: arguments are checked, then the module's function of that name is called.

@@ -136,6 +136,7 @@ const ALL: &[Fields] = &[
     super::browser::PAGE_FIELDS,
     super::browser::CACHE_FIELDS,
     super::browser::PLAYBACK_FIELDS,
+    super::swarm::FIELDS,
     Fields {
         of: "nat",
         doc: "An address translator; it has everything that a router has.",

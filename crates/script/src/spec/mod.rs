@@ -10,6 +10,7 @@
 //! | `browser.rs` | browsers, caching proxies, films |
 //! | `applications.rs` | files, terminals, mail, chat |
 //! | `chain.rs` | what web chains are made of: caches, queues, databases, spans |
+//! | `swarm.rs` | file distribution among peers |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
 //! | `socket.rs` | sockets |
@@ -43,6 +44,7 @@ pub(crate) mod routing;
 mod rows;
 pub(crate) mod services;
 pub(crate) mod socket;
+pub(crate) mod swarm;
 pub(crate) mod tcp;
 pub(crate) mod time;
 pub(crate) mod tls;
@@ -347,6 +349,7 @@ pub fn all() -> Vec<&'static Func> {
         applications::ALL,
         chain::ALL,
         browser::ALL,
+        swarm::ALL,
         congestion::ALL,
         codec::ALL,
         coding::ALL,

@@ -1,0 +1,494 @@
+//! A peer without sockets: connections, whom it serves, what it asks for.
+
+use super::board::{Event, PeerReport, SharedBoard};
+use super::choker::{Candidate, Choker};
+use super::message::Message;
+use super::picker::{Picker, Policy};
+use super::torrent::{Block, Torrent, splitmix};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use tidewire_units::{Instant, Span};
+use tidewire_wire::Endpoint;
+
+/// What a peer is like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Behaviour {
+    /// As it should be.
+    Honest,
+    /// It takes and gives nothing.
+    FreeRider,
+    /// It says that it has everything and sends wrong bytes.
+    Corrupt,
+    /// It says that it has everything, and never answers requests.
+    Liar,
+    /// It sends thousands of requests.
+    Flood,
+    /// It sends bytes that are no messages.
+    Garbage,
+}
+
+impl Behaviour {
+    /// As a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Behaviour::Honest => "honest",
+            Behaviour::FreeRider => "free_rider",
+            Behaviour::Corrupt => "corrupt",
+            Behaviour::Liar => "liar",
+            Behaviour::Flood => "flood",
+            Behaviour::Garbage => "garbage",
+        }
+    }
+
+    /// Whether it wants the file, so that it matters when it has it.
+    pub fn downloads(self) -> bool {
+        matches!(self, Behaviour::Honest | Behaviour::FreeRider)
+    }
+
+    fn claims_all(self) -> bool {
+        matches!(self, Behaviour::Corrupt | Behaviour::Liar)
+    }
+}
+
+/// How a peer acts.
+#[derive(Clone, Debug)]
+pub struct PeerConfig {
+    /// The file.
+    pub torrent: Arc<Torrent>,
+    /// It has the file from the beginning.
+    pub seed: bool,
+    /// What it is like.
+    pub behaviour: Behaviour,
+    /// In which order pieces are begun.
+    pub policy: Policy,
+    /// Others served at a time.
+    pub slots: usize,
+    /// Time between two decisions about whom to serve.
+    pub interval: Span,
+    /// Requests under way to each other peer; none: as many as the delay suggests.
+    pub pipeline: Option<usize>,
+    /// Neighbours that it looks for.
+    pub neighbours: usize,
+    /// A seed tells of each piece to one neighbour at a time (BEP 16).
+    pub super_seed: bool,
+    /// Whether blocks are asked of two at the end.
+    pub end_game: bool,
+    /// Requests that take longer are given up.
+    pub patience: Span,
+}
+
+/// A neighbour.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub initiated: bool,
+    pub remote: Endpoint,
+    /// Who it is, once its handshake is there.
+    pub id: Option<[u8; 20]>,
+    pub theirs: Vec<bool>,
+    pub their_count: u32,
+    /// Pieces that it has and this peer lacks.
+    pub wanted: u32,
+    pub choked_by_me: bool,
+    pub interested_in_me: bool,
+    pub choked_by_them: bool,
+    pub interested: bool,
+    /// What was asked for, and when.
+    pub asked: Vec<Block>,
+    pub asked_at: VecDeque<Instant>,
+    /// What was asked for and is now asked of another; it may still come.
+    pub moved: VecDeque<Block>,
+    pub target: usize,
+    pub least_delay: Span,
+    pub snubbed: bool,
+    pub window: u64,
+    pub last_window: u64,
+    /// Bytes that went to it, in all and when the last interval began.
+    pub sent: u64,
+    pub sent_before: u64,
+    /// Intervals in which it was served and took nothing; who does so comes last, as it may be dead.
+    pub stalls: u32,
+    pub requests: VecDeque<Block>,
+    pub requests_choked: u32,
+    /// Pieces told by a seed that tells of one at a time, and not yet seen elsewhere.
+    pub revealed: Vec<u32>,
+}
+
+/// What a peer wants done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Connect to another peer.
+    Connect(Endpoint),
+    /// Send a message.
+    Send(u32, Message),
+    /// Send bytes that are none.
+    SendGarbage(u32),
+    /// There is something to send when there is room.
+    MayServe(u32),
+    /// Close a connection.
+    Close(u32),
+}
+
+/// Requests under way at first.
+const FIRST_REQUESTS: usize = 8;
+/// No more requests under way than this.
+const MOST_REQUESTS: usize = 256;
+/// Blocks may wait so long at the other, over the least delay, before fewer are asked for.
+pub(super) const QUEUE_TIME: Span = Span::from_ms(1000);
+/// More requests waiting than this are a flood.
+pub(super) const FLOOD: usize = 2048;
+
+/// A peer, driven by whoever has its sockets.
+#[derive(Debug)]
+pub struct Peer {
+    pub(super) config: PeerConfig,
+    pub(super) index: u32,
+    pub(super) id: [u8; 20],
+    pub(super) picker: Picker,
+    choker: Choker,
+    pub(super) conns: BTreeMap<u32, Conn>,
+    pub(super) banned: BTreeSet<[u8; 20]>,
+    pub(super) out: VecDeque<Output>,
+    pub(super) board: SharedBoard,
+    pub(super) random: u64,
+    /// How often a seed that tells of one piece at a time has told of each.
+    reveals: Vec<u32>,
+}
+
+impl Peer {
+    /// Number `index` on the board.
+    pub fn new(config: PeerConfig, index: u32, board: SharedBoard, random: u64) -> Peer {
+        let mut id = *b"-TW0100-            ";
+        id[8..12].copy_from_slice(&index.to_be_bytes());
+        Peer {
+            picker: Picker::new(config.torrent.clone(), config.policy, config.seed),
+            choker: Choker::new(config.slots),
+            reveals: vec![0; config.torrent.piece_count() as usize],
+            conns: BTreeMap::new(),
+            banned: BTreeSet::new(),
+            out: VecDeque::new(),
+            random,
+            config,
+            index,
+            id,
+            board,
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// Whether the whole file is there.
+    pub fn is_complete(&self) -> bool {
+        self.picker.is_complete()
+    }
+
+    /// Neighbours, connected or about to be.
+    pub fn degree(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// Whether nothing happens any more unless others act.
+    pub fn is_idle(&self) -> bool {
+        self.is_complete() && self.conns.values().all(|conn| !conn.interested_in_me)
+    }
+
+    /// How the peer is configured.
+    pub fn config(&self) -> &PeerConfig {
+        &self.config
+    }
+
+    pub(super) fn report<T>(&self, change: impl FnOnce(&mut PeerReport) -> T) -> T {
+        change(&mut self.board.borrow_mut().peers[self.index as usize])
+    }
+
+    pub(super) fn tell(&self, now: Instant, event: Event) {
+        let mut board = self.board.borrow_mut();
+        if board.wants_pieces || !matches!(event, Event::Piece(_)) {
+            board.events.push_back((now, self.index, event));
+        }
+    }
+
+    /// Other peers that the tracker knows.
+    pub fn handle_peers(&mut self, peers: &[Endpoint]) {
+        for peer in peers {
+            let known = self.conns.values().any(|conn| conn.remote.addr == peer.addr);
+            if self.conns.len() < self.config.neighbours && !known {
+                self.out.push_back(Output::Connect(*peer));
+            }
+        }
+    }
+
+    /// There is a connection; its other end is `remote`.
+    pub fn handle_connected(&mut self, conn: u32, remote: Endpoint, initiated: bool) {
+        let n = self.config.torrent.piece_count() as usize;
+        let state = Conn {
+            initiated,
+            remote,
+            id: None,
+            theirs: vec![false; n],
+            their_count: 0,
+            wanted: 0,
+            choked_by_me: true,
+            interested_in_me: false,
+            choked_by_them: true,
+            interested: false,
+            asked: Vec::new(),
+            asked_at: VecDeque::new(),
+            moved: VecDeque::new(),
+            target: self.config.pipeline.unwrap_or(FIRST_REQUESTS),
+            least_delay: Span::MAX,
+            snubbed: false,
+            window: 0,
+            last_window: 0,
+            sent: 0,
+            sent_before: 0,
+            stalls: 0,
+            requests: VecDeque::new(),
+            requests_choked: 0,
+            revealed: Vec::new(),
+        };
+        self.conns.insert(conn, state);
+        let open = self.conns.len() as u32;
+        self.report(|report| report.connections = report.connections.max(open));
+        if self.config.behaviour == Behaviour::Garbage {
+            return self.out.push_back(Output::SendGarbage(conn));
+        }
+        self.out.push_back(Output::Send(conn, Message::Handshake(self.config.torrent.info, self.id)));
+        if self.config.super_seed && self.config.seed {
+            return;
+        }
+        if self.picker.count() > 0 || self.config.behaviour.claims_all() {
+            let bits = self.bitfield();
+            self.out.push_back(Output::Send(conn, Message::Bitfield(bits)));
+        }
+    }
+
+    fn bitfield(&self) -> bytes::Bytes {
+        let all = self.config.behaviour.claims_all();
+        let mut bits = vec![0u8; self.picker.have().len().div_ceil(8)];
+        for (piece, have) in self.picker.have().iter().enumerate() {
+            bits[piece / 8] |= if *have || all { 0x80 >> (piece % 8) } else { 0 };
+        }
+        bits.into()
+    }
+
+    /// A connection is over.
+    pub fn handle_closed(&mut self, now: Instant, conn: u32) {
+        let Some(state) = self.conns.remove(&conn) else { return };
+        state.asked.iter().for_each(|block| self.picker.release(*block));
+        self.picker.forget(conn);
+        for (piece, _) in state.theirs.iter().enumerate().filter(|(_, has)| **has) {
+            self.picker.note(piece as u32, false);
+        }
+        self.ask_everybody(now);
+        self.fill_slots();
+    }
+
+    pub(super) fn close(&mut self, now: Instant, conn: u32) {
+        self.out.push_back(Output::Close(conn));
+        self.handle_closed(now, conn);
+    }
+
+    /// An interval is over: who is served is decided again, requests that take too long are given up.
+    pub fn handle_interval(&mut self, now: Instant) {
+        let is_seed = self.is_complete();
+        for conn in self.conns.values_mut() {
+            if conn.sent > conn.sent_before {
+                conn.stalls = 0;
+            } else if !conn.choked_by_me && conn.interested_in_me {
+                conn.stalls += 1;
+            }
+            conn.sent_before = conn.sent;
+        }
+        let score = |conn: &Conn| conn.window + conn.last_window;
+        let all = self.conns.iter().filter(|(_, conn)| conn.interested_in_me && self.serves(conn));
+        let all: Vec<Candidate> = all
+            .map(|(id, conn)| Candidate {
+                conn: *id,
+                score: score(conn),
+                behind: (conn.stalls, conn.their_count),
+                unchoked: !conn.choked_by_me,
+            })
+            .collect();
+        let chosen = self.choker.decide(is_seed, all, &mut self.random);
+        let ids: Vec<u32> = self.conns.keys().copied().collect();
+        for id in ids {
+            self.set_choked(id, !chosen.contains(&id));
+            self.give_up(now, id);
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            conn.last_window = std::mem::take(&mut conn.window);
+            if self.config.behaviour == Behaviour::Flood && conn.id.is_some() {
+                let block = self.config.torrent.block(0, 0);
+                (0..FLOOD + 100).for_each(|_| self.out.push_back(Output::Send(id, Message::Request(block))));
+            }
+        }
+        self.fill_slots();
+        self.ask_everybody(now);
+    }
+
+    fn serves(&self, conn: &Conn) -> bool {
+        conn.id.is_some() && self.config.behaviour != Behaviour::FreeRider
+    }
+
+    fn give_up(&mut self, now: Instant, id: u32) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if conn.asked_at.front().is_none_or(|asked| now < *asked + self.config.patience) {
+            return;
+        }
+        conn.snubbed = true;
+        conn.asked_at.clear();
+        let blocks = std::mem::take(&mut conn.asked);
+        blocks.into_iter().for_each(|block| self.picker.release(block));
+        self.picker.forget(id);
+        self.report(|report| report.timeouts += 1);
+    }
+
+    pub(super) fn set_choked(&mut self, id: u32, choked: bool) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if conn.choked_by_me == choked {
+            return;
+        }
+        conn.choked_by_me = choked;
+        if choked {
+            conn.requests.clear();
+        }
+        conn.requests_choked = 0;
+        self.out.push_back(Output::Send(id, if choked { Message::Choke } else { Message::Unchoke }));
+    }
+
+    /// Slots that nobody has are given away at once.
+    pub(super) fn fill_slots(&mut self) {
+        let used = |conn: &Conn| !conn.choked_by_me && conn.interested_in_me;
+        let mut free = self.choker.slots().saturating_sub(self.conns.values().filter(|c| used(c)).count());
+        while free > 0 {
+            let waiting = self
+                .conns
+                .iter()
+                .filter(|(_, conn)| conn.interested_in_me && conn.choked_by_me && self.serves(conn));
+            let is_seed = self.picker.is_complete();
+            let rank = |conn: &Conn| {
+                let gave = if is_seed { 0 } else { conn.window + conn.last_window };
+                (std::cmp::Reverse(gave), conn.stalls, conn.their_count)
+            };
+            let mut waiting: Vec<_> = waiting.map(|(id, conn)| (rank(conn), *id)).collect();
+            if waiting.is_empty() {
+                return;
+            }
+            waiting.sort_unstable();
+            let equals = waiting.iter().take_while(|one| one.0 == waiting[0].0).count();
+            let chosen = waiting[(splitmix(&mut self.random) % equals as u64) as usize].1;
+            self.set_choked(chosen, false);
+            free -= 1;
+        }
+    }
+
+    /// The next block to send on a connection.
+    pub fn next_upload(&mut self, conn: u32) -> Option<Block> {
+        let block = self.conns.get_mut(&conn)?.requests.pop_front()?;
+        self.count_upload(conn, block);
+        Some(block)
+    }
+
+    fn count_upload(&mut self, conn: u32, block: Block) {
+        if let Some(conn) = self.conns.get_mut(&conn) {
+            conn.sent += u64::from(block.len);
+        }
+        self.report(|report| report.uploaded += u64::from(block.len));
+    }
+
+    /// Asks every neighbour that serves this peer for as much as suits it.
+    pub(super) fn ask_everybody(&mut self, now: Instant) {
+        if self.is_complete() {
+            return;
+        }
+        let ids: Vec<u32> = self.conns.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.ask(now, id));
+    }
+
+    /// Asks a neighbour for as much as suits it.
+    pub(super) fn ask(&mut self, now: Instant, id: u32) {
+        if !self.config.behaviour.downloads() {
+            return;
+        }
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if conn.choked_by_them || conn.wanted == 0 || conn.snubbed {
+            return;
+        }
+        let target = conn.target.min(MOST_REQUESTS);
+        while conn.asked.len() < target {
+            let picked = self.picker.pick(id, &conn.theirs, &mut self.random);
+            let Some(block) = picked else { break };
+            conn.asked.push(block);
+            conn.asked_at.push_back(now);
+            self.out.push_back(Output::Send(id, Message::Request(block)));
+        }
+        while self.conns[&id].asked.len() < 2 && (self.take_over(now, id) || self.double(now, id)) {}
+    }
+
+    /// A neighbour with nothing to do is asked for what waits longest elsewhere: the last request of the longest line.
+    fn take_over(&mut self, now: Instant, id: u32) -> bool {
+        let theirs = &self.conns[&id].theirs;
+        let can = |conn: &Conn| {
+            conn.asked.len() > 2
+                && conn
+                    .asked
+                    .last()
+                    .is_some_and(|block| theirs[block.piece as usize] && self.picker.may_move(*block, id))
+        };
+        let lines = self.conns.iter().filter(|(other, conn)| **other != id && can(conn));
+        let Some(longest) = lines.max_by_key(|(_, conn)| conn.asked.len()).map(|(other, _)| *other) else {
+            return false;
+        };
+        let other = self.conns.get_mut(&longest).expect("just found");
+        let block = other.asked.pop().expect("more than two");
+        other.asked_at.pop_back();
+        other.moved.push_back(block);
+        if other.moved.len() > MOST_REQUESTS {
+            other.moved.pop_front();
+        }
+        self.out.push_back(Output::Send(longest, Message::Cancel(block)));
+        self.ask_for(now, id, block);
+        true
+    }
+
+    /// In the end game a block is asked of a second neighbour.
+    fn double(&mut self, now: Instant, id: u32) -> bool {
+        if !self.config.end_game {
+            return false;
+        }
+        let conn = &self.conns[&id];
+        let Some(block) = self.picker.end_game(id, &conn.theirs, &conn.asked, &mut self.random) else {
+            return false;
+        };
+        self.ask_for(now, id, block);
+        true
+    }
+
+    fn ask_for(&mut self, now: Instant, id: u32, block: Block) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.asked.push(block);
+            conn.asked_at.push_back(now);
+            self.out.push_back(Output::Send(id, Message::Request(block)));
+        }
+    }
+
+    /// A seed that tells of one piece at a time: of which it tells a neighbour next.
+    pub(super) fn reveal(&mut self, id: u32) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        while conn.revealed.len() < 2 {
+            let theirs = &conn.theirs;
+            let revealed = &conn.revealed;
+            let open = |piece: &u32| !theirs[*piece as usize] && !revealed.contains(piece);
+            let all = (0..self.config.torrent.piece_count()).filter(open);
+            let rank = |piece: u32| (self.reveals[piece as usize], self.picker.availability(piece));
+            let Some(best) = all.clone().map(rank).min() else { return };
+            let equals: Vec<u32> = all.filter(|piece| rank(*piece) == best).collect();
+            let piece = equals[(splitmix(&mut self.random) % equals.len() as u64) as usize];
+            self.reveals[piece as usize] += 1;
+            conn.revealed.push(piece);
+            self.out.push_back(Output::Send(id, Message::Have(piece)));
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! A peer with its sockets: it comes, announces itself, exchanges, leaves.
+
+use super::board::Event;
+use super::message::{Message, Reader};
+use super::peer::{Output, Peer};
+use super::tracker::{Answer, Question, ask, parse_answer};
+use super::{Behaviour, Block};
+use crate::{Process, Resume, SocketApi, Wait};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use tidewire_units::{Instant, Interest, SocketId, Span};
+use tidewire_wire::{Endpoint, Payload};
+
+/// When a peer comes and goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    /// It comes.
+    pub join: Instant,
+    /// It stays so long once it has the file; none: for ever.
+    pub stay: Option<Span>,
+    /// Mean of the exponential time after which it goes away before.
+    pub away_after: Option<Span>,
+    /// Mean of the exponential time after which it comes back with what it had; none: never.
+    pub back_after: Option<Span>,
+    /// It goes when it has received nothing for so long.
+    pub gives_up: Span,
+}
+
+/// A block is written when less than this waits to be sent.
+const UNSENT: u32 = 8 * 1024;
+/// A neighbour that does not read so much is dropped.
+const MOST_PENDING: usize = 1 << 20;
+/// The first announcement is repeated after this, then after twice as long, and so on.
+const RETRY: Span = Span::from_secs(2);
+/// Announcements that fail one after the other, before the next one waits no longer.
+const MOST_DOUBLINGS: u32 = 5;
+
+struct Link {
+    reader: Reader,
+    remote: Endpoint,
+    connected: bool,
+    /// What did not fit into the send buffer.
+    pending: VecDeque<Payload>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Away(Instant),
+    Here,
+    Gone,
+}
+
+/// A peer as a program on a host.
+pub struct Program {
+    peer: Peer,
+    life: Lifetime,
+    tracker: Endpoint,
+    port: u16,
+    phase: Phase,
+    listener: Option<SocketId>,
+    udp: Option<SocketId>,
+    links: BTreeMap<u32, Link>,
+    /// The number that the tracker gave.
+    number: Option<u64>,
+    question: u32,
+    failures: u32,
+    announce_at: Instant,
+    tick_at: Instant,
+    leave_at: Instant,
+    progress: (u64, Instant),
+    was_complete: bool,
+}
+
+impl Program {
+    /// A peer that listens on `port` and asks `tracker`.
+    pub fn new(peer: Peer, life: Lifetime, tracker: Endpoint, port: u16) -> Program {
+        Program {
+            was_complete: peer.is_complete(),
+            peer,
+            life,
+            tracker,
+            port,
+            phase: Phase::Away(life.join),
+            listener: None,
+            udp: None,
+            links: BTreeMap::new(),
+            number: None,
+            question: 0,
+            failures: 0,
+            announce_at: Instant::MAX,
+            tick_at: Instant::MAX,
+            leave_at: Instant::MAX,
+            progress: (0, life.join),
+        }
+    }
+
+    fn come(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
+        let many = sockets.many();
+        let (Ok(listener), Ok(udp)) = (many.listen(self.port, 128), many.bind_datagram(0)) else {
+            // Another swarm's peer has the port; the binding has been checked before.
+            self.phase = Phase::Gone;
+            return;
+        };
+        many.subscribe(listener, Interest::Incoming);
+        many.subscribe(udp, Interest::Readable);
+        (self.listener, self.udp) = (Some(listener), Some(udp));
+        self.phase = Phase::Here;
+        self.announce_at = now;
+        // Who comes back has some time to find out whether there is anything to get now.
+        self.progress.1 = self.progress.1.max(now - self.life.gives_up / 2);
+        let interval = self.peer.config().interval.as_ps();
+        let part = (u128::from(sockets.random()) * u128::from(interval)) >> 64;
+        self.tick_at = now + Span::from_ps(part as u64);
+        if let Some(mean) = self.life.away_after.filter(|_| !self.peer.is_complete()) {
+            self.leave_at = now + exponential(mean, sockets);
+        }
+        self.peer.report(|report| {
+            report.joined.get_or_insert(now);
+        });
+    }
+
+    /// Everything is closed; it may come back.
+    fn go(&mut self, now: Instant, for_good: bool, sockets: &mut dyn SocketApi) {
+        self.send_question(true, sockets);
+        for id in std::mem::take(&mut self.links).into_keys() {
+            self.peer.handle_closed(now, id);
+            sockets.close(SocketId(id));
+        }
+        for socket in [self.listener.take(), self.udp.take()].into_iter().flatten() {
+            sockets.close(socket);
+        }
+        while self.peer.poll_output().is_some() {}
+        (self.announce_at, self.tick_at, self.leave_at) = (Instant::MAX, Instant::MAX, Instant::MAX);
+        let back = self.life.back_after.filter(|_| !for_good);
+        self.phase = match back {
+            Some(mean) => Phase::Away(now + exponential(mean, sockets)),
+            None => Phase::Gone,
+        };
+        if self.phase == Phase::Gone {
+            self.peer.report(|report| report.left = Some(now));
+            self.peer.tell(now, Event::Left);
+        }
+    }
+
+    fn send_question(&mut self, stops: bool, sockets: &mut dyn SocketApi) {
+        let Some(udp) = self.udp else { return };
+        self.question += 1;
+        let question = match self.number {
+            None if stops => return,
+            None => Question::Connect,
+            Some(number) => Question::Announce {
+                number,
+                info: self.peer.config.torrent.info,
+                peer: self.peer.id,
+                left: u64::from(!self.peer.is_complete()),
+                stops,
+                wants: self.peer.config.neighbours as u32,
+                port: self.port,
+            },
+        };
+        let payload = Payload::Data(ask(question, self.question));
+        let _ = sockets.many().send_to(udp, payload, self.tracker);
+    }
+
+    fn announce(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
+        self.send_question(false, sockets);
+        self.announce_at = now + RETRY * u64::from(1u32 << self.failures);
+        // Whoever lacks something goes on asking, and gives up as a whole at some time.
+        if self.failures == MOST_DOUBLINGS && self.peer.is_complete() {
+            self.announce_at = Instant::MAX;
+        }
+        self.failures = (self.failures + 1).min(MOST_DOUBLINGS);
+    }
+
+    fn hear_tracker(&mut self, now: Instant, udp: SocketId, sockets: &mut dyn SocketApi) {
+        while let Some((_, payload)) = sockets.many().receive_from(udp) {
+            match parse_answer(&payload.to_bytes()) {
+                Some((Answer::Connected(number), id)) if id == self.question => {
+                    (self.number, self.failures) = (Some(number), 0);
+                    self.announce(now, sockets);
+                }
+                Some((Answer::Peers(peers), id)) if id == self.question => {
+                    (self.announce_at, self.failures) = (Instant::MAX, 0);
+                    self.peer.handle_peers(&peers);
+                }
+                _ => {}
+            }
+        }
+        sockets.many().subscribe(udp, Interest::Readable);
+    }
+
+    fn add_link(&mut self, socket: SocketId, remote: Endpoint, connected: bool) {
+        let link = Link { reader: Reader::new(), remote, connected, pending: VecDeque::new() };
+        self.links.insert(socket.0, link);
+    }
+
+    fn take_connections(&mut self, listener: SocketId, sockets: &mut dyn SocketApi) {
+        while let Some((socket, remote)) = sockets.many().accept(listener) {
+            self.add_link(socket, remote, true);
+            self.peer.handle_connected(socket.0, remote, false);
+            sockets.many().subscribe(socket, Interest::Available(68));
+        }
+        sockets.many().subscribe(listener, Interest::Incoming);
+    }
+
+    fn handle_link(&mut self, now: Instant, socket: SocketId, sockets: &mut dyn SocketApi) {
+        let Some(link) = self.links.get_mut(&socket.0) else { return };
+        if !link.connected {
+            if sockets.many().failure(socket).is_some() {
+                return self.lose(now, socket, sockets);
+            }
+            link.connected = true;
+            let remote = link.remote;
+            self.peer.handle_connected(socket.0, remote, true);
+        }
+        self.read(now, socket, sockets);
+        self.flush(now, socket, sockets);
+        self.serve(now, socket, sockets);
+    }
+
+    fn read(&mut self, now: Instant, socket: SocketId, sockets: &mut dyn SocketApi) {
+        loop {
+            let Some(link) = self.links.get_mut(&socket.0) else { return };
+            match sockets.many().receive(socket, 1 << 16) {
+                Ok(Some(payload)) => {
+                    let peer = &mut self.peer;
+                    let each = |message| peer.handle_message(now, socket.0, message);
+                    let fed = match &payload {
+                        Payload::Data(data) => link.reader.feed(data, each),
+                        zeros @ Payload::Zeros(_) => link.reader.feed(&zeros.to_bytes(), each),
+                    };
+                    if fed.is_err() {
+                        self.peer.handle_malformed(now, socket.0);
+                        // The bytes behind are no messages either.
+                        return;
+                    }
+                }
+                Ok(None) => {
+                    let wants = link.reader.wants();
+                    return sockets.many().subscribe(socket, Interest::Available(wants));
+                }
+                Err(_) => return self.lose(now, socket, sockets),
+            }
+        }
+    }
+
+    fn lose(&mut self, now: Instant, socket: SocketId, sockets: &mut dyn SocketApi) {
+        if self.links.remove(&socket.0).is_some() {
+            self.peer.handle_closed(now, socket.0);
+            sockets.close(socket);
+        }
+    }
+
+    fn send(&mut self, now: Instant, socket: SocketId, payload: Payload, sockets: &mut dyn SocketApi) {
+        let Some(link) = self.links.get_mut(&socket.0) else { return };
+        link.pending.push_back(payload);
+        self.flush(now, socket, sockets);
+    }
+
+    fn flush(&mut self, now: Instant, socket: SocketId, sockets: &mut dyn SocketApi) {
+        let Some(link) = self.links.get_mut(&socket.0) else { return };
+        while let Some(payload) = link.pending.pop_front() {
+            let len = payload.len();
+            let sent = match sockets.send(socket, payload.clone()) {
+                Ok(sent) => sent,
+                Err(_) => return self.lose(now, socket, sockets),
+            };
+            if sent < len {
+                link.pending.push_front(payload.slice(sent..len));
+                let waits: usize = link.pending.iter().map(Payload::len).sum();
+                if waits > MOST_PENDING {
+                    return self.lose(now, socket, sockets);
+                }
+                return sockets.many().subscribe(socket, Interest::Writable(1));
+            }
+        }
+    }
+
+    /// Writes blocks while little waits to be sent: what is written early cannot be cancelled, and messages stand behind it.
+    fn serve(&mut self, now: Instant, socket: SocketId, sockets: &mut dyn SocketApi) {
+        loop {
+            let Some(link) = self.links.get(&socket.0) else { return };
+            let none = self.peer.conns.get(&socket.0).is_none_or(|conn| conn.requests.is_empty());
+            if none || !link.pending.is_empty() {
+                return;
+            }
+            if sockets.many().unsent(socket) > u64::from(UNSENT) {
+                return sockets.many().subscribe(socket, Interest::Unsent(UNSENT));
+            }
+            let Some(block) = self.peer.next_upload(socket.0) else { return };
+            let (head, content) = self.block(block);
+            let Some(link) = self.links.get_mut(&socket.0) else { return };
+            link.pending.extend([Payload::Data(head), Payload::Data(content)]);
+            self.flush(now, socket, sockets);
+        }
+    }
+
+    fn block(&self, block: Block) -> (Bytes, Bytes) {
+        let config = &self.peer.config;
+        let twist = if config.behaviour == Behaviour::Corrupt { 0xBAD } else { 0 };
+        (Message::Piece(block, 0).encode(), config.torrent.content(block, twist))
+    }
+
+    fn drain(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
+        while let Some(output) = self.peer.poll_output() {
+            match output {
+                Output::Connect(to) => {
+                    let known = self.links.values().any(|link| link.remote.addr == to.addr);
+                    if known || self.links.len() >= self.peer.config.neighbours {
+                        continue;
+                    }
+                    if let Ok(socket) = sockets.connect(to) {
+                        self.add_link(socket, to, false);
+                        sockets.many().subscribe(socket, Interest::Connected);
+                    }
+                }
+                Output::Send(id, message) => {
+                    self.send(now, SocketId(id), Payload::Data(message.encode()), sockets);
+                }
+                Output::SendGarbage(id) => {
+                    // Longer than a handshake, so that it is looked at.
+                    let text = Bytes::from_static(&[b'?'; 200]);
+                    self.send(now, SocketId(id), Payload::Data(text), sockets);
+                }
+                Output::MayServe(id) => self.serve(now, SocketId(id), sockets),
+                Output::Close(id) => {
+                    if self.links.remove(&id).is_some() {
+                        sockets.close(SocketId(id));
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_due(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
+        if matches!(self.phase, Phase::Away(until) if now >= until) {
+            self.come(now, sockets);
+        }
+        if self.phase != Phase::Here {
+            return;
+        }
+        if now >= self.announce_at {
+            self.announce(now, sockets);
+        }
+        if now >= self.tick_at {
+            self.peer.handle_interval(now);
+            self.tick_at = now + self.peer.config.interval;
+            let lonely = self.links.len() < self.peer.config.neighbours.div_ceil(2);
+            if lonely && !self.peer.is_complete() && self.announce_at == Instant::MAX {
+                self.announce_at = now + self.peer.config.interval * 2;
+            }
+            let received = self.peer.report(|report| report.downloaded);
+            if received != self.progress.0 || self.peer.is_complete() {
+                self.progress = (received, now);
+            }
+        }
+        let stuck = now.since(self.progress.1) >= self.life.gives_up && !self.peer.is_complete();
+        if now >= self.leave_at || stuck {
+            self.go(now, stuck || self.peer.is_complete(), sockets);
+        }
+    }
+
+    fn note_complete(&mut self, now: Instant) {
+        if self.peer.is_complete() && !self.was_complete {
+            self.was_complete = true;
+            self.leave_at = self.life.stay.map_or(Instant::MAX, |stay| now + stay);
+        }
+    }
+
+    fn next_timeout(&mut self, now: Instant) -> Instant {
+        match self.phase {
+            Phase::Away(until) => until,
+            Phase::Gone => Instant::MAX,
+            Phase::Here => {
+                let idle = self.peer.is_idle() && self.peer.config.behaviour != Behaviour::Flood;
+                let rests = idle || !self.peer.config.behaviour.downloads() && self.links.is_empty();
+                if rests {
+                    self.tick_at = Instant::MAX;
+                } else if self.tick_at == Instant::MAX {
+                    self.tick_at = now + self.peer.config.interval;
+                }
+                self.tick_at.min(self.announce_at).min(self.leave_at)
+            }
+        }
+    }
+}
+
+impl Process for Program {
+    fn resume(&mut self, now: Instant, why: Resume, sockets: &mut dyn SocketApi) -> Wait {
+        if let Resume::Ready(socket) = why
+            && self.phase == Phase::Here
+        {
+            match Some(socket) {
+                listener if listener == self.listener => self.take_connections(socket, sockets),
+                udp if udp == self.udp => self.hear_tracker(now, socket, sockets),
+                _ => self.handle_link(now, socket, sockets),
+            }
+        }
+        self.handle_due(now, sockets);
+        self.drain(now, sockets);
+        self.note_complete(now);
+        let mut board = self.peer.board.borrow_mut();
+        if !board.events.is_empty()
+            && let Some(waiting) = board.waiting.take()
+        {
+            sockets.many().wake(waiting);
+        }
+        drop(board);
+        let next = self.next_timeout(now);
+        if self.phase == Phase::Gone { Wait::Done } else { Wait::Events(next) }
+    }
+}
+
+fn exponential(mean: Span, sockets: &mut dyn SocketApi) -> Span {
+    let uniform = (sockets.random() >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
+    Span::from_secs_f64(-mean.as_secs_f64() * libm::log1p(-uniform))
+}

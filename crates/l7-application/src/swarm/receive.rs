@@ -1,0 +1,271 @@
+//! What a peer does with each message.
+
+use super::board::Event;
+use super::message::Message;
+use super::peer::{Behaviour, FLOOD, Output, Peer, QUEUE_TIME};
+use super::picker::Outcome;
+use super::torrent::Block;
+use tidewire_units::Instant;
+
+/// Connections that others open are taken up to so many times the neighbours that are looked for.
+const TAKES: usize = 2;
+
+impl Peer {
+    /// Takes a message.
+    pub fn handle_message(&mut self, now: Instant, id: u32, message: Message) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        match message {
+            Message::Handshake(info, other) => self.greet(now, id, info, other),
+            Message::KeepAlive => {}
+            Message::Choke => {
+                conn.choked_by_them = true;
+                conn.asked_at.clear();
+                let blocks = std::mem::take(&mut conn.asked);
+                blocks.into_iter().for_each(|block| self.picker.release(block));
+                self.picker.forget(id);
+                self.ask_everybody(now);
+            }
+            Message::Unchoke => {
+                conn.choked_by_them = false;
+                self.ask(now, id);
+            }
+            Message::Interested => {
+                conn.interested_in_me = true;
+                self.fill_slots();
+            }
+            Message::NotInterested => {
+                conn.interested_in_me = false;
+                self.set_choked(id, true);
+                self.fill_slots();
+            }
+            Message::Have(piece) => self.note_have(now, id, piece),
+            Message::Bitfield(bits) => self.note_bitfield(now, id, &bits),
+            Message::Request(block) => self.note_request(now, id, block),
+            Message::Cancel(block) => conn.requests.retain(|one| *one != block),
+            Message::Piece(block, hash) => self.note_block(now, id, block, hash),
+        }
+    }
+
+    /// Bytes came that are no message.
+    pub fn handle_malformed(&mut self, now: Instant, id: u32) {
+        self.report(|report| report.malformed += 1);
+        self.ban(now, id);
+    }
+
+    pub(super) fn ban(&mut self, now: Instant, id: u32) {
+        let Some(conn) = self.conns.get(&id) else { return };
+        let address = conn.remote.addr.to_bits();
+        self.banned.extend(conn.id);
+        self.report(|report| report.banned += 1);
+        self.tell(now, Event::Banned(address));
+        self.close(now, id);
+    }
+
+    fn greet(&mut self, now: Instant, id: u32, info: [u8; 20], other: [u8; 20]) {
+        if info != self.config.torrent.info || self.conns[&id].id.is_some() {
+            return self.handle_malformed(now, id);
+        }
+        if self.banned.contains(&other) || other == self.id {
+            return self.close(now, id);
+        }
+        let full = self.conns.len() > TAKES * self.config.neighbours && !self.conns[&id].initiated;
+        if full {
+            self.report(|report| report.refused += 1);
+            return self.close(now, id);
+        }
+        // Two that have connected to each other keep the connection of the lower name.
+        let twin = self.conns.iter().find(|(_, conn)| conn.id == Some(other)).map(|(twin, _)| *twin);
+        if let Some(twin) = twin {
+            let mine_stays = self.id < other;
+            let drop_new = self.conns[&id].initiated != mine_stays;
+            self.close(now, if drop_new { id } else { twin });
+            if drop_new {
+                return;
+            }
+        }
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.id = Some(other);
+        if self.config.super_seed && self.config.seed {
+            self.reveal(id);
+        }
+    }
+
+    fn note_bitfield(&mut self, now: Instant, id: u32, bits: &[u8]) {
+        let n = self.config.torrent.piece_count() as usize;
+        let is_first = self.conns[&id].their_count == 0;
+        let spare = bits.len() * 8 - n.min(bits.len() * 8);
+        let clean =
+            bits.last().is_none_or(|last| u32::from(*last).trailing_zeros() >= spare as u32 || *last == 0);
+        if bits.len() != n.div_ceil(8) || !clean || !is_first {
+            return self.handle_malformed(now, id);
+        }
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        for piece in 0..n {
+            if bits[piece / 8] & (0x80 >> (piece % 8)) != 0 {
+                conn.theirs[piece] = true;
+                conn.their_count += 1;
+                conn.wanted += u32::from(!self.picker.has(piece as u32));
+                self.picker.note(piece as u32, true);
+            }
+        }
+        self.update_interest(id);
+    }
+
+    fn note_have(&mut self, now: Instant, id: u32, piece: u32) {
+        if piece >= self.config.torrent.piece_count() {
+            return self.handle_malformed(now, id);
+        }
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if std::mem::replace(&mut conn.theirs[piece as usize], true) {
+            return;
+        }
+        conn.their_count += 1;
+        self.picker.note(piece, true);
+        if !self.picker.has(piece) {
+            conn.wanted += 1;
+            self.update_interest(id);
+            self.ask(now, id);
+        }
+        if self.config.super_seed && self.config.seed {
+            self.note_spread(id, piece);
+        }
+    }
+
+    /// A piece that was told to one neighbour has reached another: the first may be told of the next. One that has its piece and
+    /// would have nothing to ask for is told too.
+    fn note_spread(&mut self, from: u32, piece: u32) {
+        let ids: Vec<u32> = self.conns.keys().copied().collect();
+        for id in ids {
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            let before = conn.revealed.len();
+            let idle = id == from && conn.requests.is_empty();
+            conn.revealed.retain(|told| *told != piece || id == from && !idle);
+            if conn.revealed.len() < before {
+                self.reveal(id);
+            }
+        }
+    }
+
+    fn update_interest(&mut self, id: u32) {
+        let downloads = self.config.behaviour.downloads();
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let wants = conn.wanted > 0 && downloads && !self.picker.is_complete();
+        if wants != conn.interested {
+            conn.interested = wants;
+            let message = if wants { Message::Interested } else { Message::NotInterested };
+            self.out.push_back(Output::Send(id, message));
+        }
+    }
+
+    fn note_request(&mut self, now: Instant, id: u32, block: Block) {
+        if !self.config.torrent.has(block) {
+            return self.handle_malformed(now, id);
+        }
+        let all = self.config.behaviour == Behaviour::Corrupt;
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if conn.choked_by_me {
+            // Requests that crossed a choke are lost; thousands of them are no accident.
+            conn.requests_choked += 1;
+            if conn.requests_choked as usize > FLOOD {
+                self.report(|report| report.floods += 1);
+                self.ban(now, id);
+            }
+            return;
+        }
+        if conn.requests.len() >= FLOOD {
+            self.report(|report| report.floods += 1);
+            return self.ban(now, id);
+        }
+        if self.config.behaviour == Behaviour::Liar || !(all || self.picker.has(block.piece)) {
+            return;
+        }
+        conn.requests.push_back(block);
+        self.out.push_back(Output::MayServe(id));
+    }
+
+    fn note_block(&mut self, now: Instant, id: u32, block: Block, hash: u64) {
+        self.report(|report| report.downloaded += u64::from(block.len));
+        let fixed = self.config.pipeline;
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let at = conn.asked.iter().position(|one| *one == block);
+        let moved = conn.moved.iter().position(|one| *one == block);
+        conn.window += u64::from(block.len);
+        if let Some(at) = at {
+            conn.asked.remove(at);
+            conn.snubbed = false;
+        } else {
+            // A block may cross the message that it is asked of another now, or of nobody.
+            if let Some(moved) = moved {
+                conn.moved.remove(moved);
+            }
+            if moved.is_none() || !self.picker.lacks(block) {
+                return self.report(|report| {
+                    report.unrequested += u64::from(moved.is_none());
+                    report.wasted += u64::from(block.len);
+                });
+            }
+        }
+        if let Some(asked) = at.and_then(|at| conn.asked_at.remove(at)) {
+            let delay = now.since(asked);
+            conn.least_delay = conn.least_delay.min(delay);
+            if fixed.is_none() {
+                let waits = delay > conn.least_delay + QUEUE_TIME;
+                conn.target = if waits { (conn.target - 1).max(2) } else { conn.target + 1 };
+            }
+        }
+        let (others, outcome) = self.picker.receive(block, hash, id);
+        if others || at.is_none() {
+            self.cancel_elsewhere(id, block);
+        }
+        match outcome {
+            Outcome::Duplicate => self.report(|report| report.wasted += u64::from(block.len)),
+            Outcome::Part => {}
+            Outcome::Whole(liars) => {
+                liars.into_iter().for_each(|liar| self.ban(now, liar));
+                self.announce_piece(now, block.piece);
+            }
+            Outcome::Corrupt(alone) => {
+                self.report(|report| report.corrupt += 1);
+                if let Some(liar) = alone {
+                    self.ban(now, liar);
+                }
+                self.ask_everybody(now);
+            }
+        }
+        self.ask(now, id);
+    }
+
+    fn cancel_elsewhere(&mut self, from: u32, block: Block) {
+        for (id, conn) in self.conns.iter_mut().filter(|(id, _)| **id != from) {
+            if let Some(at) = conn.asked.iter().position(|one| *one == block) {
+                conn.asked.remove(at);
+                conn.asked_at.remove(at);
+                self.out.push_back(Output::Send(*id, Message::Cancel(block)));
+            }
+        }
+    }
+
+    fn announce_piece(&mut self, now: Instant, piece: u32) {
+        let count = self.picker.count();
+        self.report(|report| report.pieces = count);
+        self.tell(now, Event::Piece(piece));
+        let ids: Vec<u32> = self.conns.keys().copied().collect();
+        for id in ids {
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            if conn.theirs[piece as usize] {
+                conn.wanted -= 1;
+            }
+            self.out.push_back(Output::Send(id, Message::Have(piece)));
+            self.update_interest(id);
+        }
+        if self.picker.is_complete() {
+            let hash = self.picker.file_hash();
+            assert_eq!(hash, self.config.torrent.file_hash(), "a file of right pieces is right");
+            self.report(|report| {
+                report.hash = Some(hash);
+                report.complete = Some(now);
+            });
+            self.tell(now, Event::Complete);
+        }
+    }
+}

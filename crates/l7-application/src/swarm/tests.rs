@@ -1,0 +1,272 @@
+use super::board::{Board, PeerReport};
+use super::message::Malformed;
+use super::torrent::{BLOCK, Hasher};
+use super::*;
+use crate::swarm::peer::Output;
+use proptest::prelude::*;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::sync::Arc;
+use tidewire_units::{Instant, Span};
+use tidewire_wire::Endpoint;
+
+fn torrent() -> Arc<Torrent> {
+    Arc::new(Torrent::new(1_000_000, 64 * 1024, 7))
+}
+
+fn hash_of(bytes: &[u8]) -> u64 {
+    let mut hasher = Hasher::default();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+#[test]
+fn the_last_piece_and_the_last_block_are_shorter() {
+    let torrent = torrent();
+    assert_eq!((torrent.piece_count(), torrent.block_count(0), torrent.piece_len(15)), (16, 4, 16_960));
+    assert_eq!(torrent.block(15, 1), Block { piece: 15, begin: BLOCK, len: 576 });
+    assert!(torrent.has(Block { piece: 15, begin: BLOCK, len: 576 }));
+    for (piece, begin, len) in
+        [(16, 0, BLOCK), (15, BLOCK, BLOCK), (0, 1, BLOCK), (0, 4 * BLOCK, BLOCK), (0, 0, 1)]
+    {
+        assert!(!torrent.has(Block { piece, begin, len }), "{piece} {begin} {len}");
+    }
+    assert_ne!(torrent.content(torrent.block(0, 0), 0), torrent.content(torrent.block(0, 1), 0));
+    assert_ne!(torrent.content(torrent.block(0, 0), 0), torrent.content(torrent.block(0, 0), 1));
+}
+
+fn messages() -> impl Strategy<Value = Message> {
+    let block =
+        (0u32..16, 0u32..4).prop_map(|(piece, number)| Block { piece, begin: number * BLOCK, len: BLOCK });
+    prop_oneof![
+        Just(Message::KeepAlive),
+        Just(Message::Choke),
+        Just(Message::Unchoke),
+        Just(Message::Interested),
+        Just(Message::NotInterested),
+        (0u32..100).prop_map(Message::Have),
+        prop::collection::vec(any::<u8>(), 0..40).prop_map(|bits| Message::Bitfield(bits.into())),
+        block.clone().prop_map(Message::Request),
+        block.clone().prop_map(Message::Cancel),
+        (block, any::<u64>()).prop_map(|(block, hash)| Message::Piece(block, hash)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_hash_does_not_depend_on_how_the_bytes_come(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
+        let cut = cut.min(bytes.len());
+        let mut hasher = Hasher::default();
+        hasher.write(&bytes[..cut]);
+        hasher.write(&bytes[cut..]);
+        prop_assert_eq!(hasher.finish(), hash_of(&bytes));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_however_it_is_cut(all in prop::collection::vec(messages(), 1..20), step in 1usize..3000) {
+        let torrent = torrent();
+        let mut stream = Message::Handshake(torrent.info, [3; 20]).encode().to_vec();
+        let mut expected = vec![Message::Handshake(torrent.info, [3; 20])];
+        for message in all {
+            stream.extend_from_slice(&message.encode());
+            expected.push(match message {
+                Message::Piece(block, _) => {
+                    let content = torrent.content(block, 0);
+                    stream.extend_from_slice(&content);
+                    Message::Piece(block, hash_of(&content))
+                }
+                other => other,
+            });
+        }
+        let (mut reader, mut read) = (Reader::new(), Vec::new());
+        for part in stream.chunks(step) {
+            prop_assert!(reader.wants() > 0);
+            reader.feed(part, |message| read.push(message)).unwrap();
+        }
+        prop_assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn no_bytes_break_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..400), greets in any::<bool>()) {
+        let mut reader = Reader::new();
+        if greets {
+            reader.feed(&Message::Handshake([1; 20], [2; 20]).encode(), |_| {}).unwrap();
+        }
+        let _ = reader.feed(&bytes, |_| {});
+    }
+}
+
+#[test]
+fn lengths_that_no_message_has_are_refused() {
+    let refuse = |bytes: &[u8]| {
+        let mut reader = Reader::new();
+        reader.feed(&Message::Handshake([1; 20], [2; 20]).encode(), |_| {}).unwrap();
+        reader.feed(bytes, |_| {}).unwrap_err()
+    };
+    assert_eq!(Reader::new().feed(&[b'x'; 68], |_| {}), Err(Malformed("no handshake")));
+    assert_eq!(refuse(&[0, 0, 0, 1, 4]), Malformed("a message that is too short"));
+    assert_eq!(refuse(&[0xff, 0, 0, 0, 20]), Malformed("a message that is too long"));
+    assert_eq!(refuse(&[0, 1, 0, 0, 7]), Malformed("a block of a wrong length"));
+    assert_eq!(refuse(&[0, 0, 0, 9, 7, 0, 0, 0, 0, 0, 0, 0, 0]), Malformed("a block without bytes"));
+}
+
+/// Peers whose messages arrive at once, in order. Connection `a * 100 + b` is that of `a` with `b`.
+struct Net {
+    peers: BTreeMap<u32, Peer>,
+    queue: VecDeque<(u32, u32, Message)>,
+    now: Instant,
+    board: SharedBoard,
+    torrent: Arc<Torrent>,
+}
+
+impl Net {
+    fn new(behaviours: &[Behaviour]) -> Net {
+        let board: SharedBoard = Rc::new(RefCell::new(Board::default()));
+        let torrent = torrent();
+        let mut peers = BTreeMap::new();
+        for (index, behaviour) in behaviours.iter().enumerate() {
+            let config = PeerConfig {
+                torrent: torrent.clone(),
+                seed: index == 0,
+                behaviour: *behaviour,
+                policy: Policy::RarestFirst,
+                slots: 4,
+                interval: Span::from_secs(10),
+                pipeline: None,
+                neighbours: 20,
+                super_seed: false,
+                end_game: true,
+                patience: Span::from_secs(30),
+            };
+            board.borrow_mut().peers.push(PeerReport::default());
+            peers.insert(index as u32, Peer::new(config, index as u32, board.clone(), index as u64));
+        }
+        Net { peers, queue: VecDeque::new(), now: Instant::ZERO, board, torrent }
+    }
+
+    fn connect(&mut self, a: u32, b: u32) {
+        let at = |peer: u32| Endpoint::new(Ipv4Addr::from_bits(peer + 1), 6881);
+        self.peers.get_mut(&a).unwrap().handle_connected(a * 100 + b, at(b), true);
+        self.peers.get_mut(&b).unwrap().handle_connected(b * 100 + a, at(a), false);
+    }
+
+    /// Delivers everything until nothing moves.
+    fn settle(&mut self) {
+        loop {
+            let ids: Vec<u32> = self.peers.keys().copied().collect();
+            for id in ids {
+                while let Some(output) = self.peers.get_mut(&id).unwrap().poll_output() {
+                    self.act(id, output);
+                }
+            }
+            let Some((from, to, message)) = self.queue.pop_front() else { return };
+            self.peers.get_mut(&to).unwrap().handle_message(self.now, to * 100 + from, message);
+        }
+    }
+
+    fn act(&mut self, id: u32, output: Output) {
+        match output {
+            Output::Send(conn, message) => self.queue.push_back((id, conn % 100, message)),
+            Output::MayServe(conn) => {
+                let twist = u64::from(self.peers[&id].config().behaviour == Behaviour::Corrupt);
+                while let Some(block) = self.peers.get_mut(&id).unwrap().next_upload(conn) {
+                    let hash = hash_of(&self.torrent.content(block, twist));
+                    self.queue.push_back((id, conn % 100, Message::Piece(block, hash)));
+                }
+            }
+            Output::Close(conn) => {
+                let other = conn % 100;
+                self.queue.retain(|(from, to, _)| (*from, *to) != (id, other) && (*from, *to) != (other, id));
+                self.peers.get_mut(&other).unwrap().handle_closed(self.now, other * 100 + id);
+            }
+            Output::Connect(_) | Output::SendGarbage(_) => {}
+        }
+    }
+
+    fn interval(&mut self) {
+        self.now += Span::from_secs(10);
+        let now = self.now;
+        self.peers.values_mut().for_each(|peer| peer.handle_interval(now));
+        self.settle();
+    }
+
+    fn report(&self, index: usize) -> PeerReport {
+        self.board.borrow().peers[index].clone()
+    }
+}
+
+#[test]
+fn a_leecher_gets_the_file_from_a_seed_and_its_hash_is_right() {
+    let mut net = Net::new(&[Behaviour::Honest; 2]);
+    net.connect(1, 0);
+    net.settle();
+    assert_eq!(net.report(1).hash, Some(net.torrent.file_hash()));
+    assert_eq!(
+        (net.report(1).downloaded, net.report(0).uploaded, net.report(1).wasted),
+        (1_000_000, 1_000_000, 0)
+    );
+}
+
+#[test]
+fn peers_that_know_only_each_other_pass_pieces_on() {
+    let mut net = Net::new(&[Behaviour::Honest; 5]);
+    for i in 0..4 {
+        net.connect(i + 1, i);
+    }
+    net.settle();
+    (0..30).for_each(|_| net.interval());
+    (1..5).for_each(|i| assert!(net.report(i).complete.is_some(), "{i}"));
+}
+
+#[test]
+fn who_sends_wrong_bytes_is_found_and_banned_and_the_file_is_right() {
+    let mut net = Net::new(&[Behaviour::Honest, Behaviour::Honest, Behaviour::Corrupt]);
+    net.connect(1, 2);
+    net.settle();
+    net.connect(1, 0);
+    net.settle();
+    (0..10).for_each(|_| net.interval());
+    let report = net.report(1);
+    assert_eq!(report.hash, Some(net.torrent.file_hash()));
+    assert!(report.corrupt >= 1 && report.banned == 1, "{report:?}");
+}
+
+#[test]
+fn who_says_that_it_has_everything_and_never_answers_holds_nothing_up() {
+    let mut net = Net::new(&[Behaviour::Honest, Behaviour::Honest, Behaviour::Liar]);
+    net.connect(1, 2);
+    net.settle();
+    net.connect(1, 0);
+    (0..10).for_each(|_| net.interval());
+    assert!(net.report(1).complete.is_some() && net.report(2).uploaded == 0);
+}
+
+#[test]
+fn a_flood_of_requests_ends_the_connection() {
+    let mut net = Net::new(&[Behaviour::Honest, Behaviour::Flood]);
+    net.connect(1, 0);
+    net.settle();
+    net.interval();
+    assert_eq!((net.report(0).floods, net.report(0).banned), (1, 1));
+}
+
+#[test]
+fn a_free_rider_is_served_by_seeds_and_serves_nobody() {
+    let mut net = Net::new(&[Behaviour::Honest, Behaviour::FreeRider, Behaviour::Honest]);
+    net.connect(1, 0);
+    net.settle();
+    net.connect(2, 1);
+    (0..10).for_each(|_| net.interval());
+    assert!(net.report(1).complete.is_some() && net.report(1).uploaded == 0 && net.report(2).pieces == 0);
+}
+
+#[test]
+fn blocks_out_of_order_of_pieces_are_counted_when_nobody_asked() {
+    let mut net = Net::new(&[Behaviour::Honest; 2]);
+    net.connect(1, 0);
+    let block = net.torrent.block(0, 0);
+    net.peers.get_mut(&1).unwrap().handle_message(Instant::ZERO, 100, Message::Piece(block, 1));
+    assert_eq!((net.report(1).unrequested, net.report(1).wasted), (1, u64::from(BLOCK)));
+}

@@ -1,0 +1,236 @@
+//! What the module of swarms stands on: the native peers and what is to be seen of them.
+
+use super::Natives;
+use crate::classes::{Registry, node_of};
+use crate::mistake::Mistake;
+use crate::sched::{Op, block_on};
+use crate::services::Loader;
+use crate::sim::{Shared, Sim};
+use crate::spec::swarm as spec;
+use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use tidewire_l7_application::swarm::{
+    Behaviour, Board, Event, Lifetime, Peer, PeerConfig, PeerReport, Policy, Program, SharedBoard, Torrent,
+    Tracker,
+};
+use tidewire_units::{Instant, NodeId, Purpose, Span, stable_hash};
+use tidewire_wire::Endpoint;
+use tidewire_world::{ProcessId, World};
+
+const TRACKER_PORT: u16 = 6969;
+
+pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Result<()> {
+    services.add(registry, &spec::SWARM, "swarm")
+}
+
+type Boards = Rc<RefCell<Vec<SharedBoard>>>;
+
+/// Functions that only the module sees.
+pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
+    let boards = Boards::default();
+    let all = boards.clone();
+    native.add("swarm_new", move |_, sim, table: Table| {
+        let board = start(sim, &table)?;
+        all.borrow_mut().push(board);
+        Ok(all.borrow().len())
+    })?;
+    let all = boards.clone();
+    native.wait("swarm_next", move |lua, sim, id: usize| {
+        let board = all.borrow()[id - 1].clone();
+        block_on(lua, sim, Box::new(Next { board }))
+    })?;
+    let all = boards.clone();
+    native.add("swarm_peer", move |lua, _, (id, peer): (usize, usize)| {
+        let board = all.borrow()[id - 1].clone();
+        let board = board.borrow();
+        report(lua, &board.peers[peer - 1])
+    })?;
+    let all = boards.clone();
+    native.add("swarm_wants_pieces", move |_, _, id: usize| {
+        all.borrow()[id - 1].borrow_mut().wants_pieces = true;
+        Ok(())
+    })?;
+    native.add("swarm_announces", move |_, _, id: usize| Ok(boards.borrow()[id - 1].borrow().announces))
+}
+
+/// The next thing that happens: time, number of the peer, word, detail.
+struct Next {
+    board: SharedBoard,
+}
+
+impl Op for Next {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let mut board = self.board.borrow_mut();
+        let Some((at, peer, event)) = board.events.pop_front() else {
+            board.waiting = Some(me.0);
+            sim.world()?.wait(me, Instant::MAX, &[]);
+            return Ok(None);
+        };
+        let (word, detail) = match event {
+            Event::Piece(piece) => ("piece", Value::Integer(i64::from(piece) + 1)),
+            Event::Complete => ("complete", Value::Nil),
+            Event::Left => ("left", Value::Nil),
+            Event::Banned(address) => {
+                let text = std::net::Ipv4Addr::from_bits(address).to_string();
+                ("banned", Value::String(lua.create_string(text)?))
+            }
+        };
+        (at.as_secs_f64(), peer + 1, word, detail).into_lua_multi(lua).map(Some)
+    }
+
+    fn describe(&self, _: &Sim) -> (String, String) {
+        ("swarm".to_owned(), "for peers".to_owned())
+    }
+}
+
+fn report(lua: &Lua, peer: &PeerReport) -> mlua::Result<Table> {
+    let row = lua.create_table()?;
+    row.raw_set("name", peer.name.as_str())?;
+    row.raw_set("behaviour", peer.behaviour)?;
+    for (name, at) in [("joined", peer.joined), ("complete", peer.complete), ("left", peer.left)] {
+        row.raw_set(name, at.map(|at| at.as_secs_f64()))?;
+    }
+    for (name, count) in [
+        ("downloaded", peer.downloaded),
+        ("uploaded", peer.uploaded),
+        ("wasted", peer.wasted),
+        ("corrupt", peer.corrupt),
+        ("banned", peer.banned),
+        ("malformed", peer.malformed),
+        ("floods", peer.floods),
+        ("timeouts", peer.timeouts),
+        ("unrequested", peer.unrequested),
+        ("refused", peer.refused),
+        ("pieces", u64::from(peer.pieces)),
+        ("connections", u64::from(peer.connections)),
+    ] {
+        row.raw_set(name, count)?;
+    }
+    row.raw_set("hash", peer.hash.map(|hash| format!("{hash:016x}")))?;
+    Ok(row)
+}
+
+/// All that the module has checked and gathered.
+struct Plan {
+    torrent: Arc<Torrent>,
+    table: Table,
+    port: u16,
+    tracker: Endpoint,
+    name: String,
+}
+
+fn start(sim: &Shared, table: &Table) -> mlua::Result<SharedBoard> {
+    let board: SharedBoard = Rc::new(RefCell::new(Board::default()));
+    let tracker: NodeId = node(table.raw_get::<Value>("tracker")?)?;
+    let mut world = sim.world()?;
+    let name: String = table.raw_get("name")?;
+    let seed = stable_hash(&[b"swarm", name.as_bytes()]);
+    let torrent = Torrent::new(table.raw_get("size")?, table.raw_get("piece")?, seed);
+    table.raw_set("hash", format!("{:016x}", torrent.file_hash()))?;
+    let plan = Plan {
+        torrent: Arc::new(torrent),
+        port: table.raw_get("port")?,
+        tracker: Endpoint::new(address(&world, tracker)?, TRACKER_PORT),
+        table: table.clone(),
+        name,
+    };
+    if world.listener_on(tracker, TRACKER_PORT, tidewire_world::Transport::Udp).is_none() {
+        let program = Tracker::new(TRACKER_PORT, board.clone());
+        world.spawn_native(tracker, Box::new(program), None, &format!("{}/tracker", plan.name));
+    }
+    let seeds: Table = table.raw_get("seeds")?;
+    let peers: Table = table.raw_get("peers")?;
+    for (is_seed, list) in [(true, seeds), (false, peers)] {
+        for (i, value) in list.sequence_values::<Value>().enumerate() {
+            plan.add(&mut world, &board, node(value?)?, is_seed, i + 1)?;
+        }
+    }
+    Ok(board)
+}
+
+impl Plan {
+    fn add(
+        &self,
+        world: &mut World,
+        board: &SharedBoard,
+        host: NodeId,
+        is_seed: bool,
+        i: usize,
+    ) -> mlua::Result<()> {
+        let behaviour = self.behaviour(is_seed, i)?;
+        let index = board.borrow().peers.len() as u32;
+        let name = world.plan().node(host).name.clone();
+        let address = address(world, host)?;
+        board.borrow_mut().peers.push(PeerReport {
+            name: name.clone(),
+            address: address.to_bits(),
+            behaviour: behaviour.name(),
+            pieces: if is_seed { self.torrent.piece_count() } else { 0 },
+            ..PeerReport::default()
+        });
+        let config = PeerConfig {
+            torrent: self.torrent.clone(),
+            seed: is_seed,
+            behaviour,
+            policy: match self.table.raw_get::<String>("policy")?.as_str() {
+                "random" => Policy::Random,
+                "sequential" => Policy::Sequential,
+                _ => Policy::RarestFirst,
+            },
+            slots: self.table.raw_get(if is_seed { "seed_slots" } else { "slots" })?,
+            interval: self.span("interval")?.unwrap_or(Span::from_secs(10)),
+            pipeline: self.table.raw_get("pipeline")?,
+            neighbours: self.table.raw_get("neighbours")?,
+            super_seed: self.table.raw_get("super_seed")?,
+            end_game: self.table.raw_get("end_game")?,
+            patience: self.span("patience")?.unwrap_or(Span::from_secs(30)),
+        };
+        let join = if is_seed { 0.0 } else { self.table.raw_get::<Table>("joins")?.raw_get::<f64>(i)? };
+        let life = Lifetime {
+            join: world.now() + Span::from_secs_f64(join),
+            stay: if is_seed { None } else { self.span("stay")? },
+            away_after: if is_seed { None } else { self.span("away_after")? },
+            back_after: self.span("back_after")?,
+            gives_up: self.span("gives_up")?.unwrap_or(Span::from_secs(600)),
+        };
+        let key = format!("{}/{name}", self.name);
+        let random = world.streams().stream(Purpose::Application, &format!("{key}/choices")).bits();
+        let peer = Peer::new(config, index, board.clone(), random);
+        let program = Program::new(peer, life, self.tracker, self.port);
+        world.spawn_native(host, Box::new(program), None, &key);
+        Ok(())
+    }
+
+    fn behaviour(&self, is_seed: bool, i: usize) -> mlua::Result<Behaviour> {
+        if is_seed {
+            return Ok(Behaviour::Honest);
+        }
+        let words: Table = self.table.raw_get("behaviours")?;
+        let word = words.raw_get::<Option<String>>(i)?;
+        Ok(match word.as_deref() {
+            Some("free_rider") => Behaviour::FreeRider,
+            Some("corrupt") => Behaviour::Corrupt,
+            Some("liar") => Behaviour::Liar,
+            Some("flood") => Behaviour::Flood,
+            Some("garbage") => Behaviour::Garbage,
+            _ => Behaviour::Honest,
+        })
+    }
+
+    fn span(&self, name: &str) -> mlua::Result<Option<Span>> {
+        Ok(self.table.raw_get::<Option<f64>>(name)?.map(Span::from_secs_f64))
+    }
+}
+
+fn node(value: Value) -> Result<NodeId, Mistake> {
+    node_of(&value).ok_or_else(|| Mistake::new("net:swarm: a seed and peers are hosts").at_word("swarm"))
+}
+
+fn address(world: &World, host: NodeId) -> Result<std::net::Ipv4Addr, Mistake> {
+    world.address_of(host).ok_or_else(|| {
+        let name = &world.plan().node(host).name;
+        Mistake::new(format!("net:swarm: {name} has no address")).at_word("swarm").note("link it first")
+    })
+}

@@ -1,0 +1,226 @@
+//! What peers among themselves, and peers with a server that only introduces them, must show, row by row.
+
+mod common;
+
+use common::{column, good, lines, request, result_of, run_at, script, shipped, shows};
+use tidewire_metrics::Value;
+use tidewire_script::{Point, RunRequest, RunResult, plan, run};
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+/// As [`run_at`], without sending every packet through its bytes and back: millions of packets.
+fn run_fast(name: &str, wanted: &[(&str, Value)]) -> RunResult {
+    let script = shipped(name);
+    let experiment = plan(&script, &[]).unwrap_or_else(|error| panic!("{error}"));
+    let fits = |point: &&Point| {
+        wanted.iter().all(|(name, value)| point.iter().any(|(known, own)| known == name && own == value))
+    };
+    let point = experiment.points.iter().find(fits).expect("a point with these parameters").clone();
+    let request =
+        RunRequest { check_wire: false, max_events: None, script_timeout_s: 5.0, ..request(&point) };
+    let result = good(run(&script, &experiment, &request));
+    result.checks.iter().for_each(|check| assert!(check.passed, "{name}: {}", check.text));
+    result
+}
+
+fn distribution(mode: &str, u: i64, n: i64) -> RunResult {
+    let point = [("mode", text(mode)), ("u", Value::Int(u)), ("n", Value::Int(n))];
+    run_fast("scripts/p2p/distribution.lua", &point)
+}
+
+#[test]
+fn row_58_with_a_server_every_further_client_costs_a_copy() {
+    let times: Vec<f64> = [1, 3, 10]
+        .map(|n| {
+            let result = distribution("server", 3, n);
+            let ratio = column(&result, "ratio");
+            assert!((1.0..1.05).contains(&ratio), "{n}: {ratio}");
+            column(&result, "finish_s")
+        })
+        .to_vec();
+    // 20 MB at 30 Mbit/s are 5.33 s.
+    let slope = (times[2] - times[1]) / 7.0;
+    assert!((slope / 5.333 - 1.0).abs() < 0.05, "{slope}");
+}
+
+#[test]
+fn row_59_among_peers_the_time_hardly_grows() {
+    for (u, n) in [(7, 1), (7, 3), (7, 10), (3, 10), (7, 30)] {
+        let result = distribution("swarm", u, n);
+        let ratio = column(&result, "ratio");
+        assert!((0.999..1.2).contains(&ratio), "u {u} n {n}: {ratio}");
+        assert!(column(&result, "wasted_pct") < 5.0);
+        assert_eq!(result.checks.len() as i64, n + 1);
+        let rows = &result.tables.iter().find(|(name, _)| name == "swarm").expect("swarm.csv").1;
+        assert_eq!(rows.rows.len() as i64, n + 1);
+    }
+}
+
+#[test]
+fn row_59_keys_are_found_in_a_number_of_steps_that_grows_with_the_logarithm() {
+    let hops = |n: i64, churn: &str| {
+        let point = [("nodes", Value::Int(n)), ("churn", text(churn))];
+        let result = run_fast("scripts/p2p/dht.lua", &point);
+        assert!(column(&result, "found_pct") >= 95.0);
+        column(&result, "hops_mean")
+    };
+    let (few, many) = (hops(64, "0%"), hops(256, "0%"));
+    assert!(few < many && many < few + 1.5, "{few} {many}");
+    hops(64, "20%");
+}
+
+#[test]
+fn row_59_a_rumour_takes_as_many_rounds_as_theory_says() {
+    for how in ["push", "pull", "push_pull"] {
+        let point = [("how", text(how)), ("nodes", Value::Int(256))];
+        let result = run_at(&shipped("scripts/p2p/gossip.lua"), &point);
+        result.checks.iter().for_each(|check| assert!(check.passed, "{how}: {}", check.text));
+        assert_eq!(result.checks.len(), 2);
+    }
+}
+
+#[test]
+fn row_60_every_pair_of_translators_finds_its_way_and_a_dead_super_peer_is_replaced() {
+    let calm = shows("scripts/hybrid/skype.lua", &[("dies", text("nobody"))], 3);
+    let ways = ["direct", "punched", "relayed", "failed"].map(|way| column(&calm, way));
+    assert_eq!(ways, [10.0, 12.0, 3.0, 11.0]);
+    let paths = &calm.tables.iter().find(|(name, _)| name == "paths").expect("paths.csv").1;
+    assert_eq!(paths.rows.len(), 36);
+    let stormy = shows("scripts/hybrid/skype.lua", &[("dies", text("super_peer"))], 4);
+    assert!(column(&stormy, "gap_relayed_ms") > 400.0 && column(&stormy, "gap_direct_ms") < 100.0);
+}
+
+#[test]
+fn row_61_the_game_goes_on_without_its_host_and_the_lobby_carries_none_of_it() {
+    for (structure, players, turn) in
+        [("mesh", 4, 70.0), ("host", 4, 125.0), ("server", 4, 120.0), ("mesh", 2, 45.0), ("host", 8, 135.0)]
+    {
+        let point = [("structure", text(structure)), ("players", Value::Int(players))];
+        let result = shows("scripts/hybrid/starcraft.lua", &point, 3);
+        let measured = column(&result, "turn_ms");
+        assert!((measured / turn - 1.0).abs() < 0.03, "{structure} {players}: {measured}");
+        assert_eq!(column(&result, "went_on") == 1.0, structure != "server");
+    }
+}
+
+#[test]
+fn row_61_neighbours_behind_one_translator_need_a_hairpin() {
+    for (hairpin, inner, checks) in [(true, true, 3), (true, false, 2), (false, true, 3), (false, false, 2)] {
+        let point = [("hairpin", Value::Bool(hairpin)), ("inner", Value::Bool(inner))];
+        let result = shows("scripts/hybrid/hairpin.lua", &point, checks);
+        assert_eq!(column(&result, "neighbours_ms") > 0.0, hairpin || inner);
+    }
+}
+
+#[test]
+fn row_62_the_same_work_with_three_structures() {
+    let at = |workload: &str, structure: &str, dies: &str| {
+        let point = [("workload", text(workload)), ("structure", text(structure)), ("dies", text(dies))];
+        run_fast("scripts/hybrid/three_structures.lua", &point)
+    };
+    for workload in ["file", "call"] {
+        let [server, hybrid, peers] = ["server", "hybrid", "peers"]
+            .map(|structure| column(&at(workload, structure, "nobody"), "server_mb"));
+        assert!(
+            server > 3.0 * hybrid && hybrid > peers && peers == 0.0,
+            "{workload}: {server} {hybrid} {peers}"
+        );
+        let left = column(&at(workload, "server", "server"), "done_pct");
+        let goes_on = column(&at(workload, "hybrid", "server"), "done_pct");
+        assert!(left < 10.0 && goes_on > 85.0, "{workload}: {left} {goes_on}");
+    }
+    let delay = |structure: &str| column(&at("call", structure, "nobody"), "delay_ms");
+    assert!(delay("server") > delay("hybrid") && delay("hybrid") > delay("peers"));
+}
+
+#[test]
+fn whoever_does_not_behave_is_counted_and_nobody_gets_a_wrong_file() {
+    for (who, cause) in [
+        ("corrupt", "corrupt"),
+        ("flood", "floods"),
+        ("garbage", "malformed"),
+        ("liar", "last_honest_s"),
+        ("all", "banned"),
+    ] {
+        let result = run_fast("scripts/p2p/bad_peers.lua", &[("who", text(who))]);
+        assert!(column(&result, cause) > 0.0, "{who}");
+        assert!(result.checks.len() >= 12);
+    }
+    let riders = run_fast("scripts/p2p/bad_peers.lua", &[("who", text("free_rider"))]);
+    assert!(column(&riders, "last_rider_s") > 0.0);
+}
+
+#[test]
+fn peers_come_and_go_and_the_seed_may_die() {
+    for (stay, dies) in [("30s", false), ("10min", true), ("0s", false)] {
+        run_fast("scripts/p2p/churn.lua", &[("stay", text(stay)), ("seed_dies", Value::Bool(dies))]);
+    }
+}
+
+const SMALL: &str = "
+    local core, origin, peers = net:router 'core', net:host 'origin', net:hosts('peer', 4)
+    net:link(origin, core, { rate = '10Mbps', delay = '5ms' })
+    for _, peer in ipairs(peers) do net:link(peer, core, { rate = '10Mbps', delay = '5ms' }) end
+";
+
+#[test]
+fn a_swarm_on_a_line_that_loses_delivers_the_right_file_and_ends_by_itself() {
+    let text = format!(
+        "{SMALL}
+        for _, link in ipairs(net.links) do link:set {{ loss = '1%' }} end
+        local s = net:swarm {{ seed = origin, peers = peers, size = '300kB', piece = '32KiB', interval = '1s' }}
+        local pieces = 0
+        s:on('piece', function() pieces = pieces + 1 end)
+        s:wait()
+        for i = 1, 4 do assert(s:peer(peers[i]).ok) end
+        print(s.complete, s.pieces, pieces, s:peer(peers[1]).pieces)"
+    );
+    let result = good(result_of(&script(&text)));
+    assert_eq!(lines(&result), ["4\t10\t40\t10"]);
+}
+
+#[test]
+fn results_are_the_same_however_many_runs_go_on_beside_each_other() {
+    let outcome = || {
+        let point = [("stay", text("30s")), ("seed_dies", Value::Bool(false))];
+        let swarm = run_fast("scripts/p2p/churn.lua", &point);
+        let hybrid = run_fast(
+            "scripts/hybrid/starcraft.lua",
+            &[("structure", text("mesh")), ("players", Value::Int(4))],
+        );
+        [swarm, hybrid].map(|result| format!("{:?} {:?} {:?}", result.record, result.tables, result.log))
+    };
+    let alone = outcome();
+    let beside: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(outcome)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a run that ends")).collect()
+    });
+    beside.iter().for_each(|other| assert_eq!(*other, alone));
+}
+
+#[test]
+fn mistakes_with_swarms_say_what_to_do() {
+    let error = |call: &str| common::error_of(&format!("{SMALL} net:swarm {call}")).message;
+    for (call, says) in [
+        ("{ peers = peers, size = '1MB' }", "seed"),
+        ("{ seed = origin, peers = {}, size = '1MB' }", "there are no peers"),
+        ("{ seed = origin, peers = { peers, origin }, size = '1MB' }", "origin is there twice"),
+        ("{ seed = origin, peers = peers, size = 0 }", "nothing to distribute"),
+        ("{ seed = origin, peers = peers, size = '1MB', piece = 100 }", "piece is 16KiB to 64MiB"),
+        ("{ seed = origin, peers = peers, size = '1TB', piece = '16KiB' }", "more than 100000"),
+        (
+            "{ seed = origin, peers = peers, size = '1MB', behaviour = { thief = peers[1] } }",
+            "behaviour \"thief\"",
+        ),
+        (
+            "{ seed = origin, peers = peers, size = '1MB', behaviour = { liar = origin } }",
+            "origin is no peer",
+        ),
+        ("{ seed = origin, peers = peers, size = '1MB', policy = 'best' }", "rarest_first"),
+    ] {
+        let message = error(call);
+        assert!(message.contains(says), "{call}: {message}");
+    }
+}
