@@ -118,6 +118,11 @@ impl Neighbors {
         Neighbors { config, entries: FxHashMap::default(), asking: Vec::new(), last: None }
     }
 
+    /// Resolves addresses in another way from now on.
+    pub fn configure(&mut self, config: ArpConfig) {
+        self.config = config;
+    }
+
     /// Where a packet for `ip` goes; keeps the packet when that must be asked first.
     #[inline]
     pub fn resolve(&mut self, now: Instant, ip: Ipv4Addr, packet: &Hot) -> Resolved {

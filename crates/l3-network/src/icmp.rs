@@ -1,6 +1,7 @@
 //! What ICMP and ICMPv6 say about a packet that did not arrive, and when they may (RFC 1122 section 3.2.2, RFC 1812 section 4.3.2.7,
 //! RFC 4443 section 2.4).
 
+use tidewire_units::{Instant, Span};
 use tidewire_wire::{IcmpMessage, Net, Packet, Transport};
 
 /// What became of a packet, as ICMP tells its sender.
@@ -89,6 +90,32 @@ impl Trouble {
     }
 }
 
+/// How many errors a node sends (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f)): a bucket of tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ErrorLimit {
+    interval: Span,
+    burst: u32,
+    /// When the bucket will be full again.
+    full_at: Instant,
+}
+
+impl ErrorLimit {
+    /// One error each `interval` on average, and `burst` at once.
+    pub fn new(interval: Span, burst: u32) -> ErrorLimit {
+        ErrorLimit { interval, burst: burst.max(1), full_at: Instant::ZERO }
+    }
+
+    /// Whether an error may be sent now; counts it if so.
+    pub fn allows(&mut self, now: Instant) -> bool {
+        let from = self.full_at.max(now);
+        if from.since(now) > self.interval * u64::from(self.burst - 1) {
+            return false;
+        }
+        self.full_at = from + self.interval;
+        true
+    }
+}
+
 /// The error message about `packet`, quoting its beginning; `None` when one is forbidden: about an ICMP error, a fragment other than the
 /// first, or a packet from or to an address that is not one host.
 pub fn error_about(packet: &Packet, trouble: Trouble) -> Option<IcmpMessage> {
@@ -157,6 +184,14 @@ mod tests {
         };
         let udp = UdpHeader { src_port: 5000, dst_port: 53 };
         Packet { net: Net::Ipv6(header, Transport::Udp(udp, Payload::Zeros(size))), ..udp_packet() }
+    }
+
+    #[test]
+    fn a_limit_lets_a_burst_pass_and_then_one_at_a_time() {
+        let at = |ms| Instant::ZERO + Span::from_ms(ms);
+        let mut limit = ErrorLimit::new(Span::from_secs(1), 3);
+        let sent = |limit: &mut ErrorLimit, ms| (0..5).filter(|_| limit.allows(at(ms))).count();
+        assert_eq!([0, 500, 1000, 1999, 2000, 9000].map(|ms| sent(&mut limit, ms)), [3, 0, 1, 0, 1, 3]);
     }
 
     #[test]

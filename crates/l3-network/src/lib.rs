@@ -11,6 +11,7 @@
 //! | `icmp.rs` | [`Trouble`], what ICMP reports, and [`error_about`]: which packets it may be sent about |
 //! | `reassembly.rs` | [`Reassembly`], fragments that wait for the rest |
 //! | `dhcp/` | [`dhcp::DhcpClient`] and [`dhcp::DhcpServer`]: addresses on loan |
+//! | `slaac.rs` | [`slaac::Autoconf`] and [`slaac::Advertiser`]: IPv6 addresses that hosts make themselves |
 //! | `multicast/` | groups: who listens, and which branches carry a stream |
 //! | `gate/` | [`gate::Firewall`]: what may pass, and the flows that were seen |
 //! | `routing/` | routing protocols, and [`routing::Control`], the table that chooses among what they found |
@@ -25,8 +26,9 @@ pub mod multicast;
 mod prefix;
 mod reassembly;
 pub mod routing;
+pub mod slaac;
 
 pub use fib::{Fib, NextHop};
-pub use icmp::{Trouble, error_about};
+pub use icmp::{ErrorLimit, Trouble, error_about};
 pub use prefix::Prefix;
 pub use reassembly::{Pieced, Reassembly};

@@ -4,10 +4,12 @@ use crate::stack::flow_hash;
 use crate::{Context, IpNode};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::dhcp::{DhcpClient, DhcpEvent, DhcpPool, DhcpSend, DhcpServer, Lease, relayed};
+use tidewire_l3_network::slaac::Advertiser;
 use tidewire_l3_network::{Fib, NextHop, Prefix};
 use tidewire_units::{Instant, Stream, WaitToken};
 use tidewire_wire::{
-    ArpOperation, ArpPacket, Cause, Content, DhcpMessage, Ecn, Hot, MacKey, Payload, Protocol, UdpHeader,
+    AddressBook, ArpOperation, ArpPacket, Cause, Content, DhcpMessage, Ecn, Hot, MacKey, Payload, Protocol,
+    UdpHeader,
 };
 
 /// What a node does for others, or asks of them, by messages of its own.
@@ -22,11 +24,15 @@ pub struct Services {
     probing: Option<Ipv4Addr>,
     /// Who waits for an address.
     waiters: Vec<WaitToken>,
+    /// What makes the node's own IPv6 address.
+    pub(crate) autoconf: Option<crate::slaac::Host>,
+    /// The ports on whose links it advertises itself as a router.
+    pub(crate) adverts: Vec<(u32, Advertiser)>,
 }
 
 impl IpNode {
     /// What it does for others; made when it is first asked for.
-    fn services_mut(&mut self) -> &mut Services {
+    pub(crate) fn services_mut(&mut self) -> &mut Services {
         self.listens = true;
         self.services.get_or_insert_default()
     }
@@ -74,9 +80,20 @@ impl IpNode {
     pub(crate) fn crash_services(&mut self, cx: &mut Context<'_>) {
         let Some(services) = &mut self.services else { return };
         services.probing = None;
+        services.adverts.clear();
+        let autoconf = services.autoconf.take();
         if let Some((_, port)) = services.client.take() {
             self.stack.set_address(port, Ipv4Addr::UNSPECIFIED, Prefix::DEFAULT);
             self.stack.set_fib(Fib::default());
+        }
+        if let Some(host) = autoconf {
+            self.stack.set_address6(
+                host.port,
+                Ipv4Addr::UNSPECIFIED,
+                Prefix::DEFAULT,
+                AddressBook::ALL_NODES,
+            );
+            self.stack.set_fib6(Fib::default());
         }
         self.tell_waiters(cx);
     }
@@ -86,12 +103,16 @@ impl IpNode {
         self.services_mut().waiters.push(token);
     }
 
-    /// When the client has something to do, and whether that keeps the run alive.
+    /// When a service has something to do, and whether that keeps the run alive.
     pub(crate) fn next_service(&self) -> (Instant, bool) {
-        match self.dhcp_client() {
-            Some(client) => (client.next_timeout(), !client.is_settled()),
-            None => (Instant::MAX, false),
-        }
+        let Some(services) = &self.services else { return (Instant::MAX, false) };
+        let client =
+            services.client.as_ref().map(|(client, _)| (client.next_timeout(), !client.is_settled()));
+        let host = services.autoconf.as_ref();
+        let host = host.map(|host| (host.machine.next_timeout(), !host.machine.is_settled()));
+        let adverts = services.adverts.iter().map(|(_, router)| (router.next_timeout(), false));
+        let all = client.into_iter().chain(host).chain(adverts);
+        all.fold((Instant::MAX, false), |(next, alive), (at, keeps)| (next.min(at), alive || keeps))
     }
 
     /// Handles what is due.
@@ -102,6 +123,7 @@ impl IpNode {
             client.handle_timeout(cx.now);
             self.run_client(cx);
         }
+        self.handle_slaac_timeout(cx);
     }
 
     /// Whether a packet is one of DHCP that this node speaks: no rule is asked about it, as clients have no address yet.
@@ -200,7 +222,7 @@ impl IpNode {
         self.tell_waiters(cx);
     }
 
-    fn tell_waiters(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn tell_waiters(&mut self, cx: &mut Context<'_>) {
         let waiters = self.services.as_mut().map(|services| std::mem::take(&mut services.waiters));
         cx.out.wakes.extend(waiters.unwrap_or_default());
     }

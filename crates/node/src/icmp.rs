@@ -49,6 +49,9 @@ impl IpNode {
             && packet.ttl == Ndp::HOP_LIMIT
             && let Ok(Some(ndp)) = Ndp::parse(&message)
         {
+            if self.services.is_some() {
+                self.handle_autoconf(port, &packet, &ndp, cx);
+            }
             self.stack.handle_ndp(port, &packet, &ndp, cx);
             return cx.end(packet, Cause::Delivered);
         }
@@ -99,6 +102,13 @@ impl IpNode {
                 return;
             }
             return self.hear(src, 0, AddressBook::is_v6(src), &message, cx);
+        }
+        if let Some(limit) = &mut self.stack.error_limit
+            && !matches!(trouble, Trouble::TooBig(_))
+            && !limit.0.allows(cx.now)
+        {
+            limit.1 += 1;
+            return;
         }
         if let Some((own, _)) = self.stack.source_for(src).filter(|(own, _)| !own.is_unspecified()) {
             self.send_icmp(own, src, message, cx);

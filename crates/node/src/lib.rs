@@ -17,6 +17,7 @@
 //! | `ip_node.rs` | [`IpNode`]: what happens to a frame that arrives at a host or router |
 //! | `icmp.rs` | what a node says and hears about packets; fragments that it puts together |
 //! | `dhcp.rs` | addresses on loan: client, server, relay |
+//! | `slaac.rs` | IPv6 addresses that hosts make of what routers advertise |
 //! | `control.rs` | the messages of a router's routing protocols, and what they find |
 //! | `bgp.rs` | connections of BGP sessions |
 //! | `sockets.rs` | [`Sockets`]: ports, timers, who waits for what |
@@ -42,6 +43,7 @@ mod ndp;
 mod outbox;
 mod resting;
 mod settings;
+mod slaac;
 mod sockets;
 mod stack;
 mod switch;

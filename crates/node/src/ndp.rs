@@ -22,8 +22,9 @@ impl IpStack {
         match *message {
             Ndp::NeighborSolicit { target, mac } => {
                 let target_key = cx.packets.addresses.known_key(target);
-                let own = self.ifaces[port as usize].addr6;
-                let mine = !own.is_unspecified() && target_key == Some(own);
+                let (own, id) = (self.ifaces[port as usize].addr6, self.ifaces[port as usize].id);
+                let mine = !own.is_unspecified()
+                    && target_key.is_some_and(|key| key == own || key == AddressBook::link_local(id));
                 if !mine {
                     return;
                 }
@@ -53,7 +54,14 @@ impl IpStack {
     }
 
     /// Notes where a neighbour is and sends what waited for it.
-    fn hear_of(&mut self, port: u32, ip: Ipv4Addr, mac: MacKey, only_known: bool, cx: &mut Context<'_>) {
+    pub(crate) fn hear_of(
+        &mut self,
+        port: u32,
+        ip: Ipv4Addr,
+        mac: MacKey,
+        only_known: bool,
+        cx: &mut Context<'_>,
+    ) {
         let iface = &mut self.ifaces[port as usize];
         let waiting = iface.neighbors.learn(cx.now, ip, mac, only_known);
         let id = iface.id.0;
@@ -67,7 +75,19 @@ impl IpStack {
     }
 
     fn send_ndp(&mut self, port: u32, dst: Ipv4Addr, to: MacKey, message: IcmpMessage, cx: &mut Context<'_>) {
-        let (id, src) = (self.ifaces[port as usize].id, self.ifaces[port as usize].addr6);
+        self.send_ndp_from(port, self.ifaces[port as usize].addr6, dst, to, message, cx);
+    }
+
+    pub(crate) fn send_ndp_from(
+        &mut self,
+        port: u32,
+        src: Ipv4Addr,
+        dst: Ipv4Addr,
+        to: MacKey,
+        message: IcmpMessage,
+        cx: &mut Context<'_>,
+    ) {
+        let id = self.ifaces[port as usize].id;
         let mut header = self.header(src, dst, Ecn::NotCapable);
         header.ttl = Ndp::HOP_LIMIT;
         let mut packet = cx.packets.insert_icmp(&header, message, flow_hash(58, src, 0, dst, 0));

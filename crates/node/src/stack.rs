@@ -5,7 +5,7 @@ use crate::{Context, Gate, LOOPBACK};
 use rustc_hash::FxHashMap;
 use std::net::Ipv4Addr;
 use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
-use tidewire_l3_network::{Fib, NextHop, Prefix};
+use tidewire_l3_network::{ErrorLimit, Fib, NextHop, Prefix};
 use tidewire_units::{IfaceId, Instant, Span, stable_hash};
 use tidewire_wire::{AddressBook, ArpOperation, ArpPacket, Cause, Ecn, Hot, HotKind, Ipv4Header, MacKey};
 
@@ -92,6 +92,8 @@ pub struct IpStack {
     pub(crate) is_router: bool,
     /// Whether it answers ARP requests for those whom it has a route to (RFC 1027).
     pub proxy_arp: bool,
+    /// How many ICMP errors it sends, if not all, and how many it has kept to itself.
+    pub(crate) error_limit: Option<Box<(ErrorLimit, u64)>>,
     /// What packets have to pass. With one, no ways are remembered, so that every packet is looked at.
     pub(crate) gate: Option<Box<Gate>>,
 }
@@ -125,8 +127,25 @@ impl IpStack {
             asking: false,
             is_router: false,
             proxy_arp: false,
+            error_limit: None,
             gate: None,
         }
+    }
+
+    /// Resolves addresses in another way from now on.
+    pub fn set_arp(&mut self, config: ArpConfig) {
+        self.arp = config;
+        self.ifaces.iter_mut().for_each(|iface| iface.neighbors.configure(config));
+    }
+
+    /// Sends no more ICMP errors than this; messages about the path MTU are always sent.
+    pub fn set_error_limit(&mut self, limit: ErrorLimit) {
+        self.error_limit = Some(Box::new((limit, 0)));
+    }
+
+    /// ICMP errors that it has not sent because of its limit.
+    pub fn errors_withheld(&self) -> u64 {
+        self.error_limit.as_ref().map_or(0, |limit| limit.1)
     }
 
     /// Adds an interface without an address and says its port number.
@@ -152,12 +171,16 @@ impl IpStack {
     pub fn set_address6(&mut self, port: u32, addr: Ipv4Addr, prefix: Prefix, group: Ipv4Addr) {
         let iface = &mut self.ifaces[port as usize];
         (iface.addr6, iface.prefix6) = (addr, prefix);
-        for group in [group, AddressBook::ALL_NODES] {
-            if !self.groups.contains(&group) {
-                self.groups.push(group);
-            }
-        }
+        self.join(group);
+        self.join(AddressBook::ALL_NODES);
         self.list_addresses();
+    }
+
+    /// Packets for this IPv6 group concern the node.
+    pub(crate) fn join(&mut self, group: Ipv4Addr) {
+        if !self.groups.contains(&group) {
+            self.groups.push(group);
+        }
     }
 
     fn list_addresses(&mut self) {

@@ -74,6 +74,8 @@ pub(crate) struct Sim {
     pub route_places: RefCell<Vec<(NodeId, tidewire_topology::Prefix, Option<Place>)>>,
     /// TCP options of hosts that the world does not know yet.
     pub host_tcp: RefCell<Vec<(NodeId, TcpConfig)>>,
+    /// The same of their options for addresses and errors.
+    pub host_ip: RefCell<Vec<(NodeId, tidewire_world::IpOptions)>>,
     /// How routers find their routes, in the order in which it was said.
     pub routing: RefCell<Vec<Chosen>>,
     /// Changes of routes become events.
@@ -173,6 +175,7 @@ impl Sim {
             places: RefCell::default(),
             route_places: RefCell::default(),
             host_tcp: RefCell::default(),
+            host_ip: RefCell::default(),
             routing: RefCell::default(),
             log_routes: Cell::new(true),
             overrides: RefCell::default(),
@@ -290,6 +293,7 @@ impl Sim {
                 self.out.borrow_mut().warn(finding.sentence, None);
             }
             self.host_tcp.take().into_iter().for_each(|(node, config)| world.set_tcp(node, config));
+            self.host_ip.take().into_iter().for_each(|(node, options)| world.set_ip_options(node, &options));
         }
         Ok(world)
     }

@@ -91,3 +91,21 @@ fn parts_of_a_network_are_lists_of_different_nodes() {
         assert!(error.message.contains(part), "{code}: {}", error.message);
     }
 }
+
+#[test]
+fn hubs_and_access_points_crash_and_boot() {
+    let networks = [
+        "local m = net:hub 'm' for _, x in ipairs { a, b } do net:link(x, m, { rate = '10Mbps' }) end",
+        "local m = net:ap 'm' for _, x in ipairs { a, b } do net:link(x, m, { distance = '5m' }) end",
+    ];
+    for network in networks {
+        let out = printed(&format!(
+            "local a, b = net:host 'a', net:host 'b' {network}
+             print(a:ping(b) ~= nil, m.up) m:crash() local _, why = a:ping(b, {{ timeout = '5s' }}) print(why, m.up)
+             m:boot() print(a:ping(b) ~= nil, m.up)
+             a:spawn(function() for i = 1, 50 do a:udp():sendto(('x'):rep(900), b.ip, 9) sleep '1ms' end end)
+             sleep '20ms' m:crash() sleep '1s' m:boot() print(a:ping(b) ~= nil)"
+        ));
+        assert_eq!(out, ["true\ttrue", "timeout\tfalse", "true\ttrue", "true"], "{network}");
+    }
+}

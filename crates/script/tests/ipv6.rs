@@ -103,3 +103,71 @@ fn mistakes_with_addresses_have_messages() {
         assert!(error.message.contains(part), "{code}: {}", error.message);
     }
 }
+
+const OWN: &str = "
+net:ipv6()
+local laptop, other = net:host('laptop', { ip6 = 'slaac' }), net:host('other', OTHER)
+local router, server = net:router 'router', net:host 'server'
+local lan = net:lan('lan', { laptop, other, router }, { rate = '100Mbps', delay = '1ms' })
+net:link(router, server, { rate = '1Gbps', delay = '10ms' })
+";
+
+fn own(other: &str, code: &str) -> Vec<String> {
+    common::printed(&format!("{}{code}", OWN.replace("OTHER", other)))
+}
+
+#[test]
+fn row_18_a_host_makes_its_address_of_what_a_router_advertises() {
+    let out = own(
+        "{}",
+        "local seen = {} laptop:sniff('ip6', function(pkt) seen[#seen + 1] = tostring(pkt) end)
+         print(laptop.ip6, laptop:ping(server.ip6)) print(laptop:wait_address()) print(laptop.mac)
+         print(seen[1]) print(seen[2]) print(seen[3])
+         print(laptop:ping(server.ip6) ~= nil, server:ping(laptop.ip6) ~= nil)
+         print(laptop:fib())",
+    );
+    assert_eq!(
+        out,
+        [
+            "nil\tnil\tunreachable",
+            "2001:db8:0:1:0:ff:fe00:0",
+            "02:00:00:00:00:00",
+            "IP6 fe80::ff:fe00:0 > ff02::2: ICMP6, router solicitation, length 16",
+            "IP6 fe80::ff:fe00:4 > ff02::1: ICMP6, router advertisement, lifetime 1800s, prefix 2001:db8:0:1::/64, length 56",
+            "IP6 :: > ff02::1:ff00:0: ICMP6, neighbor solicitation, who has 2001:db8:0:1:0:ff:fe00:0, length 24",
+            "true\ttrue",
+            "0.0.0.0/0           router\n10.0.0.0/24         link to lan\n::/0                router\n2001:db8:0:1::/64   lan",
+        ]
+    );
+}
+
+#[test]
+fn an_address_that_somebody_has_is_not_used() {
+    let out = own(
+        "{ ip6 = '2001:db8:0:1:0:ff:fe00:0/64' }",
+        "print(laptop:wait_address()) print(laptop.ip6, laptop:ping(server.ip6)) print(other:ping(server.ip6) ~= nil)",
+    );
+    assert_eq!(out, ["nil\tduplicate", "nil\tnil\tunreachable", "true"]);
+}
+
+#[test]
+fn without_a_router_there_is_no_address_until_one_comes() {
+    let out = own(
+        "{}",
+        "router:crash() print(laptop:wait_address()) print(now() > 12, laptop.ip6)
+         router:boot() print(laptop:wait_address() ~= nil or laptop.ip6) sleep '30s' print(laptop.ip6)
+         laptop:crash() print(laptop.ip6) laptop:boot() print(laptop:wait_address()) print(laptop:ping(server.ip6) ~= nil)",
+    );
+    assert_eq!(
+        out,
+        [
+            "nil\ttimeout",
+            "true\tnil",
+            "nil",
+            "2001:db8:0:1:0:ff:fe00:0",
+            "nil",
+            "2001:db8:0:1:0:ff:fe00:0",
+            "true"
+        ]
+    );
+}

@@ -17,6 +17,42 @@ fn row_10_vlans_part_a_switch_and_a_trunk_carries_their_tags() {
 }
 
 #[test]
+fn a_router_on_a_trunk_has_an_interface_in_each_vlan_and_passes_packets_between_them() {
+    let result = shows("scripts/links/router_on_a_stick.lua", &[], 4);
+    // Four links of 122 byte times each way, of which two have four bytes of tag.
+    let expected = 2.0 * (4.0 * 122.0 + 2.0 * 4.0) * 8.0 / 100.0;
+    assert!((column(&result, "rtt_us") - expected).abs() < 1e-6, "{}", column(&result, "rtt_us"));
+}
+
+#[test]
+fn a_device_reads_and_writes_tags() {
+    let out = common::printed(
+        "local s, dev, t = net:switch 's', net:device 'dev', net:switch 't'
+         local a, b = net:host 'a', net:host 'b'
+         net:link(a, s, { vlan = 10 }) net:link(b, t, { vlan = 10 })
+         net:link(s, dev, { vlan = { trunk = {10} } }) net:link(dev, t, { vlan = { trunk = {10} } })
+         local tags, retag = {}, function(vlan) return vlan end
+         dev:on_frame(function(port, frame)
+           tags[frame.eth.vlan or 0] = true
+           frame.eth.vlan = retag(frame.eth.vlan)
+           for _, other in ipairs(dev.ports) do if other ~= port then other:send(frame) end end
+         end)
+         print(a:ping(b) ~= nil, tags[10], tags[0])
+         for _, vlan in ipairs { 20, false } do
+           retag = function() return vlan or nil end
+           print(a:ping(b, { timeout = '1s' }))
+         end
+         print(pcall(function() dev.ports[1]:send { eth = { src = a.mac, dst = b.mac, vlan = 5000 }, ip = { src = a.ip, dst = b.ip } } end))",
+    );
+    assert_eq!(
+        out[..3],
+        ["true\ttrue\tnil", "nil\ttimeout", "nil\ttimeout"],
+        "a strict trunk takes its own VLAN only"
+    );
+    assert!(out[3].contains("VLANs have numbers from 1 to 4094"), "{out:?}");
+}
+
+#[test]
 fn a_tag_takes_four_byte_times_on_a_trunk_and_none_on_its_native_vlan() {
     for (native, tagged) in [("", 2.0), (", native = 10", 0.0)] {
         let result = good(result_of(&common::script(&format!(

@@ -253,3 +253,40 @@ fn an_echo_request_that_no_packet_can_hold_is_a_mistake() {
     // 45 fragments and an ARP request.
     assert_eq!(out, ["true\t46"]);
 }
+
+#[test]
+fn a_host_resolves_addresses_as_its_options_say() {
+    let out = common::printed(
+        "local a = net:host('a', { arp = { timeout = '10s', retries = 5, interval = '100ms', queue = 2 } })
+         local b = net:host 'b'
+         local s = net:lan('s', { a, b })
+         local requests = 0
+         net:find('a-s'):on('packet', function(pkt) if pkt.proto == 'arp' then requests = requests + 1 end end)
+         local t = now() print(a:ping('10.0.0.99', { timeout = '5s' })) print(requests, now() - t < 0.6)
+         b:crash() for i = 1, 4 do a:udp():sendto('x', b.ip, 9) end sleep '1s'
+         b:boot() a:ping(b) sleep '9s' print(a:arp_table()[b.ip] ~= nil) sleep '2s' print(a:arp_table()[b.ip])",
+    );
+    assert_eq!(out, ["nil\tunreachable", "5\ttrue", "true", "nil"]);
+}
+
+#[test]
+fn a_router_with_a_limit_on_icmp_errors_keeps_most_of_them_to_itself() {
+    let out = common::printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local r = net:router('r', { icmp = { rate = 1, burst = 2 }, arp = { proxy = true } })
+         net:link(a, r) net:link(r, b)
+         for i = 1, 10 do print(a:ping(b, { ttl = 1, timeout = '10ms' })) end
+         print(r.stats.icmp_withheld) sleep '5s' print(a:ping(b, { ttl = 1 }))",
+    );
+    let expired = out.iter().filter(|line| line.contains("ttl")).count();
+    assert_eq!((expired, &*out[10]), (3, "8"), "{out:?}");
+}
+
+#[test]
+fn a_limit_without_a_rate_is_a_mistake() {
+    let error = common::error_of("net:router('r', { icmp = { burst = 2 } })");
+    assert!(
+        error.message.contains("icmp.rate is a number of errors a second above 0, not nothing"),
+        "{error}"
+    );
+}

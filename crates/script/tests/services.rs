@@ -349,3 +349,42 @@ fn a_stream_goes_no_further_than_its_time_to_live() {
     let error = error_of("net:host('a'):udp():join '10.0.0.1'");
     assert!(error.message.contains("'10.0.0.1' is not a group"), "{error}");
 }
+
+#[test]
+fn rules_name_ipv6_networks_and_hosts() {
+    let out = common::printed(
+        "net:ipv6() local a, b, c = net:host 'a', net:host 'b', net:host 'c'
+         local r = net:router 'r' net:lan('s', { a, b, r }) net:link(r, c)
+         local function tries()
+           local out = {}
+           for _, who in ipairs { a, b } do
+             for _, to in ipairs { c.ip, c.ip6 } do out[#out + 1] = who:ping(to, { timeout = '100ms' }) and 'yes' or 'no' end
+           end
+           return table.concat(out, ' ')
+         end
+         c:firewall { inbound = { { deny = 'all', from = '2001:db8:0:1::/64' } }, default = 'allow' } print(tries())
+         c:firewall { inbound = { { deny = 'all', from = a } }, default = 'allow' } print(tries())
+         c:firewall { inbound = { { allow = 'all', from = b.ip6 } }, default = { inbound = 'deny' } } print(tries())
+         for _, row in ipairs(c:firewall_rules()) do if row.rule:match 'from' then print(row.rule, row.packets) end end
+         print(tostring(c:firewall_flows()):match '2001:db8:0:1::2')
+         for _, wrong in ipairs { '2001:zz::/64', '2001:db8::/80', 'fd00::/64' } do
+           print(tostring(select(2, pcall(function() c:firewall { inbound = { { deny = 'all', from = wrong } } } end))))
+         end",
+    );
+    assert_eq!(
+        out[..5],
+        [
+            "yes no yes no",
+            "no no yes yes",
+            "no no no yes",
+            "allow any from 2001:db8:0:1::2\t1",
+            "2001:db8:0:1::2",
+        ],
+        "{out:?}"
+    );
+    for (line, part) in
+        out[5..].iter().zip(["is not an IPv6 network", "has a length", "is no network of this simulation"])
+    {
+        assert!(line.contains(part), "{line}");
+    }
+}

@@ -21,21 +21,24 @@ pub enum Address6 {
     Fixed(Ipv6Addr),
     /// None.
     Unnumbered,
+    /// One that it makes itself, of its MAC address and what a router advertises while the network runs (RFC 4862).
+    Slaac,
 }
 
 impl FromStr for Address6 {
     type Err = String;
 
-    /// `"auto"`, `"none"`, `"2001:db8:5::10/64"`, or that without a length.
+    /// `"auto"`, `"none"`, `"slaac"`, `"2001:db8:5::10/64"`, or that without a length.
     fn from_str(text: &str) -> Result<Address6, String> {
         let wrong = || {
             format!(
-                "'{text}' is not an IPv6 address: expected \"auto\", \"none\", or one like \"2001:db8:5::10/64\""
+                "'{text}' is not an IPv6 address: expected \"auto\", \"none\", \"slaac\", or one like \"2001:db8:5::10/64\""
             )
         };
         match text {
             "auto" => return Ok(Address6::Auto),
             "none" => return Ok(Address6::Unnumbered),
+            "slaac" => return Ok(Address6::Slaac),
             _ => {}
         }
         let (address, len) = text.split_once('/').unwrap_or((text, "64"));
@@ -61,6 +64,7 @@ impl fmt::Display for Address6 {
             Address6::Auto => f.write_str("auto"),
             Address6::Fixed(address) => write!(f, "{address}/64"),
             Address6::Unnumbered => f.write_str("none"),
+            Address6::Slaac => f.write_str("slaac"),
         }
     }
 }
@@ -100,6 +104,14 @@ pub enum Via6 {
 
 /// The prefix that examples use (RFC 3849).
 pub const DOCUMENTATION: Ipv6Addr = Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 0);
+
+/// The address that an interface makes itself in a network: the modified EUI-64 identifier of its MAC address `02:00` and its number
+/// (RFC 4291 appendix A).
+pub fn slaac_address(network: Ipv6Addr, iface: IfaceId) -> Ipv6Addr {
+    let [a, b, c, d] = iface.0.to_be_bytes();
+    let id = u64::from_be_bytes([0, 0, a, 0xFF, 0xFE, b, c, d]);
+    Ipv6Addr::from_bits(network6(network).to_bits() | u128::from(id))
+}
 
 /// The first 64 bits of an address.
 pub const fn network6(address: Ipv6Addr) -> Ipv6Addr {
@@ -146,6 +158,13 @@ impl Plan {
 
     /// The interface that holds this address.
     pub fn owner_of6(&self, address: Ipv6Addr) -> Option<IfaceId> {
+        if address.is_unicast_link_local() {
+            let [.., a, _, _, b, c, d] = address.octets();
+            let iface = IfaceId(u32::from_be_bytes([a, b, c, d]));
+            return Some(iface).filter(|iface| {
+                iface.index() < self.ifaces().len() && slaac_address(address, *iface) == address
+            });
+        }
         self.ifaces().iter().position(|iface| iface.address6 == Some(address)).map(IfaceId::from_index)
     }
 
@@ -182,7 +201,9 @@ impl Plan {
     ) -> Result<Vec<Option<Ipv6Addr>>, PlanError> {
         let mut prefixes = vec![None; segments.members.len()];
         let asked = self.asked_addresses6();
-        if self.ipv6.is_none() && asked.iter().any(|asked| matches!(asked, Address6::Fixed(_))) {
+        if self.ipv6.is_none()
+            && asked.iter().any(|asked| matches!(asked, Address6::Fixed(_) | Address6::Slaac))
+        {
             self.use_ipv6(DOCUMENTATION, false);
         }
         let Some(base) = self.ipv6.as_ref().map(|plan| plan.prefix.to_bits()) else {
@@ -228,6 +249,7 @@ impl Plan {
                     Address6::Auto => hosts.next(),
                     Address6::Fixed(address) => Some(address),
                     Address6::Unnumbered => None,
+                    Address6::Slaac => Some(slaac_address(prefix, *iface)),
                 };
             }
         }
@@ -242,9 +264,9 @@ impl Plan {
         for node in self.nodes() {
             let NodeSpec::Host(host) = &node.spec else { continue };
             for (port, iface) in node.ifaces.iter().enumerate() {
-                // A fixed address is for the first interface.
+                // What is asked for is for the first interface.
                 asked[iface.index()] = match host.ip6 {
-                    Address6::Fixed(_) if port > 0 => Address6::Auto,
+                    Address6::Fixed(_) | Address6::Slaac if port > 0 => Address6::Auto,
                     mode => mode,
                 };
             }
@@ -334,5 +356,16 @@ mod tests {
             plan.assign_addresses().unwrap_err().to_string(),
             "'a' and 'b' both ask for the address 2001:db8:5::1; give one of them another ip6"
         );
+    }
+
+    #[test]
+    fn a_link_local_address_tells_its_interface() {
+        let (plan, _) = plan([host(Address6::Auto), host(Address6::Auto), host(Address6::Slaac)]);
+        let own = slaac_address("fe80::".parse().unwrap(), IfaceId(2));
+        assert_eq!(own.to_string(), "fe80::ff:fe00:2");
+        assert_eq!(plan.owner_of6(own), Some(IfaceId(2)));
+        for stranger in ["fe80::1", "fe80::ff:feff:2"] {
+            assert_eq!(plan.owner_of6(stranger.parse().unwrap()), None);
+        }
     }
 }

@@ -193,7 +193,7 @@ impl fmt::Display for PlanError {
             }
             PlanError::TrunkEnd { link, node } => write!(
                 f,
-                "link '{link}' is a trunk, but '{node}' is no switch and reads no tags; give it a link of its own for each VLAN, such as vlan = 10"
+                "link '{link}' is a trunk, but '{node}' is a hub and reads no tags; give it a link of its own for each VLAN, such as vlan = 10"
             ),
             PlanError::VlanWithoutSwitch(link) => {
                 write!(f, "link '{link}' is in a VLAN, but ends at no switch; leave vlan out")

@@ -105,7 +105,7 @@ impl ArqSpec {
 pub enum VlanSpec {
     /// Belongs to this one; frames carry no tag.
     Access(u16),
-    /// Carries these, told apart by tags (IEEE 802.1Q). Both ends are switches.
+    /// Carries these, told apart by tags (IEEE 802.1Q). A host or router at an end has an interface for each.
     Trunk {
         /// The VLANs.
         trunk: Vec<u16>,

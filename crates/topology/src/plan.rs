@@ -6,7 +6,7 @@ use crate::{
 };
 use rustc_hash::FxHashMap;
 use std::net::Ipv4Addr;
-use tidewire_units::{DirId, IfaceId, LinkId, NodeId};
+use tidewire_units::{DirId, IfaceId, LinkId, NodeId, Rate, Span};
 
 /// A network as pure data. Ids are positions in the order of declaration.
 ///
@@ -120,7 +120,8 @@ impl Plan {
         Ok(id)
     }
 
-    /// Joins two nodes. Errors: an unknown node, a node with itself, an impossible option.
+    /// Joins two nodes. A trunk to a host or router ends at a small switch of its own, from which an interface of the node hangs for
+    /// each VLAN: sub-interfaces. Errors: an unknown node, a node with itself, an impossible option.
     pub fn connect(&mut self, a: NodeId, b: NodeId, mut spec: LinkSpec) -> Result<LinkId, PlanError> {
         for node in [a, b] {
             if node.index() >= self.nodes.len() {
@@ -137,6 +138,11 @@ impl Plan {
             return Err(PlanError::NoMacLayer { link: stem, switch: self.node(switch).name.clone() });
         }
         self.check_vlan(&stem, [a, b], &spec)?;
+        if let Some(end) = self.station_of_trunk([a, b], &spec) {
+            let switch = self.add_sub_interfaces(end, &spec)?;
+            let [a, b] = [a, b].map(|node| if node == end { switch } else { node });
+            return self.connect(a, b, spec);
+        }
         self.check_hub(&stem, [a, b], &spec)?;
         check_arq(&stem, &spec)?;
         self.check_pause(&stem, [a, b], &spec)?;
@@ -170,12 +176,38 @@ impl Plan {
         if !ends.iter().any(is_switch) {
             return Err(PlanError::VlanWithoutSwitch(link));
         }
-        match ends.into_iter().find(|end| !is_switch(end)) {
+        match ends.into_iter().find(|end| spec(end).is_hub()) {
             Some(end) if matches!(vlan, VlanSpec::Trunk { .. }) => {
                 Err(PlanError::TrunkEnd { link, node: self.node(end).name.clone() })
             }
             _ => Ok(()),
         }
+    }
+
+    /// The end of a trunk that is a host or router.
+    fn station_of_trunk(&self, ends: [NodeId; 2], spec: &LinkSpec) -> Option<NodeId> {
+        let is_trunk = matches!(spec.vlan, Some(VlanSpec::Trunk { .. }));
+        ends.into_iter().find(|end| is_trunk && self.node(*end).spec.kind() != NodeKind::Switch)
+    }
+
+    /// A switch inside of a host or router, with an interface of it in each VLAN of a trunk.
+    fn add_sub_interfaces(&mut self, node: NodeId, trunk: &LinkSpec) -> Result<NodeId, PlanError> {
+        let stem = format!("{}.trunk", self.node(node).name);
+        let numbered = (2..).map(|n: u32| format!("{stem}{n}"));
+        let name = std::iter::once(stem.clone()).chain(numbered).find(|name| self.find(name).is_none());
+        let switch = self.add_switch(name.expect("names do not run out"))?;
+        let wire = DirectionSpec { rate: Rate::INFINITE, delay: Span::ZERO, ..DirectionSpec::default() };
+        for vlan in trunk.vlan.iter().flat_map(VlanSpec::all) {
+            let inner = LinkSpec {
+                forward: wire.clone(),
+                backward: wire.clone(),
+                vlan: Some(VlanSpec::Access(vlan)),
+                mtu: trunk.mtu,
+                ..LinkSpec::default()
+            };
+            self.connect(node, switch, inner)?;
+        }
+        Ok(switch)
     }
 
     /// On a hub everybody has one rate, and nothing stands between a station and the bus.

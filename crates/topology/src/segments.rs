@@ -85,7 +85,7 @@ fn strands(plan: &Plan) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LinkSpec;
+    use crate::{LinkSpec, NodeSpec, SwitchSpec};
     use tidewire_units::NodeId;
 
     fn linked(plan: &mut Plan, a: NodeId, b: NodeId, vlan: Option<VlanSpec>) {
@@ -125,7 +125,33 @@ mod tests {
         };
         assert!(refused(a, s, VlanSpec::Access(4095)).contains("1 to 4094"));
         assert!(refused(a, b, VlanSpec::Access(1)).contains("no switch"));
-        let trunk = VlanSpec::Trunk { trunk: vec![1], native: None };
-        assert!(refused(s, a, trunk).contains("'a' is no switch and reads no tags"));
+        let hub = plan.add("hub", NodeSpec::Switch(SwitchSpec::hub())).unwrap();
+        let trunk =
+            LinkSpec { vlan: Some(VlanSpec::Trunk { trunk: vec![1], native: None }), ..LinkSpec::default() };
+        let refused = plan.connect(s, hub, trunk).unwrap_err().to_string();
+        assert!(refused.contains("'hub' is a hub and reads no tags"), "{refused}");
+    }
+
+    #[test]
+    fn a_router_on_a_trunk_has_an_interface_in_each_of_its_networks() {
+        let mut plan = Plan::new();
+        let (r, s) = (plan.add_router("r").unwrap(), plan.add_switch("s").unwrap());
+        let hosts = [10, 20].map(|vlan| {
+            let host = plan.add_host(format!("h{vlan}")).unwrap();
+            let access = LinkSpec { vlan: Some(VlanSpec::Access(vlan)), ..LinkSpec::default() };
+            plan.connect(host, s, access).unwrap();
+            host
+        });
+        let vlan = Some(VlanSpec::Trunk { trunk: vec![20, 10], native: None });
+        let trunk = plan.connect(s, r, LinkSpec { vlan, ..LinkSpec::default() }).unwrap();
+        let inner = plan.find("r.trunk").unwrap();
+        assert_eq!(plan.link(trunk).ends, [s, inner]);
+        plan.assign_addresses().unwrap();
+        assert_eq!(plan.node(r).ifaces.len(), 2);
+        for (host, iface) in hosts.into_iter().zip(plan.node(r).ifaces.clone()) {
+            let subnet = |ip: std::net::Ipv4Addr| ip.octets()[..3].to_vec();
+            let (own, other) = (plan.iface(iface).address.unwrap().ip, plan.address_of(host).unwrap());
+            assert_eq!(subnet(own), subnet(other), "interfaces are in the order of their VLANs");
+        }
     }
 }

@@ -20,6 +20,12 @@ impl MacAddr {
         MacAddr([0x02, 0x00, a, b, c, d])
     }
 
+    /// The modified EUI-64 interface identifier (RFC 4291 appendix A).
+    pub const fn interface_id(self) -> u64 {
+        let [a, b, c, d, e, g] = self.0;
+        u64::from_be_bytes([a ^ 0x02, b, c, 0xFF, 0xFE, d, e, g])
+    }
+
     /// True for broadcast and multicast addresses.
     pub const fn is_group(self) -> bool {
         self.0[0] & 1 == 1

@@ -1,7 +1,9 @@
 //! IPv6 addresses as keys of 32 bits, so that everything that handles an address handles both kinds.
 
+use crate::MacAddr;
 use rustc_hash::FxHashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tidewire_units::IfaceId;
 
 /// Where the keys begin: 240.0.0.0/4 is reserved (RFC 1112 section 4), so no IPv4 address of a network lies there.
 const FIRST: u32 = 0xF000_0000;
@@ -15,12 +17,15 @@ const SOLICITED: u32 = 0xFA00_0000;
 const LINK_GROUPS: u32 = 0xFB00_0000;
 /// `::1`.
 const LOOPBACK: u32 = 0xFC00_0001;
+/// `fe80::` and the interface identifier of an interface: its number.
+const LINK_LOCAL: u32 = 0xFD00_0000;
 /// Where the keys end; broadcast lies beyond.
 const END: u32 = 0xFE00_0000;
 const LOW_24: u32 = 0x00FF_FFFF;
 
 const SOLICITED_PREFIX: u128 = 0xFF02_0000_0000_0000_0000_0001_FF00_0000;
 const LINK_GROUP_PREFIX: u128 = 0xFF02 << 112;
+const LINK_LOCAL_PREFIX: u128 = 0xFE80 << 112;
 
 /// The keys of the IPv6 addresses of one world. A network of 64 bits has a stretch of keys, so that longest-prefix matches on keys
 /// find what matches on addresses would.
@@ -57,6 +62,11 @@ impl AddressBook {
     /// The group that an address's neighbour solicitations go to (RFC 4291 section 2.7.1).
     pub fn solicited_node(&self, key: Ipv4Addr) -> Ipv4Addr {
         Ipv4Addr::from_bits(SOLICITED | self.v6(key).to_bits() as u32 & LOW_24)
+    }
+
+    /// The key of an interface's link-local address (RFC 4291 section 2.5.6), which it makes of its MAC address.
+    pub const fn link_local(iface: IfaceId) -> Ipv4Addr {
+        Ipv4Addr::from_bits(LINK_LOCAL | iface.0 & LOW_24)
     }
 
     /// Sets keys aside for the network that `address` is in and for at least `hosts` addresses; gives the first key and the length of the
@@ -108,6 +118,7 @@ impl AddressBook {
             1 => LOOPBACK,
             _ if bits & !u128::from(LOW_24) == SOLICITED_PREFIX => SOLICITED | low,
             _ if bits & !u128::from(LOW_24) == LINK_GROUP_PREFIX => LINK_GROUPS | low,
+            _ if bits == link_local_bits(low) => LINK_LOCAL | low,
             _ => *self.keys.get(&bits)?,
         };
         Some(Ipv4Addr::from_bits(key))
@@ -124,6 +135,7 @@ impl AddressBook {
             0 => 0,
             SOLICITED => SOLICITED_PREFIX | low,
             LINK_GROUPS => LINK_GROUP_PREFIX | low,
+            LINK_LOCAL => link_local_bits(bits & LOW_24),
             _ if bits == LOOPBACK => 1,
             _ => self
                 .addresses
@@ -158,6 +170,10 @@ impl AddressBook {
         list.sort_unstable();
         list
     }
+}
+
+const fn link_local_bits(iface: u32) -> u128 {
+    LINK_LOCAL_PREFIX | MacAddr::of_iface(IfaceId(iface)).interface_id() as u128
 }
 
 /// Keys for addresses of a network that nobody had planned: mistyped ones, those of clients that come later.
@@ -206,6 +222,15 @@ mod tests {
         }
         assert_eq!(book.networks_in(v6("2001:db8::"), 48), [(first, len), (second, other)]);
         assert_eq!(book.networks_in(v6("2001:db8:0:2::"), 64), [(second, other)]);
+    }
+
+    #[test]
+    fn an_interface_has_a_link_local_address_made_of_its_mac_address() {
+        let key = AddressBook::link_local(IfaceId(0x12_3456));
+        let mut book = AddressBook::default();
+        assert_eq!(book.v6(key), v6("fe80::ff:fe12:3456"));
+        assert!(AddressBook::is_v6(key) && !AddressBook::is_v6_group(key));
+        assert_eq!(book.key(v6("fe80::ff:fe12:3456")), key);
     }
 
     #[test]

@@ -2,9 +2,22 @@
 
 use crate::World;
 use std::net::Ipv4Addr;
+pub use tidewire_l2_datalink::ArpConfig;
+use tidewire_l3_network::ErrorLimit;
 use tidewire_node::Context;
 use tidewire_units::NodeId;
 use tidewire_wire::{ArpPacket, MacKey};
+
+/// How a node resolves addresses, and speaks of trouble.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IpOptions {
+    /// Timeouts and tries.
+    pub arp: ArpConfig,
+    /// It answers for those whom it has a route to.
+    pub proxy_arp: bool,
+    /// How many ICMP errors it sends; without, one about every packet.
+    pub errors: Option<ErrorLimit>,
+}
 
 impl World {
     /// Sends an ARP packet from a host's port to this MAC address.
@@ -28,6 +41,17 @@ impl World {
                 cx.send(id.0, packet);
             }
         });
+    }
+
+    /// A node resolves addresses, and sends ICMP errors, in another way than others do.
+    pub fn set_ip_options(&mut self, node: NodeId, options: &IpOptions) {
+        let Some(host) = self.host_index(node) else { return };
+        let stack = &mut self.hosts[host as usize].stack;
+        stack.set_arp(options.arp);
+        stack.proxy_arp |= options.proxy_arp;
+        if let Some(limit) = options.errors {
+            stack.set_error_limit(limit);
+        }
     }
 
     /// A node answers ARP requests for those whom it has a route to, or not.

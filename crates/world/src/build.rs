@@ -106,6 +106,7 @@ impl World {
         self.configure_addresses6();
         self.configure_nats();
         self.configure_dhcp();
+        self.configure_autoconf();
         self.configure_multicast();
         self.configure_routes();
         self.configure_routing();

@@ -90,6 +90,7 @@ impl World {
                 self.announce_addresses(node);
                 self.boot_routing(node);
                 self.configure_dhcp();
+                self.configure_autoconf();
                 self.open_sinks(node);
             }
             NodeRef::Switch(switch) => self.boot_bridge(switch as usize),

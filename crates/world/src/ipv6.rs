@@ -4,9 +4,10 @@ use crate::World;
 use crate::routing::l3_prefix;
 use rustc_hash::FxHashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tidewire_l3_network::slaac::AdvertConfig;
 use tidewire_l3_network::{Fib, Prefix};
-use tidewire_topology::{self as topology, IfaceAddr, Plan, Via};
-use tidewire_units::{IfaceId, LinkId, NodeId};
+use tidewire_topology::{self as topology, Address6, IfaceAddr, NodeSpec, Plan, Via};
+use tidewire_units::{IfaceId, LinkId, NodeId, Purpose};
 use tidewire_wire::AddressBook;
 
 /// All keys: where a default route leads.
@@ -32,7 +33,7 @@ impl World {
     /// The address by which others reach a node: its IPv4 address, or its IPv6 address when that is preferred or the only one.
     pub fn address_of(&self, node: NodeId) -> Option<Ipv4Addr> {
         let key = |address| self.packets.addresses.known_key(address);
-        let v6 = self.plan.address6_of(node).and_then(key);
+        let v6 = self.address6_of(node).and_then(key);
         let v4 = self.address4_of(node);
         match (v4, v6, self.plan.ipv6().is_some_and(|plan| plan.preferred)) {
             (_, Some(key), true) | (None, Some(key), false) => Some(key),
@@ -46,6 +47,13 @@ impl World {
             Some(node) => Some(node.stack.address()).filter(|addr| !addr.is_unspecified()),
             None => self.plan.address_of(node),
         }
+    }
+
+    /// The keys of all addresses in networks that begin as this one does; of 128 bits, that of the address.
+    pub fn keys_of_network(&mut self, address: Ipv6Addr, len: u8) -> Vec<Prefix> {
+        let book = &mut self.packets.addresses;
+        let stretches = if len > 64 { vec![(book.key(address), 32)] } else { book.networks_in(address, len) };
+        stretches.into_iter().filter_map(|(first, len)| Prefix::new(first, len)).collect()
     }
 
     /// The interface that has an address.
@@ -81,8 +89,9 @@ impl World {
         }
         self.keyed = Some(Box::new(self.plan.rekeyed(&addresses, &prefixes, keyed_routes(&self.plan, book))));
         for (host, id) in self.host_ids.iter().enumerate() {
+            let later = makes_own(self.plan.node(*id));
             for (port, iface) in self.plan.node(*id).ifaces.iter().enumerate() {
-                if let Some(address) = addresses[iface.index()] {
+                if let Some(address) = addresses[iface.index()].filter(|_| port > 0 || !later) {
                     let prefix = Prefix::new(address.ip, address.length()).expect("a length of at most 32");
                     let group = self.packets.addresses.solicited_node(address.ip);
                     self.hosts[host].stack.set_address6(port as u32, address.ip, prefix, group);
@@ -97,6 +106,9 @@ impl World {
         let up = |link: LinkId| self.is_link_up(link);
         let routes = topology::routes(keyed, &up);
         for (host, id) in self.host_ids.iter().enumerate() {
+            if self.hosts[host].autoconf().is_some() {
+                continue;
+            }
             let table = routes.of(*id).map(|(prefix, hops)| {
                 let prefix = l3_prefix(prefix);
                 let prefix =
@@ -106,6 +118,47 @@ impl World {
             let fib = Fib::new(table);
             self.hosts[host].stack.set_fib6(fib);
         }
+    }
+
+    /// Starts the hosts that make their IPv6 addresses themselves, and the routers on their links, unless they have been.
+    pub(crate) fn configure_autoconf(&mut self) {
+        if self.keyed.is_none() {
+            return;
+        }
+        let asks = |iface: &IfaceId| {
+            let node = self.plan.node(self.plan.node_of(*iface));
+            makes_own(node) && node.ifaces.first() == Some(iface)
+        };
+        let networks = self.plan.networks().iter().filter(|network| network.members.iter().any(asks));
+        let members: Vec<IfaceId> = networks.flat_map(|network| network.members.clone()).collect();
+        for iface in members {
+            let node = self.plan.node_of(iface);
+            let Some(host) = self.host_index(node).filter(|_| !self.nodes_down.contains(&node)) else {
+                continue;
+            };
+            let port = self.plan.iface(iface).port;
+            let (spec, now) = (self.plan.node(node), self.now);
+            let stream = self.streams.stream(Purpose::Services, &format!("{} autoconf {port}", spec.name));
+            let target = &mut self.hosts[host as usize];
+            if port == 0 && makes_own(spec) {
+                if target.autoconf().is_none() {
+                    target.start_autoconf(port, stream, now);
+                }
+            } else if target.forwards() && !target.advertises().any(|own| own == port) {
+                target.start_adverts(port, AdvertConfig::default(), stream, now);
+            }
+            self.rearm(host);
+        }
+    }
+
+    /// A node's IPv6 address; of a host that makes it itself, the present one.
+    pub fn address6_of(&self, node: NodeId) -> Option<Ipv6Addr> {
+        if !makes_own(self.plan.node(node)) {
+            return self.plan.address6_of(node);
+        }
+        let stack = &self.ip_node(node)?.stack;
+        let keys = stack.ifaces.iter().map(|iface| iface.addr6);
+        keys.filter(|key| !key.is_unspecified()).map(|key| self.packets.addresses.v6(key)).next()
     }
 
     /// A node's IPv6 routes.
@@ -141,6 +194,11 @@ impl World {
         rows.dedup();
         rows
     }
+}
+
+/// Whether a host makes its IPv6 address itself.
+fn makes_own(node: &topology::Node) -> bool {
+    matches!(&node.spec, NodeSpec::Host(spec) if spec.ip6 == Address6::Slaac)
 }
 
 /// Routes added by hand, for every network that their prefix covers.

@@ -58,6 +58,7 @@ mod special;
 mod taps;
 mod watch;
 
+pub use arp::{ArpConfig, IpOptions};
 pub use buffers::BufferReport;
 pub use build::BuildError;
 pub use capture::CapturePoint;

@@ -3,6 +3,7 @@
 use super::{FlowKey, Service, Subject, Timeouts, Tracker};
 use crate::Prefix;
 use std::fmt;
+use std::net::Ipv4Addr;
 use tidewire_units::Instant;
 
 /// What is done with a packet.
@@ -57,6 +58,21 @@ impl Hits {
     }
 }
 
+/// Networks that a rule is about.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Nets {
+    /// IPv4 networks, or keys of IPv6 addresses; empty for any.
+    pub prefixes: Vec<Prefix>,
+    /// As its user knows them.
+    pub shown: Vec<String>,
+}
+
+impl Nets {
+    fn hold(&self, addr: Ipv4Addr) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|net| net.contains(addr))
+    }
+}
+
 /// One rule.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rule {
@@ -64,10 +80,10 @@ pub struct Rule {
     pub action: Action,
     /// To packets of these kinds; any of them fits.
     pub services: Vec<Service>,
-    /// From these networks; empty for any.
-    pub from: Vec<Prefix>,
-    /// To these networks; empty for any.
-    pub to: Vec<Prefix>,
+    /// From these networks.
+    pub from: Nets,
+    /// To these networks.
+    pub to: Nets,
     /// What its user calls it.
     pub name: Option<String>,
     /// Every packet that it decides about is written down.
@@ -78,10 +94,9 @@ pub struct Rule {
 
 impl Rule {
     fn fits(&self, subject: &Subject) -> bool {
-        let within = |nets: &[Prefix], addr| nets.is_empty() || nets.iter().any(|net| net.contains(addr));
         self.services.iter().any(|service| service.covers(subject))
-            && within(&self.from, subject.flow.src.addr)
-            && within(&self.to, subject.flow.dst.addr)
+            && self.from.hold(subject.flow.src.addr)
+            && self.to.hold(subject.flow.dst.addr)
     }
 }
 
@@ -253,8 +268,8 @@ impl fmt::Display for Rule {
         let list = |all: Vec<String>| all.join(", ");
         write!(f, "{} {}", self.action, list(self.services.iter().map(Service::to_string).collect()))?;
         for (word, nets) in [("from", &self.from), ("to", &self.to)] {
-            if !nets.is_empty() {
-                write!(f, " {word} {}", list(nets.iter().map(Prefix::to_string).collect()))?;
+            if !nets.shown.is_empty() {
+                write!(f, " {word} {}", list(nets.shown.clone()))?;
             }
         }
         Ok(())
@@ -269,9 +284,10 @@ mod tests {
     use tidewire_wire::{Endpoint, Protocol, TcpFlags};
 
     fn rule(action: Action, service: &str, from: &[&str]) -> Rule {
-        let from = from.iter().map(|net| net.parse().unwrap()).collect();
+        let prefixes = from.iter().map(|net| net.parse().unwrap()).collect();
+        let from = Nets { prefixes, shown: from.iter().map(|net| net.to_string()).collect() };
         let services = vec![service.parse().unwrap()];
-        Rule { action, services, from, to: Vec::new(), name: None, log: false, hits: Hits::default() }
+        Rule { action, services, from, to: Nets::default(), name: None, log: false, hits: Hits::default() }
     }
 
     fn syn(src: [u8; 4], port: u16) -> Subject {

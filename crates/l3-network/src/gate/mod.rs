@@ -17,7 +17,7 @@ mod nat;
 mod service;
 mod track;
 
-pub use firewall::{Action, Chain, Firewall, Hits, List, LogRow, Rule, RuleRow, Verdict};
+pub use firewall::{Action, Chain, Firewall, Hits, List, LogRow, Nets, Rule, RuleRow, Verdict};
 pub use nat::{Dependence, Nat, NatConfig, NatRow, NatStats, PortForward, Rewritten, Untranslated};
 pub use service::Service;
 pub use track::{TrackRow, Tracker};

@@ -12,7 +12,8 @@ use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::Prefix;
 use tidewire_l3_network::dhcp::{ClientState, DhcpPool};
-use tidewire_topology::{AddressMode, Network, NodeSpec, Plan, link_of};
+use tidewire_l3_network::slaac::AutoconfState;
+use tidewire_topology::{Address6, AddressMode, Network, NodeSpec, Plan, link_of};
 use tidewire_units::{Instant, NodeId, Span};
 use tidewire_wire::MacAddr;
 use tidewire_world::ProcessId;
@@ -49,7 +50,8 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         Ok(())
     })?;
     registry.add(&spec::WAIT_ADDRESS, |lua, sim, call| {
-        let node = client(sim, &call)?;
+        let makes_own = |node: NodeId| matches!(&sim.plan.borrow().node(node).spec, NodeSpec::Host(host) if host.ip6 == Address6::Slaac);
+        let node = this_node(&call).ok().filter(|node| makes_own(*node)).map_or_else(|| client(sim, &call), Ok)?;
         let deadline = call.deadline(sim.world()?.now(), None);
         block_on(lua, sim, Box::new(Address { node, deadline }))
     })
@@ -259,7 +261,20 @@ struct Address {
 impl Op for Address {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let mut world = sim.world()?;
-        let client = world.ip_node(self.node).and_then(|node| node.dhcp_client());
+        let node = world.ip_node(self.node);
+        let client = node.and_then(|node| node.dhcp_client());
+        if let Some(host) = node.and_then(|node| node.autoconf()).filter(|_| client.is_none()) {
+            let (state, settled) = (host.machine.state(), host.machine.is_settled());
+            if let Some(address) = world.address6_of(self.node) {
+                return address.to_string().into_lua_multi(lua).map(Some);
+            }
+            if settled || world.now() >= self.deadline {
+                let why = if state == AutoconfState::Duplicate { "duplicate" } else { "timeout" };
+                return (Value::Nil, why).into_lua_multi(lua).map(Some);
+            }
+            world.wait_address(me, self.node, self.deadline);
+            return Ok(None);
+        }
         if let Some(lease) = client.and_then(|client| client.lease()) {
             return lease.ip.to_string().into_lua_multi(lua).map(Some);
         }

@@ -11,10 +11,10 @@ use mlua::{Lua, MultiValue, Value};
 use tidewire_units::NodeId;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
-    for func in [&spec::HOST_CRASH, &spec::SWITCH_CRASH] {
+    for func in [&spec::HOST_CRASH, &spec::SWITCH_CRASH, &spec::HUB_CRASH, &spec::AP_CRASH] {
         registry.add(func, |_, sim, call| crash(sim, this_node(&call)?))?;
     }
-    for func in [&spec::HOST_BOOT, &spec::SWITCH_BOOT] {
+    for func in [&spec::HOST_BOOT, &spec::SWITCH_BOOT, &spec::HUB_BOOT, &spec::AP_BOOT] {
         registry.add(func, |lua, sim, call| boot(lua, sim, this_node(&call)?))?;
     }
     for (func, up, word) in [(&spec::HOST_DISABLE, false, "disabled"), (&spec::HOST_ENABLE, true, "enabled")]
@@ -47,7 +47,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         sim.out.borrow_mut().event(world.now(), "net".into(), "partition", "healed".into());
         Ok(())
     })?;
-    for class in ["host", "switch"] {
+    for class in ["host", "switch", "hub", "ap"] {
         registry.field(class, "up", |_, sim, this| {
             let node = crate::classes::node_of(&Value::UserData(this)).expect("the type is a node's");
             Ok(sim.world()?.is_node_up(node))

@@ -8,7 +8,7 @@ use mlua::{AnyUserData, Lua, Table, UserData, Value};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use tidewire_wire::{
     ArpOperation, ArpPacket, Ecn, IcmpMessage, Ipv4Header, Ipv6Header, MacAddr, Net, Packet, Payload,
-    Protocol, Seq, TcpFlags, TcpSegment, Transport, UdpHeader,
+    Protocol, Seq, TcpFlags, TcpSegment, Transport, UdpHeader, VlanId, VlanTag,
 };
 use tidewire_world::FrameTrace;
 
@@ -26,6 +26,7 @@ pub(super) fn to_table(lua: &Lua, packet: &Packet, trace: FrameTrace, damaged: b
     eth.raw_set("src", packet.src_mac.to_string())?;
     eth.raw_set("dst", packet.dst_mac.to_string())?;
     eth.raw_set("type", packet.net.ethertype().0)?;
+    eth.raw_set("vlan", packet.vlan.and_then(|tag| tag.vlan).map(VlanId::number))?;
     frame.raw_set("eth", eth)?;
     frame.raw_set("size", packet.net.wire_len())?;
     frame.raw_set("damaged", damaged)?;
@@ -125,7 +126,17 @@ pub(super) fn from_table(frame: &Table) -> Result<(Packet, FrameTrace), Mistake>
             _ => return Err(Mistake::new("a frame carries arp = {...} or ip = {...}").at_word("send")),
         },
     };
-    Ok((Packet { src_mac, dst_mac, vlan: None, net }, trace))
+    Ok((Packet { src_mac, dst_mac, vlan: vlan(&eth)?.map(VlanTag::of), net }, trace))
+}
+
+/// The VLAN of a frame with a tag.
+fn vlan(eth: &Table) -> Result<Option<VlanId>, Mistake> {
+    let Some(number) = field::<u16>(eth, "eth.vlan", "vlan", "the number of a VLAN, or nil without a tag")?
+    else {
+        return Ok(None);
+    };
+    let wrong = || Mistake::new(format!("frame.eth.vlan = {number}: VLANs have numbers from 1 to 4094"));
+    VlanId::new(number).map(Some).ok_or_else(|| wrong().at_word("vlan"))
 }
 
 fn section(frame: &Table, name: &str) -> Result<Option<Table>, Mistake> {

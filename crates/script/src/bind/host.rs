@@ -160,7 +160,7 @@ fn fields(registry: &Registry<'_>) -> mlua::Result<()> {
     })?;
     registry.field("host", "ip6", move |_, sim, this| {
         let world = sim.world()?;
-        Ok(world.plan().address6_of(id(this)).map(|ip| ip.to_string()))
+        Ok(world.address6_of(id(this)).map(|ip| ip.to_string()))
     })?;
     registry.field("host", "mac", move |_, sim, this| {
         let plan = sim.plan.borrow();
@@ -205,6 +205,8 @@ pub(super) fn stats(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table
     table.raw_set("fragments_made", stats.fragments_made)?;
     table.raw_set("reassembled", stats.reassembled)?;
     table.raw_set("reassembly_failures", stats.reassembly_failures)?;
+    let withheld = world.ip_node(node).map_or(0, |node| node.stack.errors_withheld());
+    table.raw_set("icmp_withheld", withheld)?;
     super::work::stats(sim, &world, node, &table)?;
     Ok(table)
 }

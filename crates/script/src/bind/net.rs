@@ -9,6 +9,7 @@ use crate::sim::{Mode, Shared, here};
 use crate::spec::net as spec;
 use crate::values::Val;
 use mlua::{Lua, Table, Value};
+use tidewire_l3_network::ErrorLimit;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_node::Switch;
 use tidewire_topology::{
@@ -17,6 +18,7 @@ use tidewire_topology::{
     SwitchSpec, prefix48,
 };
 use tidewire_units::{NodeId, Span};
+use tidewire_world::{ArpConfig, IpOptions};
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_HOST, |lua, sim, call| {
@@ -82,11 +84,10 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             _ => Ecmp::Flow,
         };
         let name = call.text(0).unwrap_or_default();
-        node_handle(
-            lua,
-            sim,
-            add_node(lua, sim, "net:router()", name, NodeSpec::Router(RouterSpec { ecmp, nat: None }))?,
-        )
+        let node =
+            add_node(lua, sim, "net:router()", name, NodeSpec::Router(RouterSpec { ecmp, nat: None }))?;
+        set_ip_options(sim, node, call.opts())?;
+        node_handle(lua, sim, node)
     })?;
     registry.add(&spec::NET_LINK, |lua, sim, call| {
         let (Some(Val::Node(a)), Some(Val::Node(b))) = (call.arg(0), call.arg(1)) else { unreachable!() };
@@ -303,6 +304,36 @@ pub(super) fn set_host_options(sim: &Shared, node: NodeId, opts: &Opts) -> mlua:
             sim.host_tcp.borrow_mut().push((node, config));
         }
     }
+    Ok(set_ip_options(sim, node, opts)?)
+}
+
+/// How a host or router resolves addresses and speaks of trouble, from its options `arp` and `icmp`.
+fn set_ip_options(sim: &Shared, node: NodeId, opts: &Opts) -> Result<(), Mistake> {
+    if opts.get("arp").is_none() && opts.get("icmp").is_none() || sim.mode == Mode::Plan {
+        return Ok(());
+    }
+    let (arp, icmp) = (opts.nested("arp"), opts.nested("icmp"));
+    let usual = ArpConfig::default();
+    let arp_config = ArpConfig {
+        timeout: arp.span("timeout").unwrap_or(usual.timeout),
+        interval: arp.span("interval").unwrap_or(usual.interval).max(Span::from_us(1)),
+        tries: arp.int("retries").map_or(usual.tries, |n| n as u8),
+        pending: arp.int("queue").map_or(usual.pending, |n| n as usize),
+    };
+    let errors = match icmp.number("rate") {
+        Some(rate) if rate > 0.0 && rate <= 1e9 => {
+            let burst = icmp.int("burst").map_or(6, |burst| burst as u32);
+            Some(ErrorLimit::new(Span::from_secs_f64(1.0 / rate), burst))
+        }
+        None if opts.get("icmp").is_none() => None,
+        rate => {
+            let got = rate.map_or("nothing".to_owned(), |rate| rate.to_string());
+            let wrong = format!("icmp.rate is a number of errors a second above 0, not {got}");
+            return Err(Mistake::new(wrong).at_word("icmp").note("write icmp = { rate = 1, burst = 6 }"));
+        }
+    };
+    let proxy_arp = arp.flag("proxy").unwrap_or(false);
+    sim.host_ip.borrow_mut().push((node, IpOptions { arp: arp_config, proxy_arp, errors }));
     Ok(())
 }
 

@@ -345,7 +345,7 @@ fn route6(sim: &Shared, node: NodeId, text: &str, peer: &Peer) -> mlua::Result<(
     Ok(())
 }
 
-/// `router:rib()` and `router:fib()`.
+/// `router:rib()` and `host:fib()`.
 fn table_of(lua: &Lua, sim: &Shared, node: NodeId, all: bool) -> mlua::Result<Table> {
     let world = sim.world()?;
     let list = lua.create_table()?;

@@ -8,9 +8,11 @@ use crate::sim::{Shared, Sim};
 use crate::spec::services as spec;
 use crate::values::{Val, choice, not_a};
 use mlua::{Lua, Table, Value};
+use std::net::{Ipv6Addr, SocketAddr};
 use tidewire_l3_network::Prefix;
-use tidewire_l3_network::gate::{Action, Chain, Firewall, Hits, List, Rule, Timeouts, protocol_name};
+use tidewire_l3_network::gate::{Action, Chain, Firewall, Hits, List, Nets, Rule, Timeouts, protocol_name};
 use tidewire_units::NodeId;
+use tidewire_wire::Endpoint;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::FIREWALL_SET, |lua, sim, call| {
@@ -141,16 +143,23 @@ fn rule(sim: &Sim, what: &str, given: &Opts) -> Result<Rule, Mistake> {
 }
 
 /// Networks, addresses and nodes.
-fn networks(sim: &Sim, given: &Opts, name: &str, what: &str) -> Result<Vec<Prefix>, Mistake> {
-    let Some(Val::Any(value)) = given.get(name) else { return Ok(Vec::new()) };
+fn networks(sim: &Sim, given: &Opts, name: &str, what: &str) -> Result<Nets, Mistake> {
+    let Some(Val::Any(value)) = given.get(name) else { return Ok(Nets::default()) };
     let items = match value {
         Value::Table(table) => table.sequence_values::<Value>().filter_map(Result::ok).collect(),
         value => vec![value.clone()],
     };
-    let mut found = Vec::new();
+    let mut found = Nets::default();
+    let add_node = |found: &mut Nets, node| -> Result<(), Mistake> {
+        for (prefix, shown) in addresses_of(sim, node)? {
+            found.prefixes.push(prefix);
+            found.shown.push(shown);
+        }
+        Ok(())
+    };
     for item in items {
         if let Some(node) = node_of(&item) {
-            found.extend(addresses_of(sim, node)?);
+            add_node(&mut found, node)?;
             continue;
         }
         let Value::String(text) = &item else {
@@ -158,23 +167,55 @@ fn networks(sim: &Sim, given: &Opts, name: &str, what: &str) -> Result<Vec<Prefi
         };
         let text = text.to_string_lossy();
         let node = sim.plan.borrow().find(&text);
+        if text.contains(':') {
+            found.prefixes.extend(networks6(sim, &text)?);
+            found.shown.push(text);
+            continue;
+        }
         match (text.parse::<Prefix>(), node) {
-            (Ok(prefix), _) => found.push(prefix),
-            (Err(_), Some(node)) => found.extend(addresses_of(sim, node)?),
+            (Ok(prefix), _) => {
+                found.prefixes.push(prefix);
+                found.shown.push(prefix.to_string());
+            }
+            (Err(_), Some(node)) => add_node(&mut found, node)?,
             (Err(why), None) => return Err(Mistake::new(why).at_word(&text)),
         }
     }
     Ok(found)
 }
 
+/// The keys of an IPv6 address, or of all networks of the simulation that begin as this one does.
+fn networks6(sim: &Sim, text: &str) -> Result<Vec<Prefix>, Mistake> {
+    let wrong = |what: &str| Mistake::new(format!("'{text}' {what}")).at_word(text);
+    let (address, len) = text.split_once('/').unwrap_or((text, "128"));
+    let address: Ipv6Addr = address
+        .parse()
+        .map_err(|_| wrong("is not an IPv6 network: expected something like \"2001:db8:0:1::/64\""))?;
+    let len = len.parse::<u8>().ok().filter(|len| *len <= 64 || *len == 128);
+    let len = len.ok_or_else(|| {
+        wrong("has a length that no rule can have: a network has at most 64 bits, an address 128")
+    })?;
+    let mut world = sim.world().map_err(|error| Mistake::new(error.to_string()))?;
+    let keys = world.keys_of_network(address, len);
+    if keys.is_empty() {
+        return Err(wrong("is no network of this simulation").note("did you call net:ipv6() before?"));
+    }
+    Ok(keys)
+}
+
 /// Every address of a node, each as a network of its own.
-fn addresses_of(sim: &Sim, node: NodeId) -> Result<Vec<Prefix>, Mistake> {
+fn addresses_of(sim: &Sim, node: NodeId) -> Result<Vec<(Prefix, String)>, Mistake> {
     let world = sim.world().map_err(|error| Mistake::new(error.to_string()))?;
     let ifaces = world.ip_node(node).map(|node| &node.stack.ifaces[..]).unwrap_or_default();
-    let all: Vec<Prefix> = ifaces
+    let all: Vec<(Prefix, String)> = ifaces
         .iter()
-        .filter(|iface| !iface.addr.is_unspecified())
-        .filter_map(|iface| Prefix::new(iface.addr, 32))
+        .flat_map(|iface| [iface.addr, iface.addr6])
+        .filter(|addr| !addr.is_unspecified())
+        .filter_map(|addr| {
+            let shown = world.shown(addr);
+            let len = if shown.is_ipv6() { 128 } else { 32 };
+            Some((Prefix::new(addr, 32)?, format!("{shown}/{len}")))
+        })
         .collect();
     if all.is_empty() {
         let name = world.plan().node(node).name.clone();
@@ -216,11 +257,16 @@ fn flows(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table> {
     let (list, mut lines) = (lua.create_table()?, Vec::new());
     let now = world.now();
     for row in world.firewall(node).into_iter().flat_map(|firewall| firewall.flows().rows(now)) {
-        lines.push(format!("{:<50} {:<12} {}", row.flow.to_string(), row.state, row.left));
+        let end = |end: Endpoint| match world.shown(end.addr) {
+            address if end.port == 0 => address.to_string(),
+            address => SocketAddr::new(address, end.port).to_string(),
+        };
+        let (proto, src, dst) = (protocol_name(row.flow.protocol), end(row.flow.src), end(row.flow.dst));
+        lines.push(format!("{:<50} {:<12} {}", format!("{proto} {src} > {dst}"), row.state, row.left));
         let item = lua.create_table()?;
-        item.raw_set("proto", protocol_name(row.flow.protocol))?;
-        item.raw_set("src", row.flow.src.to_string())?;
-        item.raw_set("dst", row.flow.dst.to_string())?;
+        item.raw_set("proto", proto)?;
+        item.raw_set("src", src)?;
+        item.raw_set("dst", dst)?;
         item.raw_set("state", row.state)?;
         item.raw_set("left", row.left.as_secs_f64())?;
         list.raw_push(item)?;

@@ -13,12 +13,12 @@ pub(crate) static NET_DEVICE: Func = func("net:device", "Adds a device whose beh
     .gives("device");
 pub(crate) static ON_FRAME: Func = func(
     "device:on_frame",
-    "What happens to each frame that arrives: fn(port, frame), a process of its own. frame has eth, and of arp, ip, tcp, udp, icmp those that it carries, payload, size, damaged.",
+    "What happens to each frame that arrives: fn(port, frame), a process of its own. frame has eth, and of arp, ip, tcp, udp, icmp those that it carries, payload, size, damaged. frame.eth has src, dst, type, and vlan if the frame has a tag.",
 )
 .with(&[need("fn", Kind::Function)]);
 pub(crate) static PORT_SEND: Func = func(
     "port:send",
-    "Sends a frame: one that came, changed or not, or a table with eth = { src, dst } and arp = { op, sender_mac, sender_ip, target_mac, target_ip } or ip = { src, dst, ttl } with udp, tcp or icmp, and payload.",
+    "Sends a frame: one that came, changed or not, or a table with eth = { src, dst, vlan } and arp = { op, sender_mac, sender_ip, target_mac, target_ip } or ip = { src, dst, ttl } with udp, tcp or icmp, and payload.",
 )
 .with(&[need("frame", Kind::Table)]);
 

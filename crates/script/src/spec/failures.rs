@@ -23,6 +23,11 @@ pub(crate) static HOST_ON_BOOT: Func = func(
 pub(crate) static SWITCH_CRASH: Func =
     func("switch:crash", "The switch stops at once: its links go down and it forgets its table.");
 pub(crate) static SWITCH_BOOT: Func = func("switch:boot", "A crashed switch starts again.");
+pub(crate) static HUB_CRASH: Func = func("hub:crash", "The hub stops: nobody on its bus hears anybody.");
+pub(crate) static HUB_BOOT: Func = func("hub:boot", "A crashed hub works again.");
+pub(crate) static AP_CRASH: Func =
+    func("ap:crash", "The access point stops at once: its stations and its cables lose their links.");
+pub(crate) static AP_BOOT: Func = func("ap:boot", "A crashed access point starts again.");
 pub(crate) static NET_PARTITION: Func = func(
     "net:partition",
     "Cuts the links between nodes of different groups, each a list: net:partition({ a, b }, { c }).",
@@ -65,6 +70,10 @@ pub(crate) const ALL: &[&Func] = &[
     &HOST_ON_BOOT,
     &SWITCH_CRASH,
     &SWITCH_BOOT,
+    &HUB_CRASH,
+    &HUB_BOOT,
+    &AP_CRASH,
+    &AP_BOOT,
     &NET_PARTITION,
     &NET_HEAL,
     &DIAGNOSE,

@@ -104,6 +104,7 @@ const ALL: &[Fields] = &[
             ),
             f("reassembled", "packets", "put together from fragments"),
             f("reassembly_failures", "packets", "of which fragments were missing or overlapped"),
+            f("icmp_withheld", "messages", "ICMP errors not sent because of its option icmp"),
             f("cpu_utilization", "0 to 1", "share of its cores that host:work() kept busy"),
             f("memory_used", "bytes", "taken now by host:allocate and by servers"),
             f("memory_peak", "bytes", "most at any time"),
@@ -199,13 +200,18 @@ const ALL: &[Fields] = &[
     Fields {
         of: "hub",
         doc: "A hub.",
-        all: &[f("name", "text", "its name"), f("stats", "table", "see hub.stats")],
+        all: &[
+            f("name", "text", "its name"),
+            f("up", "true or false", "whether it runs: see hub:crash"),
+            f("stats", "table", "see hub.stats"),
+        ],
     },
     Fields {
         of: "ap",
         doc: "A wireless access point.",
         all: &[
             f("name", "text", "its name"),
+            f("up", "true or false", "whether it runs: see ap:crash"),
             f("stats", "table", "see hub.stats; of the radio channel, itself among the stations"),
         ],
     },

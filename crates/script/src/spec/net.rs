@@ -13,7 +13,7 @@ const HOST: &[Opt] = &[
         "ip6",
         Kind::Text,
         "automatic once net:ipv6() was called",
-        "IPv6 address of the first interface: \"2001:db8:5::10/64\" or \"none\"",
+        "IPv6 address of the first interface: \"2001:db8:5::10/64\", \"slaac\": of its own making from what a router advertises, or \"none\"",
     ),
     Opt::new("gateway", Kind::Text, "the first router of its network", "default gateway"),
     Opt::new(
@@ -26,6 +26,22 @@ const HOST: &[Opt] = &[
     Opt::new("memory", Kind::Size, "no limit", "main memory, for what host:allocate and servers take of it"),
     Opt::new("forward", Kind::Bool, "false", "forwards packets that are not for it"),
     Opt::new("tcp", Kind::Options(&[TCP]), "{}", "TCP options of its sockets"),
+];
+/// How a host or router resolves addresses and speaks of trouble.
+const IP: &[Opt] = &[
+    Opt::new("arp", Kind::Options(&[ARP]), "{}", "how it resolves addresses, by ARP or neighbour discovery"),
+    Opt::new("icmp", Kind::Options(&[ICMP]), "no limit", "how many ICMP errors it sends"),
+];
+const ARP: &[Opt] = &[
+    Opt::new("timeout", Kind::Time, "1200s", "how long an answer is believed"),
+    Opt::new("retries", Kind::Int(1, 255), "3", "requests before it gives up"),
+    Opt::new("interval", Kind::Time, "1s", "between two requests"),
+    Opt::new("queue", COUNT, "100", "packets that wait for one address; more push out the oldest"),
+    Opt::new("proxy", Kind::Bool, "false", "it answers for everybody whom it has a route to"),
+];
+const ICMP: &[Opt] = &[
+    Opt::new("rate", Kind::Number, "required", "errors a second; those about the path MTU do not count"),
+    Opt::new("burst", Kind::Int(1, 1_000_000), "6", "errors at once"),
 ];
 const SWITCH: &[Opt] = &[
     Opt::new("ageing", Kind::Time, "300s", "how long an address is remembered").or(&["aging"]),
@@ -126,7 +142,7 @@ pub(crate) const LINK: &[Opt] = &[
         "vlan",
         Kind::Vlan,
         "1 on a switch where another link has one",
-        "VLAN of its ends at switches: 10, or { trunk = {10, 20}, native = 1 } between switches: tagged but for the native one",
+        "VLAN of its ends at switches: 10, or { trunk = {10, 20}, native = 1 }: tagged but for the native one; a router or host at a trunk has an interface for each",
     ),
     Opt::new(
         "schedule",
@@ -139,10 +155,10 @@ pub(crate) const LINK: &[Opt] = &[
 ];
 
 pub(crate) static NET_HOST: Func =
-    func("net:host", "Adds a host.").with(&[need("name", Kind::Text)]).opts(&[HOST]).gives("host");
+    func("net:host", "Adds a host.").with(&[need("name", Kind::Text)]).opts(&[HOST, IP]).gives("host");
 pub(crate) static NET_HOSTS: Func = func("net:hosts", "Adds hosts prefix1 to prefixN.")
     .with(&[need("prefix", Kind::Text), need("n", COUNT)])
-    .opts(&[HOST])
+    .opts(&[HOST, IP])
     .gives("list of hosts");
 pub(crate) static NET_SWITCH: Func = func("net:switch", "Adds a learning switch.")
     .with(&[need("name", Kind::Text)])
@@ -175,8 +191,10 @@ pub(crate) static NET_AP: Func = func(
 .with(&[need("name", Kind::Text)])
 .opts(&[RADIO])
 .gives("ap");
-pub(crate) static NET_ROUTER: Func =
-    func("net:router", "Adds a router.").with(&[need("name", Kind::Text)]).opts(&[ROUTER]).gives("router");
+pub(crate) static NET_ROUTER: Func = func("net:router", "Adds a router.")
+    .with(&[need("name", Kind::Text)])
+    .opts(&[ROUTER, IP])
+    .gives("router");
 pub(crate) static NET_LINK: Func = func("net:link", "Joins two nodes.")
     .with(&[need("a", Kind::Node), need("b", Kind::Node)])
     .opts(&[DIRECTION, LINK])

@@ -115,10 +115,10 @@ pub(crate) static NET_WAIT_CONVERGED: Func = func(
 .gives("when a route last changed, in seconds; or nil, \"timeout\"");
 pub(crate) static ROUTER_RIB: Func = func(
     "router:rib",
-    "Every route that the router knows, the used ones included; without a protocol, what router:fib gives.",
+    "Every route that the router knows, the used ones included; without a protocol, what host:fib gives.",
 )
 .gives("list of { prefix, origin, distance, metric, used, path = {ASes}, preference, via = {{ to, ip, port }, ..} }, printable");
-pub(crate) static ROUTER_FIB: Func = func("router:fib", "The routes that packets follow.")
+pub(crate) static ROUTER_FIB: Func = func("host:fib", "The routes that packets follow, on a host or router.")
     .gives("list of { prefix, via = {{ to, ip, port }, ..} }, printable");
 pub(crate) static ROUTER_NEIGHBORS: Func =
     func("router:neighbors", "The routers that its protocol has heard.")

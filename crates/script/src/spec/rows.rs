@@ -42,7 +42,7 @@ const ROWS: &[Row] = &[
     row(
         &[14],
         "routing finds ways, forwarding uses them",
-        &["net:routing", "router:rib", "router:fib"],
+        &["net:routing", "router:rib", "host:fib"],
         "routing/rip_count_to_infinity.lua",
     ),
     row(&[14], "link state: what takes how long", &["net:wait_converged"], "routing/ospf_convergence.lua"),

@@ -161,11 +161,13 @@ pub(crate) static DHCP_RELEASE: Func =
     func("host:dhcp_release", "Gives the address back; host:dhcp_renew asks for one again.");
 pub(crate) static DHCP_RENEW: Func =
     func("host:dhcp_renew", "Looks for an address again, after dhcp_release or in vain.");
-pub(crate) static WAIT_ADDRESS: Func =
-    func("host:wait_address", "Waits until a host with ip = \"dhcp\" has an address.")
-        .opts(&[TIMEOUT])
-        .blocking()
-        .gives("the address; or nil, \"timeout\", also when no server answers for a minute");
+pub(crate) static WAIT_ADDRESS: Func = func(
+    "host:wait_address",
+    "Waits until a host with ip = \"dhcp\" or ip6 = \"slaac\" has an address; nil and why not.",
+)
+.opts(&[TIMEOUT])
+.blocking()
+.gives("the address; or nil, \"timeout\", also when no server answers for a minute");
 
 pub(crate) static NET_MULTICAST: Func = func(
     "net:multicast",
