@@ -142,6 +142,12 @@ fn row_18_a_host_makes_its_address_of_what_a_router_advertises() {
 }
 
 #[test]
+fn row_18_the_script_shows_a_host_that_nobody_configured() {
+    let result = common::shows("scripts/internet/slaac.lua", &[], 3);
+    assert!((1.0..3.0).contains(&common::column(&result, "seconds")));
+}
+
+#[test]
 fn an_address_that_somebody_has_is_not_used() {
     let out = own(
         "{ ip6 = '2001:db8:0:1:0:ff:fe00:0/64' }",
