@@ -14,6 +14,7 @@
 //! | `tls/` | a model of TLS |
 //! | `swarm/` | file distribution among peers |
 //! | `http/` | HTTP messages, addresses of pages, dates |
+//! | `traffic/` | distributions of sizes, workloads of many flows |
 //! | `voice.rs` | speech codecs, the playout buffer, the E-model |
 //! | `http2/` | frames of HTTP/2, HPACK |
 //! | `lines.rs` | command lines of FTP and SMTP |
@@ -37,6 +38,7 @@ pub mod ssh;
 pub mod store;
 pub mod swarm;
 pub mod tls;
+pub mod traffic;
 pub mod voice;
 
 pub use bulk::Bulk;

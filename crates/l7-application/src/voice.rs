@@ -286,14 +286,16 @@ impl Heard {
     /// The quality of the call; `None` if nothing of it was heard.
     pub fn rating(&self, codec: &Codec) -> Option<Rating> {
         let delay_ms = 1e3 * self.mouth_to_ear_s(codec);
-        let model = EModel::over_packets(codec, delay_ms, self.loss(), self.burst_r);
-        (self.played > 0).then(|| model.rating())
+        let rating = EModel::over_packets(codec, delay_ms, self.loss(), self.burst_r).rating();
+        // Beyond what the model was made for, it goes on below zero.
+        (self.played > 0).then(|| Rating { r: rating.r.max(0.0), ..rating })
     }
 }
 
 /// The receiver's buffer. Frames are told to it as they are sent and as they arrive.
 #[derive(Clone, Debug)]
 pub struct Playout {
+    codec: Codec,
     buffering: Buffering,
     /// By frame: when it was sent, and what became of it.
     frames: Vec<(Instant, Fate)>,
@@ -317,15 +319,16 @@ enum Fate {
 }
 
 impl Playout {
-    /// A buffer for frames that come every `frame` within a talk spurt.
-    pub fn new(buffering: Buffering, frame: Span) -> Playout {
+    /// A buffer for a call with this codec.
+    pub fn new(buffering: Buffering, codec: Codec) -> Playout {
         let delay = match buffering {
             Buffering::Fixed(delay) | Buffering::Adaptive(delay) => delay,
         };
         Playout {
+            codec,
             buffering,
             frames: Vec::new(),
-            pause: frame * 2,
+            pause: codec.packet_time * 2,
             mean: None,
             spurt: (None, delay),
             playout_sum: Span::ZERO,
@@ -333,6 +336,11 @@ impl Playout {
             arrived: 0,
             hint: 0,
         }
+    }
+
+    /// The codec.
+    pub fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// A frame was sent.
@@ -358,9 +366,9 @@ impl Playout {
         self.learn(delay.as_secs_f64());
     }
 
-    /// What has been heard of the frames sent until `until`.
-    pub fn heard(&self, until: Instant) -> Heard {
-        let all = &self.frames[..self.frames.partition_point(|(sent, _)| *sent < until)];
+    /// What has been heard by `now`: of the frames that would have been played by then.
+    pub fn heard(&self, now: Instant) -> Heard {
+        let all = &self.frames[..self.frames.partition_point(|(sent, _)| *sent + self.spurt.1 <= now)];
         let count = |fate| all.iter().filter(|(_, of)| *of == fate).count() as u64;
         let (played, late) = (count(Fate::Played), count(Fate::Late));
         let mean = |sum: Span, n: u64| if n == 0 { 0.0 } else { sum.as_secs_f64() / n as f64 };

@@ -56,7 +56,7 @@ pub use gate::Gate;
 pub use icmp::Echo;
 pub use ip_node::IpNode;
 pub use multicast::Groups;
-pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress};
+pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress, TRACKED};
 pub use settings::TcpSetting;
 pub use sockets::{Seen, SocketView, Sockets};
 pub use stack::{Ecmp, Iface, IpStack, NodeStats, ping_flow};

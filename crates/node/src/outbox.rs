@@ -8,6 +8,9 @@ pub const LOOPBACK: u32 = u32::MAX;
 /// No flow is measured.
 pub const NO_FLOW: u32 = u32::MAX;
 
+/// Numbers of flows from here on are those of connections of workloads: of each end is told what it has received and how it ended.
+pub const TRACKED: u32 = 1 << 31;
+
 /// What has become of a measured flow.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Progress {

@@ -281,6 +281,20 @@ impl Sockets {
         }
     }
 
+    /// Says that of this connection is to be told what it receives, which nobody reads, and how it ends: `flow` is at least
+    /// [`crate::TRACKED`].
+    pub fn track(&mut self, id: SocketId, flow: u32) -> Option<u32> {
+        let tcp = self.tcp_mut(id.0)?;
+        (tcp.flow, tcp.receives_flow) = (flow, true);
+        tcp.conn.set_discard(true);
+        Some(tcp.flow_hash)
+    }
+
+    /// The connection between two ends, if there is one.
+    pub fn connection(&self, local: Endpoint, remote: Endpoint) -> Option<SocketId> {
+        self.connections.get(&Tuple::new(local, remote)).copied().map(SocketId)
+    }
+
     /// Says that the flow with this hash is measured where it arrives: at a listening or datagram sink.
     pub fn expect_flow(&mut self, sink: SocketId, hash: u32, flow: u32) {
         match self.socket_mut(sink).map(|socket| &mut socket.kind) {

@@ -2,7 +2,7 @@
 
 use crate::sockets::{Kind, Socket, Sockets, tcp_in};
 use crate::stack::flow_hash;
-use crate::{Context, IpStack, NO_FLOW, Progress};
+use crate::{Context, IpStack, NO_FLOW, Progress, TRACKED};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -315,6 +315,7 @@ impl Sockets {
         }
         let segment = &self.segment;
         if tcp.receives_flow
+            && tcp.flow < TRACKED
             && !segment.payload.is_empty()
             && let Some(sent_at) = sent_at
         {
@@ -559,6 +560,10 @@ fn report_progress(tcp: &mut TcpSock, cx: &mut Context<'_>) {
         if total != tcp.reported {
             tcp.reported = total;
             cx.out.progress.push(Progress::Received { flow, total });
+        }
+        if flow >= TRACKED && tcp.conn.is_closed() && !tcp.reported_end {
+            tcp.reported_end = true;
+            cx.out.progress.push(Progress::Ended { flow, failure: tcp.conn.error().map(refusal) });
         }
         return;
     }

@@ -49,6 +49,7 @@ use crate::bind::ladder::Recording;
 pub(crate) use crate::bind::measure::{CsvTable, Numbered};
 pub(crate) use crate::bind::sync::{Bell, Line, Units};
 pub(crate) use crate::bind::tcp::TcpHandle;
+pub(crate) use crate::bind::traffic::TrafficHandle;
 pub(crate) use crate::bind::udp::UdpHandle;
 
 classes! {
@@ -88,6 +89,8 @@ classes! {
     UdpHandle { external }, "udp", "UDP sockets have";
     /// A flow.
     FlowHandle { external }, "flow", "flows have";
+    /// Flows of many hosts.
+    TrafficHandle { external }, "traffic", "traffic has";
     /// What two hosts say to each other.
     Ladder(pub Recording), "ladder", "ladders have";
     /// A histogram, by its name.

@@ -442,7 +442,7 @@ fn port_of(spec: &DirectionSpec, link: &LinkSpec, streams: Streams, name: &str) 
     Port::new(spec.rate, spec.delay, framing_of(link.framing), limit, loss_of(&spec.loss, streams, name))
 }
 
-fn framing_of(framing: topology::Framing) -> Framing {
+pub(crate) fn framing_of(framing: topology::Framing) -> Framing {
     match framing {
         topology::Framing::Ethernet => Framing::Ethernet,
         topology::Framing::Ip => Framing::Ip,

@@ -206,10 +206,15 @@ impl World {
             self.ledger.end(place, ended.birth, ended.cause, ended.len);
         }
         self.out.ended.clear();
-        for progress in &self.out.progress {
-            self.flows.note(self.now, *progress);
+        if !self.out.progress.is_empty() {
+            for progress in &self.out.progress {
+                self.flows.note(self.now, *progress);
+            }
+            self.out.progress.clear();
+            if self.flows.tracking.has_events() {
+                self.wake_workloads();
+            }
         }
-        self.out.progress.clear();
         for token in &self.out.wakes {
             self.processes.wake(*token, self.now, &mut self.agenda);
         }

@@ -1,13 +1,15 @@
 //! Measured flows: what was sent, what arrived, when each byte was first sent and when it could be read.
 
 use crate::World;
+use crate::workloads::Tracking;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::Process;
+use tidewire_l7_application::voice::Playout;
 use tidewire_metrics::Histogram;
-use tidewire_node::{Progress, SocketView};
+use tidewire_node::{Progress, SocketView, TRACKED};
 use tidewire_units::{Instant, NodeId, Refusal, SocketId, Span};
 use tidewire_wire::Endpoint;
 
@@ -109,11 +111,15 @@ pub struct Flow {
     last_packet_delay: Option<Span>,
     /// Stream positions and when they were first sent, not yet received.
     track: VecDeque<(u64, Instant)>,
+    /// What listens to a call.
+    pub voice: Option<Box<Playout>>,
 }
 
 /// All flows of a world.
 pub(crate) struct Flows {
     pub all: Vec<Flow>,
+    /// Connections of workloads.
+    pub tracking: Tracking,
     warmup: Instant,
 }
 
@@ -147,6 +153,7 @@ impl Flow {
             hash: 0,
             last_packet_delay: None,
             track: VecDeque::new(),
+            voice: None,
         }
     }
 
@@ -190,7 +197,7 @@ impl Flow {
 
 impl Flows {
     pub fn new(warmup: Instant) -> Flows {
-        Flows { all: Vec::new(), warmup }
+        Flows { all: Vec::new(), tracking: Tracking::default(), warmup }
     }
 
     pub fn add(&mut self, spec: FlowSpec, sink: SocketId) -> FlowId {
@@ -210,6 +217,7 @@ impl Flows {
                 flow.sent = total;
                 flow.track.push_back((total, now));
             }
+            Progress::Received { flow, total } if flow >= TRACKED => self.tracking.received(flow, total),
             Progress::Received { flow, total } => self.note_received(now, flow, total),
             Progress::Packet { flow, sent_at } => {
                 if sent_at >= self.warmup {
@@ -223,6 +231,9 @@ impl Flows {
                 flow.started.get_or_insert(now);
                 flow.sent += u64::from(bytes);
                 flow.packets_sent += 1;
+                if let Some(voice) = flow.voice.as_mut().filter(|_| now >= self.warmup) {
+                    voice.sent(now);
+                }
                 if now >= self.warmup {
                     flow.offered_measured += u64::from(bytes);
                     flow.packets_measured.0 += 1;
@@ -232,6 +243,9 @@ impl Flows {
                 let flow = &mut self.all[flow as usize];
                 flow.received += u64::from(bytes);
                 flow.packets_received += 1;
+                if let Some(voice) = &mut flow.voice {
+                    voice.arrived(sent_at, now);
+                }
                 flow.last_received = Some(now);
                 if now >= self.warmup {
                     flow.received_measured += u64::from(bytes);
@@ -244,6 +258,7 @@ impl Flows {
                 }
             }
             Progress::Twin { flow } => self.all[flow as usize].packets_doubled += 1,
+            Progress::Ended { flow, failure } if flow >= TRACKED => self.tracking.ended(flow, failure),
             Progress::Ended { flow, failure } => {
                 let flow = &mut self.all[flow as usize];
                 if flow.ended.is_none() {
@@ -335,6 +350,11 @@ impl World {
             self.on_host(src, |_, sockets, cx| sockets.withdraw(socket, cx.now));
             self.close(src, socket);
         }
+    }
+
+    /// The datagrams of a flow are frames of a call, and this plays them.
+    pub fn set_flow_voice(&mut self, flow: FlowId, voice: Playout) {
+        self.flows.all[flow.0 as usize].voice = Some(Box::new(voice));
     }
 
     pub(crate) fn flow_tcp(&self, flow: &Flow) -> Option<Arc<TcpConfig>> {

@@ -19,6 +19,7 @@
 //! | `processes.rs` | programs: starting, waiting, waking |
 //! | `sockets.rs` | the socket calls of scripts and native programs |
 //! | `flows.rs` | measured flows |
+//! | `workloads.rs` | many connections of one state machine |
 //! | `ledger.rs` | how every packet was born and how it ended |
 //! | `watch.rs` | time series of flows and links |
 //! | `results.rs` | tables of flows, links and the ledger |
@@ -57,6 +58,7 @@ mod spanning;
 mod special;
 mod taps;
 mod watch;
+mod workloads;
 
 pub use arp::{ArpConfig, IpOptions};
 pub use buffers::BufferReport;
@@ -74,6 +76,7 @@ pub use tidewire_l1_physical::DeliveryTrace;
 pub use tidewire_l2_datalink::arq::ArqStats;
 pub use tidewire_l2_datalink::medium::StationStats;
 pub use watch::{Sample, Watched};
+pub use workloads::{WorkloadId, WorkloadSpec};
 
 use build::NodeRef;
 use fifo::Places;
@@ -234,6 +237,7 @@ pub struct World {
     pub(crate) ledger: Ledger,
     pub(crate) flows: Flows,
     pub(crate) processes: Processes,
+    pub(crate) workloads: workloads::Workloads,
     pub(crate) watches: watch::Watches,
     pub(crate) captures: capture::Captures,
     pub(crate) taps: taps::Taps,
@@ -290,6 +294,7 @@ impl World {
             ledger: Ledger::default(),
             flows: Flows::new(Instant::ZERO + options.warmup),
             processes: Processes::default(),
+            workloads: workloads::Workloads::default(),
             watches: watch::Watches::default(),
             captures: capture::Captures::default(),
             taps: taps::Taps::default(),

@@ -90,9 +90,9 @@ impl Processes {
         self.pending += 1;
     }
 
-    fn add(&mut self, native: Option<Box<Native>>) -> u32 {
+    fn add(&mut self, native: Option<Box<Native>>, is_script: bool) -> u32 {
         self.slots.push(Slot {
-            is_script: native.is_none(),
+            is_script,
             native,
             generation: 0,
             ready: Some(Resume::Start),
@@ -125,7 +125,7 @@ fn process_key(at: Instant, process: u32) -> Key {
 impl World {
     /// Registers a process of the script; it starts in this instant, after everything that was spawned before.
     pub fn spawn_script(&mut self) -> ProcessId {
-        let id = self.processes.add(None);
+        let id = self.processes.add(None, true);
         self.agenda.push(process_key(self.now, id));
         ProcessId(id)
     }
@@ -140,9 +140,22 @@ impl World {
     ) -> ProcessId {
         let host = self.host_index(node).expect("processes run on hosts");
         let stream = self.streams.stream(Purpose::Application, name);
-        let id = self.processes.add(Some(Box::new(Native { process, stream, host, flow })));
+        let id = self.processes.add(Some(Box::new(Native { process, stream, host, flow })), false);
         self.agenda.push(process_key(self.now, id));
         ProcessId(id)
+    }
+
+    /// A process that stands for a workload; it starts in this instant.
+    pub(crate) fn spawn_workload(&mut self) -> ProcessId {
+        let id = self.processes.add(None, false);
+        self.agenda.push(process_key(self.now, id));
+        ProcessId(id)
+    }
+
+    /// A workload's process waits until then; for ever, and nothing keeps the run alive for it, at [`Instant::MAX`].
+    pub(crate) fn sleep_until(&mut self, process: u32, at: Instant) {
+        self.begin_wait(process, at);
+        self.queue_deadline(process, at);
     }
 
     /// Lets a script's process wait until `deadline`, or until one of `sockets` is as wanted. True when one of them already is: then
@@ -244,7 +257,10 @@ impl World {
         if slot.is_script {
             return Some(Pause::Process(ProcessId(id), why));
         }
-        let mut native = slot.native.take()?;
+        let Some(mut native) = slot.native.take() else {
+            self.resume_workload(id);
+            return None;
+        };
         let Native { process, stream, host, flow } = &mut *native;
         let mut api =
             crate::sockets::NativeSockets { world: self, host: *host, flow: *flow, process: id, stream };

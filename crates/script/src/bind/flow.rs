@@ -20,7 +20,7 @@ use tidewire_world::{FlowId, FlowSpec, ProcessId, Transport, Watched, World};
 
 /// A flow, as scripts hold it.
 pub(crate) struct FlowHandle {
-    id: FlowId,
+    pub(super) id: FlowId,
     process: ProcessId,
     start: Instant,
     stop: Instant,
@@ -303,8 +303,6 @@ fn datagrams(
     share: f64,
     make: impl FnOnce(Pattern) -> Box<dyn Process>,
 ) -> mlua::Result<MultiValue> {
-    let src = this_node(call)?;
-    let Destination { node: dst, address, port } = destination(sim, call)?;
     let opts = call.opts();
     let rate = call.required("rate", opts.rate("rate"))?;
     let size = opts.size("size").unwrap_or(Bytes(1000)).0;
@@ -313,13 +311,45 @@ fn datagrams(
             .at_word("size")
             .into());
     }
+    let count = opts.int("count").map(|count| count as u64);
+    let flow = udp_flow(lua, sim, call, size, count.is_some(), |to, start, stop| {
+        make(Pattern { to, rate, size: size as u32, start, stop, count, jitter: Span::ZERO })
+    })?;
+    let flow = match flow {
+        Ok(flow) => flow,
+        Err(why) => return super::tcp::refused(lua, why),
+    };
+    if count.is_none() {
+        let (ends, headers) = {
+            let world = sim.world()?;
+            let to = world.flow_endpoint(flow.id).map_or(Ipv4Addr::UNSPECIFIED, |to| to.addr);
+            let spec = &world.flow(flow.id).spec;
+            ([spec.src, spec.dst], u64::from(IpStack::header_len(to)) + UdpHeader::LEN as u64)
+        };
+        super::offered::note(lua, sim, ends, (rate, share), (size, headers), [flow.start, flow.stop]);
+    }
+    lua.create_userdata(flow)?.into_lua_multi(lua)
+}
+
+/// A flow of datagrams of up to `size` bytes; it ends by itself if `finite`, or has a stop.
+pub(super) fn udp_flow(
+    lua: &Lua,
+    sim: &Shared,
+    call: &Call,
+    size: u64,
+    finite: bool,
+    make: impl FnOnce(Endpoint, Instant, Instant) -> Box<dyn Process>,
+) -> mlua::Result<Result<FlowHandle, Refusal>> {
+    let src = this_node(call)?;
+    let Destination { node: dst, address, port } = destination(sim, call)?;
+    let opts = call.opts();
     let name = flow_name(sim, call, src, dst, call.func.short());
     let (start, stop) = times(sim, call, &name)?;
     let mut world = sim.world()?;
     let spec = FlowSpec { name, transport: Transport::Udp, cc: None, src, dst, dport: 0, tcp: None };
     let id = match declare(&mut world, spec, port) {
         Ok(id) => id,
-        Err(why) => return super::tcp::refused(lua, why),
+        Err(why) => return Ok(Err(why)),
     };
     if let Some(to) = address {
         world.set_flow_address(id, to);
@@ -335,16 +365,11 @@ fn datagrams(
         );
         sim.out.borrow_mut().warn(text, here(lua));
     }
-    if opts.int("count").is_none() {
-        super::offered::note(lua, sim, [src, dst], (rate, share), (size, whole - size), [start, stop]);
-    }
-    let count = opts.int("count").map(|count| count as u64);
-    let pattern = Pattern { to, rate, size: size as u32, start, stop, count, jitter: Span::ZERO };
-    let process = world.start_flow(id, make(pattern));
-    let finite = count.is_some() || stop < Instant::MAX;
+    let process = world.start_flow(id, make(to, start, stop));
+    let finite = finite || stop < Instant::MAX;
     drop(world);
     note_endless(lua, sim, id, finite);
-    lua.create_userdata(FlowHandle { id, process, start, stop, finite })?.into_lua_multi(lua)
+    Ok(Ok(FlowHandle { id, process, start, stop, finite }))
 }
 
 /// A figure of a flow; `None` when it does not apply.
@@ -395,6 +420,7 @@ fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
             lua.create_userdata(Histogram(HistogramOf::Flow(id, name)))
         })?;
     }
+    super::media::fields(registry)?;
     registry.field("flow", "info", |lua, sim, this| {
         let id = this.borrow::<FlowHandle>()?.id;
         let world = sim.world()?;

@@ -72,15 +72,18 @@ mod lines;
 mod link;
 mod load;
 pub(crate) mod measure;
+mod media;
 mod nat;
 mod net;
 pub(crate) mod offered;
 mod ping;
+mod quic;
 mod random;
 pub(crate) mod routing;
 pub(crate) mod services;
 mod shapes;
 mod splice;
+mod sizes;
 mod stream;
 mod swarm;
 pub(crate) mod sync;
@@ -90,6 +93,8 @@ mod tcp_options;
 mod time;
 pub(crate) mod timetable;
 mod tls;
+pub(crate) mod traffic;
+mod traffic_results;
 pub(crate) mod udp;
 pub(crate) mod work;
 
@@ -123,6 +128,8 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     congestion::install(&mut registry)?;
     udp::install(&mut registry)?;
     flow::install(&mut registry)?;
+    media::install(&mut registry)?;
+    traffic::install(&mut registry)?;
     ladder::install(&mut registry)?;
     time::install(&mut registry)?;
     any::install(&mut registry)?;
@@ -140,6 +147,8 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     applications::install(&registry, &services)?;
     chain::install(&registry, &services)?;
     swarm::install(&registry, &services)?;
+    media::services(&registry, &services)?;
+    quic::install(&registry, &services)?;
     registry.finish()?;
     lua.globals().raw_set("net", crate::classes::Net(()))?;
     services.seal(lua)
@@ -152,6 +161,7 @@ pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
     dns::natives(&native)?;
     http2::natives(&native)?;
     tls::natives(&native)?;
+    quic::natives(&native)?;
     lines::natives(&native)?;
     codec::natives(&native)?;
     work::natives(&native)?;

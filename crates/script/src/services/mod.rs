@@ -6,6 +6,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `abr.lua` | video in segments |
 //! | `balance.lua` | load balancers of connections |
 //! | `browser.lua`, `kept.lua` | browsers; what caches of the web keep |
 //! | `chat.lua` | a room for talk |
@@ -21,6 +22,7 @@
 //! | `server.lua` | HTTP servers |
 //! | `load.lua` | many requests |
 //! | `pool.lua` | how a server's processes share its connections; slow clients |
+//! | `quic.lua` | QUIC: listening, connecting, streams |
 //! | `probe.lua` | what `diagnose` looks at above the transport |
 //! | `terminal.lua` | telnet and SSH |
 //! | `frontend.lua` | front servers: requests that go on to one of several servers |
@@ -46,6 +48,7 @@ use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
 
 /// The modules by name.
 const MODULES: &[(&str, &str)] = &[
+    ("abr", include_str!("abr.lua")),
     ("balance", include_str!("balance.lua")),
     ("browser", include_str!("browser.lua")),
     ("chat", include_str!("chat.lua")),
@@ -69,6 +72,7 @@ const MODULES: &[(&str, &str)] = &[
     ("tls", include_str!("tls.lua")),
     ("pool", include_str!("pool.lua")),
     ("probe", include_str!("probe.lua")),
+    ("quic", include_str!("quic.lua")),
     ("rpc", include_str!("rpc.lua")),
     ("server", include_str!("server.lua")),
     ("kept", include_str!("kept.lua")),

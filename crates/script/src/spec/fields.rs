@@ -111,6 +111,9 @@ const ALL: &[Fields] = &[
             f("memory_refused", "count", "requests for memory that was not there"),
         ],
     },
+    super::traffic::FIELDS,
+    super::traffic::PLAYER_FIELDS,
+    super::quic::FIELDS,
     super::dns::SERVER_FIELDS,
     super::dns::RESOLVER_FIELDS,
     super::web::SERVER_FIELDS,
@@ -288,6 +291,13 @@ const ALL: &[Fields] = &[
             f("packet_delay", "histogram", "s; from the first sending of a packet to its arrival"),
             f("rtt", "histogram", "s; round-trip times that TCP measured"),
             f("info", "table", "TCP: see tcp.info"),
+            f("mos", "1 to 4.5", "of host:voice: mean opinion score (ITU-T G.107); else nil"),
+            f("r", "0 to 100", "of host:voice: the rating that it follows from"),
+            f(
+                "voice",
+                "table",
+                "of host:voice: .mos .r .sent .played .late .lost .loss_pct .burst, .delay from mouth to ear and .network in s, .ie_eff .id",
+            ),
         ],
     },
     Fields {

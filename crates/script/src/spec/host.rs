@@ -2,7 +2,7 @@
 
 use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, may, need, tcp::TCP};
 
-const TO: &[Opt] = &[
+pub(super) const TO: &[Opt] = &[
     Opt::new("to", Kind::Peer, "required", "where to: a host, or address(host, port)"),
     Opt::new("port", Kind::Port, "of its own", "port of the destination"),
     Opt::new("start", Kind::Time, "0", "when it begins"),

@@ -13,6 +13,8 @@
 //! | `swarm.rs` | file distribution among peers |
 //! | `tcp.rs` | options of TCP |
 //! | `host.rs` | hosts and native applications |
+//! | `quic.rs` | QUIC |
+//! | `traffic.rs` | traffic of many hosts, quality of calls |
 //! | `socket.rs` | sockets |
 //! | `codec.rs` | values as bytes, character sets |
 //! | `coding.rs` | bits as signals, frames in a stream of bits |
@@ -40,6 +42,7 @@ pub(crate) mod measure;
 mod meta;
 pub(crate) mod net;
 mod prelude;
+pub(crate) mod quic;
 pub(crate) mod routing;
 mod rows;
 pub(crate) mod services;
@@ -48,6 +51,7 @@ pub(crate) mod swarm;
 pub(crate) mod tcp;
 pub(crate) mod time;
 pub(crate) mod tls;
+pub(crate) mod traffic;
 pub(crate) mod web;
 
 pub use fields::{Field, Fields, fields};
@@ -342,6 +346,8 @@ pub fn all() -> Vec<&'static Func> {
         device::ALL,
         link::ALL,
         host::ALL,
+        traffic::ALL,
+        quic::ALL,
         socket::ALL,
         dns::ALL,
         web::ALL,

@@ -1,0 +1,537 @@
+//! Who sends what to whom, and when: flows one way, questions with answers, questions to many at once that wait for all answers.
+
+use super::Sizes;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use tidewire_units::{Instant, Refusal, Span, Stream};
+
+/// An end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Side {
+    /// Who opened it.
+    Client,
+    /// Who accepted it.
+    Server,
+}
+
+/// Gaps between arrivals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gaps {
+    /// Exponential: a Poisson process.
+    Exponential,
+    /// All the same.
+    Constant,
+}
+
+/// When questions are asked.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Pace {
+    /// By chance or clock, whatever the answers: the mean time between two, of all clients together.
+    Open(Span, Gaps),
+    /// Each client asks the next so long after the last was answered.
+    Closed(Span),
+}
+
+/// Who is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Pick {
+    /// So many different ones by chance.
+    Random(u32),
+    /// Everyone at once.
+    Everyone,
+    /// Client `i` always asks the server that stands at place `i` here.
+    Fixed(Vec<u32>),
+}
+
+/// What a workload is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Spec {
+    /// Hosts that open connections.
+    pub clients: u32,
+    /// Hosts that accept them.
+    pub servers: u32,
+    /// Clients and servers are the same hosts, and nobody asks himself.
+    pub same: bool,
+    /// When.
+    pub pace: Pace,
+    /// To whom.
+    pub pick: Pick,
+    /// Bytes from client to server.
+    pub up: Sizes,
+    /// Bytes from server to client once all of the former are there; none for flows that go one way.
+    pub down: Option<Sizes>,
+    /// Sizes are those of all that one question brings about, in equal parts for everyone who is asked.
+    pub split: bool,
+    /// A connection between two hosts is used again.
+    pub keep: bool,
+    /// The first question is not before this.
+    pub start: Instant,
+    /// No question from here on.
+    pub stop: Instant,
+    /// At most so many questions.
+    pub count: Option<u64>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Open a connection, the next by number, from a client to a server.
+    Open {
+        /// By position.
+        client: u32,
+        /// By position.
+        server: u32,
+    },
+    /// Send bytes on a connection, and say when the other side has received `goal` bytes in all.
+    Send {
+        /// By number.
+        connection: u32,
+        /// Who sends.
+        from: Side,
+        /// How many.
+        bytes: u64,
+        /// What the receiver then has.
+        goal: u64,
+    },
+    /// The client closes a connection.
+    Close {
+        /// By number.
+        connection: u32,
+    },
+}
+
+/// What one client and one server have, or had, to say to each other.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Exchange {
+    /// The question that it belongs to.
+    pub query: u32,
+    /// Who asked.
+    pub client: u32,
+    /// Who was asked.
+    pub server: u32,
+    /// Bytes to the server and back.
+    pub bytes: (u64, u64),
+    /// When it began.
+    pub started: Instant,
+    /// When the last byte was received.
+    pub ended: Option<Instant>,
+    /// Why it failed, if it did.
+    pub failure: Option<Refusal>,
+    /// It began with a handshake.
+    pub fresh: bool,
+}
+
+/// A question: done when all its exchanges are.
+#[derive(Clone, Copy, Debug)]
+struct Query {
+    client: u32,
+    open: u32,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    pair: (u32, u32),
+    /// Bytes to be received in all, and the exchange that is then complete, by side that receives: client, server.
+    due: [VecDeque<(u64, u32)>; 2],
+    /// Bytes asked to be sent in all, by side that receives.
+    total: [u64; 2],
+    dead: bool,
+}
+
+/// A workload: it says what to do, is told what was received, and knows nothing of sockets.
+#[derive(Debug)]
+pub struct Workload {
+    spec: Spec,
+    connections: Vec<Connection>,
+    kept: BTreeMap<(u32, u32), u32>,
+    queries: Vec<Query>,
+    exchanges: Vec<Exchange>,
+    actions: VecDeque<Action>,
+    /// When who asks next; an open workload has one entry.
+    due: BinaryHeap<Reverse<(Instant, u32)>>,
+    asked: u64,
+    under_way: u64,
+    stopped: bool,
+}
+
+impl Workload {
+    /// A workload that has not begun.
+    pub fn new(spec: Spec, stream: &mut Stream) -> Workload {
+        let mut due = BinaryHeap::new();
+        match spec.pace {
+            Pace::Open(..) => due.push(Reverse((spec.start + gap(spec.pace, stream), 0))),
+            Pace::Closed(_) => due.extend((0..spec.clients).map(|client| Reverse((spec.start, client)))),
+        }
+        Workload {
+            spec,
+            connections: Vec::new(),
+            kept: BTreeMap::new(),
+            queries: Vec::new(),
+            exchanges: Vec::new(),
+            actions: VecDeque::new(),
+            due,
+            asked: 0,
+            under_way: 0,
+            stopped: false,
+        }
+    }
+
+    /// When it wants to be woken; [`Instant::MAX`] for never.
+    pub fn next_timeout(&self) -> Instant {
+        match self.due.peek() {
+            Some(Reverse((at, _))) if self.may_ask(*at) => *at,
+            _ => Instant::MAX,
+        }
+    }
+
+    /// Nothing will be asked any more, and nothing is under way.
+    pub fn is_over(&self) -> bool {
+        self.under_way == 0 && self.next_timeout() == Instant::MAX
+    }
+
+    /// It has an end of its own.
+    pub fn is_finite(&self) -> bool {
+        self.spec.count.is_some() || self.spec.stop < Instant::MAX || self.stopped
+    }
+
+    /// Asks nothing from now on.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// What was asked, in order.
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// What it is.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// What is to be done next.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// It is `now`: asks what is due.
+    pub fn handle_timeout(&mut self, now: Instant, stream: &mut Stream) {
+        while self.next_timeout() <= now {
+            let Some(Reverse((at, client))) = self.due.pop() else { return };
+            match self.spec.pace {
+                Pace::Closed(_) => self.ask(now, client, stream),
+                pace @ Pace::Open(..) => {
+                    self.due.push(Reverse((at + gap(pace, stream), 0)));
+                    let client = stream.between(0, u64::from(self.spec.clients) - 1) as u32;
+                    self.ask(now, client, stream);
+                }
+            }
+        }
+    }
+
+    /// One side of a connection has received what was its goal.
+    pub fn handle_received(
+        &mut self,
+        now: Instant,
+        connection: u32,
+        by: Side,
+        total: u64,
+        stream: &mut Stream,
+    ) {
+        while let Some((goal, exchange)) =
+            self.connections[connection as usize].due[by as usize].front().copied()
+        {
+            if goal > total {
+                break;
+            }
+            self.connections[connection as usize].due[by as usize].pop_front();
+            let down = self.exchanges[exchange as usize].bytes.1;
+            if by == Side::Server && down > 0 {
+                self.send(connection, Side::Server, down, exchange);
+            } else {
+                self.complete(now, connection, exchange, None, stream);
+            }
+        }
+        self.repeat_goal(connection, by);
+    }
+
+    /// A connection has failed, or is over before all was received.
+    pub fn handle_end(&mut self, now: Instant, connection: u32, why: Refusal, stream: &mut Stream) {
+        let of = &mut self.connections[connection as usize];
+        if std::mem::replace(&mut of.dead, true) {
+            return;
+        }
+        let pair = of.pair;
+        let [client, server] = std::mem::take(&mut of.due);
+        if self.kept.get(&pair) == Some(&connection) {
+            self.kept.remove(&pair);
+        }
+        for (_, exchange) in client.into_iter().chain(server) {
+            self.complete(now, connection, exchange, Some(why), stream);
+        }
+    }
+
+    fn may_ask(&self, at: Instant) -> bool {
+        !self.stopped && at < self.spec.stop && self.spec.count.is_none_or(|count| self.asked < count)
+    }
+
+    fn ask(&mut self, now: Instant, client: u32, stream: &mut Stream) {
+        let servers = self.pick(client, stream);
+        if servers.is_empty() {
+            return;
+        }
+        self.asked += 1;
+        let query = self.queries.len() as u32;
+        self.queries.push(Query { client, open: servers.len() as u32 });
+        let parts = if self.spec.split { servers.len() as u64 } else { 1 };
+        let mut sizes = self.draw(stream);
+        for server in servers {
+            if !self.spec.split && query_has_begun(&self.exchanges, query) {
+                sizes = self.draw(stream);
+            }
+            self.begin(now, query, (client, server), (sizes.0.div_ceil(parts), sizes.1.div_ceil(parts)));
+        }
+    }
+
+    fn draw(&self, stream: &mut Stream) -> (u64, u64) {
+        let up = self.spec.up.draw(stream);
+        (up, self.spec.down.as_ref().map_or(0, |down| down.draw(stream)))
+    }
+
+    fn pick(&self, client: u32, stream: &mut Stream) -> Vec<u32> {
+        let other = |server: &u32| !(self.spec.same && *server == client);
+        match &self.spec.pick {
+            Pick::Everyone => (0..self.spec.servers).filter(other).collect(),
+            Pick::Fixed(of) => of.get(client as usize).copied().into_iter().collect(),
+            Pick::Random(1) => {
+                // The last takes the place of the one that is left out.
+                let n = self.spec.servers - u32::from(self.spec.same);
+                let drawn = stream.between(0, u64::from(n) - 1) as u32;
+                vec![if other(&drawn) { drawn } else { n }]
+            }
+            Pick::Random(some) => {
+                let mut all: Vec<u32> = (0..self.spec.servers).filter(other).collect();
+                let some = (*some as usize).min(all.len());
+                for i in 0..some {
+                    let j = stream.between(i as u64, all.len() as u64 - 1) as usize;
+                    all.swap(i, j);
+                }
+                all.truncate(some);
+                all
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Instant, query: u32, pair: (u32, u32), bytes: (u64, u64)) {
+        let kept = self.kept.get(&pair).copied().filter(|_| self.spec.keep);
+        let connection = kept.unwrap_or_else(|| {
+            self.connections.push(Connection { pair, ..Connection::default() });
+            self.actions.push_back(Action::Open { client: pair.0, server: pair.1 });
+            self.connections.len() as u32 - 1
+        });
+        if self.spec.keep {
+            self.kept.insert(pair, connection);
+        }
+        let exchange = self.exchanges.len() as u32;
+        let (ended, failure, fresh) = (None, None, kept.is_none());
+        let (client, server) = pair;
+        self.exchanges.push(Exchange { query, client, server, bytes, started: now, ended, failure, fresh });
+        self.under_way += 1;
+        self.send(connection, Side::Client, bytes.0, exchange);
+    }
+
+    fn send(&mut self, connection: u32, from: Side, bytes: u64, exchange: u32) {
+        let of = &mut self.connections[connection as usize];
+        let to = 1 - from as usize;
+        of.total[to] += bytes;
+        of.due[to].push_back((of.total[to], exchange));
+        let goal = of.due[to][0].0;
+        self.actions.push_back(Action::Send { connection, from, bytes, goal });
+    }
+
+    /// Several exchanges wait on one connection: the receiver's next goal must be said again.
+    fn repeat_goal(&mut self, connection: u32, by: Side) {
+        if let Some((goal, _)) = self.connections[connection as usize].due[by as usize].front().copied() {
+            let from = if by == Side::Client { Side::Server } else { Side::Client };
+            self.actions.push_back(Action::Send { connection, from, bytes: 0, goal });
+        }
+    }
+
+    fn complete(
+        &mut self,
+        now: Instant,
+        connection: u32,
+        exchange: u32,
+        failure: Option<Refusal>,
+        stream: &mut Stream,
+    ) {
+        let of = &mut self.exchanges[exchange as usize];
+        of.failure = failure;
+        of.ended = failure.is_none().then_some(now);
+        let query = of.query as usize;
+        self.under_way -= 1;
+        // Only now: closing while the handshake is under way would give the connection up.
+        if failure.is_none() && !self.spec.keep {
+            self.actions.push_back(Action::Close { connection });
+        }
+        let query = &mut self.queries[query];
+        query.open -= 1;
+        if let (0, Pace::Closed(think)) = (query.open, self.spec.pace) {
+            let client = query.client;
+            let pause = Span::from_secs_f64(stream.exponential(think.as_secs_f64()));
+            // A failure at once must not be followed by another at once, for ever.
+            let least = if failure.is_some() { Span::from_ms(1) } else { Span::ZERO };
+            self.due.push(Reverse((now + pause.max(least), client)));
+        }
+    }
+}
+
+fn query_has_begun(exchanges: &[Exchange], query: u32) -> bool {
+    exchanges.last().is_some_and(|last| last.query == query)
+}
+
+fn gap(pace: Pace, stream: &mut Stream) -> Span {
+    match pace {
+        Pace::Open(mean, Gaps::Exponential) => Span::from_secs_f64(stream.exponential(mean.as_secs_f64())),
+        Pace::Open(mean, Gaps::Constant) => mean,
+        Pace::Closed(_) => Span::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidewire_units::{Purpose, Streams};
+
+    fn stream() -> Stream {
+        Streams::new(1).stream(Purpose::Application, "workload")
+    }
+
+    fn spec() -> Spec {
+        Spec {
+            clients: 4,
+            servers: 4,
+            same: true,
+            pace: Pace::Open(Span::from_ms(1), Gaps::Exponential),
+            pick: Pick::Random(1),
+            up: Sizes::Fixed(1000.0),
+            down: None,
+            split: false,
+            keep: false,
+            start: Instant::ZERO,
+            stop: Instant::MAX,
+            count: None,
+        }
+    }
+
+    fn actions(workload: &mut Workload) -> Vec<Action> {
+        std::iter::from_fn(|| workload.poll_action()).collect()
+    }
+
+    #[test]
+    fn flows_arrive_at_the_rate_asked_for_and_nobody_sends_to_himself() {
+        let mut random = stream();
+        let stop = Instant::ZERO + Span::from_secs(10);
+        let mut workload = Workload::new(Spec { stop, ..spec() }, &mut random);
+        while workload.next_timeout() < Instant::MAX {
+            let now = workload.next_timeout();
+            workload.handle_timeout(now, &mut random);
+        }
+        let all = workload.exchanges();
+        // 10,000 expected; four standard deviations are 400.
+        assert!((9600..10_400).contains(&all.len()), "{}", all.len());
+        assert!(all.iter().all(|one| one.client != one.server && one.server < 4));
+        let to =
+            |client, server| all.iter().filter(|one| (one.client, one.server) == (client, server)).count();
+        assert!(
+            (700..970).contains(&to(0, 3)) && (700..970).contains(&to(3, 0)),
+            "{} {}",
+            to(0, 3),
+            to(3, 0)
+        );
+        let flows = all.len();
+        assert_eq!(actions(&mut workload).len(), 2 * flows, "opened, sent");
+    }
+
+    #[test]
+    fn a_flow_is_opened_sent_and_closed_when_all_is_received() {
+        let mut random = stream();
+        let mut workload = Workload::new(Spec { count: Some(1), ..spec() }, &mut random);
+        let now = workload.next_timeout();
+        workload.handle_timeout(now, &mut random);
+        let seen = actions(&mut workload);
+        let Action::Open { client, server } = seen[0] else { panic!("{seen:?}") };
+        assert_ne!(client, server);
+        assert_eq!(seen[1], Action::Send { connection: 0, from: Side::Client, bytes: 1000, goal: 1000 });
+        assert_eq!(seen.len(), 2);
+        assert!(!workload.is_over());
+        workload.handle_received(now + Span::from_ms(5), 0, Side::Server, 1000, &mut random);
+        assert_eq!(actions(&mut workload), [Action::Close { connection: 0 }]);
+        assert!(workload.is_over());
+        assert_eq!(workload.exchanges()[0].ended, Some(now + Span::from_ms(5)));
+    }
+
+    #[test]
+    fn a_question_to_everyone_waits_for_the_last_answer() {
+        let mut random = stream();
+        let (pick, down, pace) = (Pick::Everyone, Some(Sizes::Fixed(9000.0)), Pace::Closed(Span::ZERO));
+        let incast = Spec {
+            clients: 1,
+            servers: 3,
+            same: false,
+            pick,
+            down,
+            pace,
+            split: true,
+            keep: true,
+            count: Some(2),
+            ..spec()
+        };
+        let mut workload = Workload::new(incast, &mut random);
+        let t = |ms| Instant::ZERO + Span::from_ms(ms);
+        workload.handle_timeout(t(0), &mut random);
+        assert_eq!(actions(&mut workload).len(), 6, "opened and asked, three times");
+        for connection in 0..3 {
+            workload.handle_received(t(1), connection, Side::Server, 334, &mut random);
+            let answer = Action::Send { connection, from: Side::Server, bytes: 3000, goal: 3000 };
+            assert_eq!(actions(&mut workload), [answer]);
+        }
+        workload.handle_received(t(2), 0, Side::Client, 3000, &mut random);
+        workload.handle_received(t(2), 1, Side::Client, 3000, &mut random);
+        assert_eq!(workload.next_timeout(), Instant::MAX, "the barrier holds");
+        workload.handle_received(t(9), 2, Side::Client, 3000, &mut random);
+        assert_eq!(workload.next_timeout(), t(9));
+        workload.handle_timeout(t(9), &mut random);
+        let again = actions(&mut workload);
+        assert_eq!(again.len(), 3, "the connections are still there: {again:?}");
+        assert!(matches!(again[0], Action::Send { goal: 668, .. }));
+    }
+
+    #[test]
+    fn a_failed_connection_fails_what_waits_on_it_once() {
+        let mut random = stream();
+        let pace = Pace::Closed(Span::ZERO);
+        let mut workload = Workload::new(Spec { pace, count: Some(5), ..spec() }, &mut random);
+        workload.handle_timeout(Instant::ZERO, &mut random);
+        workload.handle_end(Instant::ZERO, 2, Refusal::Refused, &mut random);
+        workload.handle_end(Instant::ZERO, 2, Refusal::Refused, &mut random);
+        assert_eq!(workload.exchanges().iter().filter(|one| one.failure.is_some()).count(), 1);
+        assert_eq!(
+            workload.next_timeout(),
+            Instant::ZERO + Span::from_ms(1),
+            "it is tried again, not at once"
+        );
+    }
+
+    #[test]
+    fn a_fixed_partner_is_always_the_same() {
+        let mut random = stream();
+        let pick = Pick::Fixed(vec![2, 3, 0, 1]);
+        let mut workload = Workload::new(Spec { pick, count: Some(100), ..spec() }, &mut random);
+        while workload.next_timeout() < Instant::MAX {
+            let now = workload.next_timeout();
+            workload.handle_timeout(now, &mut random);
+        }
+        assert!(workload.exchanges().iter().all(|one| one.server == [2, 3, 0, 1][one.client as usize]));
+    }
+}

@@ -1,0 +1,178 @@
+//! What traffic must show, row by row of the project's checklist, and what else belongs to it.
+
+mod common;
+
+use common::{column, error_of, good, lines, printed, request, result_of, run_at, script, shipped};
+use tidewire_metrics::Value;
+use tidewire_script::{RunResult, plan, run};
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+fn at(name: &str, wanted: &[(&str, &str)]) -> RunResult {
+    let wanted: Vec<(&str, Value)> = wanted.iter().map(|(name, value)| (*name, text(value))).collect();
+    run_at(&shipped(name), &wanted)
+}
+
+#[test]
+fn row_32_udp_loses_frames_and_tcp_is_late_under_the_same_losses() {
+    let call = |proto, loss| at("scripts/traffic/tcp_vs_udp_calls.lua", &[("proto", proto), ("loss", loss)]);
+    let (tcp, udp) = (call("tcp", "2%"), call("udp", "2%"));
+    // Datagrams never wait for one another: 40 ms and their own time on the link, whatever is lost.
+    assert!((column(&udp, "p99_ms") - 40.2).abs() < 0.5, "{}", column(&udp, "p99_ms"));
+    assert!((column(&udp, "missing_pct") - 2.0).abs() < 0.6, "{}", column(&udp, "missing_pct"));
+    // A repair takes a round trip more at least, and what is behind it waits.
+    assert!(column(&tcp, "p99_ms") > 100.0, "{}", column(&tcp, "p99_ms"));
+    assert_eq!(column(&tcp, "missing_pct"), 0.0);
+    assert!(column(&tcp, "not_played_pct") > 2.0 * column(&udp, "not_played_pct"));
+    assert!(column(&tcp, "mos") < column(&udp, "mos"));
+    let calm = call("tcp", "0%");
+    assert!(column(&calm, "mos") > 4.2 && column(&calm, "stalls_count") == 0.0, "{}", column(&calm, "mos"));
+}
+
+#[test]
+fn row_67_players_lower_their_quality_when_the_link_dips() {
+    let play = |rule| at("scripts/traffic/abr.lua", &[("rule", rule)]);
+    let (buffer, highest, lowest) = (play("buffer"), play("highest"), play("lowest"));
+    assert!(column(&highest, "stalled_s") > 20.0, "{}", column(&highest, "stalled_s"));
+    assert!(column(&buffer, "stalled_s") < 1.0 && column(&buffer, "switches_count") >= 2.0);
+    assert!(column(&buffer, "mean_kbps") > 1000.0, "{}", column(&buffer, "mean_kbps"));
+    assert_eq!((column(&lowest, "mean_kbps"), column(&lowest, "stalls_count")), (300.0, 0.0));
+    assert!(column(&play("rate"), "stalled_s") < column(&highest, "stalled_s") / 4.0);
+}
+
+#[test]
+fn a_fair_queue_saves_the_call_beside_an_upload() {
+    let call =
+        |queue| at("scripts/traffic/voice.lua", &[("queue", queue), ("codec", "g711"), ("buffer", "60ms")]);
+    assert!(column(&call("fq_codel"), "mos") > 4.2);
+    assert!(column(&call("droptail"), "mos") < 2.0);
+}
+
+#[test]
+fn one_timeout_makes_a_block_two_hundred_milliseconds_longer() {
+    let goodput = |servers: i64, rto| {
+        let wanted = [("servers", Value::Int(servers)), ("rto", text(rto)), ("cc", text("reno"))];
+        column(&run_at(&shipped("scripts/traffic/incast.lua"), &wanted), "goodput_pct")
+    };
+    // A block of 1 MB takes 8.4 ms at line rate: 8.4 / (8.4 + 200) = 4 %.
+    let collapsed = goodput(64, "200ms");
+    assert!((3.0..=4.6).contains(&collapsed), "{collapsed}");
+    assert!(goodput(64, "1ms") > 50.0);
+}
+
+#[test]
+fn a_flow_alone_takes_as_long_as_is_possible_at_least() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local r = net:router 'r'
+         net:link(a, r, { rate = '100Mbps', delay = '1ms' })
+         net:link(r, b, { rate = '10Mbps', delay = '3ms', queue = '1000pkt' })
+         for _, size in ipairs { 100, 1448, 1000000, 10000000 } do
+           local t = net:traffic { from = {a}, to = {b}, size = size, count = 1 }
+           t:wait()
+           local row = t:rows()[1]
+           print(row.bytes, ('%.2f'):format(row.slowdown), row.fct > row.ideal)
+         end",
+    );
+    // A short flow needs its handshake and half a round trip; a long one comes near the rate of the slowest link.
+    assert_eq!(lines[0], "100\t1.00\ttrue");
+    assert_eq!(lines[1], "1448\t1.00\ttrue");
+    assert!(lines[3].starts_with("10000000\t1.0"), "{lines:?}");
+}
+
+#[test]
+fn a_load_is_the_share_of_the_link_that_is_used() {
+    let result = good(result_of(&script(
+        "experiment { duration = '20s', warmup = '1s' }
+         local a, b = net:hosts('a', 4), net:hosts('b', 4)
+         local l, r = net:router 'l', net:router 'r'
+         for _, host in ipairs(a) do net:link(host, l, { rate = '1Gbps' }) end
+         for _, host in ipairs(b) do net:link(host, r, { rate = '1Gbps' }) end
+         local link = net:link(l, r, { rate = '100Mbps', delay = '1ms', queue = '200pkt' })
+         net:traffic { from = a, to = b, size = {'exponential', mean = '100kB'}, load = '50%', link = link, start = '100ms' }
+         at_end(function() record { used_pct = link:forward().stats.utilization_pct } end)",
+    )));
+    // 1,175 flows of exponential size in 19 s: a standard error of 4 %.
+    assert!((column(&result, "used_pct") - 50.0).abs() < 6.0, "{}", column(&result, "used_pct"));
+}
+
+const BUSY: &str = "experiment { duration = '60ms' }
+    local tree = net:fat_tree { k = 4, link = { rate = '1Gbps', delay = '1us', queue = '100pkt' } }
+    local t = net:traffic { hosts = tree.hosts, size = 'web_search', load = '60%' }
+    local i = net:incast { to = tree.hosts[1], from = { tree.hosts[5], tree.hosts[9], tree.hosts[13] }, block = '200kB', rounds = 10 }
+    tree.hosts[2]:voice { to = tree.hosts[7] }
+    tree.hosts[3]:video { to = tree.hosts[8], rate = '5Mbps' }
+    at_end(function()
+      print(t:summary()) print(i.goodput, t.completed)
+      t:save('all')
+    end)";
+
+#[test]
+fn the_same_run_gives_the_same_results_on_any_number_of_threads() {
+    let once = || {
+        let script = script(BUSY);
+        let experiment = plan(&script, &[]).unwrap();
+        let result = good(run(&script, &experiment, &request(&experiment.points[0].clone())));
+        format!("{:?} {:?}", lines(&result), result.tables)
+    };
+    let alone = once();
+    assert!(alone.len() > 2000);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..4).map(|_| scope.spawn(once)).collect();
+        for other in others {
+            assert!(other.join().unwrap() == alone, "a run on another thread differs");
+        }
+    });
+}
+
+#[test]
+fn bad_distributions_and_recordings_are_refused_where_they_are_bad() {
+    let with = |size: &str| {
+        let text = format!(
+            "local a, b = net:host 'a', net:host 'b' net:link(a, b)
+             net:traffic {{ hosts = {{a, b}}, rate = 10, count = 1, size = {size} }}"
+        );
+        error_of(&text).message
+    };
+    let fall = with("{'cdf', {{0, 0}, {'1kB', 0.6}, {'2kB', 0.5}, {'3kB', 1}}}");
+    assert!(fall.contains("point 3 of the distribution: the probability 0.5 is below 0.6"), "{fall}");
+    assert!(with("'web_serch'").contains("'web_serch' is no size and no distribution"));
+    assert!(with("{'pareto', mean = '1kB', shape = 1}").contains("has no mean"));
+    assert!(with("{'cdf', file = 'none.csv'}").contains("none.csv"));
+    assert!(with("{'exponential', men = '1kB'}").contains("exponential has no 'men'"));
+    assert!(with("0").contains("at least 1 byte"));
+}
+
+#[test]
+fn traffic_that_never_ends_and_other_mistakes_are_said() {
+    let with = |options: &str| {
+        error_of(&format!(
+            "local a, b, c = net:host 'a', net:host 'b', net:host 'c' net:lan('s', {{a, b, c}})
+             net:traffic {{ size = '1kB', {options} }}"
+        ))
+        .message
+    };
+    assert!(with("hosts = {a, b}, rate = 5").contains("this traffic never ends"));
+    assert!(with("hosts = {a, b}").contains("one of 'load', 'rate' and 'think'"));
+    assert!(with("from = {a, b}, to = {b}, rate = 5, count = 1").contains("'from' and in 'to'"));
+    assert!(
+        with("from = {a, b}, to = {c}, rate = 5, count = 1, pattern = 'permutation'")
+            .contains("as many in 'from'")
+    );
+    assert!(with("hosts = {a}, rate = 5, count = 1").contains("at least 2 hosts"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_counted_and_the_run_goes_on() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local link = net:link(a, b, { rate = '10Mbps' })
+         link:disable()
+         local t = net:traffic { from = {a}, to = {b}, size = '1kB', count = 3, rate = 100, syn_retries = 1 }
+         t:wait()
+         print(t.begun, t.completed, t.failed, t:rows()[1].error)",
+    );
+    assert_eq!(lines, ["3\t0\t3\tunreachable"]);
+}
