@@ -23,6 +23,7 @@
 //! | `folded.rs` | [`Folded`]: a connection at rest in a few hundred bytes |
 //! | `config.rs`, `info.rs`, `error.rs` | [`TcpConfig`], what can be read off a connection ([`TcpInfo`]), [`TcpError`] |
 //! | `congestion/` | [`congestion::CongestionControl`] and one file per algorithm |
+//! | `quic/` | a transport like QUIC, over datagrams |
 //! | `reset.rs`, `udp.rs` | resets for stray segments; [`UdpSocket`] |
 //!
 //! What is not here: IP, addresses of interfaces, demultiplexing and listeners. Those are the hosts'.
@@ -42,6 +43,7 @@ mod minmax;
 mod mtu;
 mod output;
 mod probes;
+pub mod quic;
 mod rack;
 mod rate;
 mod reassembly;

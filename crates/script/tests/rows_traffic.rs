@@ -176,3 +176,37 @@ fn a_server_that_is_not_there_is_counted_and_the_run_goes_on() {
     );
     assert_eq!(lines, ["3\t0\t3\tunreachable"]);
 }
+
+#[test]
+fn quic_answers_after_two_round_trips_and_after_one_with_a_ticket() {
+    let result = good(result_of(&shipped("scripts/quic/handshakes.lua")));
+    // A round trip is 100 ms: TCP, TLS 1.3 and the question; the handshake and the question; the question.
+    for (column_name, ms) in [("https_ms", 300.0), ("quic_ms", 200.0), ("early_ms", 100.0)] {
+        let measured = column(&result, column_name);
+        assert!((measured - ms).abs() < 6.0, "{column_name} {measured}");
+    }
+    assert_eq!(column(&result, "migrated_bytes"), 5e6);
+}
+
+#[test]
+fn streams_of_quic_do_not_wait_for_one_another() {
+    let late =
+        |over| column(&at("scripts/quic/head_of_line.lua", &[("over", over), ("loss", "1%")]), "late_pct");
+    let (tcp, quic) = (late("tcp"), late("quic"));
+    assert!(quic < 2.0 && tcp > 2.0 * quic, "quic {quic}, tcp {tcp}");
+}
+
+#[test]
+fn quic_says_why_there_is_no_connection() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { delay = '10ms' })
+         print(a:quic_connect(b, 443, { timeout = '2s' }))
+         b:quic_listen(443, function(conn) sleep(0.5) conn:close(3) end)
+         print(b:quic_listen(443, print))
+         local conn = assert(a:quic_connect(b, 443))
+         print(conn:accept())
+         print(conn:open():recv())",
+    );
+    assert_eq!(lines, ["nil\ttimeout", "nil\tin use", "nil\tclosed", "nil\tclosed"]);
+}

@@ -51,7 +51,7 @@ impl Frames {
         let p = &self.pattern;
         let group = f64::from(p.group.max(1));
         let plain = group / (group - 1.0 + p.key);
-        let is_key = self.sent % u64::from(p.group.max(1)) == 0;
+        let is_key = self.sent.is_multiple_of(u64::from(p.group.max(1)));
         let factor = if is_key { plain * p.key } else { plain };
         ((p.sizes.draw(stream) as f64 * factor).ceil() as u64).max(1)
     }

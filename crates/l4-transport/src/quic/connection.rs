@@ -1,0 +1,511 @@
+//! A connection: its state, the calls of the application, timers.
+
+use super::control::{Control, GRANULARITY, InFlight};
+use super::frame::Kind;
+use super::handshake::Handshake;
+use super::ranges::RangeSet;
+use super::stream::{ReceiveHalf, SendHalf};
+use crate::TcpConfig;
+use crate::clock::{Us, instant};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use tidewire_units::{Instant, Span};
+use tidewire_wire::{Endpoint, Payload};
+
+/// What can be chosen.
+#[derive(Clone, Debug)]
+pub struct QuicConfig {
+    /// Congestion control and initial window are those of TCP's options.
+    pub tcp: Arc<TcpConfig>,
+    /// Bytes of a datagram at most; at least 1200 (RFC 9000 section 14).
+    pub max_datagram: u16,
+    /// Bytes of a server's certificate chain.
+    pub certificate: u32,
+    /// Bytes that the peer may send on a stream, and on all, before they are read.
+    pub stream_window: u64,
+    /// On all streams together.
+    pub window: u64,
+    /// Acknowledgments wait for a second packet for so long.
+    pub max_ack_delay: Span,
+    /// A peer that does not answer for so long is gone.
+    pub idle: Span,
+    /// A server takes data that comes with the first datagram, from clients with a ticket.
+    pub accept_early: bool,
+}
+
+impl Default for QuicConfig {
+    fn default() -> QuicConfig {
+        QuicConfig {
+            tcp: Arc::new(TcpConfig::linux()),
+            max_datagram: 1200,
+            certificate: 2500,
+            stream_window: 6 << 20,
+            window: 15 << 20,
+            max_ack_delay: Span::from_ms(25),
+            idle: Span::from_secs(30),
+            accept_early: true,
+        }
+    }
+}
+
+/// Why a connection is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QuicError {
+    /// Either application closed it, with this code.
+    Closed(u64),
+    /// The peer broke the protocol, or said that we did.
+    Protocol(u64),
+    /// The peer does not answer.
+    TimedOut,
+}
+
+/// What has happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QuicEvent {
+    /// The handshake is complete; whether a ticket spared the certificate, and early data was taken.
+    Connected {
+        /// A ticket was used.
+        resumed: bool,
+        /// Early data was taken.
+        early: bool,
+    },
+    /// The peer has opened a stream.
+    Opened(u64),
+    /// A client may use a ticket next time.
+    Ticket,
+    /// The peer's address has changed.
+    Migrated,
+    /// It is over.
+    Closed(QuicError),
+}
+
+/// Figures of a connection.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QuicInfo {
+    /// The congestion control.
+    pub cc: String,
+    /// Window and packets in flight.
+    pub cwnd: u32,
+    /// Packets in flight.
+    pub in_flight: u32,
+    /// Smoothed round-trip time, in s; `None` before the first sample.
+    pub rtt: Option<f64>,
+    /// Packets sent and thought lost.
+    pub packets_sent: u64,
+    /// Thought lost.
+    pub packets_lost: u64,
+    /// Probe timeouts.
+    pub ptos: u64,
+    /// Datagrams sent.
+    pub datagrams_sent: u64,
+}
+
+/// What a packet in flight carried, to be repeated when it is lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Carried {
+    Crypto(u64, u64),
+    Stream(u64, u64, u64, bool),
+    MaxData,
+    MaxStreamData(u64),
+    HandshakeDone,
+    Challenge,
+    Nothing,
+}
+
+pub(super) struct SentPacket {
+    pub flight: InFlight,
+    pub early: bool,
+    pub carried: Vec<Carried>,
+}
+
+/// One of the three packet number spaces.
+#[derive(Default)]
+pub(super) struct Space {
+    pub next: u64,
+    pub in_flight: BTreeMap<u64, SentPacket>,
+    pub largest_acked: Option<u64>,
+    pub last_eliciting: Us,
+    pub loss_time: Option<Us>,
+    pub received: RangeSet,
+    pub largest_received: (u64, Us),
+    /// Packets that wait to be acknowledged, and until when at most.
+    pub unacked: u32,
+    pub ack_at: Option<Us>,
+    pub probes: u32,
+    pub crypto_out: SendHalf,
+    pub crypto_in: ReceiveHalf,
+    /// Its keys are gone.
+    pub discarded: bool,
+}
+
+pub(super) struct Stream {
+    pub out: SendHalf,
+    pub input: ReceiveHalf,
+    pub announce: bool,
+}
+
+/// One end of a connection.
+pub struct QuicConnection {
+    pub(super) config: QuicConfig,
+    pub(super) is_client: bool,
+    /// Identifiers: ours, the peer's.
+    pub(super) own: u64,
+    pub(super) peer: u64,
+    pub(super) remote: Endpoint,
+    pub(super) now: Us,
+    pub(super) spaces: [Space; 3],
+    pub(super) handshake: Handshake,
+    pub(super) control: Control,
+    pub(super) streams: BTreeMap<u64, Stream>,
+    pub(super) next_stream: u64,
+    /// Who sends next among streams that want to.
+    pub(super) turn: u64,
+    /// What the peer allows and what has been sent; what we allow, received and read.
+    pub(super) peer_limit: u64,
+    pub(super) sent_data: u64,
+    pub(super) limit: u64,
+    pub(super) received_data: u64,
+    pub(super) read_data: u64,
+    pub(super) announce_limit: bool,
+    pub(super) pto_count: u32,
+    /// Bytes received and sent before the peer's address was proved to be its own (RFC 9000 section 8).
+    pub(super) validated: bool,
+    pub(super) budget: (u64, u64),
+    pub(super) challenge: Option<u64>,
+    pub(super) response: Option<u64>,
+    pub(super) handshake_done: bool,
+    pub(super) close: Option<(QuicError, bool)>,
+    pub(super) events: VecDeque<QuicEvent>,
+    pub(super) last_heard: Us,
+    pub(super) counts: QuicInfo,
+}
+
+impl QuicConnection {
+    /// A client that connects to `remote`. `ids` are random identifiers for both ends; with a `ticket` of an earlier connection it may
+    /// send at once.
+    pub fn client(
+        now: Instant,
+        remote: Endpoint,
+        ids: (u64, u64),
+        config: QuicConfig,
+        ticket: bool,
+    ) -> QuicConnection {
+        let mut connection = QuicConnection::new(now, remote, ids, config, true);
+        connection.begin_client(ticket);
+        connection
+    }
+
+    /// A server's end for a client at `remote` that calls it by `ids.0`.
+    pub fn server(now: Instant, remote: Endpoint, ids: (u64, u64), config: QuicConfig) -> QuicConnection {
+        QuicConnection::new(now, remote, ids, config, false)
+    }
+
+    fn new(
+        now: Instant,
+        remote: Endpoint,
+        (own, peer): (u64, u64),
+        config: QuicConfig,
+        is_client: bool,
+    ) -> QuicConnection {
+        let now = now.as_us();
+        let control = Control::new(&config.tcp, now, u32::from(config.max_datagram));
+        let counts = QuicInfo {
+            cc: control.name().to_owned(),
+            cwnd: 0,
+            in_flight: 0,
+            rtt: None,
+            packets_sent: 0,
+            packets_lost: 0,
+            ptos: 0,
+            datagrams_sent: 0,
+        };
+        let mut spaces: [Space; 3] = Default::default();
+        for space in &mut spaces {
+            space.crypto_out.limit = u64::MAX;
+            space.crypto_in.limit = 1 << 20;
+        }
+        QuicConnection {
+            is_client,
+            own,
+            peer,
+            remote,
+            now,
+            spaces,
+            handshake: Handshake::default(),
+            control,
+            streams: BTreeMap::new(),
+            next_stream: if is_client { 0 } else { 1 },
+            turn: 0,
+            peer_limit: config.window,
+            sent_data: 0,
+            limit: config.window,
+            received_data: 0,
+            read_data: 0,
+            announce_limit: false,
+            pto_count: 0,
+            validated: is_client,
+            budget: (0, 0),
+            challenge: None,
+            response: None,
+            handshake_done: false,
+            close: None,
+            events: VecDeque::new(),
+            last_heard: now,
+            counts,
+            config,
+        }
+    }
+
+    /// Opens a stream in both directions; gives its number.
+    pub fn open(&mut self) -> u64 {
+        let id = self.next_stream;
+        self.next_stream += 4;
+        self.stream(id);
+        id
+    }
+
+    /// Queues bytes on a stream.
+    pub fn write(&mut self, id: u64, data: Payload) {
+        self.stream(id).out.write(data);
+    }
+
+    /// Ends a stream after what is queued.
+    pub fn finish(&mut self, id: u64) {
+        self.stream(id).out.finish();
+    }
+
+    /// Takes up to `max` bytes of a stream, in order.
+    pub fn read(&mut self, id: u64, max: usize) -> Option<Bytes> {
+        let window = self.config.stream_window;
+        let stream = self.streams.get_mut(&id)?;
+        let part = stream.input.take(max)?;
+        self.read_data += part.len() as u64;
+        // Credit is renewed when half of it is used.
+        if stream.input.limit - stream.input.read < window / 2 && !stream.input.is_complete() {
+            stream.input.limit = stream.input.read + window;
+            stream.announce = true;
+        }
+        if self.limit - self.read_data < self.config.window / 2 {
+            self.limit = self.read_data + self.config.window;
+            self.announce_limit = true;
+        }
+        Some(part)
+    }
+
+    /// The peer has ended a stream and all of it was read.
+    pub fn is_finished(&self, id: u64) -> bool {
+        self.streams.get(&id).is_some_and(|stream| stream.input.is_finished())
+    }
+
+    /// A stream has something to read, or its end.
+    pub fn is_readable(&self, id: u64) -> bool {
+        self.streams.get(&id).is_some_and(|stream| stream.input.is_readable())
+    }
+
+    /// Bytes of a stream that are not acknowledged.
+    pub fn buffered(&self, id: u64) -> u64 {
+        self.streams.get(&id).map_or(0, |stream| stream.out.buffered())
+    }
+
+    /// All that was written to a stream was acknowledged, its end included.
+    pub fn is_delivered(&self, id: u64) -> bool {
+        self.streams.get(&id).is_some_and(|stream| stream.out.is_done())
+    }
+
+    /// The handshake is complete.
+    pub fn is_connected(&self) -> bool {
+        self.handshake.complete
+    }
+
+    /// Data may be sent: the handshake is complete, or a ticket allows it before.
+    pub fn may_send(&self) -> bool {
+        self.handshake.complete || self.handshake.early || !self.is_client && self.handshake.replied
+    }
+
+    /// Why it is over, if it is.
+    pub fn error(&self) -> Option<QuicError> {
+        self.close.map(|(why, _)| why)
+    }
+
+    /// Ends the connection now.
+    pub fn close(&mut self, code: u64) {
+        self.end(QuicError::Closed(code), true);
+    }
+
+    /// Where datagrams go.
+    pub fn remote(&self) -> Endpoint {
+        self.remote
+    }
+
+    /// The client sends from another address from now on (RFC 9000 section 9): nothing is known of the new path.
+    pub fn migrate(&mut self, now: Instant) {
+        self.now = now.as_us();
+        self.reset_path();
+    }
+
+    pub(super) fn reset_path(&mut self) {
+        let flight = self.control.tx.packets_out;
+        self.control = Control::new(&self.config.tcp, self.now, u32::from(self.config.max_datagram));
+        self.control.tx.packets_out = flight;
+        self.challenge = Some(self.own ^ self.now);
+        self.spaces[2].probes = self.spaces[2].probes.max(1);
+        self.pto_count = 0;
+    }
+
+    /// What has happened next.
+    pub fn poll_event(&mut self) -> Option<QuicEvent> {
+        self.events.pop_front()
+    }
+
+    /// Figures.
+    pub fn info(&self) -> QuicInfo {
+        let tx = &self.control.tx;
+        let rtt = (self.control.latest > 0).then_some(self.control.smoothed as f64 / 1e6);
+        QuicInfo { cwnd: tx.cwnd, in_flight: tx.in_flight(), rtt, ..self.counts.clone() }
+    }
+
+    /// When [`QuicConnection::handle_timeout`] wants to be called; [`Instant::MAX`] for never.
+    pub fn next_timeout(&self) -> Instant {
+        if self.close.is_some() {
+            return Instant::MAX;
+        }
+        let acks = self.spaces.iter().filter_map(|space| space.ack_at);
+        let losses = self.spaces.iter().filter_map(|space| space.loss_time);
+        if self.must_not_send() {
+            // Only what comes in lets it go on (RFC 9002 section 6.2.2.1).
+            return losses.min().map_or(Instant::MAX, instant);
+        }
+        let paced = self.control.paced_until();
+        let paced = (paced > self.now && self.control.may_send() && self.has_data()).then_some(paced);
+        let first = acks.chain(losses).chain(self.pto().map(|(at, _)| at)).chain(paced).min();
+        first.map_or(Instant::MAX, instant)
+    }
+
+    /// RFC 9000 section 8: no more than three times what came from an address that may be somebody else's.
+    pub(super) fn must_not_send(&self) -> bool {
+        !self.validated && self.budget.1 + u64::from(self.config.max_datagram) > 3 * self.budget.0
+    }
+
+    /// When which space wants a probe (RFC 9002 section 6.2).
+    fn pto(&self) -> Option<(Us, usize)> {
+        let backoff = 1u64 << self.pto_count.min(10);
+        let mut first: Option<(Us, usize)> = None;
+        for (i, space) in self.spaces.iter().enumerate().filter(|(_, space)| !space.in_flight.is_empty()) {
+            if i == 2 && !self.handshake.complete && !self.is_client {
+                continue;
+            }
+            let delay = if i == 2 { self.config.max_ack_delay.as_us() } else { 0 };
+            let at = space.last_eliciting + (self.control.pto() + delay) * backoff;
+            first = Some(first.map_or((at, i), |known| known.min((at, i))));
+        }
+        // A client must go on while the server may not, for want of bytes received from it.
+        if first.is_none() && self.is_client && !self.handshake.confirmed && !self.handshake.complete {
+            let space = usize::from(self.spaces[0].discarded);
+            first = Some((self.last_heard + self.control.pto() * backoff, space));
+        }
+        first
+    }
+
+    /// A timer has expired.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now.as_us();
+        if self.close.is_some() {
+            return;
+        }
+        for i in 0..3 {
+            if self.spaces[i].loss_time.is_some_and(|at| at <= self.now) {
+                self.detect_losses(i, &mut []);
+            }
+            if self.spaces[i].ack_at.is_some_and(|at| at <= self.now) {
+                self.spaces[i].ack_at = Some(0);
+            }
+        }
+        let due = self.pto().filter(|(at, _)| *at <= self.now && !self.must_not_send());
+        let Some((_, space)) = due else { return };
+        if self.now.saturating_sub(self.last_heard) > self.config.idle.as_us() {
+            return self.end(QuicError::TimedOut, false);
+        }
+        self.pto_count += 1;
+        self.counts.ptos += 1;
+        self.spaces[space].probes = 2;
+        // The probe carries what was sent first, as far as there is something (RFC 9002 section 6.2.4).
+        let oldest: Vec<Carried> =
+            self.spaces[space].in_flight.values().take(2).flat_map(|packet| packet.carried.clone()).collect();
+        oldest.into_iter().for_each(|what| self.repeat(space, what));
+    }
+
+    pub(super) fn end(&mut self, why: QuicError, tell: bool) {
+        if self.close.is_none() {
+            self.close = Some((why, tell));
+            self.events.push_back(QuicEvent::Closed(why));
+        }
+    }
+
+    pub(super) fn stream(&mut self, id: u64) -> &mut Stream {
+        let window = self.config.stream_window;
+        self.streams.entry(id).or_insert_with(|| Stream {
+            out: SendHalf::new(window),
+            input: ReceiveHalf::new(window),
+            announce: false,
+        })
+    }
+
+    pub(super) fn has_data(&self) -> bool {
+        let credit = self.peer_limit - self.sent_data;
+        self.may_send() && self.streams.values().any(|stream| stream.out.wants(credit))
+    }
+
+    /// The kind of packets that carry application data now.
+    pub(super) fn data_kind(&self) -> Kind {
+        if self.is_client && !self.handshake.complete { Kind::ZeroRtt } else { Kind::OneRtt }
+    }
+
+    /// What a packet carried is to be sent again.
+    pub(super) fn repeat(&mut self, space: usize, what: Carried) {
+        match what {
+            Carried::Crypto(offset, len) => self.spaces[space].crypto_out.on_lost(offset, len, false),
+            Carried::Stream(id, offset, len, fin) => self.stream(id).out.on_lost(offset, len, fin),
+            Carried::MaxData => self.announce_limit = true,
+            Carried::MaxStreamData(id) => self.stream(id).announce = true,
+            Carried::HandshakeDone => self.handshake_done = true,
+            Carried::Challenge if !self.validated => self.challenge = Some(self.own ^ self.now),
+            Carried::Challenge | Carried::Nothing => {}
+        }
+    }
+
+    /// Finds packets that are lost (RFC 9002 section 6.1) beside those newly acknowledged, and tells congestion control of both.
+    pub(super) fn detect_losses(&mut self, i: usize, acked: &mut [InFlight]) {
+        let delay = self.control.loss_delay();
+        let space = &mut self.spaces[i];
+        space.loss_time = None;
+        let Some(largest) = space.largest_acked else { return };
+        let mut lost = Vec::new();
+        for (number, packet) in space.in_flight.range(..largest) {
+            let due = packet.flight.sent_us + delay;
+            if largest >= number + 3 || due <= self.now {
+                lost.push(*number);
+            } else {
+                space.loss_time = Some(space.loss_time.map_or(due, |known| known.min(due)));
+            }
+        }
+        let packets: Vec<SentPacket> =
+            lost.iter().filter_map(|number| space.in_flight.remove(number)).collect();
+        let una = space.in_flight.first_key_value().map_or(space.next, |(number, _)| *number);
+        let flights: Vec<InFlight> = packets.iter().map(|packet| packet.flight.clone()).collect();
+        self.counts.packets_lost += packets.len() as u64;
+        let persistent = self.is_persistent(&flights);
+        self.control.on_ack(self.now, acked, &flights, una, persistent);
+        packets.into_iter().flat_map(|packet| packet.carried).for_each(|what| self.repeat(i, what));
+    }
+
+    /// Everything sent over a long time was lost (RFC 9002 section 7.6).
+    fn is_persistent(&self, lost: &[InFlight]) -> bool {
+        let (Some(first), Some(last)) = (lost.first(), lost.last()) else { return false };
+        let span = (self.control.smoothed
+            + (4 * self.control.variation).max(GRANULARITY)
+            + self.config.max_ack_delay.as_us())
+            * 3;
+        self.control.latest > 0 && lost.len() > 1 && last.sent_us.saturating_sub(first.sent_us) > span
+    }
+}

@@ -1,0 +1,145 @@
+//! The handshake: messages of TLS 1.3 by size, carried in CRYPTO frames (RFC 9001 section 4).
+
+use super::connection::{QuicConnection, QuicEvent};
+use tidewire_wire::Payload;
+
+/// What has been agreed on so far.
+#[derive(Debug, Default)]
+pub(super) struct Handshake {
+    /// The client has a ticket, and may send early data.
+    pub ticket: bool,
+    pub early: bool,
+    /// The server has answered.
+    pub replied: bool,
+    pub complete: bool,
+    pub confirmed: bool,
+    resumed: bool,
+    early_taken: bool,
+}
+
+/// Kinds of messages (RFC 8446 section 4).
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
+const NEW_TICKET: u8 = 4;
+const EXTENSIONS: u8 = 8;
+const CERTIFICATE: u8 = 11;
+const CERTIFICATE_VERIFY: u8 = 15;
+const FINISHED: u8 = 20;
+/// Their sizes, headers of 4 bytes not counted, for usual parameters.
+const HELLO: usize = 280;
+const TICKET_EXTENSION: usize = 180;
+const SERVER_HELLO_LEN: usize = 118;
+const EXTENSIONS_LEN: usize = 90;
+const VERIFY_LEN: usize = 264;
+const FINISHED_LEN: usize = 36;
+const TICKET_LEN: usize = 220;
+
+/// A message: its kind, length, and a first byte that stands for what it says.
+fn message(kind: u8, len: usize, says: u8) -> Payload {
+    let mut bytes = vec![0; 4 + len];
+    bytes[0] = kind;
+    bytes[1..4].copy_from_slice(&(len as u32).to_be_bytes()[1..]);
+    bytes[4] = says;
+    bytes.into()
+}
+
+impl QuicConnection {
+    pub(super) fn begin_client(&mut self, ticket: bool) {
+        (self.handshake.ticket, self.handshake.early) = (ticket, ticket);
+        let extra = if ticket { TICKET_EXTENSION } else { 0 };
+        self.say(0, CLIENT_HELLO, HELLO + extra, u8::from(ticket));
+    }
+
+    fn say(&mut self, space: usize, kind: u8, len: usize, says: u8) {
+        self.spaces[space].crypto_out.write(message(kind, len, says));
+    }
+
+    /// Reads the messages of a space that are whole.
+    pub(super) fn read_messages(&mut self, space: usize) {
+        loop {
+            // A message is taken only when all of it is there: what was taken of an incomplete one is kept here.
+            let input = &mut self.spaces[space].crypto_in;
+            let Some(head) = input.peek(5) else { return };
+            let len = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
+            if !input.skip(4 + len) {
+                return;
+            }
+            input.limit = input.read + (1 << 20);
+            self.hear(space, head[0], head[4]);
+        }
+    }
+
+    fn hear(&mut self, space: usize, kind: u8, says: u8) {
+        match (self.is_client, space, kind) {
+            (false, 0, CLIENT_HELLO) if !self.handshake.replied => self.answer(says == 1),
+            (true, 0, SERVER_HELLO) => self.handshake.replied = true,
+            (true, 1, EXTENSIONS) => {
+                self.handshake.resumed = says & 1 == 1;
+                self.handshake.early_taken = says & 2 == 2;
+            }
+            (true, 1, FINISHED) if !self.handshake.complete => {
+                self.say(1, FINISHED, FINISHED_LEN, 0);
+                if self.handshake.early && !self.handshake.early_taken {
+                    self.repeat_early();
+                }
+                self.complete();
+            }
+            (false, 1, FINISHED) if !self.handshake.complete => {
+                self.say(2, NEW_TICKET, TICKET_LEN, 0);
+                self.handshake_done = true;
+                self.complete();
+                self.confirm();
+            }
+            (true, 2, NEW_TICKET) => self.events.push_back(QuicEvent::Ticket),
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, ticket: bool) {
+        let early = ticket && self.config.accept_early;
+        (self.handshake.replied, self.handshake.resumed) = (true, ticket);
+        (self.handshake.early, self.handshake.early_taken) = (early, early);
+        self.say(0, SERVER_HELLO, SERVER_HELLO_LEN, 0);
+        self.say(1, EXTENSIONS, EXTENSIONS_LEN, u8::from(ticket) | u8::from(early) << 1);
+        if !ticket {
+            self.say(1, CERTIFICATE, self.config.certificate.max(1) as usize, 0);
+            self.say(1, CERTIFICATE_VERIFY, VERIFY_LEN, 0);
+        }
+        self.say(1, FINISHED, FINISHED_LEN, 0);
+    }
+
+    fn complete(&mut self) {
+        self.handshake.complete = true;
+        let early = self.handshake.early && self.handshake.early_taken;
+        self.events.push_back(QuicEvent::Connected { resumed: self.handshake.resumed, early });
+    }
+
+    /// Both sides know that it is complete (RFC 9001 section 4.1.2): the keys of the handshake are not needed any more.
+    pub(super) fn confirm(&mut self) {
+        self.handshake.confirmed = true;
+        self.discard(0);
+        self.discard(1);
+    }
+
+    /// RFC 9002 section 6.4.
+    pub(super) fn discard(&mut self, space: usize) {
+        let of = &mut self.spaces[space];
+        if std::mem::replace(&mut of.discarded, true) {
+            return;
+        }
+        let packets = std::mem::take(&mut of.in_flight).len() as u32;
+        (of.loss_time, of.ack_at, of.probes) = (None, None, 0);
+        self.control.forget(packets);
+        self.pto_count = 0;
+    }
+
+    /// The server did not take early data: all of it is sent again, and that says nothing of the path.
+    fn repeat_early(&mut self) {
+        let space = &mut self.spaces[2];
+        let early: Vec<u64> =
+            space.in_flight.iter().filter(|(_, packet)| packet.early).map(|(number, _)| *number).collect();
+        let packets: Vec<_> = early.iter().filter_map(|number| space.in_flight.remove(number)).collect();
+        self.control.forget(packets.len() as u32);
+        packets.into_iter().flat_map(|packet| packet.carried).for_each(|what| self.repeat(2, what));
+    }
+}

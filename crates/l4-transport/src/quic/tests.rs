@@ -1,0 +1,326 @@
+use super::*;
+use crate::{CcKind, TcpConfig};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use tidewire_units::{Instant, Span};
+use tidewire_wire::{Endpoint, Payload};
+
+const CLIENT: Endpoint = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 1), port: 50_000 };
+const SERVER: Endpoint = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 2), port: 443 };
+
+/// Two ends and a path of 20 ms each way that loses datagrams as it is told.
+struct Pair {
+    now: Instant,
+    client: QuicConnection,
+    server: Option<QuicConnection>,
+    config: QuicConfig,
+    /// By time and order: to the server?, from, bytes.
+    path: BTreeMap<(Instant, u64), (bool, Endpoint, Bytes)>,
+    sent: [u64; 2],
+    bytes: [u64; 2],
+    lose: Box<dyn FnMut(bool, u64) -> bool>,
+    client_at: Endpoint,
+    events: Vec<(Instant, bool, QuicEvent)>,
+    /// What each end has read of each stream.
+    read: BTreeMap<(bool, u64), u64>,
+    done_at: BTreeMap<(bool, u64), Instant>,
+}
+
+fn ms(ms: u64) -> Span {
+    Span::from_ms(ms)
+}
+
+impl Pair {
+    fn new(config: QuicConfig, ticket: bool) -> Pair {
+        let now = Instant::ZERO + ms(1000);
+        Pair {
+            now,
+            client: QuicConnection::client(now, SERVER, (11, 22), config.clone(), ticket),
+            server: None,
+            config,
+            path: BTreeMap::new(),
+            sent: [0; 2],
+            bytes: [0; 2],
+            lose: Box::new(|_, _| false),
+            client_at: CLIENT,
+            events: Vec::new(),
+            read: BTreeMap::new(),
+            done_at: BTreeMap::new(),
+        }
+    }
+
+    fn flush(&mut self) {
+        for to_server in [true, false] {
+            loop {
+                let end = if to_server { Some(&mut self.client) } else { self.server.as_mut() };
+                let Some(datagram) = end.and_then(|end| end.poll_transmit(self.now)) else { break };
+                let n = &mut self.sent[usize::from(!to_server)];
+                *n += 1;
+                self.bytes[usize::from(!to_server)] += datagram.len() as u64;
+                if !(self.lose)(to_server, *n) {
+                    let from = if to_server { self.client_at } else { SERVER };
+                    let order = self.sent[0] + self.sent[1];
+                    self.path.insert((self.now + ms(20), order), (to_server, from, datagram));
+                }
+            }
+        }
+    }
+
+    fn notice(&mut self) {
+        let now = self.now;
+        for is_client in [true, false] {
+            let Some(end) = (if is_client { Some(&mut self.client) } else { self.server.as_mut() }) else {
+                continue;
+            };
+            while let Some(event) = end.poll_event() {
+                self.events.push((now, is_client, event));
+            }
+            for id in (0..40).chain([100]) {
+                while let Some(part) = end.read(id, 1 << 20) {
+                    *self.read.entry((is_client, id)).or_default() += part.len() as u64;
+                }
+                if end.is_finished(id) {
+                    self.done_at.entry((is_client, id)).or_insert(now);
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, until: Instant) {
+        loop {
+            self.flush();
+            let arrival = self.path.keys().next().map(|(at, _)| *at);
+            let timers =
+                [Some(self.client.next_timeout()), self.server.as_ref().map(QuicConnection::next_timeout)];
+            let next = arrival.into_iter().chain(timers.into_iter().flatten()).min().unwrap_or(Instant::MAX);
+            if next > until {
+                self.now = until;
+                return;
+            }
+            self.now = self.now.max(next);
+            if arrival == Some(next) {
+                let (_, (to_server, from, datagram)) = self.path.pop_first().unwrap();
+                if to_server {
+                    let (now, config) = (self.now, self.config.clone());
+                    let server = self
+                        .server
+                        .get_or_insert_with(|| QuicConnection::server(now, from, (33, 11), config));
+                    server.handle_datagram(now, from, &datagram);
+                } else {
+                    self.client.handle_datagram(self.now, from, &datagram);
+                }
+            } else {
+                self.client.handle_timeout(self.now);
+                if let Some(server) = &mut self.server {
+                    server.handle_timeout(self.now);
+                }
+            }
+            self.notice();
+        }
+    }
+
+    fn when(&self, client: bool, wanted: impl Fn(&QuicEvent) -> bool) -> Option<u64> {
+        let found = self.events.iter().find(|(_, is_client, event)| *is_client == client && wanted(event));
+        found.map(|(at, ..)| at.as_us() / 1000 - 1000)
+    }
+}
+
+fn config() -> QuicConfig {
+    QuicConfig::default()
+}
+
+fn at(ms_after: u64) -> Instant {
+    Instant::ZERO + ms(1000 + ms_after)
+}
+
+#[test]
+fn a_handshake_takes_one_round_trip() {
+    let mut pair = Pair::new(config(), false);
+    pair.run(at(500));
+    let connected =
+        |event: &QuicEvent| matches!(event, QuicEvent::Connected { resumed: false, early: false });
+    assert_eq!(pair.when(true, connected), Some(40));
+    assert_eq!(pair.when(false, connected), Some(60));
+    assert!(pair.when(true, |event| *event == QuicEvent::Ticket).is_some());
+    assert_eq!(pair.path.len(), 0, "nothing more is said");
+    assert_eq!(pair.client.next_timeout(), Instant::MAX);
+    // One datagram of 1200 bytes asks; the answer is at most three times as long.
+    assert!(pair.bytes[1] <= 3 * pair.bytes[0], "{:?}", pair.bytes);
+}
+
+#[test]
+fn with_a_ticket_the_first_datagram_carries_data() {
+    let mut pair = Pair::new(config(), true);
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(500));
+    pair.client.finish(id);
+    pair.run(at(25));
+    assert_eq!(pair.read.get(&(false, id)), Some(&500), "it is there after half a round trip");
+    pair.run(at(500));
+    assert!(
+        pair.when(true, |event| matches!(event, QuicEvent::Connected { resumed: true, early: true }))
+            .is_some()
+    );
+}
+
+#[test]
+fn early_data_that_is_refused_is_sent_again() {
+    let mut pair = Pair::new(QuicConfig { accept_early: false, ..config() }, true);
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(3000));
+    pair.client.finish(id);
+    pair.run(at(55));
+    assert_eq!(pair.read.get(&(false, id)), None);
+    pair.run(at(500));
+    assert_eq!(pair.read.get(&(false, id)), Some(&3000));
+    assert!(
+        pair.when(true, |event| matches!(event, QuicEvent::Connected { resumed: true, early: false }))
+            .is_some()
+    );
+}
+
+#[test]
+fn everything_arrives_whatever_is_lost() {
+    for cc in CcKind::ALL {
+        let tcp = Arc::new(TcpConfig { cc: cc.clone(), ..TcpConfig::linux() });
+        let mut pair = Pair::new(QuicConfig { tcp, ..config() }, false);
+        pair.lose = Box::new(|_, n| n % 13 == 5);
+        for _ in 0..3 {
+            let id = pair.client.open();
+            pair.client.write(id, Payload::Zeros(200_000));
+            pair.client.finish(id);
+        }
+        pair.run(at(60_000));
+        for id in [0, 4, 8] {
+            assert_eq!(pair.read.get(&(false, id)), Some(&200_000), "{cc:?}");
+            assert!(pair.client.is_delivered(id), "{cc:?}");
+        }
+        assert_eq!(pair.client.info().in_flight, 0, "{cc:?}");
+        assert_eq!(pair.client.next_timeout(), Instant::MAX, "{cc:?}");
+    }
+}
+
+#[test]
+fn a_loss_on_one_stream_holds_no_other_back() {
+    let mut pair = Pair::new(config(), false);
+    pair.run(at(200));
+    let before = pair.sent[0];
+    for _ in 0..4 {
+        let id = pair.client.open();
+        pair.client.write(id, Payload::Zeros(1150));
+        pair.client.finish(id);
+    }
+    pair.lose = Box::new(move |to_server, n| to_server && n == before + 1);
+    pair.run(at(2000));
+    let done: Vec<u64> =
+        [0, 4, 8, 12].iter().map(|id| pair.done_at[&(false, *id)].as_us() / 1000 - 1000).collect();
+    assert!(done[0] > 240, "the first was lost: {done:?}");
+    assert_eq!(done[1..], [220, 220, 220]);
+}
+
+#[test]
+fn three_packets_later_a_loss_is_repaired_within_a_round_trip() {
+    let mut pair = Pair::new(config(), false);
+    pair.run(at(200));
+    let before = pair.sent[0];
+    pair.lose = Box::new(move |to_server, n| to_server && n == before + 1);
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(9000));
+    pair.client.finish(id);
+    pair.run(at(2000));
+    // Sent at 200, acknowledged at 240 at the latest, sent again and there at 260.
+    assert_eq!(pair.done_at[&(false, id)], at(260));
+    assert_eq!((pair.client.info().packets_lost, pair.client.info().ptos), (1, 0));
+}
+
+#[test]
+fn a_lost_tail_is_probed_for() {
+    let mut pair = Pair::new(config(), false);
+    pair.run(at(200));
+    let before = pair.sent[0];
+    pair.lose = Box::new(move |to_server, n| to_server && n == before + 1);
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(500));
+    pair.client.finish(id);
+    pair.run(at(2000));
+    assert!(pair.client.info().ptos >= 1);
+    let done = pair.done_at[&(false, id)];
+    // RFC 9002 section 6.2.1: smoothed RTT and four deviations and 25 ms, then 20 ms on the way.
+    assert!(done > at(280) && done < at(420), "{done:?}");
+}
+
+#[test]
+fn a_lost_hello_is_sent_again() {
+    let mut pair = Pair::new(config(), false);
+    pair.lose = Box::new(|to_server, n| to_server && n == 1);
+    pair.run(at(5000));
+    // RFC 9002 section 6.2.2: 333 ms + 4 x 166.5 ms, then a round trip.
+    assert_eq!(pair.when(true, |event| matches!(event, QuicEvent::Connected { .. })), Some(999 + 40));
+}
+
+#[test]
+fn a_connection_survives_a_change_of_address() {
+    let mut pair = Pair::new(config(), false);
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(2_000_000));
+    pair.client.finish(id);
+    pair.run(at(300));
+    pair.client_at = Endpoint { addr: Ipv4Addr::new(10, 9, 9, 9), port: 1234 };
+    pair.client.migrate(pair.now);
+    pair.run(at(20_000));
+    assert_eq!(pair.read.get(&(false, id)), Some(&2_000_000));
+    assert_eq!(pair.server.as_ref().unwrap().remote(), pair.client_at);
+    assert!(pair.when(false, |event| *event == QuicEvent::Migrated).is_some());
+}
+
+#[test]
+fn a_sender_waits_for_credit() {
+    let small = QuicConfig { stream_window: 10_000, window: 15_000, ..config() };
+    let mut pair = Pair::new(small, false);
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(100_000));
+    pair.client.finish(id);
+    pair.run(at(20_000));
+    assert_eq!(pair.read.get(&(false, id)), Some(&100_000));
+    // At most 10,000 bytes a round trip of 40 ms: 100,000 need at least nine more.
+    assert!(pair.done_at[&(false, id)] > at(40 + 9 * 20), "{:?}", pair.done_at);
+}
+
+#[test]
+fn a_peer_that_is_gone_is_given_up() {
+    let mut pair = Pair::new(config(), false);
+    pair.run(at(200));
+    pair.lose = Box::new(|_, _| true);
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(500));
+    pair.run(at(200_000));
+    assert_eq!(pair.client.error(), Some(QuicError::TimedOut));
+    assert_eq!(pair.client.next_timeout(), Instant::MAX);
+}
+
+#[test]
+fn a_close_reaches_the_peer() {
+    let mut pair = Pair::new(config(), false);
+    pair.run(at(200));
+    pair.client.close(7);
+    pair.run(at(300));
+    assert_eq!(pair.server.as_ref().unwrap().error(), Some(QuicError::Closed(7)));
+}
+
+#[test]
+fn a_peer_that_sends_beyond_its_credit_is_closed() {
+    let mut pair = Pair::new(QuicConfig { stream_window: 5_000, ..config() }, false);
+    pair.run(at(200));
+    let id = pair.client.open();
+    pair.client.stream(id).out.limit = 1 << 20;
+    pair.client.write(id, Payload::Zeros(9_000));
+    // Nothing is read meanwhile: the server's limit stays.
+    pair.flush();
+    let server = pair.server.as_mut().unwrap();
+    while let Some((_, (_, from, datagram))) = pair.path.pop_first() {
+        server.handle_datagram(at(220), from, &datagram);
+    }
+    assert_eq!(server.error(), Some(QuicError::Protocol(3)));
+}

@@ -1,0 +1,35 @@
+-- Bufferbloat: an uplink of 1 Mbit/s with a buffer of 256 KB, four uploads, and a ping beside them.
+--   tidewire sweep scripts/traffic/bufferbloat.lua     or one of them: tidewire run scripts/traffic/bufferbloat.lua -p queue=codel
+-- Look at ping_ms_p50: with a full buffer a ping waits 256 KB x 8 / 1 Mbit/s = 2.1 s. CoDel keeps it near the target of 5 ms,
+-- FQ-CoDel serves the ping as a flow of its own, and the uploads are as fast as before (upload_mbps).
+local p = experiment {
+  params   = { queue = { "droptail", "pie", "codel", "fq_codel" } },
+  reps     = 3,
+  duration = "60s",
+  warmup   = "20s",
+  plot     = { { kind = "bar", x = "queue", y = "ping_ms_p50" }, { kind = "bar", x = "queue", y = "upload_mbps" } },
+  expect   = {
+    { "mean(ping_ms_p50) > 1500", where = { queue = "droptail" } },
+    { "mean(ping_ms_p50) < 100",  where = { queue = "codel" } },
+    { "mean(upload_mbps) > 0.85" },
+  },
+}
+
+local home, isp, server = net:host "home", net:router "isp", net:host "server"
+local limit = p.queue == "droptail" and "256kB" or "1000pkt"
+net:link(home, isp, { rate = "1Mbps", delay = "10ms", queue = { p.queue, limit = limit } })
+net:link(isp, server, { rate = "1Gbps", delay = "10ms" })
+
+local uploads = {}
+for i = 1, 4 do uploads[i] = home:bulk { to = server, cc = "cubic", start = i * 0.5 } end
+local rtt = histogram "ping_ms"
+every("200ms", function()
+  local answer = home:ping(server, { timeout = "10s" })
+  if answer then rtt:add(answer * 1000) end
+end)
+
+at_end(function()
+  local sum = 0
+  for _, flow in ipairs(uploads) do sum = sum + flow.goodput_mbps end
+  record { upload_mbps = sum }
+end)
