@@ -69,17 +69,17 @@ fn a_flow_alone_takes_as_long_as_is_possible_at_least() {
          local r = net:router 'r'
          net:link(a, r, { rate = '100Mbps', delay = '1ms' })
          net:link(r, b, { rate = '10Mbps', delay = '3ms', queue = '1000pkt' })
+         a:ping(b)
          for _, size in ipairs { 100, 1448, 1000000, 10000000 } do
            local t = net:traffic { from = {a}, to = {b}, size = size, count = 1 }
            t:wait()
-           local row = t:rows()[1]
-           print(row.bytes, ('%.2f'):format(row.slowdown), row.fct > row.ideal)
+           print(t:rows()[1].slowdown)
          end",
     );
+    let slowdowns: Vec<f64> = lines.iter().map(|line| line.parse().unwrap()).collect();
     // A short flow needs its handshake and half a round trip; a long one comes near the rate of the slowest link.
-    assert_eq!(lines[0], "100\t1.00\ttrue");
-    assert_eq!(lines[1], "1448\t1.00\ttrue");
-    assert!(lines[3].starts_with("10000000\t1.0"), "{lines:?}");
+    assert!(slowdowns.iter().all(|x| *x > 0.99), "{slowdowns:?}");
+    assert!(slowdowns[0] < 1.02 && slowdowns[1] < 1.02 && slowdowns[3] < 1.1, "{slowdowns:?}");
 }
 
 #[test]

@@ -469,8 +469,8 @@ impl QuicConnection {
             Carried::MaxData => self.announce_limit = true,
             Carried::MaxStreamData(id) => self.stream(id).announce = true,
             Carried::HandshakeDone => self.handshake_done = true,
-            Carried::Challenge if !self.validated => self.challenge = Some(self.own ^ self.now),
-            Carried::Challenge | Carried::Nothing => {}
+            Carried::Challenge => self.challenge = Some(self.own ^ self.now),
+            Carried::Nothing => {}
         }
     }
 

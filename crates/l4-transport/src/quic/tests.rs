@@ -276,6 +276,23 @@ fn a_connection_survives_a_change_of_address() {
 }
 
 #[test]
+fn a_server_goes_on_sending_to_the_new_address() {
+    let mut pair = Pair::new(config(), false);
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(10));
+    pair.client.finish(id);
+    pair.run(at(200));
+    let server = pair.server.as_mut().unwrap();
+    server.write(id, Payload::Zeros(2_000_000));
+    server.finish(id);
+    pair.run(at(400));
+    pair.client_at = Endpoint { addr: CLIENT.addr, port: 1234 };
+    pair.client.migrate(pair.now);
+    pair.run(at(5_000));
+    assert_eq!(pair.read.get(&(true, id)), Some(&2_000_000));
+}
+
+#[test]
 fn a_sender_waits_for_credit() {
     let small = QuicConfig { stream_window: 10_000, window: 15_000, ..config() };
     let mut pair = Pair::new(small, false);

@@ -40,7 +40,9 @@ impl QuicConnection {
         drafts.last()?;
         let is_initial =
             drafts.iter().any(|draft| draft.kind == Kind::Initial && (draft.eliciting || self.is_client));
-        if is_initial {
+        // RFC 9000 section 8.2.1: a challenge comes with enough bytes for the answer.
+        let challenges = |draft: &Draft| draft.carried.iter().any(|what| matches!(what, Carried::Challenge));
+        if is_initial || drafts.iter().any(challenges) {
             let len: usize = drafts.iter().map(|draft| draft.kind.overhead() + draft.payload.len()).sum();
             let last = drafts.last_mut()?;
             last.payload.resize(last.payload.len() + LEAST_INITIAL.saturating_sub(len), 0);
