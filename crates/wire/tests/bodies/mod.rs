@@ -15,7 +15,7 @@ pub fn frame(data: &[u8]) {
     let icmp = IcmpMessage { kind: *kind, code: 0, rest: 0, payload: rest.to_vec().into() };
     let neighbors = [133, 134, 135, 136].map(|kind| Ndp::parse(&IcmpMessage { kind, ..icmp.clone() }));
     for message in neighbors.into_iter().flatten().flatten() {
-        assert_eq!(Ndp::parse(&message.message()), Ok(Some(message.clone())), "{message}");
+        assert_eq!(Ndp::parse(&message.message()), Ok(Some(message)), "{message}");
     }
     let _ = icmp.quote();
     let _ = (RipMessage::parse(data), OspfPacket::parse(data), BgpMessage::parse(data));
