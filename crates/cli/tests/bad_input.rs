@@ -211,10 +211,12 @@ fn a_run_that_hangs_in_a_library_function_is_named_and_the_others_are_kept() {
     let script = "local p = experiment { params = { n = { 1, 2, 3 } } }\nnet:host 'a'\nrecord { x_ms = p.n }\n\
                   if p.n == 2 then\n  local s = ('a'):rep(40)\n  s:find(('a*'):rep(20) .. 'b')\nend";
     let place = Place::new(&[("x.lua", script)]);
-    let (_, err) = place.expect("sweep x.lua -j 1 --script-timeout 100ms", 4);
+    let (out, err) = place.expect("sweep x.lua -j 1 --script-timeout 100ms", 4);
     assert!(err.contains("x.lua is stuck in a library function") && err.contains("x.lua:6"), "{err}");
     assert!(err.contains("in the run n=2 rep=1; repeat it: tidewire run x.lua -p n=2 --rep 1"), "{err}");
-    assert!(err.contains("1 of 3 runs finished and kept in results/x/"), "{err}");
+    assert!(out.contains("1 of 3 runs failed") && out.contains("run again to resume: 2/3 done"), "{out}");
+    // What was recorded before it hung is kept.
+    assert!(fs::read_to_string(place.path("results/x/latest/runs.csv")).unwrap().contains(",2,2,failed,"));
     let rows = |n: usize| {
         let runs = fs::read_to_string(place.path("results/x/latest/runs.csv")).unwrap();
         assert_eq!(runs.lines().count(), n + 1, "{runs}");

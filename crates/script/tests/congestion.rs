@@ -9,9 +9,14 @@ use tidewire_script::{Ended, RunResult};
 
 /// A lossy bottleneck with one flow under the control of `cc`, after the declarations of `head`.
 fn bottleneck(head: &str, cc: &str, watched: &str) -> String {
+    let watch = if watched.is_empty() {
+        String::new()
+    } else {
+        format!("f:watch({{ {watched} }}, {{ every = '20ms' }})")
+    };
     format!(
         "{head}\nlocal p = experiment {{ duration = '8s' }}\n{}\
-         local f = a:bulk {{ to = b, cc = '{cc}', name = 'flow' }}\nf:watch({{ {watched} }}, {{ every = '20ms' }})\n",
+         local f = a:bulk {{ to = b, cc = '{cc}', name = 'flow' }}\n{watch}\n",
         "local a, b = net:host 'a', net:host 'b'\nnet:link(a, b, { rate = '10Mbps', delay = '10ms', queue = '30pkt', \
          forward = { loss = '0.2%' } })\n"
     )
