@@ -175,6 +175,7 @@ impl Broker {
             Command::Quit => {}
         }
         self.match_up(now);
+        self.give_up(now);
     }
 
     /// A connection is gone: what it had is ready again.
@@ -194,16 +195,8 @@ impl Broker {
             }
             self.make_ready(at, id, Span::ZERO);
         }
-        let late: Vec<u64> =
-            self.waiting.iter().filter(|(_, until)| *until <= now).map(|(conn, _)| *conn).collect();
         self.match_up(now);
-        for conn in late {
-            let before = self.waiting.len();
-            self.waiting.retain(|(who, until)| *who != conn || *until > now);
-            if self.waiting.len() < before {
-                self.reply(conn, "TIMED_OUT\r\n");
-            }
-        }
+        self.give_up(now);
     }
 
     /// When [`Broker::advance`] has something to do.
@@ -253,6 +246,16 @@ impl Broker {
             present: self.area_present.mean(self.measured_from, now),
             wait_s: if waits == 0 { 0.0 } else { sum as f64 / waits as f64 / 1e12 },
             waits,
+        }
+    }
+
+    /// Workers that will not wait any longer (a timeout of 0 does not wait at all).
+    fn give_up(&mut self, now: Instant) {
+        let late: Vec<u64> =
+            self.waiting.iter().filter(|(_, until)| *until <= now).map(|(conn, _)| *conn).collect();
+        self.waiting.retain(|(_, until)| *until > now);
+        for conn in late {
+            self.reply(conn, "TIMED_OUT\r\n");
         }
     }
 
