@@ -378,14 +378,7 @@ impl Connection {
         if self.cc.controls_all() {
             return;
         }
-        let tx = &mut self.tx;
-        let ratio = if tx.cwnd < tx.ssthresh / 2 { 200 } else { 120 };
-        let mut rate = u64::from(tx.mss) * (1_000_000 / 100 * 8) * ratio;
-        rate *= u64::from(tx.cwnd.max(tx.packets_out));
-        if tx.rtt.srtt_us8 > 0 {
-            rate /= u64::from(tx.rtt.srtt_us8);
-        }
-        tx.pacing_rate = rate;
+        self.tx.update_pacing_rate();
     }
 
     /// The peer's window was closed, perhaps; it may have opened now.

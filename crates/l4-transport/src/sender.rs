@@ -267,6 +267,18 @@ impl Sender {
         }
     }
 
+    /// As Linux has it: twice the window in a round trip while it doubles, then 1.2 times.
+    #[inline]
+    pub(crate) fn update_pacing_rate(&mut self) {
+        let ratio = if self.cwnd < self.ssthresh / 2 { 200 } else { 120 };
+        let mut rate = u64::from(self.mss) * (1_000_000 / 100 * 8) * ratio;
+        rate *= u64::from(self.cwnd.max(self.packets_out));
+        if self.rtt.srtt_us8 > 0 {
+            rate /= u64::from(self.rtt.srtt_us8);
+        }
+        self.pacing_rate = rate;
+    }
+
     /// Microseconds since the start of the run.
     #[inline]
     pub fn now_us(&self) -> u64 {

@@ -1,10 +1,12 @@
 //! A connection: its state, the calls of the application, timers.
 
-use super::control::{Control, GRANULARITY, InFlight};
+use super::control::{Control, InFlight};
 use super::frame::Kind;
 use super::handshake::Handshake;
+use super::mtu::PathMtu;
 use super::ranges::RangeSet;
 use super::stream::{ReceiveHalf, SendHalf};
+use super::streams::{Schedule, Streams};
 use crate::TcpConfig;
 use crate::clock::{Us, instant};
 use bytes::Bytes;
@@ -13,13 +15,20 @@ use std::sync::Arc;
 use tidewire_units::{Instant, Span};
 use tidewire_wire::{Endpoint, Payload};
 
+/// Probe timeouts in a row after which datagrams may be too large for the path.
+const BLACK_HOLE: u32 = 3;
+
 /// What can be chosen.
 #[derive(Clone, Debug)]
 pub struct QuicConfig {
     /// Congestion control and initial window are those of TCP's options.
     pub tcp: Arc<TcpConfig>,
-    /// Bytes of a datagram at most; at least 1200 (RFC 9000 section 14).
+    /// Bytes of a datagram at first; at least 1200, which every path carries (RFC 9000 section 14).
     pub max_datagram: u16,
+    /// Bytes of a datagram that the path is tried for (RFC 8899), once there is much to send.
+    pub probe_datagram: u16,
+    /// Which stream sends next.
+    pub schedule: Schedule,
     /// Bytes of a server's certificate chain.
     pub certificate: u32,
     /// Bytes that the peer may send on a stream, and on all, before they are read.
@@ -39,6 +48,8 @@ impl Default for QuicConfig {
         QuicConfig {
             tcp: Arc::new(TcpConfig::linux()),
             max_datagram: 1200,
+            probe_datagram: 1472,
+            schedule: Schedule::Turns,
             certificate: 2500,
             stream_window: 6 << 20,
             window: 15 << 20,
@@ -99,6 +110,8 @@ pub struct QuicInfo {
     pub ptos: u64,
     /// Datagrams sent.
     pub datagrams_sent: u64,
+    /// Bytes of a datagram at most, as far as is known of the path.
+    pub datagram_size: u16,
 }
 
 /// What a packet in flight carried, to be repeated when it is lost.
@@ -116,6 +129,8 @@ pub(super) enum Carried {
 pub(super) struct SentPacket {
     pub flight: InFlight,
     pub early: bool,
+    /// It tries a larger size.
+    pub is_probe: bool,
     pub carried: Vec<Carried>,
 }
 
@@ -125,6 +140,8 @@ pub(super) struct Space {
     pub next: u64,
     pub in_flight: BTreeMap<u64, SentPacket>,
     pub largest_acked: Option<u64>,
+    /// What the peer has received, as far back as is remembered.
+    pub acked: RangeSet,
     pub last_eliciting: Us,
     pub loss_time: Option<Us>,
     pub received: RangeSet,
@@ -139,12 +156,6 @@ pub(super) struct Space {
     pub discarded: bool,
 }
 
-pub(super) struct Stream {
-    pub out: SendHalf,
-    pub input: ReceiveHalf,
-    pub announce: bool,
-}
-
 /// One end of a connection.
 pub struct QuicConnection {
     pub(super) config: QuicConfig,
@@ -157,10 +168,9 @@ pub struct QuicConnection {
     pub(super) spaces: [Space; 3],
     pub(super) handshake: Handshake,
     pub(super) control: Control,
-    pub(super) streams: BTreeMap<u64, Stream>,
+    pub(super) mtu: PathMtu,
+    pub(super) streams: Streams,
     pub(super) next_stream: u64,
-    /// Who sends next among streams that want to.
-    pub(super) turn: u64,
     /// What the peer allows and what has been sent; what we allow, received and read.
     pub(super) peer_limit: u64,
     pub(super) sent_data: u64,
@@ -219,6 +229,7 @@ impl QuicConnection {
             packets_lost: 0,
             ptos: 0,
             datagrams_sent: 0,
+            datagram_size: config.max_datagram,
         };
         let mut spaces: [Space; 3] = Default::default();
         for space in &mut spaces {
@@ -234,9 +245,9 @@ impl QuicConnection {
             spaces,
             handshake: Handshake::default(),
             control,
-            streams: BTreeMap::new(),
+            mtu: PathMtu::new(config.max_datagram, config.probe_datagram),
+            streams: Streams::new(config.schedule, config.stream_window),
             next_stream: if is_client { 0 } else { 1 },
-            turn: 0,
             peer_limit: config.window,
             sent_data: 0,
             limit: config.window,
@@ -261,30 +272,30 @@ impl QuicConnection {
     pub fn open(&mut self) -> u64 {
         let id = self.next_stream;
         self.next_stream += 4;
-        self.stream(id);
+        self.streams.open(id);
         id
     }
 
     /// Queues bytes on a stream.
     pub fn write(&mut self, id: u64, data: Payload) {
-        self.stream(id).out.write(data);
+        self.streams.change(id, |stream| stream.out.write(data));
     }
 
     /// Ends a stream after what is queued.
     pub fn finish(&mut self, id: u64) {
-        self.stream(id).out.finish();
+        self.streams.change(id, |stream| stream.out.finish());
     }
 
     /// Takes up to `max` bytes of a stream, in order.
     pub fn read(&mut self, id: u64, max: usize) -> Option<Bytes> {
         let window = self.config.stream_window;
-        let stream = self.streams.get_mut(&id)?;
+        let stream = self.streams.get_mut(id)?;
         let part = stream.input.take(max)?;
         self.read_data += part.len() as u64;
         // Credit is renewed when half of it is used.
         if stream.input.limit - stream.input.read < window / 2 && !stream.input.is_complete() {
             stream.input.limit = stream.input.read + window;
-            stream.announce = true;
+            self.streams.announce(id);
         }
         if self.limit - self.read_data < self.config.window / 2 {
             self.limit = self.read_data + self.config.window;
@@ -295,22 +306,22 @@ impl QuicConnection {
 
     /// The peer has ended a stream and all of it was read.
     pub fn is_finished(&self, id: u64) -> bool {
-        self.streams.get(&id).is_some_and(|stream| stream.input.is_finished())
+        self.streams.get(id).is_some_and(|stream| stream.input.is_finished())
     }
 
     /// A stream has something to read, or its end.
     pub fn is_readable(&self, id: u64) -> bool {
-        self.streams.get(&id).is_some_and(|stream| stream.input.is_readable())
+        self.streams.get(id).is_some_and(|stream| stream.input.is_readable())
     }
 
     /// Bytes of a stream that are not acknowledged.
     pub fn buffered(&self, id: u64) -> u64 {
-        self.streams.get(&id).map_or(0, |stream| stream.out.buffered())
+        self.streams.get(id).map_or(0, |stream| stream.out.buffered())
     }
 
     /// All that was written to a stream was acknowledged, its end included.
     pub fn is_delivered(&self, id: u64) -> bool {
-        self.streams.get(&id).is_some_and(|stream| stream.out.is_done())
+        self.streams.get(id).is_some_and(|stream| stream.out.is_done())
     }
 
     /// The handshake is complete.
@@ -345,9 +356,10 @@ impl QuicConnection {
     }
 
     pub(super) fn reset_path(&mut self) {
-        let flight = self.control.tx.packets_out;
-        self.control = Control::new(&self.config.tcp, self.now, u32::from(self.config.max_datagram));
-        self.control.tx.packets_out = flight;
+        self.mtu.restart();
+        let (serial, in_flight) = (self.control.serial, self.control.bytes_in_flight());
+        self.control =
+            Control::after(&self.config.tcp, self.now, u32::from(self.mtu.size), serial, in_flight);
         self.challenge = Some(self.own ^ self.now);
         self.spaces[2].probes = self.spaces[2].probes.max(1);
         self.pto_count = 0;
@@ -362,7 +374,13 @@ impl QuicConnection {
     pub fn info(&self) -> QuicInfo {
         let tx = &self.control.tx;
         let rtt = (self.control.latest > 0).then_some(self.control.smoothed as f64 / 1e6);
-        QuicInfo { cwnd: tx.cwnd, in_flight: tx.in_flight(), rtt, ..self.counts.clone() }
+        QuicInfo {
+            cwnd: tx.cwnd,
+            in_flight: tx.in_flight(),
+            rtt,
+            datagram_size: self.mtu.size,
+            ..self.counts.clone()
+        }
     }
 
     /// When [`QuicConnection::handle_timeout`] wants to be called; [`Instant::MAX`] for never.
@@ -378,13 +396,19 @@ impl QuicConnection {
         }
         let paced = self.control.paced_until();
         let paced = (paced > self.now && self.control.may_send() && self.has_data()).then_some(paced);
-        let first = acks.chain(losses).chain(self.pto().map(|(at, _)| at)).chain(paced).min();
+        let first = acks.chain(losses).chain(self.due_pto().map(|(at, _)| at)).chain(paced).min();
         first.map_or(Instant::MAX, instant)
     }
 
     /// RFC 9000 section 8: no more than three times what came from an address that may be somebody else's.
     pub(super) fn must_not_send(&self) -> bool {
         !self.validated && self.budget.1 + u64::from(self.config.max_datagram) > 3 * self.budget.0
+    }
+
+    /// As [`QuicConnection::pto`], unless packets will count as lost in a moment anyway (RFC 9002 section 6.2.1).
+    fn due_pto(&self) -> Option<(Us, usize)> {
+        let waits = self.spaces.iter().any(|space| space.loss_time.is_some());
+        if waits { None } else { self.pto() }
     }
 
     /// When which space wants a probe (RFC 9002 section 6.2).
@@ -421,13 +445,17 @@ impl QuicConnection {
                 self.spaces[i].ack_at = Some(0);
             }
         }
-        let due = self.pto().filter(|(at, _)| *at <= self.now && !self.must_not_send());
+        let due = self.due_pto().filter(|(at, _)| *at <= self.now && !self.must_not_send());
         let Some((_, space)) = due else { return };
         if self.now.saturating_sub(self.last_heard) > self.config.idle.as_us() {
             return self.end(QuicError::TimedOut, false);
         }
         self.pto_count += 1;
         self.counts.ptos += 1;
+        if self.pto_count == BLACK_HOLE {
+            self.mtu.restart();
+            self.control.set_mss(u32::from(self.mtu.size));
+        }
         self.spaces[space].probes = 2;
         // The probe carries what was sent first, as far as there is something (RFC 9002 section 6.2.4).
         let oldest: Vec<Carried> =
@@ -442,70 +470,13 @@ impl QuicConnection {
         }
     }
 
-    pub(super) fn stream(&mut self, id: u64) -> &mut Stream {
-        let window = self.config.stream_window;
-        self.streams.entry(id).or_insert_with(|| Stream {
-            out: SendHalf::new(window),
-            input: ReceiveHalf::new(window),
-            announce: false,
-        })
-    }
-
     pub(super) fn has_data(&self) -> bool {
         let credit = self.peer_limit - self.sent_data;
-        self.may_send() && self.streams.values().any(|stream| stream.out.wants(credit))
+        self.may_send() && self.streams.next(credit).is_some()
     }
 
     /// The kind of packets that carry application data now.
     pub(super) fn data_kind(&self) -> Kind {
         if self.is_client && !self.handshake.complete { Kind::ZeroRtt } else { Kind::OneRtt }
-    }
-
-    /// What a packet carried is to be sent again.
-    pub(super) fn repeat(&mut self, space: usize, what: Carried) {
-        match what {
-            Carried::Crypto(offset, len) => self.spaces[space].crypto_out.on_lost(offset, len, false),
-            Carried::Stream(id, offset, len, fin) => self.stream(id).out.on_lost(offset, len, fin),
-            Carried::MaxData => self.announce_limit = true,
-            Carried::MaxStreamData(id) => self.stream(id).announce = true,
-            Carried::HandshakeDone => self.handshake_done = true,
-            Carried::Challenge => self.challenge = Some(self.own ^ self.now),
-            Carried::Nothing => {}
-        }
-    }
-
-    /// Finds packets that are lost (RFC 9002 section 6.1) beside those newly acknowledged, and tells congestion control of both.
-    pub(super) fn detect_losses(&mut self, i: usize, acked: &mut [InFlight]) {
-        let delay = self.control.loss_delay();
-        let space = &mut self.spaces[i];
-        space.loss_time = None;
-        let Some(largest) = space.largest_acked else { return };
-        let mut lost = Vec::new();
-        for (number, packet) in space.in_flight.range(..largest) {
-            let due = packet.flight.sent_us + delay;
-            if largest >= number + 3 || due <= self.now {
-                lost.push(*number);
-            } else {
-                space.loss_time = Some(space.loss_time.map_or(due, |known| known.min(due)));
-            }
-        }
-        let packets: Vec<SentPacket> =
-            lost.iter().filter_map(|number| space.in_flight.remove(number)).collect();
-        let una = space.in_flight.first_key_value().map_or(space.next, |(number, _)| *number);
-        let flights: Vec<InFlight> = packets.iter().map(|packet| packet.flight.clone()).collect();
-        self.counts.packets_lost += packets.len() as u64;
-        let persistent = self.is_persistent(&flights);
-        self.control.on_ack(self.now, acked, &flights, una, persistent);
-        packets.into_iter().flat_map(|packet| packet.carried).for_each(|what| self.repeat(i, what));
-    }
-
-    /// Everything sent over a long time was lost (RFC 9002 section 7.6).
-    fn is_persistent(&self, lost: &[InFlight]) -> bool {
-        let (Some(first), Some(last)) = (lost.first(), lost.last()) else { return false };
-        let span = (self.control.smoothed
-            + (4 * self.control.variation).max(GRANULARITY)
-            + self.config.max_ack_delay.as_us())
-            * 3;
-        self.control.latest > 0 && lost.len() > 1 && last.sent_us.saturating_sub(first.sent_us) > span
     }
 }

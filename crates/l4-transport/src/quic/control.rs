@@ -1,7 +1,8 @@
 //! Congestion control and round-trip times of a path (RFC 9002), with the algorithms that TCP uses.
 //!
-//! A packet of QUIC is what a segment is to them: windows are in packets of full size. Numbers of packets stand in for sequence
-//! numbers. Unlike TCP here, a loss sets the window to its new value at once (RFC 9002 section 7.3.2): there is no PRR.
+//! What they count in segments are bytes here, in units of a full datagram: a short packet takes as much of the window as it is long
+//! (RFC 9002 section 7). The order of sending, over all packet number spaces, stands in for sequence numbers. Unlike TCP here, a loss
+//! sets the window to its new value at once (RFC 9002 section 7.3.2): there is no PRR.
 
 use crate::clock::Us;
 use crate::congestion::{CcEvent, Controller, RateSample};
@@ -21,7 +22,22 @@ const LEAST_WINDOW: u32 = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct InFlight {
     pub sent_us: Us,
+    /// Which packet of the connection it was, over all spaces.
+    pub serial: u64,
+    pub bytes: u32,
     pub rate: Sent,
+}
+
+/// Bytes that are counted in whole segments; the rest waits for more.
+#[derive(Debug, Default)]
+struct Segments(u64);
+
+impl Segments {
+    fn add(&mut self, bytes: u64, mss: u32) -> u32 {
+        let sum = self.0 + bytes;
+        self.0 = sum % u64::from(mss);
+        (sum / u64::from(mss)) as u32
+    }
 }
 
 pub(crate) struct Control {
@@ -32,16 +48,26 @@ pub(crate) struct Control {
     pub variation: Us,
     pub least: Us,
     has_sample: bool,
+    in_flight: u64,
+    acked: Segments,
+    lost: Segments,
+    /// Packets sent so far.
+    pub serial: u64,
     /// When the last reduction began; losses of packets that were sent before are part of it.
     recovery_start: Option<Us>,
 }
 
 impl Control {
     pub fn new(config: &TcpConfig, now: Us, mss: u32) -> Control {
-        let mut tx = Sender::new(now, Seq(0), mss, 3, config.init_cwnd);
+        Control::after(config, now, mss, 0, 0)
+    }
+
+    /// For a new path of a connection that has sent `serial` packets, of which so many bytes are in flight.
+    pub fn after(config: &TcpConfig, now: Us, mss: u32, serial: u64, in_flight: u64) -> Control {
+        let mut tx = Sender::new(now, Seq(serial as u32), mss, 3, config.init_cwnd);
         let mut cc = Controller::new(config);
         cc.init(&mut tx);
-        Control {
+        let mut control = Control {
             tx,
             cc,
             latest: 0,
@@ -49,8 +75,29 @@ impl Control {
             variation: FIRST_RTT / 2,
             least: 0,
             has_sample: false,
+            in_flight,
+            acked: Segments::default(),
+            lost: Segments::default(),
+            serial,
             recovery_start: None,
-        }
+        };
+        control.count();
+        control
+    }
+
+    /// The path carries datagrams of another size.
+    pub fn set_mss(&mut self, mss: u32) {
+        self.tx.mss = mss;
+        self.count();
+    }
+
+    pub fn bytes_in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// A part of a segment counts as one, so that a full datagram more would exceed the window whenever that is reached.
+    fn count(&mut self) {
+        self.tx.packets_out = self.in_flight.div_ceil(u64::from(self.tx.mss)) as u32;
     }
 
     pub fn name(&self) -> &str {
@@ -91,11 +138,21 @@ impl Control {
         self.tx.in_flight() < self.tx.cwnd
     }
 
-    /// The window is what keeps data from being sent.
-    pub fn note_limited(&mut self, limited: bool) {
-        self.tx.is_cwnd_limited = limited;
-        if !limited && self.tx.in_flight() < self.tx.cwnd {
-            self.tx.app_limited = self.tx.delivered.wrapping_add(self.tx.in_flight()).max(1);
+    /// All that may be sent now has been; `waits`: more wants to be. Only a window that was used up grows, and it counts as used up for
+    /// the whole round trip (RFC 9002 section 7.8).
+    pub fn note_usage(&mut self, waits: bool) {
+        let tx = &mut self.tx;
+        let limited = tx.in_flight() >= tx.cwnd;
+        if tx.snd_una.at_or_after(tx.cwnd_usage_seq)
+            || limited
+            || (!tx.is_cwnd_limited && tx.packets_out > tx.max_packets_out)
+        {
+            tx.is_cwnd_limited = limited;
+            tx.max_packets_out = tx.packets_out;
+            tx.cwnd_usage_seq = tx.snd_nxt;
+        }
+        if !waits && !limited {
+            tx.app_limited = tx.delivered.wrapping_add(tx.in_flight()).max(1);
         }
     }
 
@@ -104,26 +161,29 @@ impl Control {
         if self.tx.pacing_needed { self.tx.pace_next_ns.div_ceil(1000) } else { 0 }
     }
 
-    pub fn sent(&mut self, now: Us, number: u64, bytes: usize) -> InFlight {
+    pub fn sent(&mut self, now: Us, bytes: usize) -> InFlight {
         self.tx.now_us = now;
-        if self.tx.packets_out == 0 {
+        if self.in_flight == 0 {
             self.cc.on_event(&mut self.tx, CcEvent::TxStart);
         }
-        let mut rate = Sent::new(Seq(number as u32), Seq(number as u32 + 1), 0);
+        self.tx.lsnd_us = now;
+        let serial = self.serial;
+        self.serial += 1;
+        let mut rate = Sent::new(Seq(serial as u32), Seq(self.serial as u32), 0);
         rate.sent_us = now;
         self.tx.rate_sent(&mut rate);
-        self.tx.packets_out += 1;
+        self.in_flight += bytes as u64;
+        self.count();
         rate.in_flight = self.tx.packets_out;
-        self.tx.max_packets_out = self.tx.max_packets_out.max(self.tx.packets_out);
-        self.tx.snd_nxt = Seq(number as u32 + 1);
+        self.tx.snd_nxt = Seq(self.serial as u32);
         if self.tx.pacing_needed && self.tx.pacing_rate > 0 && self.tx.pacing_rate != u64::MAX {
             let gap = bytes as u64 * 1_000_000_000 / self.tx.pacing_rate;
             self.tx.pace_next_ns = self.tx.pace_next_ns.max(now * 1000) + gap;
         }
-        InFlight { sent_us: now, rate }
+        InFlight { sent_us: now, serial, bytes: bytes as u32, rate }
     }
 
-    /// Packets were acknowledged and others are lost; `una` is the lowest number that is still in flight.
+    /// Packets were acknowledged and others are lost; `una` is the first that is still in flight.
     pub fn on_ack(&mut self, now: Us, acked: &mut [InFlight], lost: &[InFlight], una: u64, persistent: bool) {
         self.tx.now_us = now;
         let prior_in_flight = self.tx.in_flight();
@@ -133,41 +193,46 @@ impl Control {
         } else {
             self.cc.in_ack_event(&mut self.tx, false);
         }
+        let bytes = acked.iter().map(|packet| u64::from(packet.bytes)).sum();
+        let n = self.acked.add(bytes, self.tx.mss);
+        self.tx.delivered = self.tx.delivered.wrapping_add(n);
         let mut newest = 0;
         for packet in acked.iter_mut() {
-            self.tx.delivered = self.tx.delivered.wrapping_add(1);
             self.tx.rate_delivered(&mut packet.rate, &mut sample);
-            self.tx.packets_out = self.tx.packets_out.saturating_sub(1);
             newest = newest.max(packet.sent_us);
         }
+        self.in_flight = self.in_flight.saturating_sub(bytes);
         self.tx.snd_una = Seq(una as u32);
-        self.on_loss(now, lost, persistent);
-        let n = acked.len() as u32;
+        let losses = self.on_loss(now, lost, persistent);
+        self.count();
         let recovered = self.recovery_start.is_none_or(|start| newest > start);
-        if n > 0 && recovered && self.tx.ca_state != CaState::Open {
+        if !acked.is_empty() && recovered && self.tx.ca_state != CaState::Open {
             self.tx.ca_state = CaState::Open;
             self.cc.set_state(&mut self.tx, CaState::Open);
         }
-        if n > 0 {
-            let rtt = sample.rtt_us;
-            self.cc.pkts_acked(&mut self.tx, n, rtt);
+        if !acked.is_empty() {
+            self.cc.pkts_acked(&mut self.tx, n.max(1), sample.rtt_us);
         }
-        self.tx.rate_generate(n, lost.len() as u32, false, &mut sample);
+        self.tx.rate_generate(n, losses, false, &mut sample);
         if self.cc.controls_all() {
             self.cc.cong_control(&mut self.tx, &sample);
-        } else if n > 0 && self.tx.ca_state == CaState::Open && self.tx.is_cwnd_limited() {
+            return;
+        }
+        if n > 0 && self.tx.ca_state == CaState::Open && self.tx.is_cwnd_limited() {
             self.cc.cong_avoid(&mut self.tx, n);
         }
+        self.tx.update_pacing_rate();
     }
 
     /// RFC 9002 section 7.3.2 and 7.6.
-    fn on_loss(&mut self, now: Us, lost: &[InFlight], persistent: bool) {
-        for packet in lost {
-            self.tx.lost = self.tx.lost.wrapping_add(1);
-            self.tx.packets_out = self.tx.packets_out.saturating_sub(1);
-            self.cc.packet_lost(&mut self.tx, &packet.rate);
-        }
-        let Some(newest) = lost.iter().map(|packet| packet.sent_us).max() else { return };
+    fn on_loss(&mut self, now: Us, lost: &[InFlight], persistent: bool) -> u32 {
+        let bytes = lost.iter().map(|packet| u64::from(packet.bytes)).sum();
+        let n = self.lost.add(bytes, self.tx.mss);
+        self.tx.lost = self.tx.lost.wrapping_add(n);
+        self.in_flight = self.in_flight.saturating_sub(bytes);
+        self.count();
+        lost.iter().for_each(|packet| self.cc.packet_lost(&mut self.tx, &packet.rate));
+        let Some(newest) = lost.iter().map(|packet| packet.sent_us).max() else { return n };
         if self.recovery_start.is_none_or(|start| newest > start) {
             self.recovery_start = Some(now);
             self.tx.prior_cwnd = self.tx.cwnd;
@@ -178,7 +243,6 @@ impl Control {
                 self.tx.ssthresh = ssthresh;
                 self.tx.cwnd = ssthresh.max(LEAST_WINDOW);
             }
-            self.tx.max_packets_out = 0;
         }
         if persistent {
             self.cc.on_event(&mut self.tx, CcEvent::Loss);
@@ -187,10 +251,74 @@ impl Control {
             self.tx.cwnd = LEAST_WINDOW;
             self.recovery_start = None;
         }
+        n
     }
 
-    /// Packets are forgotten, neither acknowledged nor lost: their keys are gone (RFC 9002 section 6.4).
-    pub fn forget(&mut self, packets: u32) {
-        self.tx.packets_out = self.tx.packets_out.saturating_sub(packets);
+    /// Bytes are forgotten, neither acknowledged nor lost: their keys are gone (RFC 9002 section 6.4).
+    pub fn forget(&mut self, bytes: u64) {
+        self.in_flight = self.in_flight.saturating_sub(bytes);
+        self.count();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CcKind;
+
+    const RTT: Us = 100_000;
+
+    fn control(cc: CcKind, cwnd: u32, ssthresh: u32) -> Control {
+        let mut control = Control::new(&TcpConfig { cc, ..TcpConfig::linux() }, 1_000_000, 1200);
+        control.sample(1_000_000, RTT, 0);
+        (control.tx.cwnd, control.tx.ssthresh) = (cwnd, ssthresh);
+        control
+    }
+
+    /// A round trip in which so many full packets are sent, the last one late, and acknowledged one by one; nothing more waits.
+    fn round(control: &mut Control, now: &mut Us, packets: u32) {
+        let mut flight: Vec<InFlight> = (1..packets).map(|_| control.sent(*now, 1200)).collect();
+        flight.push(control.sent(*now + RTT - 8_000, 1200));
+        control.note_usage(false);
+        *now += RTT;
+        while !flight.is_empty() {
+            let una = flight.get(1).map_or(control.serial, |packet| packet.serial);
+            control.on_ack(*now, &mut flight[..1], &[], una, false);
+            flight.remove(0);
+            control.note_usage(false);
+        }
+    }
+
+    #[test]
+    fn a_window_that_the_last_packet_fills_is_used_up() {
+        let (mut control, mut now) = (control(CcKind::Reno, 10, 5), 1_000_000);
+        round(&mut control, &mut now, 10);
+        assert_eq!(control.tx.cwnd, 11);
+        // Half of it is used: it stays (RFC 9002 section 7.8).
+        (0..5).for_each(|_| round(&mut control, &mut now, 5));
+        assert_eq!(control.tx.cwnd, 11);
+    }
+
+    #[test]
+    fn the_cubic_goes_on_over_moments_with_nothing_in_flight() {
+        let (mut control, mut now) = (control(CcKind::Cubic, 100, 100), 1_000_000);
+        let lost = control.sent(now, 1200);
+        control.on_ack(now + RTT, &mut [], &[lost], 1, false);
+        assert_eq!(control.tx.cwnd, 70);
+        now += 2 * RTT;
+        let begin = now;
+        while control.tx.cwnd < 98 && now < begin + 60_000_000 {
+            let cwnd = control.tx.cwnd;
+            round(&mut control, &mut now, cwnd);
+        }
+        // K = 4.2 s, and 98 is reached 1.7 s before (RFC 9438 section 4.2); the idle 8 ms of each round do not count.
+        let seconds = (now - begin) as f64 / 1e6;
+        assert!((2.0..4.5).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn acknowledged_bytes_count_as_segments_when_there_are_enough() {
+        let mut segments = Segments::default();
+        assert_eq!([600, 599, 1, 3000, 600].map(|bytes| segments.add(bytes, 1200)), [0, 0, 1, 2, 1]);
     }
 }

@@ -127,9 +127,10 @@ impl QuicConnection {
         if std::mem::replace(&mut of.discarded, true) {
             return;
         }
-        let packets = std::mem::take(&mut of.in_flight).len() as u32;
+        let bytes =
+            std::mem::take(&mut of.in_flight).values().map(|packet| u64::from(packet.flight.bytes)).sum();
         (of.loss_time, of.ack_at, of.probes) = (None, None, 0);
-        self.control.forget(packets);
+        self.control.forget(bytes);
         self.pto_count = 0;
     }
 
@@ -139,7 +140,7 @@ impl QuicConnection {
         let early: Vec<u64> =
             space.in_flight.iter().filter(|(_, packet)| packet.early).map(|(number, _)| *number).collect();
         let packets: Vec<_> = early.iter().filter_map(|number| space.in_flight.remove(number)).collect();
-        self.control.forget(packets.len() as u32);
+        self.control.forget(packets.iter().map(|packet| u64::from(packet.flight.bytes)).sum());
         packets.into_iter().flat_map(|packet| packet.carried).for_each(|what| self.repeat(2, what));
     }
 }

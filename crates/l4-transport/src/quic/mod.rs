@@ -12,8 +12,10 @@
 //! | `connection.rs` | [`QuicConnection`]: construction, the application's calls, timers |
 //! | `handshake.rs` | what is said in CRYPTO frames, and what follows from it |
 //! | `transmit.rs`, `receive.rs` | datagrams out and in |
+//! | `loss.rs`, `mtu.rs` | what is lost; how large datagrams may be |
 //! | `control.rs` | congestion control and round-trip times: the algorithms that TCP uses |
-//! | `stream.rs`, `ranges.rs`, `frame.rs` | halves of streams; sets of numbers; packets and frames in bytes |
+//! | `streams.rs`, `stream.rs` | all streams and whose turn it is; halves of one |
+//! | `ranges.rs`, `frame.rs` | sets of numbers; packets and frames in bytes |
 //!
 //! What is modelled: cryptography has its sizes and round trips, no keys; a server that knows a ticket takes it. What is left out:
 //! unidirectional streams, Retry, version negotiation, more than one connection identifier, limits on the number of streams, key
@@ -23,14 +25,18 @@ mod connection;
 mod control;
 mod frame;
 mod handshake;
+mod loss;
+mod mtu;
 mod ranges;
 mod receive;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod transmit;
 
 pub use connection::{QuicConfig, QuicConnection, QuicError, QuicEvent, QuicInfo};
+pub use streams::Schedule;
 
 /// The connection identifier that a datagram is for, if it can be read: hosts find their connection by it.
 pub fn destination_of(datagram: &[u8]) -> Option<u64> {

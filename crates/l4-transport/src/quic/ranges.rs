@@ -52,6 +52,12 @@ impl RangeSet {
         }
     }
 
+    /// Something of a range is in it.
+    pub fn meets(&self, range: Range<u64>) -> bool {
+        range.start < range.end
+            && self.0.range(..range.end).next_back().is_some_and(|(_, end)| *end > range.start)
+    }
+
     #[cfg(test)]
     pub fn contains(&self, n: u64) -> bool {
         self.0.range(..=n).next_back().is_some_and(|(_, end)| *end > n)
@@ -107,5 +113,6 @@ mod tests {
         assert_eq!(all, set(&[0..5, 25..30]));
         assert!(all.contains(4) && !all.contains(5) && !all.contains(24) && all.contains(25));
         assert_eq!(all.first(), Some(0..5));
+        assert!(all.meets(4..9) && all.meets(9..26) && !all.meets(5..25) && !all.meets(30..40));
     }
 }

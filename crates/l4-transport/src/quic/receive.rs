@@ -1,11 +1,8 @@
 //! Datagrams in.
 
 use super::connection::{QuicConnection, QuicError, QuicEvent};
-use super::control::InFlight;
 use super::frame::{Frame, Kind, Packet, frames, packets};
-use super::ranges::RangeSet;
 use super::stream::Violation;
-use crate::clock::Us;
 use bytes::Bytes;
 use tidewire_units::Instant;
 use tidewire_wire::Endpoint;
@@ -107,8 +104,7 @@ impl QuicConnection {
             Frame::Reset { .. } => return Err(Violation),
             Frame::MaxData(most) => self.peer_limit = self.peer_limit.max(most),
             Frame::MaxStreamData(id, most) => {
-                let out = &mut self.stream(id).out;
-                out.limit = out.limit.max(most);
+                self.streams.change(id, |stream| stream.out.limit = stream.out.limit.max(most));
             }
             Frame::PathChallenge(what) => self.response = Some(what),
             Frame::PathResponse(_) => self.validated = true,
@@ -125,55 +121,14 @@ impl QuicConnection {
 
     fn handle_stream(&mut self, id: u64, offset: u64, data: Bytes, fin: bool) -> Result<(), Violation> {
         let by_peer = (id & 1 == 0) != self.is_client;
-        if !self.streams.contains_key(&id) {
+        if !self.streams.contains(id) {
             if !by_peer || id & 2 != 0 {
                 return Err(Violation);
             }
             self.events.push_back(QuicEvent::Opened(id));
         }
-        let grown = self.stream(id).input.receive(offset, data, fin)?;
+        let grown = self.streams.open(id).input.receive(offset, data, fin)?;
         self.received_data += grown;
         if self.received_data > self.limit { Err(Violation) } else { Ok(()) }
-    }
-
-    fn handle_ack(&mut self, i: usize, delay: Us, ranges: &RangeSet) {
-        let Some(largest) = ranges.descending().next().map(|range| range.end - 1) else { return };
-        if largest >= self.spaces[i].next {
-            return self.end(QuicError::Protocol(PROTOCOL), true);
-        }
-        let space = &mut self.spaces[i];
-        let mut numbers = Vec::new();
-        for range in ranges.descending() {
-            numbers.extend(space.in_flight.range(range).map(|(number, _)| *number));
-        }
-        numbers.sort_unstable();
-        let packets: Vec<_> =
-            numbers.iter().filter_map(|number| Some((*number, space.in_flight.remove(number)?))).collect();
-        space.largest_acked = space.largest_acked.max(Some(largest));
-        if packets.is_empty() {
-            return;
-        }
-        if let Some((number, packet)) = packets.last()
-            && *number == largest
-        {
-            let most = self.config.max_ack_delay.as_us();
-            let rtt = self.now - packet.flight.sent_us;
-            self.control.sample(self.now, rtt, if i == 2 { delay.min(most) } else { 0 });
-        }
-        let mut acked: Vec<InFlight> = packets.iter().map(|(_, packet)| packet.flight.clone()).collect();
-        self.detect_losses(i, &mut acked);
-        self.pto_count = 0;
-        for what in packets.into_iter().flat_map(|(_, packet)| packet.carried) {
-            self.delivered(i, what);
-        }
-    }
-
-    fn delivered(&mut self, space: usize, what: super::connection::Carried) {
-        use super::connection::Carried;
-        match what {
-            Carried::Crypto(offset, len) => self.spaces[space].crypto_out.on_acked(offset, len, false),
-            Carried::Stream(id, offset, len, fin) => self.stream(id).out.on_acked(offset, len, fin),
-            _ => {}
-        }
     }
 }

@@ -68,6 +68,21 @@ impl SendHalf {
         self.fin == Fin::Acked && self.buffered() == 0
     }
 
+    /// Something is to be sent again.
+    pub fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// Something waits, whether or not the peer allows it now.
+    pub fn has_unsent(&self) -> bool {
+        self.has_lost() || self.sent < self.end || self.fin == Fin::Queued
+    }
+
+    /// Bytes never sent.
+    pub fn unsent(&self) -> u64 {
+        self.end - self.sent
+    }
+
     /// Something waits that may be sent, as far as `credit` goes for what is new.
     pub fn wants(&self, credit: u64) -> bool {
         !self.lost.is_empty()

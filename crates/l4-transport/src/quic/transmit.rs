@@ -7,6 +7,10 @@ use tidewire_units::Instant;
 
 /// A datagram with an Initial packet has at least so many bytes (RFC 9000 section 14.1).
 const LEAST_INITIAL: usize = 1200;
+/// Ranges of an acknowledgment at most.
+const ACK_RANGES: usize = 32;
+/// What the length of a frame's data takes (RFC 9000 section 16), in datagrams below 16 KB and above.
+const LENGTH: usize = 2;
 
 /// A packet under construction.
 struct Draft {
@@ -14,6 +18,7 @@ struct Draft {
     payload: Vec<u8>,
     carried: Vec<Carried>,
     eliciting: bool,
+    is_probe: bool,
 }
 
 impl QuicConnection {
@@ -23,10 +28,13 @@ impl QuicConnection {
         if let Some((why, tell)) = &mut self.close {
             return std::mem::take(tell).then_some(*why).map(|why| self.farewell(why));
         }
-        let most = usize::from(self.config.max_datagram);
         if self.must_not_send() {
             return None;
         }
+        if let Some(size) = self.size_to_try() {
+            return Some(self.try_size(usize::from(size)));
+        }
+        let most = usize::from(self.mtu.size);
         let mut drafts: Vec<Draft> = Vec::new();
         let mut left = most;
         for kind in [Kind::Initial, Kind::Handshake, self.data_kind()] {
@@ -37,7 +45,11 @@ impl QuicConnection {
                 drafts.push(draft);
             }
         }
-        drafts.last()?;
+        if drafts.is_empty() {
+            let waits = self.has_data();
+            self.control.note_usage(waits);
+            return None;
+        }
         let is_initial =
             drafts.iter().any(|draft| draft.kind == Kind::Initial && (draft.eliciting || self.is_client));
         // RFC 9000 section 8.2.1: a challenge comes with enough bytes for the answer.
@@ -56,6 +68,46 @@ impl QuicConnection {
         Some(datagram.into())
     }
 
+    /// A size that larger datagrams are tried with now: while there is so much to send that it is worth it, and nothing is in doubt.
+    fn size_to_try(&self) -> Option<u16> {
+        let size = self.mtu.wanted()?;
+        let calm = self.handshake.confirmed
+            && self.validated
+            && self.pto_count == 0
+            && self.spaces[2].probes == 0
+            && self.control.may_send()
+            && self.control.paced_until() <= self.now;
+        let enough = 4 * u64::from(size);
+        (calm && self.streams.backlog(enough) >= enough).then_some(size)
+    }
+
+    fn try_size(&mut self, size: usize) -> Bytes {
+        let mut payload = Vec::new();
+        Frame::Ping.put(&mut payload);
+        payload.resize(size - Kind::OneRtt.overhead(), 0);
+        let draft =
+            Draft { kind: Kind::OneRtt, payload, carried: Vec::new(), eliciting: true, is_probe: true };
+        let mut datagram = Vec::with_capacity(size);
+        self.seal(draft, &mut datagram);
+        self.mtu.on_sent();
+        self.budget.1 += datagram.len() as u64;
+        self.counts.datagrams_sent += 1;
+        datagram.into()
+    }
+
+    /// A datagram that was to be sent was longer than the host's link carries.
+    pub fn handle_too_big(&mut self, len: usize) {
+        if len > usize::from(self.mtu.size) {
+            let probe = self.spaces[2].in_flight.iter().find(|(_, packet)| packet.is_probe);
+            if let Some(number) = probe.map(|(number, _)| *number)
+                && let Some(packet) = self.spaces[2].in_flight.remove(&number)
+            {
+                self.control.forget(u64::from(packet.flight.bytes));
+            }
+            self.mtu.refused();
+        }
+    }
+
     fn seal(&mut self, draft: Draft, datagram: &mut Vec<u8>) {
         let i = draft.kind.space();
         let number = self.spaces[i].next;
@@ -64,9 +116,10 @@ impl QuicConnection {
         put_packet(draft.kind, self.peer, self.own, number, &draft.payload, datagram);
         self.counts.packets_sent += 1;
         if draft.eliciting {
-            let flight = self.control.sent(self.now, number, datagram.len() - before);
+            let flight = self.control.sent(self.now, datagram.len() - before);
+            let Draft { is_probe, carried, .. } = draft;
             let early = draft.kind == Kind::ZeroRtt;
-            self.spaces[i].in_flight.insert(number, SentPacket { flight, early, carried: draft.carried });
+            self.spaces[i].in_flight.insert(number, SentPacket { flight, early, is_probe, carried });
             self.spaces[i].last_eliciting = self.now;
         }
         if draft.kind == Kind::Handshake && self.is_client {
@@ -80,7 +133,13 @@ impl QuicConnection {
         if self.spaces[i].discarded || !self.has_keys(kind) {
             return None;
         }
-        let mut draft = Draft { kind, payload: Vec::new(), carried: Vec::new(), eliciting: false };
+        let mut draft =
+            Draft { kind, payload: Vec::new(), carried: Vec::new(), eliciting: false, is_probe: false };
+        let due = self.spaces[i].ack_at.is_some_and(|at| at <= self.now);
+        // An acknowledgment goes with what is sent anyway; its room is kept free, or data would crowd it out.
+        let ack = (kind != Kind::ZeroRtt && (due || self.spaces[i].unacked > 0)).then(|| self.ack(i, room));
+        let ack = ack.unwrap_or_default();
+        let room = room - ack.len();
         let probes = self.spaces[i].probes > 0;
         let paced = self.control.paced_until() > self.now;
         if probes || (self.control.may_send() && !paced) {
@@ -95,12 +154,10 @@ impl QuicConnection {
                 }
                 self.spaces[i].probes -= 1;
             }
-        } else if i == 2 && self.has_data() {
-            self.control.note_limited(true);
         }
-        let due = self.spaces[i].ack_at.is_some_and(|at| at <= self.now);
-        if kind != Kind::ZeroRtt && (due || draft.eliciting && self.spaces[i].unacked > 0) {
-            self.put_ack(i, room, &mut draft);
+        if !ack.is_empty() && (due || draft.eliciting) {
+            draft.payload.extend(ack);
+            (self.spaces[i].unacked, self.spaces[i].ack_at) = (0, None);
         }
         (!draft.payload.is_empty()).then_some(draft)
     }
@@ -120,20 +177,22 @@ impl QuicConnection {
         draft.eliciting = true;
     }
 
-    fn put_ack(&mut self, i: usize, room: usize, draft: &mut Draft) {
-        let space = &mut self.spaces[i];
+    /// An ACK frame of up to `room` bytes: the newest ranges, as many as fit.
+    fn ack(&self, i: usize, room: usize) -> Vec<u8> {
+        let space = &self.spaces[i];
         let delay = self.now - space.largest_received.1;
-        let mut bytes = Vec::new();
-        let mut ranges = space.received.clone();
-        Frame::Ack(delay, ranges.clone()).put(&mut bytes);
-        if draft.payload.len() + bytes.len() > room {
-            ranges.keep(1);
-            bytes.clear();
-            Frame::Ack(delay, ranges).put(&mut bytes);
-        }
-        if draft.payload.len() + bytes.len() <= room {
-            draft.payload.extend(bytes);
-            (space.unacked, space.ack_at) = (0, None);
+        let (mut ranges, mut most) = (space.received.clone(), ACK_RANGES);
+        loop {
+            let mut bytes = Vec::new();
+            ranges.keep(most);
+            Frame::Ack(delay, ranges.clone()).put(&mut bytes);
+            if bytes.len() <= room {
+                return bytes;
+            }
+            if most == 1 {
+                return Vec::new();
+            }
+            most /= 2;
         }
     }
 
@@ -162,36 +221,24 @@ impl QuicConnection {
         if std::mem::take(&mut self.announce_limit) {
             self.put(Frame::MaxData(self.limit), Carried::MaxData, draft);
         }
-        let announced: Vec<(u64, u64)> = self
-            .streams
-            .iter_mut()
-            .filter(|(_, stream)| stream.announce)
-            .take(20)
-            .map(|(id, stream)| {
-                stream.announce = false;
-                (*id, stream.input.limit)
-            })
-            .collect();
-        for (id, limit) in announced {
+        for _ in 0..20 {
+            let Some((id, limit)) = self.streams.next_announced() else { break };
             self.put(Frame::MaxStreamData(id, limit), Carried::MaxStreamData(id), draft);
         }
     }
 
-    /// Streams take turns, a packet each.
     fn put_streams(&mut self, room: usize, draft: &mut Draft) {
         if !self.may_send() {
             return;
         }
         while let Some(space) = room.checked_sub(draft.payload.len() + 64).filter(|space| *space > 0) {
             let credit = self.peer_limit - self.sent_data;
-            let wants =
-                |(id, stream): (&u64, &super::connection::Stream)| stream.out.wants(credit).then_some(*id);
-            let next = self.streams.range(self.turn..).find_map(wants);
-            let Some(id) = next.or_else(|| self.streams.range(..self.turn).find_map(wants)) else { break };
-            let stream = self.stream(id);
-            let overhead = 1 + varint_len(id) + varint_len(stream.out.end) + 4;
-            let room = (space + 64).saturating_sub(overhead) as u64;
-            let Some(piece) = stream.out.next(room, credit) else { break };
+            let Some(id) = self.streams.next(credit) else { break };
+            let piece = self.streams.change(id, |stream| {
+                let overhead = 1 + varint_len(id) + varint_len(stream.out.end) + LENGTH;
+                stream.out.next((space + 64).saturating_sub(overhead) as u64, credit)
+            });
+            let Some(piece) = piece else { break };
             self.sent_data += piece.new;
             let (offset, len, fin) = (piece.offset, piece.data.len() as u64, piece.fin);
             // Written here rather than through a frame, so that the data is copied once.
@@ -201,10 +248,7 @@ impl QuicConnection {
             piece.data.emit(&mut draft.payload);
             draft.carried.push(Carried::Stream(id, offset, len, fin));
             draft.eliciting = true;
-            self.turn = id + 1;
-        }
-        if draft.eliciting && !self.has_data() {
-            self.control.note_limited(false);
+            self.streams.took_turn(id);
         }
     }
 

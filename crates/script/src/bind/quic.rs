@@ -15,9 +15,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l4_transport::quic::{
-    QuicConfig, QuicConnection, QuicError, QuicEvent, destination_of, opens_connection,
+    QuicConfig, QuicConnection, QuicError, QuicEvent, Schedule, destination_of, opens_connection,
 };
-use tidewire_units::{Instant, Interest, NodeId, Purpose, SocketId, Span, Stream};
+use tidewire_units::{Instant, Interest, NodeId, Purpose, Refusal, SocketId, Span, Stream};
 use tidewire_wire::{Endpoint, Payload};
 use tidewire_world::{ProcessId, World};
 
@@ -155,6 +155,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         };
         let old = std::mem::replace(&mut shape.socket, fresh);
         world.close(shape.node, old);
+        world.set_dont_fragment(shape.node, fresh, Some(true));
         if let Some(conn) = shape.connections.get_mut(&id) {
             conn.quic.migrate(now);
         }
@@ -175,6 +176,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         table.raw_set("packets_lost", info.packets_lost)?;
         table.raw_set("ptos", info.ptos)?;
         table.raw_set("datagrams_sent", info.datagrams_sent)?;
+        table.raw_set("datagram_size", info.datagram_size)?;
         table.raw_set("ticket", conn.ticket)?;
         Ok(Some(table))
     })
@@ -197,6 +199,8 @@ fn endpoint(
         Ok(socket) => socket,
         Err(why) => return super::tcp::refused(lua, why),
     };
+    // RFC 9000 section 14.
+    world.set_dont_fragment(node, socket, Some(true));
     let mut tcp: TcpConfig = (*world.tcp_config(node)).clone();
     if let Some(name) = opts.raw_get::<Option<String>>("cc")? {
         tcp.cc = congestion::kind_of(sim, &name)?;
@@ -211,6 +215,11 @@ fn endpoint(
         accept_early: opts.raw_get::<Option<bool>>("early")?.unwrap_or(true),
         stream_window: opts.raw_get::<Option<u64>>("stream_window")?.unwrap_or(usual.stream_window),
         window: opts.raw_get::<Option<u64>>("window")?.unwrap_or(usual.window),
+        probe_datagram: opts.raw_get::<Option<u16>>("max_datagram")?.unwrap_or(usual.probe_datagram),
+        schedule: match opts.raw_get::<Option<String>>("schedule")?.as_deref() {
+            Some("in_order") => Schedule::InOrder,
+            _ => Schedule::Turns,
+        },
         idle: opts.raw_get::<Option<f64>>("idle")?.map_or(usual.idle, Span::from_secs_f64),
         ..usual
     };
@@ -269,7 +278,10 @@ impl Shape {
                 news = true;
             }
             while let Some(datagram) = conn.quic.poll_transmit(now) {
-                let _ = world.send_to(node, socket, Payload::Data(datagram), Some(conn.quic.remote()));
+                let (len, to) = (datagram.len(), Some(conn.quic.remote()));
+                if world.send_to(node, socket, Payload::Data(datagram), to) == Err(Refusal::TooBig) {
+                    conn.quic.handle_too_big(len);
+                }
             }
             while let Some(event) = conn.quic.poll_event() {
                 news = true;

@@ -8,6 +8,18 @@ const COMMON: &[Opt] = &[
     Opt::new("init_cwnd", Kind::Int(1, 1000), "10", "initial window, in packets"),
     Opt::new("stream_window", Kind::Size, "6MiB", "what the peer may send on a stream before it is read"),
     Opt::new("window", Kind::Size, "15MiB", "the same, of all streams together"),
+    Opt::new(
+        "schedule",
+        Kind::Choice(&["turns", "in_order"]),
+        "\"turns\"",
+        "which stream sends next: a packet of each in turn, or all of the one opened first",
+    ),
+    Opt::new(
+        "max_datagram",
+        Kind::Int(1200, 16000),
+        "1472",
+        "the path is tried for datagrams of this size (RFC 8899)",
+    ),
     Opt::new("idle", Kind::Time, "30s", "a peer that does not answer for so long is gone"),
 ];
 
@@ -60,7 +72,7 @@ static MIGRATE: Func = func(
 )
 .gives("true");
 static INFO: Func = func("quic_conn:info", "What the connection knows of its path.")
-    .gives("{ cc, cwnd_packets, in_flight, rtt, packets_sent, packets_lost, ptos, datagrams_sent, ticket }");
+    .gives("{ cc, cwnd_packets, in_flight, rtt, packets_sent, packets_lost, ptos, datagrams_sent, datagram_size, ticket }");
 static CLOSE: Func =
     func("quic_conn:close", "Ends the connection at once.").with(&[may("code", Kind::Int(0, i64::MAX))]);
 static SEND: Func = func("quic_stream:send", "Sends a text; waits while much is under way.")

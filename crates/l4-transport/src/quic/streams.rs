@@ -1,0 +1,164 @@
+//! The streams of a connection, and whose turn it is.
+
+use super::stream::{ReceiveHalf, SendHalf};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) struct Stream {
+    pub out: SendHalf,
+    pub input: ReceiveHalf,
+}
+
+/// In which order streams send (RFC 9000 section 2.3 leaves that open).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Schedule {
+    /// They take turns, a packet each.
+    #[default]
+    Turns,
+    /// The one that was opened first sends all that it has, then the next (RFC 9218 without `incremental`).
+    InOrder,
+}
+
+/// All streams; those that want to send are known apart, so that nobody has to look for them.
+pub(super) struct Streams {
+    all: BTreeMap<u64, Stream>,
+    /// By place in line. Who has had a turn, and who begins to want, goes to the end: else a stream with little left would wait for ever
+    /// while new ones come.
+    line: BTreeMap<u64, u64>,
+    place: BTreeMap<u64, u64>,
+    /// Those with something to be sent again.
+    repairing: BTreeSet<u64>,
+    announcing: BTreeSet<u64>,
+    places: u64,
+    schedule: Schedule,
+    window: u64,
+}
+
+impl Streams {
+    pub fn new(schedule: Schedule, window: u64) -> Streams {
+        Streams {
+            all: BTreeMap::new(),
+            line: BTreeMap::new(),
+            place: BTreeMap::new(),
+            repairing: BTreeSet::new(),
+            announcing: BTreeSet::new(),
+            places: 0,
+            schedule,
+            window,
+        }
+    }
+
+    pub fn contains(&self, id: u64) -> bool {
+        self.all.contains_key(&id)
+    }
+
+    pub fn get(&self, id: u64) -> Option<&Stream> {
+        self.all.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: u64) -> Option<&mut Stream> {
+        self.all.get_mut(&id)
+    }
+
+    /// The stream of this number, which begins now if it is new.
+    pub fn open(&mut self, id: u64) -> &mut Stream {
+        let window = self.window;
+        self.all
+            .entry(id)
+            .or_insert_with(|| Stream { out: SendHalf::new(window), input: ReceiveHalf::new(window) })
+    }
+
+    /// Does something to a stream that may change what it wants to send.
+    pub fn change<T>(&mut self, id: u64, f: impl FnOnce(&mut Stream) -> T) -> T {
+        let stream = self.open(id);
+        let result = f(stream);
+        let (wants, repairs) = (stream.out.has_unsent(), stream.out.has_lost());
+        if !wants {
+            self.leave(id);
+        } else if !self.place.contains_key(&id) {
+            self.queue(id);
+        }
+        if repairs {
+            self.repairing.insert(id);
+        } else {
+            self.repairing.remove(&id);
+        }
+        result
+    }
+
+    fn leave(&mut self, id: u64) {
+        if let Some(place) = self.place.remove(&id) {
+            self.line.remove(&place);
+        }
+    }
+
+    fn queue(&mut self, id: u64) {
+        // In order, the number of a stream is its place.
+        let place = if self.schedule == Schedule::InOrder { id } else { self.places };
+        self.places += 1;
+        self.line.insert(place, id);
+        self.place.insert(id, place);
+    }
+
+    /// A stream's credit is to be announced.
+    pub fn announce(&mut self, id: u64) {
+        self.announcing.insert(id);
+    }
+
+    /// The next stream whose credit is to be announced, and the credit.
+    pub fn next_announced(&mut self) -> Option<(u64, u64)> {
+        let id = self.announcing.pop_first()?;
+        Some((id, self.open(id).input.limit))
+    }
+
+    /// Whose turn it is among those that may send, with so much credit for what is new. What was lost comes before everything that is new
+    /// (RFC 9000 section 13.3).
+    pub fn next(&self, credit: u64) -> Option<u64> {
+        if let Some(id) = self.repairing.first() {
+            return Some(*id);
+        }
+        let wants = |id: &&u64| self.all.get(id).is_some_and(|stream| stream.out.wants(credit));
+        self.line.values().find(wants).copied()
+    }
+
+    /// A stream has had its turn.
+    pub fn took_turn(&mut self, id: u64) {
+        if self.place.contains_key(&id) {
+            self.leave(id);
+            self.queue(id);
+        }
+    }
+
+    /// Bytes that wait, up to about `enough`.
+    pub fn backlog(&self, enough: u64) -> u64 {
+        let mut sum = 0;
+        for stream in self.line.values().filter_map(|id| self.all.get(id)) {
+            sum += stream.out.unsent();
+            if sum >= enough {
+                break;
+            }
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidewire_wire::Payload;
+
+    #[test]
+    fn a_stream_with_little_left_does_not_wait_for_those_that_begin_later() {
+        let mut streams = Streams::new(Schedule::Turns, 1 << 20);
+        let mut order = Vec::new();
+        for n in 0..6 {
+            // Messages of 1000 bytes, a new one for each packet of 600.
+            streams.change(4 * n, |stream| stream.out.write(Payload::Zeros(1000)));
+            streams.change(4 * (n + 100), |stream| stream.out.write(Payload::Zeros(1000)));
+            let id = streams.next(1 << 20).unwrap();
+            streams.change(id, |stream| stream.out.next(600, 1 << 20));
+            streams.took_turn(id);
+            order.push(id);
+        }
+        assert_eq!(order, [0, 400, 0, 4, 404, 400]);
+    }
+}
