@@ -213,14 +213,13 @@ fn quic_is_as_fast_as_tcp_where_losses_are_the_limit() {
     let experiment = plan(&script, &[]).unwrap();
     for cc in ["reno", "cubic"] {
         let took = |over: &str| {
-            let wanted =
-                [("over", over), ("cc", cc), ("loss", "2%")].map(|(name, value)| (name, text(value)));
-            let fits = |(name, value): &(&str, Value)| {
-                move |point: &tidewire_script::Point| {
-                    point.iter().any(|(known, own)| known == name && own == value)
-                }
+            let wanted = [("over", over), ("cc", cc), ("loss", "2%")];
+            let has = |point: &tidewire_script::Point, name: &str, value: &str| {
+                point.iter().any(|(known, own)| known == name && *own == text(value))
             };
-            let point = experiment.points.iter().find(|point| wanted.iter().all(|w| fits(w)(point))).unwrap();
+            let mut points = experiment.points.iter();
+            let point =
+                points.find(|point| wanted.iter().all(|(name, value)| has(point, name, value))).unwrap();
             let seconds = |seed| {
                 let request = tidewire_script::RunRequest { seed, ..request(point) };
                 column(&good(run(&script, &experiment, &request)), "took_s")
