@@ -1,13 +1,13 @@
 -- One large transfer over TCP and over QUIC, with the same luck of packets.
 --   tidewire sweep scripts/quic/bulk.lua               or one of them: tidewire run scripts/quic/bulk.lua -p over=quic -p loss=1%
--- Look at goodput_mbps: both use the same congestion control, so where losses are the limit they are equally fast. Reno comes to
+-- Look at took_s: both use the same congestion control, so where losses are the limit they are equally fast. Reno comes to
 -- 1.22 MSS / (RTT sqrt(loss)) (Mathis et al. 1997), in which the size of packets counts: QUIC begins with datagrams of 1200 bytes
 -- (RFC 9000) and finds out that the path carries more (RFC 8899). With max_datagram = 1200 it would stay a fifth slower.
 local p = experiment {
   params   = { over = { "tcp", "quic" }, cc = { "reno", "cubic" }, loss = { "0.5%", "1%", "2%", "4%" } },
   order    = { "cc", "over", "loss" },
   reps     = 8,
-  plot     = { x = "loss", y = "goodput_mbps", color = "over", facet = "cc", log = "y" },
+  plot     = { x = "loss", y = "took_s", color = "over", facet = "cc" },
   units    = { over_formula = "1" },
   expect   = {
     { "mean(over_formula) > 0.8", where = { cc = "reno", loss = "2%" } },
