@@ -1,5 +1,6 @@
 //! Closed forms and published tables, each as a scenario.
 
+mod applications;
 mod bbr3;
 mod bottleneck;
 mod losses;
@@ -199,6 +200,7 @@ fn scenarios() -> Vec<Scenario> {
     all.extend(queues::scenarios());
     all.extend(bbr3::scenarios());
     all.extend(marking::scenarios());
+    all.extend(applications::scenarios());
     // Rows of the first section are numbered alone; those of others have their section before it.
     all.sort_by_key(|scenario| {
         let mut numbers = scenario.row.split('.').map(|number| number.parse::<u32>().unwrap_or(u32::MAX));
