@@ -7,7 +7,7 @@ local p = experiment {
   order    = { "k", "cc", "load" },
   duration = "250ms",
   warmup   = "20ms",
-  reps     = 2,
+  reps     = 8,
   plot     = { x = "load", y = { "small_p99_ms", "slowdown" }, color = "cc" },
   units    = { slowdown = "1" },
 }

@@ -10,6 +10,14 @@ local p = experiment {
   warmup   = "2s",
   plot     = { x = "loss", y = { "mos", "p99_ms", "stalled_s" }, color = "proto" },
   units    = { mos = "1" },
+  expect   = {
+    -- What is lost stays lost, and nothing waits for it; 40 ms on the way. A repair takes a round trip more.
+    { "mean(missing_pct) > 1.7", where = { proto = "udp", loss = "2%" } },
+    { "mean(missing_pct) < 2.3", where = { proto = "udp", loss = "2%" } },
+    { "mean(p99_ms) < 41", where = { proto = "udp" } },
+    { "mean(p99_ms) > 120", where = { proto = "tcp", loss = "2%" } },
+    { "mean(missing_pct) == 0", where = { proto = "tcp" } },
+  },
 }
 
 local a, b = net:host "a", net:host "b"

@@ -10,7 +10,7 @@ local p = experiment {
   plot     = { x = "queue", y = "mos", color = "codec", facet = "buffer", kind = "bar" },
   units    = { mos = "1" },
   expect   = {
-    { "mean(mos) > 4", where = { queue = "fq_codel", codec = "g711" } },
+    { "mean(mos) > 4", where = { queue = "fq_codel", codec = "g711", buffer = "60ms" } },
     { "mean(mos) < 2", where = { queue = "droptail", buffer = "60ms" } },
   },
 }

@@ -146,6 +146,49 @@ fn bad_distributions_and_recordings_are_refused_where_they_are_bad() {
 }
 
 #[test]
+fn files_say_in_which_line_they_are_bad() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |name: &str, content: &[u8], used: &str| {
+        std::fs::write(dir.path().join(name), content).unwrap();
+        let text = format!("local a, b = net:host 'a', net:host 'b' {used}");
+        let path = dir.path().join("exp.lua");
+        let script = tidewire_script::Script { path: path.clone(), shown: "exp.lua".into(), text };
+        let found = match plan(&script, &[]) {
+            Err(error) => Some(error),
+            Ok(experiment) => run(&script, &experiment, &request(&experiment.points[0].clone())).error,
+        };
+        found.expect("an error").message
+    };
+    let trace = |content: &[u8]| with("t.up", content, "net:link(a, b, { forward = { trace = 't.up' } })");
+    assert!(trace(b"1\n2\nx\n").contains("t.up:3: 'x' is not a time"));
+    assert!(trace(b"5\n4\n").contains("t.up:2: 4 ms comes after a later time"));
+    assert!(trace(b"").contains("t.up:1: a trace needs a time"));
+    let sizes = |content: &[u8]| {
+        with(
+            "s.csv",
+            content,
+            "net:link(a, b) net:traffic { hosts = {a, b}, rate = 1, count = 1, size = {'cdf', file = 's.csv'} }",
+        )
+    };
+    assert!(
+        sizes(b"size,p\n100,0.5\n200,0.4\n300,1\n").contains("s.csv:3: the probability 0.4 is below 0.5")
+    );
+    assert!(sizes(b"100,0.5\n200,0.9\n").contains("s.csv:2: the last probability must be 1"));
+    assert!(sizes(b"100,0.5\n200\n").contains("s.csv:2: "));
+    assert!(sizes(&[0xFF, 0xFE, 0, 1, b'\n', 7]).contains("s.csv:1: "));
+    let table = |content: &[u8]| with("r.csv", content, "net:link(a, b) a:replay { to = b, csv = 'r.csv' }");
+    assert!(table(b"0,100\n1,abc\n").contains("r.csv:2: '1,abc'"));
+    assert!(table(b"0,100\n-1,100\n").contains("r.csv:2: "));
+    let capture =
+        |content: &[u8]| with("r.pcap", content, "net:link(a, b) a:replay { to = b, pcap = 'r.pcap' }");
+    assert!(capture(b"garbage of some length").contains("r.pcap: neither pcapng nor pcap"));
+    assert!(
+        capture(&[0x0A, 0x0D, 0x0D, 0x0A, 9, 9]).contains("r.pcap: block 1 of the pcapng file, at byte 0")
+    );
+    assert!(capture(&[0xD4, 0xC3, 0xB2, 0xA1, 2, 0]).contains("r.pcap: the header is cut off"));
+}
+
+#[test]
 fn traffic_that_never_ends_and_other_mistakes_are_said() {
     let with = |options: &str| {
         error_of(&format!(

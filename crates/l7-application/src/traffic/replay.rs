@@ -3,7 +3,7 @@
 use crate::{Process, Resume, SocketApi, Wait};
 use std::sync::Arc;
 use tidewire_units::{Instant, SocketId, Span};
-use tidewire_wire::{Endpoint, Payload};
+use tidewire_wire::{Endpoint, Payload, read_pcapng};
 
 /// What was recorded: how long after the first, and payload bytes; in order of time.
 pub type Recorded = Arc<[(Span, u32)]>;
@@ -115,8 +115,10 @@ pub fn parse_capture(file: &[u8]) -> Result<Recorded, String> {
 }
 
 fn of_pcapng(file: &[u8]) -> Result<Vec<(u64, u32)>, String> {
-    let capture =
-        tidewire_wire::read_pcapng(file).map_err(|error| format!("not a readable pcapng file: {error:?}"))?;
+    let capture = read_pcapng(file).map_err(|error| {
+        let (number, at) = bad_block(file);
+        format!("block {number} of the pcapng file, at byte {at}: {error}")
+    })?;
     let with = |packet: &tidewire_wire::CapturedPacket| {
         let layer = match capture.interfaces.get(packet.interface)?.link {
             tidewire_wire::LinkLayer::RawIp => 101,
@@ -126,6 +128,24 @@ fn of_pcapng(file: &[u8]) -> Result<Vec<(u64, u32)>, String> {
         Some((ns, payload_of(&packet.bytes, layer)?))
     };
     Ok(capture.packets.iter().filter_map(with).collect())
+}
+
+/// The first block that makes a pcapng file unreadable: its number, and where it begins.
+fn bad_block(file: &[u8]) -> (usize, usize) {
+    let mut begins = vec![0];
+    let mut at = 0;
+    while let Some(len) = file.get(at + 4..at + 8).and_then(|bytes| bytes.try_into().ok()) {
+        let len = u32::from_le_bytes(len) as usize;
+        if len < 12 || len > file.len() - at {
+            break;
+        }
+        at += len;
+        begins.push(at);
+    }
+    // Files are readable up to some block and not from there on.
+    let whole = begins.partition_point(|at| read_pcapng(&file[..*at]).is_ok());
+    let number = whole.max(1);
+    (number, begins[number - 1])
 }
 
 /// The classic format: a header of 24 bytes, then packets with 16 each, in the byte order of who wrote it.
@@ -235,5 +255,63 @@ mod tests {
         assert!(parse_capture(b"what?").unwrap_err().contains("first four bytes"));
         assert!(parse_capture(&[0x0A, 0x0D, 0x0D, 0x0A, 1]).is_err());
         assert!(parse_capture(b"").is_err());
+    }
+
+    /// A pcapng file of one section, one Ethernet interface with nanoseconds, and packets at these times.
+    fn pcapng(times: &[u64]) -> Vec<u8> {
+        let block = |kind: u32, body: &[u8]| {
+            let len = (12 + body.len() as u32).to_le_bytes();
+            [&kind.to_le_bytes()[..], &len, body, &len].concat()
+        };
+        let mut file =
+            block(0x0A0D_0D0A, &[0x4D, 0x3C, 0x2B, 0x1A, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
+        file.extend(block(1, &[1, 0, 0, 0, 0xFF, 0xFF, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]));
+        for time in times {
+            let frame = udp_frame(70);
+            let mut body: Vec<u8> = vec![0; 4];
+            for word in [(time >> 32) as u32, *time as u32, frame.len() as u32, frame.len() as u32] {
+                body.extend(word.to_le_bytes());
+            }
+            body.extend(&frame);
+            body.resize(body.len().next_multiple_of(4), 0);
+            file.extend(block(6, &body));
+        }
+        file
+    }
+
+    #[test]
+    fn a_broken_pcapng_file_is_refused_at_the_block_that_breaks() {
+        let file = pcapng(&[1_000, 2_000_000]);
+        assert_eq!(parse_capture(&file).unwrap()[1], (Span::from_us(1999), 70));
+        let second = file.len() - (file.len() - 60) / 2;
+        let at = |file: &[u8]| parse_capture(file).unwrap_err();
+        assert_eq!(
+            at(&file[..file.len() - 5]),
+            format!("block 4 of the pcapng file, at byte {second}: truncated")
+        );
+        let mut longer = file.clone();
+        longer[64..68].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0x7F]);
+        assert!(at(&longer).starts_with("block 3 of the pcapng file, at byte 60: "), "{}", at(&longer));
+        assert!(at(&[&file[..60], b"what comes here is no block"].concat()).starts_with("block 3 "));
+        assert!(at(&[0x0A, 0x0D, 0x0D, 0x0A, 1]).starts_with("block 1 "));
+    }
+
+    #[test]
+    fn times_beyond_all_measure_stop_nothing() {
+        let packets =
+            parse_capture(&pcap(&[(0, 0, udp_frame(9)), (u32::MAX, u32::MAX, udp_frame(9))])).unwrap();
+        assert_eq!(packets.len(), 2);
+        assert_eq!(parse_capture(&pcapng(&[0, u64::MAX])).unwrap().len(), 2);
+        assert_eq!(parse_table("0,100\n1e300,100\n").unwrap().len(), 2);
+        for n in 0..400 {
+            // Whatever is cut off or changed: an answer, and no panic.
+            let mut file = pcapng(&[1, 2, 3]);
+            file.truncate(n);
+            let _ = parse_capture(&file);
+            let mut file = pcapng(&[1, 2, 3]);
+            let len = file.len();
+            file[(n * 7) % len] ^= 1 << (n % 8);
+            let _ = parse_capture(&file);
+        }
     }
 }
