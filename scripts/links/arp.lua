@@ -10,6 +10,8 @@ local second = a:ping(b)
 print(talk)
 print(("first ping %.3f ms, second %.3f ms"):format(first * 1000, second * 1000))
 check(first > second, "the first also asks for the address")
+local rows = talk:rows()
+check(rows[1].proto == "arp" and rows[1].from == "a" and rows[2].proto == "arp" and rows[2].from == "b", "a asks, b answers")
 for ip, mac in pairs(a:arp_table()) do print("a remembers", ip, "is at", mac) end
 check(a:arp_table()[b.ip] == b.mac, "the answer is remembered")
 

@@ -3,7 +3,6 @@
 use crate::Prefix;
 use crate::prefix::mask;
 use rustc_hash::FxHashMap;
-use std::hash::Hash;
 use std::net::Ipv4Addr;
 
 /// One way out.
@@ -13,6 +12,12 @@ pub struct NextHop {
     pub port: u32,
     /// The router to send to; none when the destination itself is on that link.
     pub gateway: Option<Ipv4Addr>,
+}
+
+/// Works forwarding tables out when they are first needed.
+pub trait FibSource: std::fmt::Debug {
+    /// The table of the node with this number.
+    fn fib(&self, node: u32) -> Fib;
 }
 
 /// A node's forwarding table.
@@ -61,24 +66,6 @@ impl Fib {
                 set
             });
             all.push((prefix, set));
-        }
-        fib.fill(all);
-        fib
-    }
-
-    /// A table of routes that each name a set of next hops; `hops` is asked once for each set.
-    pub fn of_sets<S: Copy + Eq + Hash>(
-        routes: impl IntoIterator<Item = (Prefix, S)>,
-        mut hops: impl FnMut(S) -> Vec<NextHop>,
-    ) -> Fib {
-        let mut fib = Fib::default();
-        let mut known: FxHashMap<S, u32> = FxHashMap::default();
-        let mut all = Vec::new();
-        for (prefix, name) in routes {
-            let set = *known.entry(name).or_insert_with(|| fib.add_set(&hops(name)));
-            if fib.sets[set as usize].1 > 0 {
-                all.push((prefix, set));
-            }
         }
         fib.fill(all);
         fib

@@ -28,7 +28,7 @@ mod reassembly;
 pub mod routing;
 pub mod slaac;
 
-pub use fib::{Fib, NextHop};
+pub use fib::{Fib, FibSource, NextHop};
 pub use icmp::{ErrorLimit, Trouble, error_about};
 pub use prefix::Prefix;
 pub use reassembly::{Pieced, Reassembly};

@@ -69,21 +69,45 @@ pub struct OnOff {
     socket: Option<SocketId>,
     sent: u64,
     burst_ends: Instant,
+    /// Sizes are exponential with the pattern's size as their mean.
+    spread: bool,
 }
+
+/// The largest payload of UDP over IPv4 (RFC 768, RFC 791), in bytes.
+const LARGEST: f64 = 65_507.0;
 
 impl OnOff {
     /// Bursts of mean length `on` with pauses of mean length `off`; both exactly so, or `exponential`.
     pub fn new(pattern: Pattern, on: Span, off: Span, exponential: bool) -> OnOff {
-        OnOff { pattern, on, off, exponential, socket: None, sent: 0, burst_ends: Instant::ZERO }
+        let burst_ends = Instant::ZERO;
+        OnOff { pattern, on, off, exponential, socket: None, sent: 0, burst_ends, spread: false }
+    }
+
+    /// The same with datagrams of exponential sizes, from 1 to 65,507 bytes.
+    pub fn with_exponential_sizes(mut self) -> OnOff {
+        self.spread = true;
+        self
+    }
+
+    fn size(&self, sockets: &mut dyn SocketApi) -> u32 {
+        if !self.spread {
+            return self.pattern.size;
+        }
+        (f64::from(self.pattern.size) * exponential(sockets)).round().clamp(1.0, LARGEST) as u32
     }
 
     fn length(&self, mean: Span, sockets: &mut dyn SocketApi) -> Span {
         if !self.exponential {
             return mean;
         }
-        let uniform = (sockets.random() >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
-        Span::from_secs_f64(-mean.as_secs_f64() * libm::log1p(-uniform))
+        Span::from_secs_f64(mean.as_secs_f64() * exponential(sockets))
     }
+}
+
+/// An exponential number with mean 1.
+fn exponential(sockets: &mut dyn SocketApi) -> f64 {
+    let uniform = (sockets.random() >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
+    -libm::log1p(-uniform)
 }
 
 impl Process for OnOff {
@@ -96,7 +120,8 @@ impl Process for OnOff {
         let Some(socket) = open(&mut self.socket, self.pattern.to, sockets).filter(|_| !over) else {
             return finish(self.socket, sockets);
         };
-        let _ = sockets.send_datagram(socket, Payload::Zeros(self.pattern.size));
+        let size = self.size(sockets);
+        let _ = sockets.send_datagram(socket, Payload::Zeros(size));
         self.sent += 1;
         let next = now + self.pattern.rate.time_for(u64::from(self.pattern.size));
         if next < self.burst_ends {

@@ -112,6 +112,8 @@ impl IpNode {
         } else if packet.dst.is_multicast() {
             // Messages of routing protocols are for the link and not held against rules.
             self.handle_group(port, packet, cx);
+        } else if self.forwards() && packet.ttl <= 1 {
+            self.forward(port, packet, cx); // It ends here, whatever the rules say (RFC 1812 section 5.3.1).
         } else if self.forwards() {
             let packet = self.screen(List::Forward, packet, cx);
             if let Some(packet) = packet.and_then(|packet| self.translate_departure(port, packet, cx)) {

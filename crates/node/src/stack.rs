@@ -1,11 +1,13 @@
 //! The IP stack below the sockets: interfaces, ARP, the forwarding table, sending.
 
+use crate::table::Table;
 use crate::ways::{Way, Ways};
 use crate::{Context, Gate, LOOPBACK};
 use rustc_hash::FxHashMap;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
-use tidewire_l3_network::{ErrorLimit, Fib, NextHop, Prefix};
+use tidewire_l3_network::{ErrorLimit, Fib, FibSource, NextHop, Prefix};
 use tidewire_units::{IfaceId, Instant, Span, stable_hash};
 use tidewire_wire::{AddressBook, ArpOperation, ArpPacket, Cause, Ecn, Hot, HotKind, Ipv4Header, MacKey};
 
@@ -68,7 +70,7 @@ pub struct NodeStats {
 pub struct IpStack {
     /// Interfaces, by port.
     pub ifaces: Vec<Iface>,
-    fib: Fib,
+    fib: Table,
     /// The same for keys of IPv6 addresses.
     fib6: Option<Box<Fib>>,
     /// What was found for flows sent or forwarded before.
@@ -112,7 +114,7 @@ impl IpStack {
     pub fn new(arp: ArpConfig, salt: u32) -> IpStack {
         IpStack {
             ifaces: Vec::new(),
-            fib: Fib::default(),
+            fib: Table::default(),
             fib6: None,
             ways: Ways::default(),
             stats: NodeStats::default(),
@@ -191,13 +193,20 @@ impl IpStack {
     }
 
     /// The forwarding table.
+    #[inline]
     pub fn fib(&self) -> &Fib {
-        &self.fib
+        self.fib.get()
     }
 
     /// Replaces the forwarding table.
     pub fn set_fib(&mut self, fib: Fib) {
-        self.fib = fib;
+        self.fib = Table::from(fib);
+        self.ways.clear();
+    }
+
+    /// Replaces the forwarding table by one that is worked out when it is first needed.
+    pub fn set_fib_source(&mut self, source: Rc<dyn FibSource>, node: u32) {
+        self.fib = Table::from((source, node));
         self.ways.clear();
     }
 
@@ -274,7 +283,7 @@ impl IpStack {
         if dst.is_broadcast() || dst.is_multicast() {
             return self.ifaces.first().map(|iface| (iface.addr, iface.mtu));
         }
-        let fib = if AddressBook::is_v6(dst) { self.fib6.as_deref()? } else { &self.fib };
+        let fib = if AddressBook::is_v6(dst) { self.fib6.as_deref()? } else { self.fib() };
         let hop = fib.choose(dst, 0)?;
         let iface = &self.ifaces[hop.port as usize];
         let addr = if AddressBook::is_v6(dst) { iface.addr6 } else { iface.addr };
@@ -313,7 +322,7 @@ impl IpStack {
     /// A router says that another one on the same link is a better first hop to `dst` (RFC 1122 section 3.2.2.2). Believed when it comes
     /// from the first hop in use and names a neighbour.
     pub fn learn_detour(&mut self, from: Ipv4Addr, dst: Ipv4Addr, gateway: Ipv4Addr) {
-        let Some(hop) = self.fib.choose(dst, 0).filter(|hop| hop.gateway == Some(from)) else { return };
+        let Some(hop) = self.fib().choose(dst, 0).filter(|hop| hop.gateway == Some(from)) else { return };
         if self.ifaces[hop.port as usize].prefix.contains(gateway) && !self.is_local(gateway) {
             let better = NextHop { port: hop.port, gateway: Some(gateway) };
             self.lessons.get_or_insert_default().detours.insert(dst, better);
@@ -410,7 +419,7 @@ impl IpStack {
         {
             return Some(*hop);
         }
-        let fib = if AddressBook::is_v6(packet.dst) { self.fib6.as_deref()? } else { &self.fib };
+        let fib = if AddressBook::is_v6(packet.dst) { self.fib6.as_deref()? } else { self.fib.get() };
         match fib.hops(fib.find(packet.dst)) {
             [] => None,
             [only] => Some(*only),

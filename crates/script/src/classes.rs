@@ -1,6 +1,7 @@
 //! The types that scripts see, and how their methods and fields are found.
 
 use crate::call::{Call, check, placed};
+use crate::later::Later;
 use crate::mistake::{Mistake, did_you_mean};
 use crate::sched::Record;
 use crate::sim::{Shared, here};
@@ -123,70 +124,64 @@ pub(crate) enum HistogramOf {
 fn lookups<T: UserData + 'static>(registry: &mut UserDataRegistry<T>, name: &'static str) {
     for what in ["__index", "__newindex", "__tostring", "__len"] {
         registry.add_meta_field_with(what, move |lua| {
-            lua.named_registry_value::<Value>(&format!("tidewire.{name}{what}"))
+            lua.named_registry_value::<Function>(DESCRIBE)?.call::<Value>((name, what))
         });
     }
     registry.add_meta_field("__name", name);
 }
 
+/// Where the state keeps what tells how a type behaves.
+const DESCRIBE: &str = "tidewire.describe";
+
+type Show = Box<dyn Fn(&Shared, &AnyUserData) -> mlua::Result<String>>;
+type Length = Box<dyn Fn(&AnyUserData) -> mlua::Result<usize>>;
+
 /// Collects methods and fields, and puts functions where scripts find them.
 pub(crate) struct Registry<'a> {
     pub lua: &'a Lua,
     pub sim: &'a Shared,
-    classes: BTreeMap<&'static str, (Table, Table)>,
-    shown: BTreeMap<&'static str, Function>,
+    pub later: Rc<Later>,
+    shown: BTreeMap<&'static str, Show>,
+    lengths: BTreeMap<&'static str, Length>,
 }
 
 impl<'a> Registry<'a> {
-    pub fn new(lua: &'a Lua, sim: &'a Shared) -> mlua::Result<Registry<'a>> {
-        let mut classes = BTreeMap::new();
-        for (name, _) in CLASSES {
-            classes.insert(*name, (lua.create_table()?, lua.create_table()?));
-        }
-        Ok(Registry { lua, sim, classes, shown: BTreeMap::new() })
+    pub fn new(lua: &'a Lua, sim: &'a Shared) -> Registry<'a> {
+        let later = Rc::new(Later::default());
+        Registry { lua, sim, later, shown: BTreeMap::new(), lengths: BTreeMap::new() }
     }
 
-    /// Adds a function of the table.
+    /// Adds a function of the table; a method is made when a script first asks for it.
     pub fn add<R: IntoLuaMulti>(
         &self,
         func: &'static Func,
         body: impl Fn(&Lua, &Shared, Call) -> mlua::Result<R> + 'static,
     ) -> mlua::Result<()> {
         let sim = self.sim.clone();
-        let function = self.lua.create_function(move |lua, args: MultiValue| {
-            let call = check(lua, &sim, func, args)?;
-            let run = || body(lua, &sim, call);
-            let result = if func.owner() == "net" { sim.unwatched(run) } else { run() };
-            let values = result.and_then(|values| values.into_lua_multi(lua));
-            if let Ok(values) = &values {
-                sim.note_refusal(lua, func.short(), values);
-            }
-            values.map_err(|error| located(lua, error))
-        })?;
-        self.put(func, function)
-    }
-
-    /// Adds a function that reads its arguments itself.
-    pub fn put(&self, func: &'static Func, function: Function) -> mlua::Result<()> {
-        let function =
-            if func.waits { self.sim.prelude().block.call::<Function>(function)? } else { function };
-        self.put_plain(func, &function)
-    }
-
-    /// Adds a function as it is: where it waits, it does so by itself.
-    pub fn put_plain(&self, func: &'static Func, function: &Function) -> mlua::Result<()> {
-        let (owner, name) = (func.owner(), func.short());
-        if func.name.contains(':') {
-            let (methods, _) = self.classes.get(owner).expect("a class for every method");
-            if owner == "host" && !matches!(name, "work" | "allocate" | "free") {
-                self.classes["router"].0.raw_set(name, function)?;
-                self.classes["nat"].0.raw_set(name, function)?;
-            }
-            if owner == "router" {
-                self.classes["nat"].0.raw_set(name, function)?;
-            }
-            return methods.raw_set(name, function);
+        let make = move |lua: &Lua| {
+            let here = sim.clone();
+            let function = lua.create_function(move |lua, args: MultiValue| {
+                let call = check(lua, &sim, func, args)?;
+                let run = || body(lua, &sim, call);
+                let result = if func.owner() == "net" { sim.unwatched(run) } else { run() };
+                let values = result.and_then(|values| values.into_lua_multi(lua));
+                if let Ok(values) = &values {
+                    sim.note_refusal(lua, func.short(), values);
+                }
+                values.map_err(|error| located(lua, error))
+            })?;
+            if func.waits { here.prelude().block.call::<Function>(function) } else { Ok(function) }
+        };
+        match func.name.contains(':') {
+            true => self.later.method(func.owner(), func.short(), move |lua, _| make(lua)),
+            false => self.put(func, &make(self.lua)?)?,
         }
+        Ok(())
+    }
+
+    /// Adds a function that belongs to no type, as it is.
+    pub fn put(&self, func: &'static Func, function: &Function) -> mlua::Result<()> {
+        let (owner, name) = (func.owner(), func.short());
         let globals = self.lua.globals();
         if owner.is_empty() {
             return globals.raw_set(name, function);
@@ -202,11 +197,6 @@ impl<'a> Registry<'a> {
         table.raw_set(name, function)
     }
 
-    /// The methods of a type.
-    pub fn methods(&self, class: &'static str) -> Table {
-        self.classes[class].0.clone()
-    }
-
     /// Adds a field that is worked out when it is asked for.
     pub fn field<R: mlua::IntoLua>(
         &self,
@@ -219,15 +209,13 @@ impl<'a> Registry<'a> {
             "{class}.{name} is not in the reference"
         );
         let sim = self.sim.clone();
-        let getter = self.lua.create_function(move |lua, this: AnyUserData| {
-            sim.outside_of_controller(name).map_err(|mistake| placed(lua, mistake))?;
-            get(lua, &sim, this).map_err(|error| located(lua, error))
-        })?;
-        if class == "host" {
-            self.classes["router"].1.raw_set(name, &getter)?;
-            self.classes["nat"].1.raw_set(name, &getter)?;
-        }
-        self.classes[class].1.raw_set(name, getter)
+        self.later.field(class, name, move |lua, _| {
+            lua.create_function(move |lua, this: AnyUserData| {
+                sim.outside_of_controller(name).map_err(|mistake| placed(lua, mistake))?;
+                get(lua, &sim, this).map_err(|error| located(lua, error))
+            })
+        });
+        Ok(())
     }
 
     /// Says how a type prints.
@@ -236,58 +224,84 @@ impl<'a> Registry<'a> {
         class: &'static str,
         show: impl Fn(&Shared, &AnyUserData) -> mlua::Result<String> + 'static,
     ) -> mlua::Result<()> {
-        let sim = self.sim.clone();
-        let function = self.lua.create_function(move |_, this: AnyUserData| {
-            if sim.controller.borrow().is_some() {
-                return Ok(class.to_owned());
-            }
-            show(&sim, &this)
-        })?;
-        self.shown.insert(class, function);
+        self.shown.insert(class, Box::new(show));
         Ok(())
     }
 
     /// Says what `#` gives.
     pub fn length(
-        &self,
+        &mut self,
         class: &'static str,
         length: impl Fn(&AnyUserData) -> mlua::Result<usize> + 'static,
     ) -> mlua::Result<()> {
-        let function = self.lua.create_function(move |_, (this, _): (AnyUserData, Value)| length(&this))?;
-        self.lua.set_named_registry_value(&format!("tidewire.{class}__len"), function)
-    }
-
-    /// Makes the types known to Lua.
-    pub fn finish(self) -> mlua::Result<()> {
-        for (name, plural) in CLASSES {
-            let (methods, getters) = &self.classes[name];
-            let index: Function = self.sim.prelude().class.call((*plural, methods, getters))?;
-            self.lua.set_named_registry_value(&format!("tidewire.{name}__index"), index)?;
-            let plural = *plural;
-            let refuse =
-                self.lua.create_function(move |lua, (_, key): (Value, Value)| -> mlua::Result<()> {
-                    let key = key.to_string().unwrap_or_default();
-                    let mut mistake =
-                        Mistake::new(format!("{plural} no field '{key}' that can be set")).at_word(&key);
-                    if plural.starts_with("host") {
-                        mistake = mistake.note(format!("keep it in a local variable, or in host.data.{key}"));
-                    } else {
-                        mistake = mistake.note("keep it in a local variable");
-                    }
-                    Err(placed(lua, mistake).into())
-                })?;
-            self.lua.set_named_registry_value(&format!("tidewire.{name}__newindex"), refuse)?;
-            let show = match self.shown.get(name) {
-                Some(show) => Value::Function(show.clone()),
-                None => {
-                    let name = *name;
-                    Value::Function(self.lua.create_function(move |_, _: Value| Ok(name))?)
-                }
-            };
-            self.lua.set_named_registry_value(&format!("tidewire.{name}__tostring"), show)?;
-        }
+        self.lengths.insert(class, Box::new(length));
         Ok(())
     }
+
+    /// Makes the types known to Lua: how one behaves is asked for when the first value of it is made.
+    pub fn finish(self) -> mlua::Result<()> {
+        let Registry { lua, sim, later, shown, lengths } = self;
+        let (sim, shown, lengths) = (sim.clone(), RefCell::new(shown), RefCell::new(lengths));
+        let describe = lua.create_function(move |lua, (class, what): (String, String)| {
+            let (class, plural) = CLASSES.iter().find(|(name, _)| **name == class).expect("a type's name");
+            match &*what {
+                "__index" => index(lua, &sim, &later, (class, plural)).map(Value::Function),
+                "__newindex" => refusal(lua, plural).map(Value::Function),
+                "__tostring" => {
+                    let show = shown.borrow_mut().remove(class);
+                    printer(lua, &sim, class, show).map(Value::Function)
+                }
+                _ => match lengths.borrow_mut().remove(class) {
+                    Some(length) => {
+                        let length = move |_: &Lua, (this, _): (AnyUserData, Value)| length(&this);
+                        lua.create_function(length).map(Value::Function)
+                    }
+                    None => Ok(Value::Nil),
+                },
+            }
+        })?;
+        lua.set_named_registry_value(DESCRIBE, describe)
+    }
+}
+
+/// How methods and fields of a type are found.
+fn index(
+    lua: &Lua,
+    sim: &Shared,
+    later: &Rc<Later>,
+    (class, plural): (&'static str, &'static str),
+) -> mlua::Result<Function> {
+    let (methods, getters) = later.tables(lua, class)?;
+    let made = later.clone();
+    let find = lua.create_function(move |lua, key: Value| {
+        let Some(name) = key.as_string().map(|name| name.to_string_lossy()) else { return Ok(()) };
+        made.find(lua, class, &name)
+    })?;
+    let made = later.clone();
+    let all = lua.create_function(move |lua, ()| made.all(lua, class))?;
+    sim.prelude().class.call((plural, methods, getters, find, all))
+}
+
+/// What assigning to a field says.
+fn refusal(lua: &Lua, plural: &'static str) -> mlua::Result<Function> {
+    lua.create_function(move |lua, (_, key): (Value, Value)| -> mlua::Result<()> {
+        let key = key.to_string().unwrap_or_default();
+        let mistake = Mistake::new(format!("{plural} no field '{key}' that can be set")).at_word(&key);
+        let mistake = match plural.starts_with("host") {
+            true => mistake.note(format!("keep it in a local variable, or in host.data.{key}")),
+            false => mistake.note("keep it in a local variable"),
+        };
+        Err(placed(lua, mistake).into())
+    })
+}
+
+/// How values of a type print.
+fn printer(lua: &Lua, sim: &Shared, class: &'static str, show: Option<Show>) -> mlua::Result<Function> {
+    let sim = sim.clone();
+    lua.create_function(move |_, this: AnyUserData| match &show {
+        Some(show) if sim.controller.borrow().is_none() => show(&sim, &this),
+        _ => Ok(class.to_owned()),
+    })
 }
 
 /// An error with the place of the call that it comes from.
@@ -426,11 +440,12 @@ pub(crate) fn peer_handle(lua: &Lua, sim: &Shared, ip: Ipv4Addr, port: u16) -> m
     Ok(fresh)
 }
 
-/// The address of a peer, with its port, or `port`; the error that scripts get for a name that no host has, or for a node
+/// The address of a peer as a node sees it, with its port, or `port`; the error that scripts get for a name that no host has, or for a node
 /// without an address.
 pub(crate) fn resolve(
     lua: &Lua,
     sim: &Shared,
+    from: Option<NodeId>,
     peer: &crate::values::Peer,
     port: Option<u16>,
 ) -> mlua::Result<Result<(Ipv4Addr, Option<u16>), &'static str>> {
@@ -447,7 +462,11 @@ pub(crate) fn resolve(
         Peer::Node(node) => {
             let world = sim.world()?;
             let name = &world.plan().node(*node).name;
-            match (world.address_of(*node), world.plan().node(*node).spec.kind()) {
+            let address = match from {
+                Some(from) => world.address_towards(from, *node),
+                None => world.address_of(*node),
+            };
+            match (address, world.plan().node(*node).spec.kind()) {
                 (Some(ip), _) => Ok((ip, port)),
                 (None, NodeKind::Switch) => {
                     return Err(Mistake::new(format!("'{name}' is a switch: it has no address"))

@@ -1,6 +1,6 @@
 //! From a script to its plan, its network and its results.
 
-use crate::mistake::{Mistake, did_you_mean, mistake_of, render};
+use crate::mistake::{Mistake, mistake_of, render};
 use crate::output::Output;
 use crate::sched;
 use crate::sim::{Ending, Mode, Shared, Sim, here};
@@ -12,7 +12,6 @@ use crate::{
 };
 use mlua::{Lua, MultiValue, Value};
 use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use tidewire_metrics as metrics;
@@ -26,45 +25,6 @@ const PLAN_MEMORY: u64 = 1 << 30;
 const MOST_STEPS: u64 = 1_000_000;
 /// CPU time that finding the `experiment{}` may take.
 const PLAN_TIMEOUT_S: f64 = 2.0;
-
-/// Reads a script; `-` is the standard input.
-///
-/// # Errors
-/// The file cannot be read, or is not text.
-pub fn load(path: &Path) -> Result<Script, ScriptError> {
-    let shown = path.display().to_string();
-    let io = |why: String| ScriptError { fault: Fault::Io, place: None, message: why };
-    let bytes = if shown == "-" {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
-            .map_err(|error| io(format!("cannot read the script from standard input: {error}")))?;
-        bytes
-    } else {
-        std::fs::read(path).map_err(|error| io(missing(path, &shown, &error)))?
-    };
-    let text = String::from_utf8(bytes).map_err(|_| io(format!("'{shown}' is not a text in UTF-8")))?;
-    let shown = if shown == "-" { "stdin".to_owned() } else { shown };
-    Ok(Script { path: path.to_owned(), shown, text })
-}
-
-/// Why a script cannot be read, with the file that was probably meant.
-fn missing(path: &Path, shown: &str, error: &std::io::Error) -> String {
-    if error.kind() != std::io::ErrorKind::NotFound {
-        return format!("cannot read '{shown}': {error}");
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".lua"))
-        .collect();
-    names.sort();
-    let wanted = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let meant = did_you_mean(&wanted, names.iter().map(String::as_str));
-    format!("there is no script '{shown}'{meant}")
-}
 
 /// What the script declares with `experiment{}`, with the values of some parameters replaced. A script without one is one run.
 ///
@@ -452,6 +412,7 @@ impl Run {
         let mut world = sim.world.borrow_mut();
         crate::bind::routing::note_changes(sim, &mut world);
         crate::bind::services::note_logs(sim, &mut world);
+        crate::bind::link::note_states(sim, &mut world);
         if ended != Ended::Failed && ended != Ended::Cut {
             world.assert_balanced();
         }

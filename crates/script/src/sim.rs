@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::Plan;
-use tidewire_units::{IfaceId, Instant, NodeId, Purpose, Span, Stream, Streams};
+use tidewire_units::{Instant, NodeId, Purpose, Span, Stream, Streams};
 use tidewire_world::{RoutingSpec, World};
 
 /// Numbers the runs of the process.
@@ -100,6 +100,8 @@ pub(crate) struct Sim {
     pub cores: RefCell<BTreeMap<u32, Cores>>,
     /// Memory of hosts that have a limit or use some, by node id.
     pub memory: RefCell<BTreeMap<u32, Memory>>,
+    /// How fast the cores of hosts are, where it was said.
+    pub cpus: RefCell<BTreeMap<u32, f64>>,
     /// What devices do with frames, by node id.
     pub devices: RefCell<BTreeMap<u32, Vec<mlua::Function>>>,
     /// What looks at packets.
@@ -188,6 +190,7 @@ impl Sim {
             flow_names: RefCell::default(),
             cores: RefCell::default(),
             memory: RefCell::default(),
+            cpus: RefCell::default(),
             boots: RefCell::default(),
             devices: RefCell::default(),
             taps: RefCell::default(),
@@ -315,20 +318,8 @@ impl Sim {
 
     /// The complaint about two interfaces with one address, if there are such.
     pub fn duplicate_address(&self, plan: &Plan) -> Option<Mistake> {
-        let realms = plan.realms();
-        let mut all: Vec<_> = plan
-            .ifaces()
-            .iter()
-            .enumerate()
-            .filter_map(|(i, iface)| {
-                let id = IfaceId::from_index(i);
-                let realm = realms[plan.network_of(tidewire_topology::link_of(id))];
-                Some(((iface.address?.ip, realm), plan.node_of(id)))
-            })
-            .collect();
-        all.sort_unstable();
-        let twice = all.windows(2).find(|pair| pair[0].0 == pair[1].0)?;
-        let (ip, [a, b]) = (twice[0].0.0, [twice[0].1, twice[1].1].map(|id| &plan.node(id).name));
+        let (ip, twice) = tidewire_topology::duplicate_addresses(plan).into_iter().next()?;
+        let [a, b] = [twice[0], twice[1]].map(|id| &plan.node(id).name);
         let who = if a == b {
             format!("two interfaces of '{a}' have the address {ip}")
         } else {
@@ -339,7 +330,7 @@ impl Sim {
             Some(overlap) => overlap.sentence,
             None => "give one of them another ip, or none: addresses are assigned by themselves".to_owned(),
         });
-        mistake.place = self.places.borrow().get(twice[1].1.index()).cloned().flatten();
+        mistake.place = self.places.borrow().get(twice[1].index()).cloned().flatten();
         Some(mistake)
     }
 

@@ -109,3 +109,40 @@ fn hubs_and_access_points_crash_and_boot() {
         assert_eq!(out, ["true\ttrue", "timeout\tfalse", "true\ttrue", "true"], "{network}");
     }
 }
+
+#[test]
+fn a_host_between_and_a_way_that_is_too_long_are_told_from_cables_and_loops() {
+    let found = |code: &str| common::printed(&format!("{code} print(diagnose(a, b).text)"))[0].clone();
+    let between = "local a, b, c = net:host 'a', net:host 'b', net:host 'c' net:link(a, c) net:link(c, b)";
+    assert!(found(between).starts_with("layer 3: c lies between and passes nothing on: it is a host"));
+    let long = "local r = {} for i = 1, 70 do r[i] = net:router('r' .. i) if i > 1 then net:link(r[i - 1], r[i]) end end
+        local a, b = net:host 'a', net:host 'b' net:link(a, r[1]) net:link(b, r[70])";
+    assert!(found(long).contains("the way is too long: packets may pass 64 routers"), "{}", found(long));
+    let apart = "local a, b, c = net:host 'a', net:host 'b', net:host 'c' net:link(a, c)";
+    assert!(found(apart).contains("no cable"), "{}", found(apart));
+}
+
+#[test]
+fn a_device_crashes_and_boots() {
+    let lines = common::printed(
+        "local a, b, d = net:host 'a', net:host 'b', net:device 'd'
+         net:link(a, d) net:link(d, b)
+         d:on_frame(function(port, frame)
+           for _, other in ipairs(d.ports) do if other ~= port then other:send(frame) end end
+         end)
+         print(a:ping(b) ~= nil) d:crash() print(a:ping(b)) d:boot() print(a:ping(b) ~= nil)",
+    );
+    assert_eq!(lines, ["true", "nil\ttimeout", "true"]);
+}
+
+#[test]
+fn a_host_on_two_networks_with_the_same_addresses_is_refused() {
+    let error = common::error_of(
+        "local a, b, c = net:host 'a', net:host 'b', net:host 'c'
+         net:link(a, b) net:link(b, c)
+         net:subnet('10.0.0.0/24', { a, b }) net:subnet('10.0.0.0/16', { b, c })
+         print(b:ping(c))",
+    );
+    assert!(error.message.contains("have the address 10.0.0."), "{error}");
+    assert!(error.to_string().contains("overlap"), "{error}");
+}

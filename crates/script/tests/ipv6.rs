@@ -177,3 +177,31 @@ fn without_a_router_there_is_no_address_until_one_comes() {
         ]
     );
 }
+
+#[test]
+fn of_two_addresses_the_one_of_a_version_that_both_have_is_used() {
+    let lines = common::printed(
+        "local b, c, r = net:host 'b', net:host('c', { ip = 'none' }), net:router 'r'
+         net:ipv6() net:link(b, r) net:link(c, r)
+         b:serve(22, function(conn) conn:send 'hi' end)
+         print(c:ping(b) ~= nil, b:ping(c) ~= nil, #c:traceroute(b))
+         local conn = assert(c:connect(b, 22))
+         print(conn)
+         print(diagnose(c, b, { port = 22 }).ok)",
+    );
+    assert_eq!(lines[0], "true\ttrue\t2");
+    assert_eq!(lines[1], "tcp [2001:db8:0:2::1]:49152 -> [2001:db8:0:1::1]:22 ESTABLISHED");
+    assert_eq!(lines[2], "true");
+}
+
+#[test]
+fn the_log_of_a_firewall_shows_ipv6_addresses() {
+    let result = common::good(common::result_of(&common::script(
+        "local a, b = net:host 'a', net:host 'b' net:ipv6() net:link(a, b)
+         b:firewall { inbound = { { deny = 'tcp/22', log = true }, { allow = 'any' } } }
+         a:connect(address(b.ip6, 22), nil, { timeout = 1 })",
+    )));
+    let (_, events) = result.tables.iter().find(|(name, _)| name == "events").unwrap();
+    let text = format!("{:?}", events.rows);
+    assert!(text.contains("tcp [2001:db8:0:1::1]:49152 > [2001:db8:0:1::2]:22"), "{text}");
+}

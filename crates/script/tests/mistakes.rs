@@ -10,7 +10,33 @@ const PAIR: &str = "local a, b = net:host 'a', net:host 'b'; net:link(a, b)\n";
 
 /// What is written after [`PAIR`] (or alone, where it begins with `!`), the line of the mistake, and what the message says.
 const MISTAKES: &[(&str, u32, &[&str])] = &[
-    ("wait_any { a }", 2, &["wait_any takes a list of processes, sockets, flows and signals, got a host"]),
+    (
+        "wait_any { a }",
+        2,
+        &["wait_any takes a list of processes, sockets, flows, signals and queues, got a host"],
+    ),
+    (
+        "local d = net:device 'd' net:link(d, net:host 'z') d.ports[1]:send { eth = {}, ip = { tll = 3 } }",
+        2,
+        &["frame.ip has no field 'tll'; did you mean 'ttl'?"],
+    ),
+    (
+        "a:firewall { inbound = { { allow = 'any', from = {} } } }",
+        2,
+        &["rule 1 of inbound: the list 'from' is empty"],
+    ),
+    ("net:host('q', { cpu = 0 })", 2, &["cpu = 0: cores are so many times as fast, more than 0"]),
+    (
+        "a:poisson { to = b, rate = '1Mbps', size = { 'normal' } }",
+        2,
+        &["size is a size, or { \"exponential\", mean = 1000 }"],
+    ),
+    (
+        "a:watch('sent_packets', { on_change = true, every = '1s' })",
+        2,
+        &["every and on_change do not go together"],
+    ),
+    ("a:watch 'sent'", 2, &["unknown metric 'sent'; did you mean 'sent_mbps' or 'sent_packets'?"]),
     ("wait_any { }", 2, &["got an empty list"]),
     ("wait_any { spawn(print), tmeout = 1 }", 2, &["wait_any takes a list and timeout, not 'tmeout'"]),
     ("wait_any { a:bulk { to = b } }", 2, &["this flow has no end"]),

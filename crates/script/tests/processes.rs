@@ -164,3 +164,78 @@ fn histograms_hold_negative_numbers_and_refuse_infinite_ones() {
     assert_eq!(lines[0], "2\t-2.0\t-5.0");
     assert!(lines[1].contains("a histogram holds finite numbers"), "{lines:?}");
 }
+
+fn rows_of(result: &tidewire_script::RunResult, table: &str) -> Vec<String> {
+    let (_, table) = result.tables.iter().find(|(name, _)| name == table).expect("the table");
+    let text = |row: &Vec<tidewire_metrics::Value>| {
+        row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    table.rows.iter().map(text).collect()
+}
+
+#[test]
+fn what_changes_is_written_down_when_it_does() {
+    let result = common::good(common::result_of(&common::script(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '10Mbps', delay = '5ms' })
+         b:serve(80, function(conn) conn:recv_all() end)
+         local s = a:tcp()
+         s:watch({ 'state', 'ca_state' })
+         s:watch('cwnd_packets', { on_change = true })
+         b:watch({ 'received_packets', 'sockets_count' }, { on_change = true })
+         b:watch('received_mbps', { every = '100ms' })
+         sleep '1ms' s:connect(b, 80) s:send('x') sleep '50ms' s:close() sleep '1s'",
+    )));
+    let events = rows_of(&result, "events");
+    let states: Vec<&str> = events
+        .iter()
+        .filter(|row| row.contains(" state "))
+        .map(|row| row.rsplit(' ').next().unwrap())
+        .collect();
+    assert_eq!(states, ["CLOSED", "SYN_SENT", "ESTABLISHED", "FIN_WAIT_1", "TIME_WAIT"], "{events:?}");
+    assert!(events.iter().any(|row| row.contains("a tcp 10.0.0.1:49152 > 10.0.0.2:80")), "{events:?}");
+    let series = rows_of(&result, "series");
+    let of = |what: &str| series.iter().filter(|row| row.contains(what)).count();
+    assert!((1..8).contains(&of(" cwnd_packets ")), "{series:?}");
+    let counts: Vec<&String> = series.iter().filter(|row| row.contains(" received_packets ")).collect();
+    assert!(counts.len() >= 4 && counts.windows(2).all(|pair| pair[0] != pair[1]), "{counts:?}");
+    assert_eq!(of(" received_mbps "), 10, "{series:?}");
+    let error = common::error_of(
+        "local a, b = net:host 'a', net:host 'b' net:link(a, b)
+         a:watch('sent_mbps', { on_change = true })",
+    );
+    assert!(error.message.contains("sent_mbps is a mean over an interval"), "{error}");
+}
+
+#[test]
+fn wait_any_looks_at_queues_and_leaves_to_others_what_is_theirs() {
+    let lines = common::printed(
+        "local a, b, s = queue(), queue(), signal()
+         spawn(function() sleep(1) b:put 'first' sleep(1) s:fire() sleep(1) a:put 'second' end)
+         for _ = 1, 3 do
+           local what, at = wait_any { a, b, s }
+           print(at, now(), at < 3 and what:get() or 'fired')
+         end
+         print(wait_any { a, b, timeout = 1 })
+         spawn(function() print('got', a:get()) end)
+         spawn(function() sleep(1) a:put 'theirs' end)
+         print(wait_any { a, timeout = 2 })",
+    );
+    assert_eq!(
+        lines,
+        ["2\t1.0\tfirst", "3\t2.0\tfired", "1\t3.0\tsecond", "nil\ttimeout", "got\ttheirs", "nil\ttimeout"]
+    );
+}
+
+#[test]
+fn faster_cores_work_faster_and_sizes_may_be_exponential() {
+    let lines = common::printed(
+        "local a, b = net:host('a', { cpu = 4 }), net:host 'b'
+         net:link(a, b, { rate = '1Gbps' })
+         local begin = now() a:work(1) print(now() - begin) b:work(1) print(now() - begin)
+         local flow = a:poisson { to = b, rate = '10Mbps', size = { 'exponential', mean = 500 }, count = 20000, start = now() }
+         flow:wait() sleep(1)
+         print(math.abs(flow.bytes_offered / 20000 / 500 - 1) < 0.03)",
+    );
+    assert_eq!(lines, ["0.25", "1.25", "true"]);
+}

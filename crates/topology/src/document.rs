@@ -133,13 +133,13 @@ struct LinkDocument {
     ends: [String; 2],
     #[serde(default, deserialize_with = "rate_text", skip_serializing_if = "Option::is_none")]
     rate: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "delay_text", skip_serializing_if = "Option::is_none")]
     delay: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     loss: Option<LossDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     queue: Option<QueueDocument>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "cost", skip_serializing_if = "Option::is_none")]
     cost: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jitter: Option<JitterDocument>,
@@ -194,6 +194,32 @@ fn rate_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Er
     }
 }
 
+/// Delays are texts with a unit; numbers are milliseconds, as in the other formats.
+fn delay_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a delay is a text with a unit, \"5ms\", or a number of milliseconds")]
+    enum Delay {
+        Text(String),
+        Number(f64),
+    }
+    match Delay::deserialize(from)? {
+        Delay::Text(text) => Ok(Some(text)),
+        Delay::Number(ms) if (0.0..1e9).contains(&ms) => Ok(Some(format!("{ms}ms"))),
+        Delay::Number(ms) => Err(D::Error::custom(format!("{ms} is not a delay in milliseconds"))),
+    }
+}
+
+/// What routing pays is a whole number.
+fn cost<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a cost is a whole number from 1 to 16777216, without quotes")]
+    enum Cost {
+        Number(u32),
+    }
+    let Cost::Number(cost) = Cost::deserialize(from)?;
+    Ok(Some(cost))
+}
+
 /// Every option of an access point's radio; what is left out has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -229,13 +255,13 @@ struct ArqDocument {
 struct DirectionDocument {
     #[serde(default, deserialize_with = "rate_text", skip_serializing_if = "Option::is_none")]
     rate: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "delay_text", skip_serializing_if = "Option::is_none")]
     delay: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     loss: Option<LossDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     queue: Option<QueueDocument>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "cost", skip_serializing_if = "Option::is_none")]
     cost: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jitter: Option<JitterDocument>,

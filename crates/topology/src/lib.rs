@@ -17,7 +17,7 @@
 //! | `link_layer.rs` | options of the link layer: [`VlanSpec`], [`MediumSpec`], [`ArqSpec`] |
 //! | `segments.rs` | which interfaces hear each other |
 //! | `address.rs`, `address6.rs` | [`Network`]s and automatic addresses |
-//! | `routes/` | [`routes()`]: tables of all nodes over the links that are up |
+//! | `routes/` | [`routes()`]: tables of all nodes over the links that are up; [`Tables`]: one by one |
 //! | `paths.rs` | paths, diameter, [`Summary`] |
 //! | `check/` | [`check()`]: typed findings with a sentence each |
 //! | `generate/` | line, ring, star, tree, grid, dumbbell, parking lot, fat tree, leaf and spine, BCube, random |
@@ -48,7 +48,9 @@ mod spec;
 
 pub use address::{Network, Numbering};
 pub use address6::{Address6, DOCUMENTATION, Ipv6Plan, Via6, network6, prefix48};
-pub use check::{Finding, Problem, Severity, check, doubts, overlapping_subnets, unusable_routes};
+pub use check::{
+    Finding, Problem, Severity, check, doubts, duplicate_addresses, overlapping_subnets, unusable_routes,
+};
 pub use document::{Document, DocumentError};
 pub use error::PlanError;
 pub use lans::Lan;
@@ -56,7 +58,7 @@ pub use link_layer::{ArqKind, ArqSpec, MediumSpec, RadioSpec, VlanSpec};
 pub use paths::Summary;
 pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, sender_of, sends_on};
 pub use prefix::{IfaceAddr, Prefix};
-pub use routes::{HopSet, NextHop, Routes, manual_routes, routes};
+pub use routes::{NextHop, Routes, Tables, manual_routes, routes};
 pub use spec::{
     AddressMode, BufferSpec, CeThreshold, CorruptSpec, DirectionSpec, DisciplineKind, DisciplineSpec, Ecmp,
     Framing, HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match,

@@ -24,6 +24,20 @@ impl Plan {
             self.network_of(link_of(iface)) as u32
         })
     }
+
+    /// The same with the networks of a host taken together: it, too, cannot tell equal addresses on them apart.
+    pub(crate) fn realms_of_hosts(&self) -> Vec<u32> {
+        let realms = self.realms();
+        let mut sets = UnionFind::<u32>::new(realms.len());
+        for node in self.nodes().iter().filter(|node| !node.spec.forwards()) {
+            let networks: Vec<u32> =
+                node.ifaces.iter().map(|iface| realms[self.network_of(link_of(*iface))]).collect();
+            for pair in networks.windows(2) {
+                sets.union(pair[0], pair[1]);
+            }
+        }
+        realms.iter().map(|realm| sets.find_mut(*realm)).collect()
+    }
 }
 
 /// The realm of each of `networks` networks, as the number of one of them.

@@ -7,8 +7,10 @@ use crate::repair::{self, Repair};
 use crate::routing::l3_prefix;
 use crate::special::{Scheduler, Special};
 use crate::{Direction, Wake, World, fifo};
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::rc::Rc;
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{
     BitErrors, Damage, DeliveryTrace, Framing, GilbertElliott, Impairments, Jitter, JitterShape, Loss,
@@ -18,7 +20,7 @@ use tidewire_l2_datalink::arq::{Arq, ArqConfig, ArqKind};
 use tidewire_l2_datalink::medium::Bus;
 use tidewire_l2_datalink::qdisc::Limit;
 use tidewire_l2_datalink::{ArpConfig, VlanPort};
-use tidewire_l3_network::{Fib, NextHop, Prefix};
+use tidewire_l3_network::{Fib, FibSource, NextHop, Prefix};
 use tidewire_node::{Ecmp, IpNode, IpStack, LOOPBACK, Switch};
 use tidewire_topology::{
     self as topology, DirectionSpec, LinkSpec, LossModel, Match, NodeSpec, Plan, PlanError, VlanSpec,
@@ -101,7 +103,7 @@ impl World {
             self.add_repair(&plan, link);
         }
         self.ledger.resize(self.directions.len(), self.nodes.len());
-        self.plan = plan;
+        self.plan = Rc::new(plan);
         self.configure_addresses();
         self.configure_addresses6();
         self.configure_nats();
@@ -404,27 +406,42 @@ impl World {
 
     /// Finds every route anew from the whole plan; routers that run a protocol keep theirs.
     pub(crate) fn configure_routes(&mut self) {
-        let up = |link: LinkId| self.directions[DirId::forward(link).index()].port.is_up();
-        let routes = topology::routes(&self.plan, &up);
+        let up = self.plan.link_ids().map(|link| self.is_link_up(link)).collect();
+        let source: Rc<dyn FibSource> =
+            Rc::new(Computed { plan: self.plan.clone(), up, tables: OnceCell::new() });
         self.configure_routes6();
         for (host, id) in self.host_ids.iter().enumerate() {
             if self.routes_itself(*id) {
                 continue;
             }
-            let fib = self.fib_of(&routes, *id);
-            self.hosts[host].stack.set_fib(fib);
+            self.hosts[host].stack.set_fib_source(source.clone(), id.0);
         }
-    }
-
-    fn fib_of(&self, routes: &topology::Routes, id: NodeId) -> Fib {
-        let table = routes.sets_of(id).map(|(prefix, set)| (l3_prefix(prefix), set));
-        Fib::of_sets(table, |set| self.hops_of(routes.hops(set)))
     }
 
     /// Next hops of the plan, by port.
     pub(crate) fn hops_of(&self, hops: &[topology::NextHop]) -> Vec<NextHop> {
-        let port = |iface: IfaceId| self.plan.iface(iface).port;
-        hops.iter().map(|hop| NextHop { port: port(hop.iface), gateway: hop.gateway }).collect()
+        by_port(&self.plan, hops)
+    }
+}
+
+fn by_port(plan: &Plan, hops: &[topology::NextHop]) -> Vec<NextHop> {
+    hops.iter().map(|hop| NextHop { port: plan.iface(hop.iface).port, gateway: hop.gateway }).collect()
+}
+
+/// Tables over the links that were up when routes were last configured.
+#[derive(Debug)]
+struct Computed {
+    plan: Rc<Plan>,
+    up: Box<[bool]>,
+    tables: OnceCell<topology::Tables<Rc<Plan>>>,
+}
+
+impl FibSource for Computed {
+    fn fib(&self, node: u32) -> Fib {
+        let up = |link: LinkId| self.up[link.index()];
+        let tables = self.tables.get_or_init(|| topology::Tables::new(self.plan.clone(), &up));
+        let table = tables.of(NodeId(node)).into_iter();
+        Fib::new(table.map(|(prefix, hops)| (l3_prefix(prefix), by_port(&self.plan, &hops))))
     }
 }
 

@@ -20,6 +20,7 @@ impl World {
     pub fn run(&mut self, limit: &Limit) -> Pause {
         self.started = true;
         let mut look = self.events;
+        let look_every = if self.watches.eager { 1 } else { LOOK_EVERY };
         loop {
             // Every step handles the key that is popped here; a key beyond the limit is put back.
             let Some(key) = self.agenda.pop() else {
@@ -47,7 +48,10 @@ impl World {
                 {
                     return storm;
                 }
-                look = (self.events + LOOK_EVERY).min(limit.events.saturating_add(1));
+                if self.watches.eager {
+                    self.notice_changes();
+                }
+                look = (self.events + look_every).min(limit.events.saturating_add(1));
             }
             if let Some(pause) = self.step(key) {
                 return pause;
@@ -71,6 +75,9 @@ impl World {
     }
 
     fn advance(&mut self, to: Instant) {
+        if self.watches.eager {
+            self.notice_changes();
+        }
         self.now = self.now.max(to);
         if !self.measuring && self.now >= self.warmup() {
             self.begin_measuring(self.warmup());

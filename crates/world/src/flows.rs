@@ -327,7 +327,7 @@ impl World {
     /// Where a flow goes to, once its destination has an address.
     pub fn flow_endpoint(&self, flow: FlowId) -> Option<Endpoint> {
         let spec = &self.flows.all[flow.0 as usize].spec;
-        let addr = self.flows.all[flow.0 as usize].to.or(self.address_of(spec.dst))?;
+        let addr = self.flows.all[flow.0 as usize].to.or(self.address_towards(spec.src, spec.dst))?;
         Some(Endpoint::new(addr, spec.dport))
     }
 

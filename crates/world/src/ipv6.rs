@@ -41,6 +41,18 @@ impl World {
         }
     }
 
+    /// The address by which one node reaches another: of two, the one of the version that both have.
+    pub fn address_towards(&self, from: NodeId, to: NodeId) -> Option<Ipv4Addr> {
+        let v6 = |node| self.address6_of(node).and_then(|address| self.packets.addresses.known_key(address));
+        let usual = self.address_of(to)?;
+        let has = |is_v6: bool| if is_v6 { v6(from).is_some() } else { self.address4_of(from).is_some() };
+        let other = if AddressBook::is_v6(usual) { self.address4_of(to) } else { v6(to) };
+        match other.filter(|other| has(AddressBook::is_v6(*other))) {
+            Some(other) if !has(AddressBook::is_v6(usual)) => Some(other),
+            _ => Some(usual),
+        }
+    }
+
     /// A node's IPv4 address; of one that has it on loan, the present one.
     pub fn address4_of(&self, node: NodeId) -> Option<Ipv4Addr> {
         match self.ip_node(node).filter(|node| node.dhcp_client().is_some()) {

@@ -75,7 +75,7 @@ pub use taps::{Seen, Sight, Verdict};
 pub use tidewire_l1_physical::DeliveryTrace;
 pub use tidewire_l2_datalink::arq::ArqStats;
 pub use tidewire_l2_datalink::medium::StationStats;
-pub use watch::{Sample, Watched};
+pub use watch::{Looks, Sample, StateChange, Watched};
 pub use workloads::{WorkloadId, WorkloadSpec};
 
 use build::NodeRef;
@@ -84,6 +84,7 @@ use flows::Flows;
 use processes::Processes;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tidewire_engine::Agenda;
@@ -241,7 +242,7 @@ pub struct World {
     pub(crate) watches: watch::Watches,
     pub(crate) captures: capture::Captures,
     pub(crate) taps: taps::Taps,
-    pub(crate) plan: Plan,
+    pub(crate) plan: Rc<Plan>,
     /// The plan with keys of IPv6 addresses, when there are some.
     pub(crate) keyed: Option<Box<Plan>>,
     pub(crate) started: bool,
@@ -298,7 +299,7 @@ impl World {
             watches: watch::Watches::default(),
             captures: capture::Captures::default(),
             taps: taps::Taps::default(),
-            plan: Plan::new(),
+            plan: Rc::new(Plan::new()),
             keyed: None,
             started: false,
             measuring: options.warmup.is_zero(),

@@ -1,7 +1,7 @@
 //! What a run leaves behind: tables of flows, links, the ledger and the series; and the check that the books balance.
 
 use crate::ledger::Place;
-use crate::{Flow, Transport, Watched, World};
+use crate::{Flow, Transport, World};
 use tidewire_metrics::{Table, Value};
 use tidewire_node::SocketView;
 use tidewire_units::{DirId, Span};
@@ -106,10 +106,7 @@ impl World {
     pub fn series_table(&self) -> Table {
         let mut table = Table::new(["t_s", "object", "metric", "value", "in_warmup"]);
         for sample in self.samples() {
-            let object = match sample.of {
-                Watched::Flow(flow) => self.flow(flow).spec.name.clone(),
-                Watched::Direction(dir) => crate::build::direction_name(&self.plan, dir),
-            };
+            let object = self.watched_name(sample.of);
             let at = sample.at.as_secs_f64();
             let in_warmup = sample.at < self.warmup();
             table.push(vec![

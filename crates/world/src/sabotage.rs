@@ -54,7 +54,7 @@ impl World {
 
     /// A node sends what is for `dst` to a neighbour on the same link. False when there is none.
     pub fn misroute(&mut self, node: NodeId, dst: Ipv4Addr, to: NodeId) -> bool {
-        let addressed = if AddressBook::is_v6(dst) { self.keyed.as_deref() } else { Some(&self.plan) };
+        let addressed = if AddressBook::is_v6(dst) { self.keyed.as_deref() } else { Some(&*self.plan) };
         let Some(plan) = addressed else { return false };
         let mut own = plan.node(node).ifaces.iter().copied();
         let Some(iface) = own.find(|iface| plan.neighbor_of(*iface) == to) else { return false };

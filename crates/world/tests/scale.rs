@@ -62,7 +62,7 @@ fn an_idle_host_of_ten_thousand_weighs_less_than_two_kibibytes() {
 }
 
 #[test]
-fn a_fat_tree_of_ten_thousand_hosts_weighs_less_than_eight_kibibytes_for_each() {
+fn a_fat_tree_of_ten_thousand_hosts_weighs_little_and_finds_routes_when_they_are_needed() {
     let before = HELD.get();
     let mut plan = Plan::new();
     let hosts = fat_tree(&mut plan, 34, &Style::default()).unwrap().hosts.len() as i64;
@@ -71,12 +71,19 @@ fn a_fat_tree_of_ten_thousand_hosts_weighs_less_than_eight_kibibytes_for_each() 
     let mut world = World::new(Options::default());
     world.sync(&plan).unwrap();
     let last = plan.address_of(NodeId::from_index(plan.nodes().len() - 1)).unwrap();
-    let hops = world.ip_node(plan.find("edge0_0").unwrap()).unwrap().stack.fib().lookup(last).len();
-    assert_eq!(hops, 17, "ways to another pod");
+    let (edge, links) = (plan.find("edge0_0").unwrap(), plan.links().len() as i64);
     drop(plan);
-    // With a seventh of a router, three links and their four interfaces at routers that come with each host.
-    let each = (HELD.get() - before - declared) / hosts;
-    assert!(each <= 8192, "{each} bytes for each host");
+    let idle = HELD.get() - before - declared;
+    assert!(
+        idle / hosts <= 4608,
+        "{} bytes for each host with its seventh of a router and its three links",
+        idle / hosts
+    );
+    assert!(idle / links <= 1536, "{} bytes for each link, with all that it joins", idle / links);
+    let stack = &world.ip_node(edge).unwrap().stack;
+    assert_eq!(stack.fib().lookup(last).len(), 17, "ways to another pod");
+    let computed = HELD.get() - before - declared - idle;
+    assert!(computed / hosts <= 1024, "{} bytes for each host for the first table", computed / hosts);
 }
 
 /// A network as the Topology Zoo writes them.

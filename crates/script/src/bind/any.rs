@@ -1,7 +1,7 @@
 //! `wait_any{}`: for the first of several things, as `select` does.
 
 use crate::call::Call;
-use crate::classes::{FlowHandle, Process, Registry, Signal, TcpHandle, UdpHandle, name_of};
+use crate::classes::{FlowHandle, Process, Queue, Registry, Signal, TcpHandle, UdpHandle, name_of};
 use crate::mistake::Mistake;
 use crate::sched::{Op, Record, block_on};
 use crate::sim::{Shared, Sim};
@@ -42,9 +42,11 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
 }
 
 fn unfit(what: &str) -> Mistake {
-    Mistake::new(format!("wait_any takes a list of processes, sockets, flows and signals, got {what}"))
-        .at_word("wait_any")
-        .note("write wait_any { process, socket, timeout = \"1s\" }")
+    Mistake::new(format!(
+        "wait_any takes a list of processes, sockets, flows, signals and queues, got {what}"
+    ))
+    .at_word("wait_any")
+    .note("write wait_any { process, socket, timeout = \"1s\" }")
 }
 
 fn deadline(lua: &Lua, sim: &Shared, list: &mlua::Table) -> mlua::Result<Instant> {
@@ -65,6 +67,8 @@ enum Thing {
     /// A signal, and how often it had been fired.
     Signal(u64),
     Flow,
+    /// A queue with something in it.
+    Queue,
 }
 
 impl Thing {
@@ -80,6 +84,9 @@ impl Thing {
         }
         if let Ok(signal) = data.borrow::<Signal>() {
             return Ok(Thing::Signal(signal.0.borrow().fired()));
+        }
+        if data.is::<Queue>() {
+            return Ok(Thing::Queue);
         }
         if let Ok(flow) = data.borrow::<FlowHandle>() {
             flow.must_end()?;
@@ -109,6 +116,7 @@ impl WaitAny {
             Thing::Process(record) => !record.is_alive(),
             Thing::Signal(seen) => data.borrow::<Signal>()?.0.borrow().fired() > *seen,
             Thing::Flow => data.borrow::<FlowHandle>()?.is_over(&sim.world.borrow()),
+            Thing::Queue => data.borrow::<Queue>()?.0.borrow().has_something(),
             Thing::Socket(node, socket) => {
                 let buffered = data.borrow::<TcpHandle>().is_ok_and(|tcp| tcp.has_something());
                 let interest = WaitAny::interest(sim, *node, *socket);
@@ -137,6 +145,7 @@ impl Op for WaitAny {
             match thing {
                 Thing::Process(record) => record.tell(me),
                 Thing::Signal(_) => data.borrow::<Signal>()?.0.borrow_mut().tell(me),
+                Thing::Queue => data.borrow::<Queue>()?.0.borrow_mut().tell(me),
                 Thing::Flow => until = until.min(data.borrow::<FlowHandle>()?.next_look(now)),
                 Thing::Socket(node, socket) => {
                     sockets.push((*node, *socket, WaitAny::interest(sim, *node, *socket)));

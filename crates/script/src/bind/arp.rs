@@ -41,7 +41,7 @@ fn send(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
     let opts = call.opts();
     let claimed = address(call.required("ip", opts.text("ip"))?)?;
     let to = match opts.get("to") {
-        Some(Val::Peer(peer)) => match resolve(lua, sim, peer, None)? {
+        Some(Val::Peer(peer)) => match resolve(lua, sim, Some(node), peer, None)? {
             Ok((ip, _)) => Some(ip),
             Err(why) => return Err(Mistake::new(format!("nobody to send to: {why}")).at_word("to").into()),
         },

@@ -54,7 +54,7 @@ impl Op for Connect {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let failed = |why: &str| (Value::Nil, why).into_lua_multi(lua).map(Some);
         if !self.begun {
-            let (ip, port) = match resolve(lua, sim, &self.to, self.port)? {
+            let (ip, port) = match resolve(lua, sim, Some(self.node), &self.to, self.port)? {
                 Ok(found) => found,
                 Err(why) => return failed(why),
             };

@@ -30,7 +30,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let Some(Val::Peer(server)) = call.opts().get("to") else {
             return Err(call.required::<()>("to", None).unwrap_err().into());
         };
-        let ip = match resolve(lua, sim, server, None)? {
+        let ip = match resolve(lua, sim, Some(node), server, None)? {
             Ok((ip, _)) => ip,
             Err(why) => return Err(Mistake::new(format!("host:dhcp_relay: {why}")).at_word("to").into()),
         };

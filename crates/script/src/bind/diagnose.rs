@@ -12,6 +12,7 @@ use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use tidewire_node::{Echo, EchoOutcome};
+use tidewire_topology::{NodeKind, Plan};
 use tidewire_units::{DirId, Instant, Interest, LinkId, NodeId, Refusal, SocketId, Span};
 use tidewire_wire::{Cause, Endpoint};
 use tidewire_world::{Place, ProcessId, World};
@@ -86,7 +87,7 @@ impl Op for Diagnosis {
                         drop(world);
                         return report(lua, found).map(Some);
                     }
-                    self.to = world.address_of(self.ends.b).expect("looked at above");
+                    self.to = world.address_towards(self.ends.a, self.ends.b).expect("looked at above");
                     self.note(&world);
                     let (socket, id) = world.echo_socket(self.ends.a);
                     let deadline = now + PATIENCE;
@@ -199,8 +200,7 @@ fn broken_hardware(world: &World, Ends { a, b }: Ends) -> Option<Finding> {
         return Some(Finding(1, "cable", name, text));
     }
     let Some(way) = plan.path(a, b, &|_| true) else {
-        let text = format!("no cable leads from {} to {}", plan.node(a).name, plan.node(b).name);
-        return Some(Finding(1, "cable", plan.node(a).name.clone(), text));
+        return Some(no_way(plan, Ends { a, b }));
     };
     if let Some(dead) = way.iter().find(|node| !world.is_node_up(**node)) {
         let name = plan.node(*dead).name.clone();
@@ -241,6 +241,13 @@ fn damaged(world: &World) -> Vec<u64> {
 }
 
 impl Diagnosis {
+    /// Whether more routers lie on the way than packets may pass.
+    fn is_too_far(&self, world: &World) -> bool {
+        let plan = world.plan();
+        let way = plan.path(self.ends.a, self.ends.b, &|link| world.is_link_up(link)).unwrap_or_default();
+        way.iter().filter(|node| plan.node(**node).spec.forwards()).count() >= 64
+    }
+
     fn of(ends: Ends, port: Option<u16>) -> Diagnosis {
         let (before, damaged) = (Books::new(), Vec::new());
         Diagnosis { ends, to: Ipv4Addr::UNSPECIFIED, port, step: Step::Look, before, damaged, heard: 0 }
@@ -359,6 +366,12 @@ impl Diagnosis {
                 Cause::NoRoute => {
                     Finding(3, "route", at.clone(), format!("{at} has no route to the destination"))
                 }
+                Cause::TtlExpired if self.is_too_far(world) => {
+                    let text = format!(
+                        "the way is too long: packets may pass 64 routers, and the last one that they reach is {at}"
+                    );
+                    Finding(3, "distance", at, text)
+                }
                 Cause::TtlExpired => Finding(
                     3,
                     "loop",
@@ -389,6 +402,41 @@ impl Diagnosis {
             let text = format!("{what} are not answered, and no device on the way says why");
             Finding(3, "unknown", String::new(), text)
         })
+    }
+}
+
+/// Why no way leads from one host to the other even if everything works: a host between them that passes nothing on, or no cables.
+fn no_way(plan: &Plan, Ends { a, b }: Ends) -> Finding {
+    let mut from: Vec<Option<NodeId>> = vec![None; plan.nodes().len()];
+    let mut found = vec![a];
+    let mut at = 0;
+    while let Some(&node) = found.get(at) {
+        at += 1;
+        for iface in &plan.node(node).ifaces {
+            let next = plan.neighbor_of(*iface);
+            if next != a && from[next.index()].is_none() {
+                from[next.index()] = Some(node);
+                found.push(next);
+            }
+        }
+    }
+    let way = std::iter::successors(from[b.index()], |node| from[node.index()]);
+    let is_deaf = |node: &NodeId| {
+        let spec = &plan.node(*node).spec;
+        *node != a && spec.kind() == NodeKind::Host && !spec.forwards()
+    };
+    match way.into_iter().filter(is_deaf).last() {
+        Some(host) => {
+            let name = plan.node(host).name.clone();
+            let text = format!(
+                "{name} lies between and passes nothing on: it is a host; make it a router, or write forward = true"
+            );
+            Finding(3, "route", name, text)
+        }
+        None => {
+            let text = format!("no cable leads from {} to {}", plan.node(a).name, plan.node(b).name);
+            Finding(1, "cable", plan.node(a).name.clone(), text)
+        }
     }
 }
 

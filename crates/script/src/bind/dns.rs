@@ -26,55 +26,50 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
     for func in [&spec::RESOLVE, &spec::DIG, &spec::FLUSH_DNS, &spec::HOST_RESOLVER] {
         services.add(registry, func, "names")?;
     }
-    names(registry, services)
+    names(registry, services);
+    Ok(())
 }
 
 /// Functions that take a host take a name too, once somebody answers for names: it is looked up first.
-fn names(registry: &Registry<'_>, services: &Loader) -> mlua::Result<()> {
-    let (lua, sim) = (registry.lua, registry.sim.clone());
-    let is_name = lua.create_function(move |_, to: Value| {
-        let used = sim.names.get();
-        let text = to.as_string().filter(|_| used).map(|text| text.to_string_lossy());
-        Ok(text.is_some_and(|text| matches!(parse_peer(&sim, &text), Peer::Unknown(_))))
-    })?;
-    let sim = registry.sim.clone();
-    let host_of = lua.create_function(move |lua, this: AnyUserData| owner(lua, &sim, &this))?;
-    let shim: Function = lua
-        .load(
-            r#"local f, at, is_name, host_of, need = ...
-            local type, select = type, select
-            local function named(self, ...)
-              local args = table.pack(...)
-              local name, port = args[at]:match "^(.-):(%d+)$"
-              local ip, why = need("names").lookup(host_of(self), name or args[at])
-              if not ip then return nil, why end
-              args[at] = port and ip .. ":" .. port or ip
-              return f(self, table.unpack(args, 1, args.n))
-            end
-            return function(self, ...)
-              local to = select(at, ...)
-              if type(to) == "string" and is_name(to) then return named(self, ...) end
-              return f(self, ...)
-            end"#,
-        )
-        .set_name("=tidewire")
-        .into_function()?;
-    for (classes, name, at) in [
-        (&["host", "router", "nat"][..], "ping", 1),
-        (&["host", "router", "nat"], "traceroute", 1),
-        (&["host", "router", "nat"], "connect", 1),
-        (&["tcp"], "connect", 1),
-        (&["udp"], "connect", 1),
-        (&["udp"], "sendto", 2),
+fn names(registry: &Registry<'_>, services: &Loader) {
+    for (class, name, at) in [
+        ("host", "ping", 1),
+        ("host", "traceroute", 1),
+        ("host", "connect", 1),
+        ("tcp", "connect", 1),
+        ("udp", "connect", 1),
+        ("udp", "sendto", 2),
     ] {
-        let plain: Function = registry.methods(classes[0]).raw_get(name)?;
-        let named: Function = shim.call((plain, at, &is_name, &host_of, services.need()))?;
-        for class in classes {
-            registry.methods(class).raw_set(name, &named)?;
-        }
+        let (sim, need) = (registry.sim.clone(), services.need().clone());
+        registry.later.wrap(class, name, move |lua, _, plain| {
+            let names = sim.clone();
+            let is_name = lua.create_function(move |_, to: Value| {
+                let text = to.as_string().filter(|_| names.names.get()).map(|text| text.to_string_lossy());
+                Ok(text.is_some_and(|text| matches!(parse_peer(&names, &text), Peer::Unknown(_))))
+            })?;
+            let host_of = lua.create_function(move |lua, this: AnyUserData| owner(lua, &sim, &this))?;
+            crate::state::compiled(lua, NAMED)?.call((plain, at, is_name, host_of, need))
+        });
     }
-    Ok(())
 }
+
+const NAMED: &str = r#"
+local f, at, is_name, host_of, need = ...
+local type, select = type, select
+local function named(self, ...)
+  local args = table.pack(...)
+  local name, port = args[at]:match "^(.-):(%d+)$"
+  local ip, why = need("names").lookup(host_of(self), name or args[at])
+  if not ip then return nil, why end
+  args[at] = port and ip .. ":" .. port or ip
+  return f(self, table.unpack(args, 1, args.n))
+end
+return function(self, ...)
+  local to = select(at, ...)
+  if type(to) == "string" and is_name(to) then return named(self, ...) end
+  return f(self, ...)
+end
+"#;
 
 /// The host that a socket, or the host itself, belongs to.
 fn owner(lua: &Lua, sim: &Shared, this: &AnyUserData) -> mlua::Result<AnyUserData> {

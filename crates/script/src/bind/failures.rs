@@ -11,10 +11,12 @@ use mlua::{Lua, MultiValue, Value};
 use tidewire_units::NodeId;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
-    for func in [&spec::HOST_CRASH, &spec::SWITCH_CRASH, &spec::HUB_CRASH, &spec::AP_CRASH] {
+    for func in
+        [&spec::HOST_CRASH, &spec::SWITCH_CRASH, &spec::HUB_CRASH, &spec::AP_CRASH, &spec::DEVICE_CRASH]
+    {
         registry.add(func, |_, sim, call| crash(sim, this_node(&call)?))?;
     }
-    for func in [&spec::HOST_BOOT, &spec::SWITCH_BOOT, &spec::HUB_BOOT, &spec::AP_BOOT] {
+    for func in [&spec::HOST_BOOT, &spec::SWITCH_BOOT, &spec::HUB_BOOT, &spec::AP_BOOT, &spec::DEVICE_BOOT] {
         registry.add(func, |lua, sim, call| boot(lua, sim, this_node(&call)?))?;
     }
     for (func, up, word) in [(&spec::HOST_DISABLE, false, "disabled"), (&spec::HOST_ENABLE, true, "enabled")]

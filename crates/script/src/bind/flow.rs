@@ -3,6 +3,7 @@
 use super::info::info;
 use super::link::watch;
 use super::tcp::own_config;
+use crate::call::Opts;
 use crate::call::{Call, placed};
 use crate::classes::{Histogram, HistogramOf, Registry, this_node, wrong_this};
 use crate::mistake::Mistake;
@@ -73,10 +74,12 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         datagrams(lua, sim, &call, share, |pattern| Box::new(OnOff::new(pattern, on, off, exponential)))
     })?;
     registry.add(&spec::POISSON, |lua, sim, call| {
+        let spread = exponential_size(call.opts())?.is_some();
         datagrams(lua, sim, &call, 1.0, |pattern| {
             // A burst of no length holds one datagram; the pauses between are exponential.
             let mean = pattern.rate.time_for(u64::from(pattern.size));
-            Box::new(OnOff::new(Pattern { rate: Rate::INFINITE, ..pattern }, Span::ZERO, mean, true))
+            let sender = OnOff::new(Pattern { rate: Rate::INFINITE, ..pattern }, Span::ZERO, mean, true);
+            Box::new(if spread { sender.with_exponential_sizes() } else { sender })
         })
     })?;
     registry.add(&spec::SINK, |lua, sim, call| {
@@ -107,10 +110,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         watch(sim, &call, &[Watched::Flow(id)])
     })?;
     registry.add(&spec::FLOW_ON, |_, _, call| this(&call)?.must_end().map_err(|m| m.at_word("on").into()))?;
-    let methods = registry.methods("flow");
-    let (check, wait): (mlua::Function, mlua::Function) = (methods.raw_get("on")?, methods.raw_get("wait")?);
-    let on: mlua::Function = crate::state::compiled(registry.lua, ON)?.call((check, wait))?;
-    methods.raw_set("on", on)?;
+    registry.later.wrap("flow", "on", |lua, later, check| {
+        crate::state::compiled(lua, ON)?.call((check, later.get(lua, "flow", "wait")?))
+    });
     fields(registry)
 }
 
@@ -296,6 +298,26 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
     list.into_lua_multi(lua)
 }
 
+/// The mean of `size = { "exponential", mean = ... }`.
+fn exponential_size(opts: &Opts) -> Result<Option<u64>, Mistake> {
+    let Some(Val::Any(Value::Table(table))) = opts.get("size") else { return Ok(None) };
+    let wrong = || Mistake::new("size is a size, or { \"exponential\", mean = 1000 }").at_word("size");
+    let kind: Option<String> = table.raw_get(1).map_err(|_| wrong())?;
+    let mean: Value = table.raw_get("mean").map_err(|_| wrong())?;
+    let count = table.pairs::<Value, Value>().count();
+    match (kind.as_deref(), super::sizes::size_of(&mean)) {
+        (Some("exponential"), Some(mean)) if count == 2 => Ok(Some(mean.round() as u64)),
+        _ => Err(wrong()),
+    }
+}
+
+fn plain_size(opts: &Opts) -> Result<u64, Mistake> {
+    let Some(Val::Any(value)) = opts.get("size") else { return Ok(1000) };
+    super::sizes::size_of(&value).map(|size| size as u64).ok_or_else(|| {
+        Mistake::new("size is a size such as \"1kB\", or { \"exponential\", mean = 1000 }").at_word("size")
+    })
+}
+
 fn datagrams(
     lua: &Lua,
     sim: &Shared,
@@ -305,7 +327,10 @@ fn datagrams(
 ) -> mlua::Result<MultiValue> {
     let opts = call.opts();
     let rate = call.required("rate", opts.rate("rate"))?;
-    let size = opts.size("size").unwrap_or(Bytes(1000)).0;
+    let size = match opts.get("size") {
+        Some(Val::Any(_)) => exponential_size(opts)?.map_or_else(|| plain_size(opts), Ok)?,
+        _ => opts.size("size").unwrap_or(Bytes(1000)).0,
+    };
     if size == 0 || size > 65_507 {
         return Err(Mistake::new(format!("size = {size}: a datagram has 1 to 65507 bytes"))
             .at_word("size")

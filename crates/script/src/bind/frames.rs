@@ -3,7 +3,7 @@
 //! A frame has `eth`, and of `arp`, `ip`, `tcp`, `udp`, `icmp` those that it carries, and `payload`. What a script does not change stays as
 //! it came; what tables do not show (TCP options, fragments) travels along.
 
-use crate::mistake::Mistake;
+use crate::mistake::{Mistake, did_you_mean};
 use mlua::{AnyUserData, Lua, Table, UserData, Value};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use tidewire_wire::{
@@ -110,6 +110,7 @@ fn transport_to(lua: &Lua, frame: &Table, transport: &Transport) -> mlua::Result
 
 /// The packet that a frame's table describes.
 pub(super) fn from_table(frame: &Table) -> Result<(Packet, FrameTrace), Mistake> {
+    known(frame)?;
     let original = frame.raw_get::<Option<AnyUserData>>(ORIGINAL).ok().flatten();
     let original = original.as_ref().and_then(|data| data.borrow::<Original>().ok());
     let before = original.as_ref().map(|original| &original.0);
@@ -127,6 +128,49 @@ pub(super) fn from_table(frame: &Table) -> Result<(Packet, FrameTrace), Mistake>
         },
     };
     Ok((Packet { src_mac, dst_mac, vlan: vlan(&eth)?.map(VlanTag::of), net }, trace))
+}
+
+/// The parts of a frame and their fields.
+const FIELDS: &[(&str, &[&str])] = &[
+    ("eth", &["src", "dst", "type", "vlan"]),
+    ("arp", &["op", "sender_mac", "sender_ip", "target_mac", "target_ip"]),
+    ("ip", &["version", "src", "dst", "ttl", "id", "dscp", "ecn", "dont_fragment", "protocol"]),
+    ("tcp", &["sport", "dport", "seq", "ack", "flags", "window"]),
+    ("udp", &["sport", "dport"]),
+    ("icmp", &["type", "code", "id", "seq"]),
+];
+
+/// Refuses fields that no frame has.
+fn known(frame: &Table) -> Result<(), Mistake> {
+    let parts: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+    let others = ["size", "damaged", "payload", ORIGINAL];
+    refuse_unknown(frame, "frame", &[&parts[..], &others[..]].concat())?;
+    for (name, fields) in FIELDS {
+        if let Some(part) = section(frame, name)? {
+            refuse_unknown(&part, &format!("frame.{name}"), fields)?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse_unknown(table: &Table, path: &str, fields: &[&str]) -> Result<(), Mistake> {
+    let mut odd: Vec<String> = Vec::new();
+    for pair in table.pairs::<Value, Value>() {
+        let key = pair.map_err(|error| Mistake::new(error.to_string()))?.0;
+        match key.as_string().map(|key| key.to_string_lossy()) {
+            Some(name) if fields.contains(&&*name) => {}
+            Some(name) => odd.push(name),
+            None => odd.push(key.to_string().unwrap_or_default()),
+        }
+    }
+    odd.sort();
+    let Some(name) = odd.first() else { return Ok(()) };
+    let meant = did_you_mean(name, fields.iter().copied());
+    let there: Vec<&str> = fields.iter().copied().filter(|field| *field != ORIGINAL).collect();
+    Err(Mistake::new(format!("{path} has no field '{name}'{meant}")).at_word(name).note(format!(
+        "there is: {}; what your program wants to remember is better kept in variables",
+        there.join(" ")
+    )))
 }
 
 /// The VLAN of a frame with a tag.

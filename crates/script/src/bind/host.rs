@@ -56,7 +56,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let Some(Val::Peer(peer)) = call.take(0) else { unreachable!() };
         refuse_odd_ipv6(&peer)?;
         let port = call.int(1).map(|port| port as u16);
-        let (ip, port) = match resolve(lua, sim, &peer, port)? {
+        let (ip, port) = match resolve(lua, sim, None, &peer, port)? {
             Ok(found) => found,
             Err(why) => return (Value::Nil, why).into_lua_multi(lua),
         };

@@ -41,20 +41,18 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
 fn diagnose_pages(registry: &Registry<'_>, services: &Loader) -> mlua::Result<()> {
     let globals = registry.lua.globals();
     let network: Function = globals.raw_get("diagnose")?;
-    let whole: Function = registry
-        .lua
-        .load(
-            r#"local network, need = ...
-            return function(a, b, opts)
-              local found = network(a, b, opts)
-              if not found.ok or not opts or not opts.url then return found end
-              return need("probe").page(found, a, b, opts.url)
-            end"#,
-        )
-        .set_name("=tidewire")
-        .call((network, services.need()))?;
+    let whole: Function = crate::state::compiled(registry.lua, PAGES)?.call((network, services.need()))?;
     globals.raw_set("diagnose", whole)
 }
+
+const PAGES: &str = r#"
+local network, need = ...
+return function(a, b, opts)
+  local found = network(a, b, opts)
+  if not found.ok or not opts or not opts.url then return found end
+  return need("probe").page(found, a, b, opts.url)
+end
+"#;
 
 /// Functions that only the modules see.
 pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {

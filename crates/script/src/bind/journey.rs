@@ -86,7 +86,7 @@ impl Op for Journey {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let failed = |why: &str| (Value::Nil, why).into_lua_multi(lua).map(Some);
         if let State::Begin = self.state {
-            let ip = match resolve(lua, sim, &self.to, None)? {
+            let ip = match resolve(lua, sim, Some(self.from), &self.to, None)? {
                 Ok((ip, _)) => ip,
                 Err(why) => return failed(why),
             };

@@ -12,7 +12,7 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use tidewire_units::{DirId, Instant, NodeId};
-use tidewire_wire::{Net, Packet, RelativeNumbers as Numbers, Transport, flag_names, read_pcapng};
+use tidewire_wire::{ArpPacket, Net, Packet, RelativeNumbers as Numbers, Transport, flag_names, read_pcapng};
 use tidewire_world::CapturePoint;
 
 /// Recorded packets, as a capture file in memory.
@@ -46,8 +46,24 @@ struct Row {
     received: Option<Instant>,
     /// Why it does not arrive.
     lost: String,
-    transport: Transport,
+    content: Content,
     addresses: (IpAddr, IpAddr),
+}
+
+/// What a packet between the two carries.
+#[derive(Clone, PartialEq)]
+enum Content {
+    Arp(ArpPacket),
+    Transport(Transport),
+}
+
+impl Content {
+    fn label(&self, addresses: (IpAddr, IpAddr), numbers: &mut Numbers) -> String {
+        match self {
+            Content::Arp(arp) => arp.to_string(),
+            Content::Transport(transport) => numbers.label(addresses, transport),
+        }
+    }
 }
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
@@ -115,28 +131,38 @@ impl Recording {
             };
             all.flat_map(both).collect()
         };
-        let owner = |ip: IpAddr| owners.iter().find(|(known, _)| *known == ip).map(|(_, node)| *node);
+        let owner = |ip: IpAddr| {
+            owners
+                .iter()
+                .find(|(known, _)| *known == ip || is_solicited_node(ip, *known))
+                .map(|(_, node)| *node)
+        };
         let capture = read_pcapng(&self.tape.0.borrow())
             .map_err(|error| Mistake::new(format!("the recording cannot be read: {error}")))?;
         let mut rows: Vec<Row> = Vec::new();
         for packet in capture.packets {
             let (sends, node) = self.points[packet.interface];
             let link = capture.interfaces[packet.interface].link;
-            let (addresses, transport) = match Packet::parse(&packet.bytes, link).map(|packet| packet.net) {
-                Ok(Net::Ipv4(header, transport)) => ((header.src.into(), header.dst.into()), transport),
-                Ok(Net::Ipv6(header, transport)) => ((header.src.into(), header.dst.into()), transport),
+            let (addresses, content) = match Packet::parse(&packet.bytes, link).map(|packet| packet.net) {
+                Ok(Net::Arp(arp)) => ((arp.sender_ip.into(), arp.target_ip.into()), Content::Arp(arp)),
+                Ok(Net::Ipv4(header, transport)) => {
+                    ((header.src.into(), header.dst.into()), Content::Transport(transport))
+                }
+                Ok(Net::Ipv6(header, transport)) => {
+                    ((header.src.into(), header.dst.into()), Content::Transport(transport))
+                }
                 _ => continue,
             };
             let (Some(from), Some(to)) = (owner(addresses.0), owner(addresses.1)) else { continue };
             if sends && node == from {
                 let lost = packet.comment;
-                rows.push(Row { from, sent: packet.time, received: None, lost, transport, addresses });
+                rows.push(Row { from, sent: packet.time, received: None, lost, content, addresses });
             } else if !sends && node == to {
                 let same = |row: &&mut Row| {
                     row.received.is_none()
                         && row.lost.is_empty()
                         && row.addresses == addresses
-                        && row.transport == transport
+                        && row.content == content
                 };
                 if let Some(row) = rows.iter_mut().find(same) {
                     row.received = Some(packet.time);
@@ -154,7 +180,7 @@ impl Recording {
         let mut text = format!("{:>10}  {left:<WIDTH$}{right}", "ms");
         let mut numbers = Numbers::default();
         for row in self.rows(sim)? {
-            let label = numbers.label(row.addresses, &row.transport);
+            let label = row.content.label(row.addresses, &mut numbers);
             let to_right = row.from == self.nodes[0];
             let ms = |at: Option<Instant>| {
                 at.map_or_else(String::new, |at| format!("{:.3}", at.as_secs_f64() * 1e3))
@@ -195,22 +221,30 @@ impl Row {
         if !self.lost.is_empty() {
             table.raw_set("lost", self.lost.as_str())?;
         }
-        let (proto, length) = match &self.transport {
-            Transport::Tcp(segment) => ("tcp", segment.payload.len()),
-            Transport::Udp(_, payload) => ("udp", payload.len()),
-            Transport::Icmp(_) => ("icmp", 0),
-            Transport::Raw(_, payload) => ("ip", payload.len()),
+        let (proto, length) = match &self.content {
+            Content::Arp(_) => ("arp", 0),
+            Content::Transport(Transport::Tcp(segment)) => ("tcp", segment.payload.len()),
+            Content::Transport(Transport::Udp(_, payload)) => ("udp", payload.len()),
+            Content::Transport(Transport::Icmp(_)) => ("icmp", 0),
+            Content::Transport(Transport::Raw(_, payload)) => ("ip", payload.len()),
         };
         table.raw_set("proto", proto)?;
         table.raw_set("length", length)?;
-        if let Transport::Tcp(segment) = &self.transport {
+        if let Content::Transport(Transport::Tcp(segment)) = &self.content {
             let (seq, ack) = numbers.relative(self.addresses, segment);
             table.raw_set("flags", flag_names(segment.flags).join(" "))?;
             table.raw_set("seq", seq)?;
             table.raw_set("ack", ack)?;
             table.raw_set("window", segment.window)?;
         }
-        table.raw_set("text", numbers.label(self.addresses, &self.transport))?;
+        table.raw_set("text", self.content.label(self.addresses, numbers))?;
         Ok(table)
     }
+}
+
+/// Whether an address is the group that neighbours of `known` ask (RFC 4291 section 2.7.1).
+fn is_solicited_node(ip: IpAddr, known: IpAddr) -> bool {
+    let (IpAddr::V6(ip), IpAddr::V6(known)) = (ip, known) else { return false };
+    let group = 0xff02_0000_0000_0000_0000_0001_ff00_0000;
+    ip.to_bits() == group | known.to_bits() & 0xff_ffff
 }

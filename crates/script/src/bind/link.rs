@@ -4,12 +4,12 @@ use super::net::link_summary;
 use crate::call::{Call, Opts};
 use crate::classes::{Direction, Link, Registry, this_node, wrong_this};
 use crate::mistake::{Mistake, did_you_mean};
-use crate::sim::Shared;
+use crate::sim::{Shared, Sim};
 use crate::spec::{fields_of, link as spec};
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table};
 use tidewire_units::{DirId, LinkId, Span};
-use tidewire_world::{ArqStats, CapturePoint, Watched};
+use tidewire_world::{ArqStats, CapturePoint, Looks, Watched};
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::DISABLE, |_, sim, call| set_up(sim, &call, false))?;
@@ -50,6 +50,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     })?;
     registry
         .add(&spec::DIR_WATCH, |_, sim, call| watch(sim, &call, &[Watched::Direction(this_dir(&call)?)]))?;
+    registry.add(&spec::HOST_WATCH, |_, sim, call| watch(sim, &call, &[Watched::Host(this_node(&call)?)]))?;
     registry.add(&spec::PCAP, |_, sim, call| {
         let link = this_link(&call)?;
         let name = sim.plan.borrow().link(link).name.clone();
@@ -248,6 +249,11 @@ fn refuse_on_medium(sim: &Shared, dir: DirId, opts: &Opts) -> mlua::Result<()> {
 pub(super) fn watch(sim: &Shared, call: &Call, things: &[Watched]) -> mlua::Result<()> {
     let Some(Val::Texts(names)) = call.arg(0) else { unreachable!() };
     let every = call.opts().span("every").unwrap_or(tidewire_units::Span::from_ms(100));
+    let on_change = call.opts().flag("on_change") == Some(true);
+    if on_change && call.opts().get("every").is_some() {
+        let text = "every and on_change do not go together: at every change, or so often";
+        return Err(Mistake::new(text).at_word("on_change").into());
+    }
     if every.is_zero() {
         return Err(Mistake::new("every = 0: a sample needs some time before the next one")
             .at_word("every")
@@ -259,22 +265,41 @@ pub(super) fn watch(sim: &Shared, call: &Call, things: &[Watched]) -> mlua::Resu
     }
     let Some(first) = things.first() else { return Ok(()) };
     let names: Vec<&str> = names.iter().map(|name| metric(sim, *first, name)).collect::<Result<_, _>>()?;
+    if let Some(rate) = names.iter().find(|name| on_change && Watched::is_rate(name)) {
+        return Err(Mistake::new(format!(
+            "{rate} is a mean over an interval and does not change at a moment"
+        ))
+        .at_word("on_change")
+        .note("write every = \"100ms\" for it")
+        .into());
+    }
+    let looks = if on_change { Looks::OnChange } else { Looks::Every(every) };
     let mut world = sim.world()?;
     for thing in things {
         world
-            .watch(*thing, &names, every)
+            .watch(*thing, &names, looks)
             .map_err(|at| Mistake::new(format!("'{}' cannot be watched", names[at])).at_word(names[at]))?;
     }
     Ok(())
 }
 
+/// States that watched things came into, as rows of the events.
+pub(crate) fn note_states(sim: &Sim, world: &mut tidewire_world::World) {
+    let changes = world.take_state_changes();
+    let mut out = sim.out.borrow_mut();
+    for change in changes {
+        let object = world.watched_name(change.of);
+        out.event(change.at, object.into(), &change.metric, change.state.into());
+    }
+}
+
 /// The full name of a metric, which may be given without its unit.
 fn metric<'a>(sim: &Shared, of: Watched, name: &'a str) -> Result<&'a str, Mistake> {
-    let is_flow = matches!(of, Watched::Flow(_));
+    let is_flow = matches!(of, Watched::Flow(_) | Watched::Socket(..));
     if is_flow && name.contains('.') {
         return variable(sim, name).map(|()| name);
     }
-    let known = of.metrics();
+    let known = [of.metrics(), of.states()].concat();
     if known.contains(&name) {
         return Ok(name);
     }

@@ -270,20 +270,17 @@ fn histograms(registry: &mut Registry<'_>) -> mlua::Result<()> {
         Ok(with(sim, &of, metrics::Histogram::count))
     })?;
     // p50, p95_ms and the like: any percentile, in any unit of time.
-    let methods = registry.methods("histogram");
     for percent in [1, 5, 10, 25, 50, 75, 90, 95, 99] {
         for (suffix, scale) in [("", 1.0), ("_ms", 1e3), ("_us", 1e6)] {
             let q = f64::from(percent) / 100.0;
-            quick(registry, &methods, format!("p{percent}{suffix}"), scale, move |histogram| {
-                histogram.quantile(q)
-            })?;
+            quick(registry, format!("p{percent}{suffix}"), scale, move |histogram| histogram.quantile(q));
         }
     }
     for (suffix, scale) in [("_ms", 1e3), ("_us", 1e6)] {
-        quick(registry, &methods, format!("mean{suffix}"), scale, metrics::Histogram::mean)?;
-        quick(registry, &methods, format!("median{suffix}"), scale, metrics::Histogram::median)?;
-        quick(registry, &methods, format!("min{suffix}"), scale, metrics::Histogram::min)?;
-        quick(registry, &methods, format!("max{suffix}"), scale, metrics::Histogram::max)?;
+        quick(registry, format!("mean{suffix}"), scale, metrics::Histogram::mean);
+        quick(registry, format!("median{suffix}"), scale, metrics::Histogram::median);
+        quick(registry, format!("min{suffix}"), scale, metrics::Histogram::min);
+        quick(registry, format!("max{suffix}"), scale, metrics::Histogram::max);
     }
     registry.shows("histogram", |sim, this| {
         let of = this.borrow::<Histogram>()?.0.clone();
@@ -324,17 +321,17 @@ fn figure(
 
 fn quick(
     registry: &Registry<'_>,
-    methods: &Table,
     name: String,
     scale: f64,
     read: impl Fn(&metrics::Histogram) -> Option<f64> + 'static,
-) -> mlua::Result<()> {
+) {
     let sim = registry.sim.clone();
-    let function: Function = registry.lua.create_function(move |_, this: AnyUserData| {
-        let of = this.borrow::<Histogram>()?.0.clone();
-        Ok(with(&sim, &of, &read).map(|x| x * scale))
-    })?;
-    methods.raw_set(name, function)
+    registry.later.method("histogram", name, move |lua, _| {
+        lua.create_function(move |_, this: AnyUserData| {
+            let of = this.borrow::<Histogram>()?.0.clone();
+            Ok(with(&sim, &of, &read).map(|x| x * scale))
+        })
+    });
 }
 
 fn tables(registry: &Registry<'_>) -> mlua::Result<()> {

@@ -69,7 +69,7 @@ mod inject;
 mod journey;
 pub(crate) mod ladder;
 mod lines;
-mod link;
+pub(crate) mod link;
 mod load;
 pub(crate) mod measure;
 mod media;
@@ -105,7 +105,7 @@ use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Table};
 
 /// Puts every function where scripts find it.
 pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
-    let mut registry = Registry::new(lua, sim)?;
+    let mut registry = Registry::new(lua, sim);
     net::install(&mut registry)?;
     arp::install(&mut registry)?;
     device::install(&mut registry)?;

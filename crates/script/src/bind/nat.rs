@@ -116,7 +116,7 @@ fn forward(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
         return Err(call.required::<()>("to", None).unwrap_err().into());
     };
     let to_port = opts.int("to_port").map_or(port, |port| port as u16);
-    let (ip, to_port) = match resolve(lua, sim, peer, Some(to_port))? {
+    let (ip, to_port) = match resolve(lua, sim, Some(node), peer, Some(to_port))? {
         Ok((ip, found)) => (ip, found.unwrap_or(to_port)),
         Err(why) => return Err(Mistake::new(format!("nat:forward: {why}")).at_word("to").into()),
     };

@@ -295,6 +295,14 @@ pub(super) fn host_spec(opts: &Opts) -> Result<HostSpec, Mistake> {
 
 /// What the world does not know of a host yet: its memory, and its TCP options.
 pub(super) fn set_host_options(sim: &Shared, node: NodeId, opts: &Opts) -> mlua::Result<()> {
+    if let Some(cpu) = opts.number("cpu") {
+        if !(cpu > 0.0 && cpu.is_finite()) {
+            return Err(Mistake::new(format!("cpu = {cpu}: cores are so many times as fast, more than 0"))
+                .at_word("cpu")
+                .into());
+        }
+        sim.cpus.borrow_mut().insert(node.0, cpu);
+    }
     if let Some(Val::Size(size)) = opts.get("memory") {
         sim.memory.borrow_mut().entry(node.0).or_default().limit = Some(size.0);
     }

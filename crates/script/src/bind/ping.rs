@@ -75,9 +75,9 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
 }
 
 /// Turns a peer into an address; the results to return when that fails.
-fn target(lua: &Lua, sim: &Shared, peer: &Peer) -> mlua::Result<Result<Ipv4Addr, MultiValue>> {
+fn target(lua: &Lua, sim: &Shared, from: NodeId, peer: &Peer) -> mlua::Result<Result<Ipv4Addr, MultiValue>> {
     let refused = |why: &str| Ok(Err((Value::Nil, why).into_lua_multi(lua)?));
-    match resolve(lua, sim, peer, None)? {
+    match resolve(lua, sim, Some(from), peer, None)? {
         // Nobody answers those: Linux, too, ignores echo requests to many.
         Ok((ip, _)) if ip.is_broadcast() || ip.is_multicast() || is_broadcast_of_subnet(sim, ip) => {
             refused("unreachable")
@@ -151,7 +151,7 @@ impl Ping {
 impl Op for Ping {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         if self.target.is_none() {
-            match target(lua, sim, &self.to)? {
+            match target(lua, sim, self.node, &self.to)? {
                 Ok(ip) => self.target = Some(ip),
                 Err(values) => return Ok(Some(values)),
             }
@@ -251,7 +251,7 @@ struct Trace {
 impl Op for Trace {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         if self.target.is_none() {
-            match target(lua, sim, &self.to)? {
+            match target(lua, sim, self.node, &self.to)? {
                 Ok(ip) => self.target = Some(ip),
                 Err(values) => return Ok(Some(values)),
             }

@@ -67,7 +67,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         |lua, sim, (endpoint, to, port, ticket): (AnyUserData, Value, Option<u16>, bool)| {
             let peer = convert(lua, sim, Kind::Peer, &to, "to", "argument 1 (to) of host:quic_connect")?;
             let Val::Peer(peer) = peer else { unreachable!("a peer was asked for") };
-            let (ip, port) = match resolve(lua, sim, &peer, port)? {
+            let (ip, port) = match resolve(lua, sim, None, &peer, port)? {
                 Ok(found) => found,
                 Err(why) => return (Value::Nil, why).into_lua_multi(lua),
             };

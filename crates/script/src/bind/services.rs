@@ -146,9 +146,14 @@ fn rule(sim: &Sim, what: &str, given: &Opts) -> Result<Rule, Mistake> {
 fn networks(sim: &Sim, given: &Opts, name: &str, what: &str) -> Result<Nets, Mistake> {
     let Some(Val::Any(value)) = given.get(name) else { return Ok(Nets::default()) };
     let items = match value {
-        Value::Table(table) => table.sequence_values::<Value>().filter_map(Result::ok).collect(),
+        Value::Table(table) => table.sequence_values::<Value>().filter_map(Result::ok).collect::<Vec<_>>(),
         value => vec![value.clone()],
     };
+    if items.is_empty() {
+        return Err(Mistake::new(format!("{what}: the list '{name}' is empty, so nobody would be meant"))
+            .at_word(name)
+            .note(format!("leave {name} out for everybody")));
+    }
     let mut found = Nets::default();
     let add_node = |found: &mut Nets, node| -> Result<(), Mistake> {
         for (prefix, shown) in addresses_of(sim, node)? {
@@ -320,6 +325,12 @@ pub(crate) fn note_logs(sim: &Sim, world: &mut tidewire_world::World) {
     let mut out = sim.out.borrow_mut();
     for (node, row) in logs {
         let object = format!("{} {}", world.plan().node(node).name, row.list.name());
-        out.event(row.at, object.into(), "firewall", format!("{}: {}", row.rule, row.flow).into());
+        let end = |end: Endpoint| match (world.shown(end.addr), end.port) {
+            (ip, 0) => ip.to_string(),
+            (ip, port) => SocketAddr::new(ip, port).to_string(),
+        };
+        let (protocol, flow) = (protocol_name(row.flow.protocol), &row.flow);
+        let text = format!("{}: {protocol} {} > {}", row.rule, end(flow.src), end(flow.dst));
+        out.event(row.at, object.into(), "firewall", text.into());
     }
 }

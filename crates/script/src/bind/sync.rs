@@ -7,7 +7,7 @@ use crate::sched::{Op, block_on};
 use crate::sim::{Shared, Sim};
 use crate::spec::time as spec;
 use crate::values::Val;
-use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Value};
+use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -20,6 +20,22 @@ pub(crate) struct Line {
     capacity: usize,
     getters: VecDeque<ProcessId>,
     putters: VecDeque<ProcessId>,
+    /// Who looks whether something is in it, among other things.
+    watchers: Vec<ProcessId>,
+}
+
+impl Line {
+    /// Whether somebody who asked now would get something.
+    pub fn has_something(&self) -> bool {
+        !self.items.is_empty() && self.getters.is_empty()
+    }
+
+    /// Wakes this process when something may be in it.
+    pub fn tell(&mut self, who: ProcessId) {
+        if !self.watchers.contains(&who) {
+            self.watchers.push(who);
+        }
+    }
 }
 
 /// Who waits for a signal, and how often it was fired.
@@ -71,8 +87,13 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::QUEUE, |lua, sim, call| {
         sim.touch()?;
         let capacity = call.int(0).map_or(usize::MAX, |n| n as usize);
-        let line =
-            Line { items: VecDeque::new(), capacity, getters: VecDeque::new(), putters: VecDeque::new() };
+        let line = Line {
+            items: VecDeque::new(),
+            capacity,
+            getters: VecDeque::new(),
+            putters: VecDeque::new(),
+            watchers: Vec::new(),
+        };
         lua.create_userdata(Queue(Rc::new(RefCell::new(line))))
     })?;
     registry.add(&spec::QUEUE_PUT, |lua, sim, call| {
@@ -142,10 +163,12 @@ fn resources(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.field("resource", "held", |_, _, this| Ok(this.borrow::<Resource>()?.0.borrow().held))?;
     registry
         .field("resource", "waiting", |_, _, this| Ok(this.borrow::<Resource>()?.0.borrow().waiting.len()))?;
-    let methods = registry.methods("resource");
-    let (acquire, release): (Function, Function) = (methods.raw_get("acquire")?, methods.raw_get("release")?);
-    let whole: Function = crate::state::compiled(registry.lua, USE)?.call((acquire, release))?;
-    methods.raw_set("use", whole)
+    registry.later.method("resource", "use", |lua, later| {
+        let (acquire, release) =
+            (later.get(lua, "resource", "acquire")?, later.get(lua, "resource", "release")?);
+        crate::state::compiled(lua, USE)?.call((acquire, release))
+    });
+    Ok(())
 }
 
 fn queue(call: &Call) -> mlua::Result<SharedLine> {
@@ -195,6 +218,8 @@ impl Op for Put {
             line.items.push_back(std::mem::replace(&mut self.value, Value::Nil));
             if let Some(next) = line.getters.front() {
                 world.wake(*next);
+            } else {
+                line.watchers.drain(..).for_each(|next| world.wake(next));
             }
             return true.into_lua_multi(lua).map(Some);
         }
@@ -236,6 +261,9 @@ impl Op for Get {
             if !line.items.is_empty() {
                 line.getters.front().into_iter().for_each(|next| world.wake(*next));
             }
+            if line.has_something() {
+                line.watchers.drain(..).for_each(|next| world.wake(next));
+            }
             return value.into_lua_multi(lua).map(Some);
         }
         if world.now() >= self.deadline {
@@ -252,6 +280,10 @@ impl Op for Get {
         line.getters.retain(|waiting| *waiting != me);
         let some = !line.items.is_empty();
         wake_front(sim, line.getters.front().filter(|_| some));
+        if line.has_something() {
+            let mut world = sim.world.borrow_mut();
+            line.watchers.drain(..).for_each(|next| world.wake(next));
+        }
     }
 
     fn describe(&self, _: &Sim) -> (String, String) {

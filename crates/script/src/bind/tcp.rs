@@ -12,14 +12,15 @@ use crate::spec::{host as spec, socket};
 use crate::values::{Val, whole};
 use bytes::BytesMut;
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::tls::Session;
 use tidewire_node::SocketView;
 use tidewire_units::{NodeId, Refusal, SocketId, Span};
 use tidewire_wire::{Endpoint, Payload};
-use tidewire_world::World;
+use tidewire_world::{Watched, World};
 
 /// A TCP socket, as scripts hold it.
 pub(crate) struct TcpHandle {
@@ -60,11 +61,12 @@ impl TcpHandle {
 }
 
 /// What the methods of sockets that loop are made of; they are iterators and processes, best said in Lua.
+const LINES: &str = "return function(self, o) return function() return (self:recv_line(o)) end end";
+const CHUNKS: &str = "return function(self, n) return function() return (self:recv(n)) end end";
+const CONNECTIONS: &str = "return function(self, o) return function() return self:accept(o) end end";
+
 const LOOPS: &str = r#"
-local tcp, host, spawn, listen, connections = ...
-function tcp.lines(self, o) return function() return (self:recv_line(o)) end end
-function tcp.chunks(self, n) return function() return (self:recv(n)) end end
-function tcp.connections(self, o) return function() return self:accept(o) end end
+local spawn = ...
 local function serve_one(f, conn, peer)
   f(conn, peer)
   conn:close()
@@ -153,16 +155,24 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         }
         Ok(())
     })?;
+    registry.add(&socket::TCP_WATCH, |_, sim, call| {
+        let socket = this(&call)?;
+        super::link::watch(sim, &call, &[Watched::Socket(socket.node, socket.id)])
+    })?;
     loops(registry)?;
     fields(registry)
 }
 
 fn loops(registry: &mut Registry<'_>) -> mlua::Result<()> {
-    let (lua, tcp) = (registry.lua, registry.methods("tcp"));
-    let host = registry.methods("host");
-    let spawn: Function = host.raw_get("spawn")?;
-    let serve: Function = crate::state::compiled(lua, LOOPS)?.call((tcp, &host, spawn))?;
+    for (name, text) in [("lines", LINES), ("chunks", CHUNKS), ("connections", CONNECTIONS)] {
+        registry.later.method("tcp", name, move |lua, _| crate::state::compiled(lua, text)?.call(()));
+    }
+    let (later, serve) = (registry.later.clone(), OnceCell::<Function>::new());
     registry.add(&spec::SERVE, move |lua, sim, mut call| {
+        if serve.get().is_none() {
+            let spawn = later.get(lua, "host", "spawn")?;
+            let _ = serve.set(crate::state::compiled(lua, LOOPS)?.call(spawn)?);
+        }
         let node = this_node(&call)?;
         let function = call.function(1).ok_or_else(|| Mistake::new("host:serve needs a function"))?;
         let listening = listen_on(lua, sim, node, &call)?;
@@ -170,6 +180,7 @@ fn loops(registry: &mut Registry<'_>) -> mlua::Result<()> {
             return Ok(listening);
         };
         let host = crate::classes::node_handle(lua, sim, node)?;
+        let serve = serve.get().expect("made above");
         serve.call::<MultiValue>((host, server, function, call.opts().int("workers")))
     })
 }
@@ -207,7 +218,11 @@ fn fields(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let socket = this.borrow::<TcpHandle>()?;
         let world = sim.world.borrow();
         Ok(match world.view(socket.node, socket.id) {
-            Some(SocketView::Tcp(local, remote, conn)) => format!("tcp {local} -> {remote} {}", conn.state()),
+            Some(SocketView::Tcp(local, remote, conn)) => {
+                let [local, remote] =
+                    [local, remote].map(|end| SocketAddr::new(world.shown(end.addr), end.port));
+                format!("tcp {local} -> {remote} {}", conn.state())
+            }
             Some(SocketView::Listener(port, _)) => format!("tcp *:{port} LISTEN"),
             Some(SocketView::Unbound(port)) => format!("tcp *:{port}"),
             _ => "tcp CLOSED".to_owned(),

@@ -13,7 +13,7 @@ use tidewire_units::{Instant, Span};
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     let sim = registry.sim.clone();
     let now = registry.lua.create_function(move |_, ()| Ok(sim.now().as_secs_f64()))?;
-    registry.put(&spec::NOW, now)?;
+    registry.put(&spec::NOW, &now)?;
     registry.add(&spec::SLEEP, |lua, sim, call| {
         sim.touch()?;
         let now = sim.world.borrow().now();

@@ -48,7 +48,8 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::UDP_SENDTO, |lua, sim, mut call| {
         let Some(Val::Peer(peer)) = call.take(1) else { unreachable!("the table of functions says a peer") };
         let port = call.int(2).map(|port| port as u16);
-        let (ip, port) = match resolve(lua, sim, &peer, port)? {
+        let node = this(&call)?.node;
+        let (ip, port) = match resolve(lua, sim, Some(node), &peer, port)? {
             Ok(found) => found,
             Err(why) => return (Value::Nil, why).into_lua_multi(lua),
         };
@@ -74,7 +75,8 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::UDP_CONNECT, |lua, sim, mut call| {
         let Some(Val::Peer(peer)) = call.take(0) else { unreachable!("the table of functions says a peer") };
         let port = call.int(1).map(|port| port as u16);
-        let (ip, port) = match resolve(lua, sim, &peer, port)? {
+        let node = this(&call)?.node;
+        let (ip, port) = match resolve(lua, sim, Some(node), &peer, port)? {
             Ok(found) => found,
             Err(why) => return (Value::Nil, why).into_lua_multi(lua),
         };

@@ -23,6 +23,10 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::WORK, |lua, sim, call| {
         let node = this_node(&call)?;
         let time = call.arg(0).and_then(Val::span).unwrap_or(Span::ZERO);
+        let time = match sim.cpus.borrow().get(&node.0) {
+            Some(cpu) => Span::from_secs_f64(time.as_secs_f64() / cpu),
+            None => time,
+        };
         let lane = sim.sched.borrow().current().and_then(|record| record.lane.borrow().clone());
         let asked = sim.now();
         let op = Work { node, time, asked, until: None, queued: false, lane, in_lane: false };

@@ -92,11 +92,12 @@ return function(...)
 end
 "#;
 
+const COPY: &str = "local env = {} for key, value in next, (...) do env[key] = value end return env";
+
 /// Where the modules are looked up.
 pub(crate) struct Loader {
     loaded: Table,
     need: Function,
-    shim: Function,
 }
 
 impl Loader {
@@ -105,8 +106,7 @@ impl Loader {
         let loaded = lua.create_table()?;
         let (sim, modules) = (sim.clone(), loaded.clone());
         let need = lua.create_function(move |lua, name: String| module(lua, &sim, &modules, &name))?;
-        let shim = crate::state::compiled(lua, SHIM)?;
-        Ok(Loader { loaded, need, shim })
+        Ok(Loader { loaded, need })
     }
 
     /// `need(name)`.
@@ -116,23 +116,30 @@ impl Loader {
 
     /// From here on, what scripts do to their globals does not concern the modules.
     pub fn seal(&self, lua: &Lua) -> mlua::Result<()> {
-        let env = lua.create_table()?;
-        for pair in lua.globals().pairs::<Value, Value>() {
-            let (key, value) = pair?;
-            env.raw_set(key, value)?;
-        }
+        let env: Table = crate::state::compiled(lua, COPY)?.call(lua.globals())?;
         self.loaded.raw_set("env", env)?;
         self.loaded.raw_set("need", &self.need)
     }
 
     /// Adds a function whose work a module does, under the function's own name.
-    pub fn add(&self, registry: &Registry<'_>, func: &'static Func, module: &str) -> mlua::Result<()> {
-        let sim = registry.sim.clone();
-        let check = registry.lua.create_function(move |lua, args: MultiValue| {
-            checked(lua, &sim, func, args).map_err(|error| located(lua, error))
-        })?;
-        let function: Function = self.shim.call((check, &self.need, module, func.short()))?;
-        registry.put_plain(func, &function)
+    pub fn add(
+        &self,
+        registry: &Registry<'_>,
+        func: &'static Func,
+        module: &'static str,
+    ) -> mlua::Result<()> {
+        let (sim, need) = (registry.sim.clone(), self.need.clone());
+        let make = move |lua: &Lua| -> mlua::Result<Function> {
+            let check = lua.create_function(move |lua, args: MultiValue| {
+                checked(lua, &sim, func, args).map_err(|error| located(lua, error))
+            })?;
+            crate::state::compiled(lua, SHIM)?.call((check, need, module, func.short()))
+        };
+        match func.name.contains(':') {
+            true => registry.later.method(func.owner(), func.short(), move |lua, _| make(lua)),
+            false => registry.put(func, &make(registry.lua)?)?,
+        }
+        Ok(())
     }
 }
 

@@ -28,6 +28,11 @@ pub(crate) static HUB_BOOT: Func = func("hub:boot", "A crashed hub works again."
 pub(crate) static AP_CRASH: Func =
     func("ap:crash", "The access point stops at once: its stations and its cables lose their links.");
 pub(crate) static AP_BOOT: Func = func("ap:boot", "A crashed access point starts again.");
+pub(crate) static DEVICE_CRASH: Func = func(
+    "device:crash",
+    "The device stops at once: its links go down. What its script keeps in variables stays.",
+);
+pub(crate) static DEVICE_BOOT: Func = func("device:boot", "A crashed device starts again.");
 pub(crate) static NET_PARTITION: Func = func(
     "net:partition",
     "Cuts the links between nodes of different groups, each a list: net:partition({ a, b }, { c }).",
@@ -70,6 +75,8 @@ pub(crate) const ALL: &[&Func] = &[
     &HOST_ON_BOOT,
     &SWITCH_CRASH,
     &SWITCH_BOOT,
+    &DEVICE_CRASH,
+    &DEVICE_BOOT,
     &HUB_CRASH,
     &HUB_BOOT,
     &AP_CRASH,

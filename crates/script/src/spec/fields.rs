@@ -320,6 +320,33 @@ const ALL: &[Fields] = &[
         ],
     },
     Fields {
+        of: "tcp:watch",
+        doc: "Metrics of TCP sockets, for series.csv; also variables of congestion controls, as for flows.",
+        all: &[
+            f("cwnd_bytes", "bytes", "congestion window"),
+            f("cwnd_packets", "packets", "congestion window"),
+            f("ssthresh_bytes", "bytes", "slow-start threshold, once there is one"),
+            f("srtt_ms", "ms", "smoothed round-trip time"),
+            f("rto_ms", "ms", "retransmission timeout"),
+            f("inflight_bytes", "bytes", "sent and neither acknowledged nor thought lost"),
+            f("delivery_rate_mbps", "Mbit/s", "latest measurement of TCP's delivery rate"),
+            f("pacing_rate_mbps", "Mbit/s", "rate at which segments leave, of connections that are paced"),
+            f("retransmits_count", "packets", "retransmitted so far"),
+        ],
+    },
+    Fields {
+        of: "host:watch",
+        doc: "Metrics of hosts and routers, for series.csv. Rates are means over the interval; bytes are those of IP packets.",
+        all: &[
+            f("sent_mbps", "Mbit/s", "sent by the host itself"),
+            f("received_mbps", "Mbit/s", "received for the host itself"),
+            f("sent_packets", "packets", "sent by itself so far"),
+            f("received_packets", "packets", "received for itself so far"),
+            f("forwarded_packets", "packets", "forwarded for others so far"),
+            f("sockets_count", "", "sockets that are open"),
+        ],
+    },
+    Fields {
         of: "congestion variables",
         doc: "For flow:watch: the state of the built-in congestion controls.",
         all: CONTROLS,
@@ -528,5 +555,8 @@ mod tests {
         assert_eq!(names("flow:watch"), Watched::Flow(FlowId(0)).metrics());
         let direction = tidewire_units::DirId::from_index(0);
         assert_eq!(names("link:watch"), Watched::Direction(direction).metrics());
+        let node = tidewire_units::NodeId(0);
+        assert_eq!(names("host:watch"), Watched::Host(node).metrics());
+        assert_eq!(names("tcp:watch"), Watched::Socket(node, tidewire_units::SocketId(0)).metrics());
     }
 }

@@ -173,7 +173,16 @@ pub(crate) static ON_OFF: Func = func("host:on_off", "Sends datagrams at a const
     ])
     .gives("flow");
 pub(crate) static POISSON: Func = func("host:poisson", "Sends datagrams at exponential intervals.")
-    .opts(&[TO, DATAGRAMS, SIZE])
+    .opts(&[
+        TO,
+        DATAGRAMS,
+        &[Opt::new(
+            "size",
+            Kind::Any,
+            "1000",
+            "payload of each datagram, or { \"exponential\", mean = 1000 }",
+        )],
+    ])
     .gives("flow");
 pub(crate) static SINK: Func =
     func("host:sink", "Discards what arrives on a port, TCP and UDP.").with(&[need("port", Kind::Port)]);
@@ -185,9 +194,12 @@ pub(crate) static FLOW_STOP: Func = func("flow:stop", "Ends the flow now.");
 pub(crate) static FLOW_ON: Func =
     func("flow:on", "Calls fn(flow, why) as a process when the flow is over; why is nil unless it failed.")
         .with(&[need("event", Kind::Choice(&["end"])), need("fn", Kind::Function)]);
-pub(crate) static FLOW_WATCH: Func = func("flow:watch", "Time series of the flow in series.csv.")
+pub(crate) static FLOW_WATCH: Func = func(
+    "flow:watch",
+    "Time series of the flow in series.csv. \"state\" and \"ca_state\" give a row of events.csv at every change.",
+)
     .with(&[need("metrics", Kind::Texts)])
-    .opts(&[&[Opt::new("every", Kind::Time, "100ms", "how often")]]);
+    .opts(&[super::link::WATCH]);
 pub(crate) static LADDER: Func = func(
     "ladder",
     "Records what two hosts send to each other from now on; printing it shows two lines of time with an arrow for each packet.",

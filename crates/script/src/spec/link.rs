@@ -11,7 +11,10 @@ const SET: &[Opt] = &[
     Opt::new("duplicate", Kind::Probability, "unchanged", "which packets arrive twice"),
     Opt::new("reorder", Kind::Probability, "unchanged", "which packets skip the delay and overtake others"),
 ];
-const WATCH: &[Opt] = &[Opt::new("every", Kind::Time, "100ms", "how often")];
+pub(super) const WATCH: &[Opt] = &[
+    Opt::new("every", Kind::Time, "100ms", "how often"),
+    Opt::new("on_change", Kind::Bool, "false", "a row at every change instead, looked for after every event"),
+];
 
 pub(crate) static DISABLE: Func =
     func("link:disable", "Takes the link down: what is queued or under way is lost.");
@@ -64,6 +67,9 @@ pub(crate) static BACKWARD: Func = func("link:backward", "The direction from b t
 pub(crate) static LINK_WATCH: Func = func("link:watch", "Time series of both directions in series.csv.")
     .with(&[need("metrics", Kind::Texts)])
     .opts(&[WATCH]);
+pub(crate) static HOST_WATCH: Func = func("host:watch", "Time series of the host in series.csv.")
+    .with(&[need("metrics", Kind::Texts)])
+    .opts(&[WATCH]);
 pub(crate) static PCAP: Func =
     func("link:pcap", "Records every packet on the link in a pcapng file.").with(&[may("file", Kind::Text)]);
 pub(crate) static HOST_PCAP: Func =
@@ -92,6 +98,7 @@ pub(crate) const ALL: &[&Func] = &[
     &FORWARD,
     &BACKWARD,
     &LINK_WATCH,
+    &HOST_WATCH,
     &PCAP,
     &HOST_PCAP,
     &DIR_SET,

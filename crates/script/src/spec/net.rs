@@ -23,6 +23,7 @@ const HOST: &[Opt] = &[
         "time to process each packet received: \"50us\" or {\"uniform\", \"0us\", \"100us\"}",
     ),
     Opt::new("cores", COUNT, "1", "processor cores, for work that occupies them"),
+    Opt::new("cpu", Kind::Number, "1", "how fast its cores are: work that takes 1 s takes 1 s / cpu"),
     Opt::new("memory", Kind::Size, "no limit", "main memory, for what host:allocate and servers take of it"),
     Opt::new("forward", Kind::Bool, "false", "forwards packets that are not for it"),
     Opt::new("tcp", Kind::Options(&[TCP]), "{}", "TCP options of its sockets"),

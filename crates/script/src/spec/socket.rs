@@ -24,6 +24,12 @@ pub(crate) static CONNECT: Func = func("tcp:connect", "Connects to a host's port
     .opts(&[TIMEOUT])
     .blocking()
     .gives("true; or nil, error");
+pub(crate) static TCP_WATCH: Func = func(
+    "tcp:watch",
+    "Time series of the socket in series.csv. \"state\" and \"ca_state\" give a row of events.csv at every change.",
+)
+.with(&[need("metrics", Kind::Texts)])
+.opts(&[super::link::WATCH]);
 pub(crate) static SEND: Func =
     func("tcp:send", "Sends all of data; waits until the send buffer has taken it.")
         .with(&[need("data", Kind::Data)])
@@ -125,6 +131,7 @@ pub(crate) const ALL: &[&Func] = &[
     &LISTEN,
     &ACCEPT,
     &CONNECT,
+    &TCP_WATCH,
     &SEND,
     &SEND_BYTES,
     &RECV,

@@ -26,7 +26,7 @@ pub(crate) static WAIT_ALL: Func = func("wait_all", "Waits until all these proce
     .gives("true; or nil, error");
 pub(crate) static WAIT_ANY: Func = func(
     "wait_any",
-    "Waits for the first of several things, as select does: a process that has ended, a socket with something to read or accept, a flow that is over, a signal that is fired. { a, b, timeout = \"1s\" }",
+    "Waits for the first of several things, as select does: a process that has ended, a socket with something to read or accept, a flow that is over, a signal that is fired, a queue with something in it. { a, b, timeout = \"1s\" }",
 )
 .with(&[need("things", Kind::Table)])
 .blocking()

@@ -283,12 +283,21 @@ warn = nil
 -- Types -----------------------------------------------------------------------------------------------------------------------------------
 local unknown = native.unknown
 
-local function class(plural, methods, getters)
+-- What nobody has asked for so far is not there yet: find(key) puts it into methods or getters, all() everything, for a message.
+local function class(plural, methods, getters, find, all)
   return function(self, key)
     local method = methods[key]
     if method ~= nil then return method end
     local getter = getters[key]
     if getter ~= nil then return getter(self) end
+    if find then
+      find(key)
+      method = methods[key]
+      if method ~= nil then return method end
+      getter = getters[key]
+      if getter ~= nil then return getter(self) end
+      all()
+    end
     return unknown(plural, key, methods, getters, self)
   end
 end

@@ -5,8 +5,9 @@ use crate::{AddressMode, NodeSpec, Plan, Prefix, Via, link_of};
 use std::net::Ipv4Addr;
 use tidewire_units::{IfaceId, NodeId};
 
-pub(super) fn duplicates(plan: &Plan) -> Vec<Finding> {
-    let realms = plan.realms();
+/// Interfaces that share an address, by address.
+fn shared(plan: &Plan) -> Vec<(Ipv4Addr, Vec<IfaceId>)> {
+    let realms = plan.realms_of_hosts();
     let realm_of = |iface| realms[plan.network_of(link_of(iface))];
     let mut all: Vec<((Ipv4Addr, u32), IfaceId)> = (plan.ifaces().iter().enumerate())
         .filter_map(|(i, iface)| Some((iface.address?.ip, IfaceId::from_index(i))))
@@ -14,19 +15,28 @@ pub(super) fn duplicates(plan: &Plan) -> Vec<Finding> {
         .collect();
     all.sort_unstable();
     let same = all.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1);
-    same.map(|group| {
-        let nodes: Vec<NodeId> = group.iter().map(|(_, iface)| plan.node_of(*iface)).collect();
-        let links = group.iter().map(|(_, iface)| link_of(*iface)).collect();
-        let sentence = format!("{} all have the address {}", super::list(plan, &nodes), group[0].0.0);
-        let sentence = if group.len() == 2 { sentence.replace("all have", "both have") } else { sentence };
+    same.map(|group| (group[0].0.0, group.iter().map(|(_, iface)| *iface).collect())).collect()
+}
+
+pub(super) fn duplicated(plan: &Plan) -> Vec<(Ipv4Addr, Vec<NodeId>)> {
+    let nodes = |ifaces: Vec<IfaceId>| ifaces.into_iter().map(|iface| plan.node_of(iface)).collect();
+    shared(plan).into_iter().map(|(ip, ifaces)| (ip, nodes(ifaces))).collect()
+}
+
+pub(super) fn duplicates(plan: &Plan) -> Vec<Finding> {
+    let finding = |(ip, ifaces): (Ipv4Addr, Vec<IfaceId>)| {
+        let nodes: Vec<NodeId> = ifaces.iter().map(|iface| plan.node_of(*iface)).collect();
+        let links = ifaces.iter().map(|iface| link_of(*iface)).collect();
+        let all = if nodes.len() == 2 { "both" } else { "all" };
+        let sentence = format!("{} {all} have the address {ip}", super::list(plan, &nodes));
         Finding { problem: Problem::DuplicateAddress, nodes, links, sentence }
-    })
-    .collect()
+    };
+    shared(plan).into_iter().map(finding).collect()
 }
 
 pub(super) fn overlaps(plan: &Plan) -> Vec<Finding> {
     let networks = plan.networks();
-    let realms = plan.realms();
+    let realms = plan.realms_of_hosts();
     let mut all: Vec<(u32, Prefix, usize)> = networks
         .iter()
         .enumerate()

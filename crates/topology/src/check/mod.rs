@@ -6,6 +6,7 @@ mod reach;
 
 use crate::{Plan, Prefix};
 use std::fmt;
+use std::net::Ipv4Addr;
 use tidewire_units::{LinkId, NodeId};
 
 /// What kind of problem it is.
@@ -80,6 +81,11 @@ impl fmt::Display for Finding {
 /// Before [`Plan::assign_addresses`]; so do the functions below.
 pub fn overlapping_subnets(plan: &Plan) -> Vec<Finding> {
     addresses::overlaps(plan)
+}
+
+/// The nodes that share an address where it has one meaning, by address.
+pub fn duplicate_addresses(plan: &Plan) -> Vec<(Ipv4Addr, Vec<NodeId>)> {
+    addresses::duplicated(plan)
 }
 
 /// What can be run, but hardly as it was meant: overlapping subnets, IPv6 on links that are too small for it.

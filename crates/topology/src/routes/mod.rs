@@ -10,9 +10,10 @@ mod spf;
 use crate::segments::Segments;
 use crate::{NodeKind, NodeSpec, Plan, Prefix, Via, link_of};
 use rustc_hash::FxHashMap;
-use spf::{Destination, Graph, Neighbor, Ways, exits};
+use spf::{Classes, Destination, Graph, Neighbor, exits};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::ops::Deref;
 use tidewire_units::{IfaceId, LinkId, NodeId};
 
 /// One way out.
@@ -43,7 +44,7 @@ struct Entry {
 
 /// A set of next hops in [`Routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct HopSet {
+struct HopSet {
     start: u32,
     len: u32,
 }
@@ -52,16 +53,6 @@ impl Routes {
     /// A node's table: prefixes in ascending order, each with its equal-cost next hops in the order of interfaces.
     pub fn of(&self, node: NodeId) -> impl ExactSizeIterator<Item = (Prefix, &[NextHop])> {
         self.table(node).iter().map(|entry| (entry.prefix, self.set(entry.hops)))
-    }
-
-    /// The same with sets of next hops by name, for [`Routes::hops`]: equal sets of one node have one name.
-    pub fn sets_of(&self, node: NodeId) -> impl ExactSizeIterator<Item = (Prefix, HopSet)> {
-        self.table(node).iter().map(|entry| (entry.prefix, entry.hops))
-    }
-
-    /// The next hops of a set.
-    pub fn hops(&self, set: HopSet) -> &[NextHop] {
-        self.set(set)
     }
 
     /// The next hops of the longest prefix of a node's table that holds `dst`; empty without a route. Looks at every entry: for
@@ -107,51 +98,61 @@ impl Routes {
 /// # Panics
 /// Before [`Plan::assign_addresses`].
 pub fn routes(plan: &Plan, link_up: &dyn Fn(LinkId) -> bool) -> Routes {
-    let segments = Segments::new(plan, link_up);
-    let graph = Graph::new(plan, &segments);
-    let destinations = destinations(plan, &segments);
-    let ways = Ways::new(&graph, &destinations);
-    let computed: Vec<NodeId> = plan.node_ids().filter(|&id| is_computed(plan, id)).collect();
-    let own = vec![None; segments.members.len() + exits(plan).count()];
-    let mut builder =
-        Builder { plan, segments: &segments, routes: Routes::default(), sets: FxHashMap::default(), own };
-    let mut blocks = computed.chunks(NODES_AT_ONCE);
-    let mut block = (&[][..], ways.block(&graph, &[]));
-    let mut at = 0;
-    let (mut table, mut chosen) = (Vec::new(), Vec::new());
+    let tables = Tables::new(plan, link_up);
+    let mut builder = tables.builder();
+    let mut table = Vec::new();
     for id in plan.node_ids() {
-        table.clear();
         builder.sets.clear();
-        if is_computed(plan, id) {
-            if at == block.0.len() {
-                let nodes = blocks.next().expect("every computed node is in a block");
-                block = (nodes, ways.block(&graph, nodes));
-                at = 0;
-            }
-            ways.choose(&mut block.1, at, &mut chosen);
-            let choices: Vec<Option<HopSet>> = block
-                .1
-                .choices(at)
-                .iter()
-                .map(|list| {
-                    Some(builder.intern_neighbors(graph.neighbors(id), list)).filter(|set| set.len > 0)
-                })
-                .collect();
-            let choice = |class: u32| choices[chosen[class as usize] as usize];
-            builder.computed_table(id, &graph, destinations.iter().zip(ways.class_of()), choice, &mut table);
-            at += 1;
-        } else if plan.node(id).spec.kind() == NodeKind::Host {
-            builder.configured_table(id, &mut table);
-        }
-        builder.apply_manual_routes(id, &mut table);
+        builder.table(id, &mut table);
         builder.routes.entries.append(&mut table);
         builder.routes.ends.push(builder.routes.entries.len() as u32);
     }
     builder.routes
 }
 
-/// Bounds the memory that choices take while they are made.
-const NODES_AT_ONCE: usize = 256;
+/// The tables that [`routes()`] gives, worked out one by one when they are asked for: in large networks most never are.
+pub struct Tables<P> {
+    plan: P,
+    segments: Segments,
+    graph: Graph,
+    destinations: Vec<Destination>,
+    classes: Classes,
+}
+
+impl<P> std::fmt::Debug for Tables<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tables").field("destinations", &self.destinations.len()).finish_non_exhaustive()
+    }
+}
+
+impl<P: Deref<Target = Plan>> Tables<P> {
+    /// The tables of a plan over the links that are up now.
+    ///
+    /// # Panics
+    /// Before [`Plan::assign_addresses`].
+    pub fn new(plan: P, link_up: &dyn Fn(LinkId) -> bool) -> Tables<P> {
+        let segments = Segments::new(&plan, link_up);
+        let graph = Graph::new(&plan, &segments);
+        let destinations = destinations(&plan, &segments);
+        let classes = Classes::new(&graph, &destinations);
+        Tables { plan, segments, graph, destinations, classes }
+    }
+
+    /// A node's table: prefixes in ascending order, each with its equal-cost next hops in the order of interfaces.
+    pub fn of(&self, node: NodeId) -> Vec<(Prefix, Vec<NextHop>)> {
+        let mut builder = self.builder();
+        let mut table = Vec::new();
+        builder.table(node, &mut table);
+        table.iter().map(|entry| (entry.prefix, builder.routes.set(entry.hops).to_vec())).collect()
+    }
+
+    fn builder(&self) -> Builder<'_> {
+        let own = vec![None; self.segments.members.len() + exits(&self.plan).count()];
+        let Tables { plan, segments, graph, destinations, classes } = self;
+        let (routes, sets) = (Routes::default(), FxHashMap::default());
+        Builder { plan, segments, graph, destinations, classes, routes, sets, own }
+    }
+}
 
 /// Whether a node's table comes from the shortest paths, not from its configuration.
 fn is_computed(plan: &Plan, id: NodeId) -> bool {
@@ -186,6 +187,9 @@ fn destinations(plan: &Plan, segments: &Segments) -> Vec<Destination> {
 struct Builder<'a> {
     plan: &'a Plan,
     segments: &'a Segments,
+    graph: &'a Graph,
+    destinations: &'a [Destination],
+    classes: &'a Classes,
     routes: Routes,
     /// The current node's sets.
     sets: FxHashMap<Vec<NextHop>, HopSet>,
@@ -194,6 +198,15 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    fn table(&mut self, id: NodeId, table: &mut Vec<Entry>) {
+        if is_computed(self.plan, id) {
+            self.computed_table(id, table);
+        } else if self.plan.node(id).spec.kind() == NodeKind::Host {
+            self.configured_table(id, table);
+        }
+        self.apply_manual_routes(id, table);
+    }
+
     fn intern(&mut self, hops: &[NextHop]) -> HopSet {
         if let Some(set) = self.sets.get(hops) {
             return *set;
@@ -212,28 +225,27 @@ impl Builder<'_> {
         self.intern(&list.iter().map(hop).collect::<Vec<_>>())
     }
 
-    fn computed_table<'d>(
-        &mut self,
-        id: NodeId,
-        graph: &Graph,
-        destinations: impl Iterator<Item = (&'d Destination, &'d u32)>,
-        choice: impl Fn(u32) -> Option<HopSet>,
-        table: &mut Vec<Entry>,
-    ) {
+    fn computed_table(&mut self, id: NodeId, table: &mut Vec<Entry>) {
+        let graph = self.graph;
+        let (chosen, choices) = self.classes.choose(graph, id);
+        let choices: Vec<Option<HopSet>> = choices
+            .iter()
+            .map(|list| Some(self.intern_neighbors(graph.neighbors(id), list)).filter(|set| set.len > 0))
+            .collect();
         let plan = self.plan;
         let segment_of = |iface: IfaceId| self.segments.of_link[link_of(iface).index()];
         let numbered = plan.node(id).ifaces.iter().filter(|&&iface| plan.iface(iface).address.is_some());
         let own: Vec<(usize, IfaceId)> =
             numbered.filter_map(|&iface| Some((segment_of(iface)? as usize, iface))).collect();
         own.iter().rev().for_each(|(segment, iface)| self.own[*segment] = Some(*iface));
-        for (destination, class) in destinations {
+        for (destination, class) in self.destinations.iter().zip(&self.classes.of) {
             let direct = match destination.segments[..] {
                 [only] => self.own[only as usize],
                 _ => destination.segments.iter().find_map(|segment| self.own[*segment as usize]),
             };
             let hops = match direct {
                 Some(iface) => Some(self.intern(&[NextHop { iface, gateway: None }])),
-                None => choice(*class),
+                None => choices[chosen[*class as usize] as usize],
             };
             table.extend(hops.map(|hops| Entry { prefix: destination.prefix, hops }));
         }

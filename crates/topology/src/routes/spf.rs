@@ -30,9 +30,8 @@ pub(super) struct Neighbor {
 
 /// Which routers hear which, and at what cost.
 pub(super) struct Graph {
-    /// Routers come first, then one vertex for each segment that three or more share. Edges point backwards, so that one search
-    /// finds the distances *to* a router.
-    reversed: Edges,
+    /// Routers come first, then one vertex for each segment that three or more share.
+    edges: Edges,
     routers: usize,
     /// The vertex of each node; hosts have none.
     vertices: Vec<Option<u32>>,
@@ -81,33 +80,17 @@ impl Edges {
         &self.ends[start..end]
     }
 
-    /// The distance of every vertex from this one (Dijkstra's algorithm).
-    fn distances_from(&self, vertex: u32) -> Vec<u64> {
-        let mut distances = vec![UNREACHABLE; self.starts.len() - 1];
-        distances[vertex as usize] = 0;
-        let mut open = BinaryHeap::from([Reverse((0, vertex))]);
-        while let Some(Reverse((distance, vertex))) = open.pop() {
-            if distance > distances[vertex as usize] {
-                continue; // A shorter way was found since.
-            }
-            for &(to, cost) in self.of(vertex) {
-                let total = distance + cost;
-                if total < distances[to as usize] {
-                    distances[to as usize] = total;
-                    open.push(Reverse((total, to)));
-                }
-            }
-        }
-        distances
+    fn vertices(&self) -> usize {
+        self.starts.len() - 1
     }
 }
 
 impl Graph {
     pub fn new(plan: &Plan, segments: &Segments) -> Graph {
-        let mut reversed = Sketch::default();
+        let mut sketch = Sketch::default();
         let vertices: Vec<Option<u32>> =
-            (plan.nodes().iter()).map(|node| node.spec.forwards().then(|| reversed.add_vertex())).collect();
-        let routers = reversed.vertices as usize;
+            (plan.nodes().iter()).map(|node| node.spec.forwards().then(|| sketch.add_vertex())).collect();
+        let routers = sketch.vertices as usize;
         let cost = |iface: IfaceId| u64::from(plan.direction(sends_on(iface)).cost);
         let mut attached = Vec::with_capacity(segments.members.len());
         let mut neighbors = vec![Vec::new(); plan.nodes().len()];
@@ -121,7 +104,7 @@ impl Graph {
                     Some((iface, vertices[end.node.index()]?, end.address?.ip))
                 })
                 .collect();
-            connect(&mut reversed, &forwarding, &cost);
+            connect(&mut sketch, &forwarding, &cost);
             for &iface in members {
                 let node = plan.node_of(iface);
                 // To those outside, an address translator is a host with a gateway.
@@ -148,8 +131,7 @@ impl Graph {
             attached.push(vertices[nat.index()].map(|vertex| (vertex, 1)).into_iter().collect());
         }
         let parents = peel(plan, &neighbors);
-        let reversed = reversed.finish();
-        Graph { reversed, routers, vertices, neighbors, parents, attached }
+        Graph { edges: sketch.finish(), routers, vertices, neighbors, parents, attached }
     }
 
     /// The routers that a node can send to, by interface.
@@ -162,11 +144,61 @@ impl Graph {
         self.vertices[node.index()].and(self.parents[node.index()])
     }
 
-    /// The distance of every router to the one at `vertex`.
-    fn distances_to(&self, vertex: u32) -> Vec<u64> {
-        let mut distances = self.reversed.distances_from(vertex);
-        distances.truncate(self.routers);
-        distances
+    /// The shortest ways from a node to every vertex (Dijkstra's algorithm), each with the neighbours that it may begin with.
+    fn reach(&self, node: NodeId) -> Reach {
+        let neighbors = self.neighbors(node);
+        let mut reach = Reach {
+            distances: vec![UNREACHABLE; self.edges.vertices()],
+            through: vec![0; self.edges.vertices()],
+            choices: Choices::new(),
+        };
+        let mut open = BinaryHeap::new();
+        for neighbor in neighbors {
+            let known = &mut reach.distances[neighbor.vertex as usize];
+            if neighbor.cost < *known {
+                *known = neighbor.cost;
+                open.push(Reverse((neighbor.cost, neighbor.vertex)));
+            }
+        }
+        let mut order = Vec::new();
+        while let Some(Reverse((distance, vertex))) = open.pop() {
+            if distance > reach.distances[vertex as usize] {
+                continue; // A shorter way was found since.
+            }
+            order.push((distance, vertex));
+            for &(to, cost) in self.edges.of(vertex) {
+                let total = distance + cost;
+                if total < reach.distances[to as usize] {
+                    reach.distances[to as usize] = total;
+                    open.push(Reverse((total, to)));
+                }
+            }
+        }
+        self.spread(neighbors, order, &mut reach);
+        reach
+    }
+
+    /// Tells every vertex which neighbours the shortest ways to it begin with: from the nearest to the farthest, at equal distances
+    /// segments before the routers on them, to which it costs nothing to go.
+    fn spread(&self, neighbors: &[Neighbor], mut order: Vec<(u64, u32)>, reach: &mut Reach) {
+        for (position, neighbor) in neighbors.iter().enumerate() {
+            if neighbor.cost == reach.distances[neighbor.vertex as usize] {
+                let alone = reach.choices.number(&[position as u32]);
+                let through = &mut reach.through[neighbor.vertex as usize];
+                *through = reach.choices.union(*through, alone);
+            }
+        }
+        order
+            .sort_unstable_by_key(|&(distance, vertex)| (distance, (vertex as usize) < self.routers, vertex));
+        for (distance, vertex) in order {
+            let through = reach.through[vertex as usize];
+            for &(to, cost) in self.edges.of(vertex) {
+                let known = &mut reach.through[to as usize];
+                if distance + cost == reach.distances[to as usize] && *known != through {
+                    *known = reach.choices.union(*known, through);
+                }
+            }
+        }
     }
 }
 
@@ -176,18 +208,18 @@ pub(super) fn exits(plan: &Plan) -> impl Iterator<Item = NodeId> {
 }
 
 /// Adds the edges of one segment.
-fn connect(reversed: &mut Sketch, forwarding: &[(IfaceId, u32, Ipv4Addr)], cost: &dyn Fn(IfaceId) -> u64) {
+fn connect(sketch: &mut Sketch, forwarding: &[(IfaceId, u32, Ipv4Addr)], cost: &dyn Fn(IfaceId) -> u64) {
     match forwarding {
         [] | [_] => {}
         [(i, a, _), (j, b, _)] => {
-            reversed.edges.push((*b, *a, cost(*i)));
-            reversed.edges.push((*a, *b, cost(*j)));
+            sketch.edges.push((*a, *b, cost(*i)));
+            sketch.edges.push((*b, *a, cost(*j)));
         }
         many => {
-            let middle = reversed.add_vertex();
+            let middle = sketch.add_vertex();
             for (iface, v, _) in many {
-                reversed.edges.push((middle, *v, cost(*iface)));
-                reversed.edges.push((*v, middle, 0));
+                sketch.edges.push((*v, middle, cost(*iface)));
+                sketch.edges.push((middle, *v, 0));
             }
         }
     }
@@ -230,26 +262,24 @@ fn peel(plan: &Plan, neighbors: &[Vec<Neighbor>]) -> Vec<Option<NodeId>> {
     parents
 }
 
-/// How far each router is from each network. Networks behind the same routers at the same cost share a class.
-pub(super) struct Ways {
-    class_of: Vec<u32>,
-    /// The routers of each class, by position in `targets`, with the cost of their interface on it.
-    classes: Vec<Vec<(u32, u64)>>,
-    /// The distances of every router to each one that a class asks about.
-    targets: Vec<Vec<u64>>,
+/// The routers that each network is behind. Networks behind the same routers at the same cost share a class.
+pub(super) struct Classes {
+    /// The class of each destination.
+    pub of: Vec<u32>,
+    /// The routers of each class by vertex, with the cost of their interface on it.
+    attached: Vec<Vec<(u32, u64)>>,
 }
 
-/// The shortest ways of some nodes to all routers that networks are behind.
-#[derive(Default)]
-pub(super) struct Block {
-    /// How many routers these are.
-    targets: usize,
-    /// Distance of each node to each of these routers, with the number of the choice of neighbours; node by node.
-    reach: Vec<(u64, u32)>,
-    /// The distinct choices of each node; the first is none at all.
-    choices: Vec<Choices>,
+/// The shortest ways of one node to everything.
+struct Reach {
+    /// To each vertex.
+    distances: Vec<u64>,
+    /// The number of the choice of neighbours that they begin with, of each vertex.
+    through: Vec<u32>,
+    choices: Choices,
 }
 
+/// The distinct choices of a node among its neighbours; the first is none at all.
 #[derive(Default)]
 struct Choices {
     /// Each choice as positions among the node's neighbours.
@@ -260,91 +290,44 @@ struct Choices {
     unions: FxHashMap<(u32, u32), u32>,
 }
 
-impl Ways {
-    pub fn new(graph: &Graph, destinations: &[Destination]) -> Ways {
+impl Classes {
+    pub fn new(graph: &Graph, destinations: &[Destination]) -> Classes {
         let mut known: FxHashMap<Vec<(u32, u64)>, u32> = FxHashMap::default();
         let mut classes: Vec<Vec<(u32, u64)>> = Vec::new();
-        let mut class_of = Vec::with_capacity(destinations.len());
+        let mut of = Vec::with_capacity(destinations.len());
         for destination in destinations {
             let segments = destination.segments.iter();
             let mut attached: Vec<(u32, u64)> =
                 segments.flat_map(|&segment| graph.attached[segment as usize].iter().copied()).collect();
             attached.sort_unstable();
-            class_of.push(*known.entry(attached).or_insert_with_key(|attached| {
+            of.push(*known.entry(attached).or_insert_with_key(|attached| {
                 classes.push(attached.clone());
                 classes.len() as u32 - 1
             }));
         }
-        let mut numbers = vec![None; graph.routers];
-        let mut targets = Vec::new();
-        for (vertex, _) in classes.iter_mut().flatten() {
-            *vertex = *numbers[*vertex as usize].get_or_insert_with(|| {
-                targets.push(graph.distances_to(*vertex));
-                targets.len() as u32 - 1
-            });
-        }
-        Ways { class_of, classes, targets }
+        Classes { of, attached: classes }
     }
 
-    /// The class of each destination.
-    pub fn class_of(&self) -> &[u32] {
-        &self.class_of
-    }
-
-    /// The best ways of these nodes. One router after the other, so that its distances stay in the cache.
-    pub fn block(&self, graph: &Graph, nodes: &[NodeId]) -> Block {
-        let targets = self.targets.len();
-        let mut block = Block {
-            targets,
-            reach: vec![(UNREACHABLE, 0); nodes.len() * targets],
-            choices: nodes.iter().map(|_| Choices::new()).collect(),
-        };
-        let mut best = Vec::new();
-        for (target, distances) in self.targets.iter().enumerate() {
-            for (at, &node) in nodes.iter().enumerate() {
-                let least = nearest(graph.neighbors(node), distances, &mut best);
-                block.reach[at * targets + target] = (least, block.choices[at].number(&best));
-            }
-        }
-        block
-    }
-
-    /// Fills `chosen` with the number of the choice of the node at position `at` for each class; 0 where there is no way. The
-    /// neighbours on the way to a network are those on the way to the nearest of its routers, of several to any of them.
-    pub fn choose(&self, block: &mut Block, at: usize, chosen: &mut Vec<u32>) {
-        chosen.clear();
-        let reach = &block.reach[at * block.targets..(at + 1) * block.targets];
-        for attached in &self.classes {
+    /// The number of a node's choice of neighbours for each class, 0 where there is no way; and all its choices, each as positions
+    /// among its neighbours. The neighbours on the way to a network are those on the way to the nearest of its routers, of several
+    /// to any of them.
+    pub fn choose(&self, graph: &Graph, node: NodeId) -> (Vec<u32>, Vec<Box<[u32]>>) {
+        let mut reach = graph.reach(node);
+        let chosen = self.attached.iter().map(|attached| {
             let (mut least, mut choice) = (UNREACHABLE, 0);
-            for &(target, cost) in attached {
-                let (distance, through) = reach[target as usize];
-                let total = distance.saturating_add(cost);
+            for &(router, cost) in attached {
+                let total = reach.distances[router as usize].saturating_add(cost);
+                let through = reach.through[router as usize];
                 if total < least {
                     (least, choice) = (total, through);
-                } else if total == least && choice != through {
-                    choice = block.choices[at].union(choice, through);
+                } else if total == least && total != UNREACHABLE && choice != through {
+                    choice = reach.choices.union(choice, through);
                 }
             }
-            chosen.push(choice);
-        }
+            choice
+        });
+        (chosen.collect(), reach.choices.lists)
     }
-}
-
-/// Fills `best` with the positions of the neighbours on the shortest ways, none when there is no way; returns how long they are.
-fn nearest(neighbors: &[Neighbor], distances: &[u64], best: &mut Vec<u32>) -> u64 {
-    let mut least = UNREACHABLE;
-    best.clear();
-    for (position, neighbor) in neighbors.iter().enumerate() {
-        let total = distances[neighbor.vertex as usize].saturating_add(neighbor.cost);
-        if total < least {
-            least = total;
-            best.clear();
-        }
-        if total == least && total != UNREACHABLE {
-            best.push(position as u32);
-        }
-    }
-    least
 }
 
 impl Choices {
@@ -373,6 +356,9 @@ impl Choices {
 
     fn union(&mut self, a: u32, b: u32) -> u32 {
         let pair = (a.min(b), a.max(b));
+        if pair.0 == 0 {
+            return pair.1;
+        }
         if let Some(known) = self.unions.get(&pair) {
             return *known;
         }
@@ -383,12 +369,5 @@ impl Choices {
         let number = self.number(&list);
         self.unions.insert(pair, number);
         number
-    }
-}
-
-impl Block {
-    /// All choices of a node, each as positions among its neighbours.
-    pub fn choices(&self, at: usize) -> &[Box<[u32]>] {
-        &self.choices[at].lists
     }
 }
