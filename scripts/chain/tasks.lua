@@ -1,7 +1,7 @@
 -- Slow work after the answer: the web server puts a task into a queue, and workers do it. Against doing it at once.
 --   tidewire sweep scripts/chain/tasks.lua
--- Look at: latency_ms_p95 with and without the queue; length: tasks that wait, as M/M/c says. At 30 s a worker's host dies with its
--- tasks in hand: another worker gets them, once.
+-- Look at: latency_ms_p95 with and without the queue; length: tasks that wait, beside formula: as many as Erlang says for M/M/c
+-- (without a queue there is neither). Workers and queue servers that die: redelivery.lua.
 local p = experiment {
   name     = "tasks",
   params   = { how = { "at_once", "queue" }, rate = { 10, 20, 25 } },
@@ -52,6 +52,6 @@ local function erlang_c(a, c)
 end
 local a = p.rate * MEAN
 at_end(function()
-  record { ok_pct = 100 * load.ok / load.sent, done_count = done,
-           length = p.how == "queue" and server.mean_waiting or 0, formula = p.how == "queue" and erlang_c(a, WORKERS) * a / (WORKERS - a) or 0 }
+  record { ok_pct = 100 * load.ok / load.sent, done_count = done }
+  if p.how == "queue" then record { length = server.mean_waiting, formula = erlang_c(a, WORKERS) * a / (WORKERS - a) } end
 end)

@@ -38,9 +38,14 @@ net:resolver(isp)
 -- Split horizon: who asks decides what is answered.
 check(inside:resolve("db.example.com", "A", { server = servers[1] }) == database.ip, "inside, the private name is there")
 check(outside:resolve("db.example.com", "A", { server = servers[1] }) == nil, "outside it is not")
+for _, who in ipairs { inside, outside } do
+  print(("%-8s asks for db.example.com: %s"):format(who.name, tostring(who:dig("db.example.com", "A", { server = servers[1] })):match "status: (%u+)"))
+end
 
 -- Four name servers.
 check(outside:resolve "www.example.com" == www.ip, "all four are up")
+print "the zone has four name servers:"
+print(outside:dig("example.com", "NS"))
 for i = 1, 3 do servers[i]:crash() end
 sleep(TTL + 1)
 local ip, info = outside:resolve "www.example.com"

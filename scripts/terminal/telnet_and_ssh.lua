@@ -6,11 +6,21 @@ local admin, mallory, server = net:host "admin", net:host "mallory", net:host "s
 local isp = net:router "isp"
 for _, host in ipairs { admin, mallory, server } do net:link(host, isp, { rate = "100Mbps", delay = "5ms" }) end
 
-local overheard = { [22] = {}, [23] = {} }
+local overheard, seen = { [22] = {}, [23] = {} }, {}
 isp:sniff("tcp port 22 or tcp port 23", function(pkt)
   local port = pkt.dport < 1024 and pkt.dport or pkt.sport
+  -- A packet is seen on both links of the router.
+  local place = pkt.src .. pkt.sport .. pkt.dport .. pkt.seq
+  if seen[place] then return end
+  seen[place] = true
   if pkt.payload_len > 0 then table.insert(overheard[port], pkt.payload) end
 end)
+-- What somebody in the middle would see: letters as they are, all other bytes as dots.
+local function shown(port, most)
+  local lines, text = {}, table.concat(overheard[port]):gsub("[^%g ]", ".")
+  for at = 1, math.min(#text, most), 76 do lines[#lines + 1] = "  | " .. text:sub(at, math.min(at + 75, most)) end
+  return table.concat(lines, "\n")
+end
 local function heard(port, word) return table.concat(overheard[port]):find(word, 1, true) ~= nil end
 
 -- Telnet.
@@ -18,6 +28,7 @@ local telnet = server:telnet_server { users = { kim = "hunter2" } }
 local t = assert(admin:telnet(server, "kim", "hunter2"))
 print("telnet:", t:run "whoami", t:run "echo launch code 0000")
 t:close()
+print(("overheard of telnet, %d bytes:\n%s"):format(#table.concat(overheard[23]), shown(23, 400)))
 check(heard(23, "hunter2") and heard(23, "launch code"), "the password and all commands can be read on the way")
 check(select(2, admin:telnet(server, "kim", "guess")) == "permission denied", "a wrong password")
 
@@ -27,6 +38,11 @@ local ssh = server:ssh_server { users = { kim = { keys = { key }, password = "hu
 local s = assert(admin:ssh(server, "kim", { key = key }))
 print("ssh:   ", s:run "whoami", s:run "echo launch code 0000", "host key " .. s.fingerprint)
 s:close()
+local said = table.concat(overheard[22])
+-- After the greeting and the exchange of keys, which are in the clear.
+overheard[22] = { said:sub(-400) }
+print(("overheard of SSH, %d bytes, the last 400:\n%s"):format(#said, shown(22, 400)))
+overheard[22] = { said }
 local by_password = assert(admin:ssh(server, "lee", { password = "swordfish" }))
 check(by_password:run "whoami" == "lee", "a password works, too")
 by_password:close()

@@ -48,40 +48,47 @@ local server = www:http_server {
   end,
 }
 
+-- Each step with what the server said to it; a step that must be so is checked.
+local function step(what, got, wanted)
+  print(("%6.1f s  %-52s %s"):format(now(), what, tostring(got)))
+  record("steps", { at_s = now(), step = what, answer = tostring(got) })
+  check(got == wanted, what)
+end
+
 -- Cookies: name, value, path, expiry.
 local browser = user:http_client { cookies = true }
 browser:get "http://www/set"
-check(browser:get("http://www/echo").body == "theme=dark; tab=1", "a cookie of /shop is not sent elsewhere")
-check(browser:get("http://www/shop/echo").body == "cart=3; theme=dark; tab=1", "there it is")
+step("a cookie of /shop is not sent elsewhere", browser:get("http://www/echo").body, "theme=dark; tab=1")
+step("there it is", browser:get("http://www/shop/echo").body, "cart=3; theme=dark; tab=1")
 browser:restart()
-check(browser:get("http://www/echo").body == "theme=dark", "a closed browser keeps what has a time")
+step("a closed browser keeps what has a time", browser:get("http://www/echo").body, "theme=dark")
 sleep "61s"
-check(browser:get("http://www/echo").body == "none", "until that time")
+step("until that time", browser:get("http://www/echo").body, "none")
 
 -- Sessions.
-check(browser:get("http://www/me").status == 401, "nobody is logged in")
-check(browser:post("http://www/login", { body = "kim:wrong" }).status == 401, "wrong password")
+step("nobody is logged in", browser:get("http://www/me").status, 401)
+step("wrong password", browser:post("http://www/login", { body = "kim:wrong" }).status, 401)
 browser:post("http://www/login", { body = "kim:secret" })
-check(browser:get("http://www/me").body == "hello kim", "the session is known by its cookie")
+step("the session is known by its cookie", browser:get("http://www/me").body, "hello kim")
 local stolen = browser.jar[1].value
 local theft = thief:http_get("http://www/me", { headers = { Cookie = "sid=" .. stolen } })
-check(theft.body == "hello kim", "a stolen session works: this is the risk")
+step("a stolen session works: this is the risk", theft.body, "hello kim")
 sleep "31s"
-check(browser:get("http://www/me").status == 401, "a session ends when nobody uses it")
+step("a session ends when nobody uses it", browser:get("http://www/me").status, 401)
 browser:post("http://www/login", { body = "kim:secret" })
 browser:post "http://www/logout"
-check(browser:get("http://www/me").status == 401, "or by logging out")
+step("or by logging out", browser:get("http://www/me").status, 401)
 browser:post("http://www/login", { body = "kim:secret" })
 browser:restart()
-check(browser:get("http://www/me").status == 401, "or with the browser: a session cookie is gone")
+step("or with the browser: a session cookie is gone", browser:get("http://www/me").status, 401)
 
 -- Tokens.
 local phone = user:http_get("http://www/devices/phone", { method = "POST" }).body
 local laptop = user:http_get("http://www/devices/laptop", { method = "POST" }).body
-check(user:http_get("http://www/devices/watch", { method = "POST" }).status == 403, "the third device is rejected")
+step("the third device is rejected", user:http_get("http://www/devices/watch", { method = "POST" }).status, 403)
 for name, token in sorted { phone = phone, laptop = laptop } do
-  check(user:http_get("http://www/api", { headers = { Authorization = "Bearer " .. token } }).body == name, name)
+  step(name, user:http_get("http://www/api", { headers = { Authorization = "Bearer " .. token } }).body, name)
 end
-check(user:http_get("http://www/api").status == 401, "without a token: no")
+step("without a token: no", user:http_get("http://www/api").status, 401)
 print(("%d requests, of which %d were refused"):format(server.requests, server.by_status[401] + server.by_status[403]))
 browser:close()

@@ -1,7 +1,7 @@
 //! Lines of FTP (RFC 959) and SMTP (RFC 5321): commands, replies, addresses in them.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Most bytes of a command without its line end (RFC 5321, section 4.5.3.1.4).
 pub const LONGEST_COMMAND: usize = 510;
@@ -105,6 +105,21 @@ pub fn host_port_text(ip: Ipv4Addr, port: u16) -> String {
     format!("{a},{b},{c},{d},{high},{low}")
 }
 
+/// `|2|2001:db8::1|50000|`, or `|||50000|` of whoever says it (RFC 2428); anything around it is passed over.
+pub fn extended_port(text: &str) -> Option<(Option<IpAddr>, u16)> {
+    let start = text.find('|')?;
+    let parts: Vec<&str> = text[start..].splitn(5, '|').collect();
+    let [_, family, ip, port, _] = parts[..] else { return None };
+    let ip: Option<IpAddr> = if ip.is_empty() { None } else { Some(ip.parse().ok()?) };
+    let fits = match (family, ip) {
+        ("", _) => true,
+        ("1", Some(ip)) => ip.is_ipv4(),
+        ("2", Some(ip)) => ip.is_ipv6(),
+        _ => false,
+    };
+    Some((ip, port.parse().ok()?)).filter(|_| fits)
+}
+
 /// The mailbox of `FROM:<kim@example.com> SIZE=300`, given `FROM` (RFC 5321, section 4.1.2). `<>` is an empty mailbox, which only
 /// senders have.
 pub fn mailbox(argument: &str, word: &str) -> Option<String> {
@@ -136,15 +151,15 @@ pub fn mailbox(argument: &str, word: &str) -> Option<String> {
 }
 
 /// A line of a mail as it is sent: a dot at its beginning is doubled (RFC 5321, section 4.5.2).
-pub fn stuff_dots(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for line in text.split('\n') {
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        if line.starts_with('.') {
-            out.push('.');
+pub fn stuff_dots(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 8);
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.starts_with(b".") {
+            out.push(b'.');
         }
-        out.push_str(line);
-        out.push_str("\r\n");
+        out.extend_from_slice(line);
+        out.extend_from_slice(b"\r\n");
     }
     out
 }
@@ -190,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn both_kinds_of_addresses_stand_between_bars() {
+        let six = extended_port("|2|2001:db8::1|50000|");
+        assert_eq!(six, Some((Some("2001:db8::1".parse().unwrap()), 50_000)));
+        assert_eq!(extended_port("entering (|||6446|)"), Some((None, 6446)));
+        for bad in ["", "||", "|1|2001:db8::1|5|", "|2|10.0.0.1|5|", "|1|10.0.0.1|99999|", "|3|x|5|", "|1||5|"] {
+            assert_eq!(extended_port(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn a_mailbox_stands_in_angle_brackets() {
         assert_eq!(mailbox("FROM:<Kim@Example.COM> SIZE=9", "FROM").as_deref(), Some("Kim@example.com"));
         assert_eq!(mailbox("to: <@relay:lee@b>", "TO").as_deref(), Some("lee@b"));
@@ -214,13 +239,15 @@ mod tests {
                 prop_assert!(!command.verb.is_empty() && command.verb.len() + command.argument.len() <= bytes.len());
                 let _ = mailbox(&command.argument, "TO");
                 let _ = host_port(&command.argument);
+                let _ = extended_port(&command.argument);
             }
             let _ = ReplyLine::parse(&bytes);
         }
 
         #[test]
         fn no_line_of_a_mail_is_taken_for_its_end(text in "[.a\n]{0,40}") {
-            prop_assert!(stuff_dots(&text).split("\r\n").all(|line| line != "."));
+            let sent = String::from_utf8(stuff_dots(text.as_bytes())).unwrap();
+            prop_assert!(sent.split("\r\n").all(|line| line != "."));
         }
     }
 }

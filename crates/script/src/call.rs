@@ -189,6 +189,30 @@ pub(crate) fn placed(lua: &Lua, mut mistake: Mistake) -> Mistake {
 fn read(lua: &Lua, sim: &Shared, func: &'static Func, mut args: MultiValue) -> Result<Call, Mistake> {
     let method = func.name.contains(':');
     let this = if method { Some(receiver(func, args.pop_front())?) } else { None };
+    read_arguments(lua, sim, func, this, args)
+}
+
+/// Checks the arguments of a method of a module's object, which is a table. The values stay as they are.
+pub(crate) fn check_object(
+    lua: &Lua,
+    sim: &Shared,
+    func: &'static Func,
+    mut args: MultiValue,
+) -> mlua::Result<()> {
+    let checked = match args.pop_front() {
+        Some(Value::Table(_)) => read_arguments(lua, sim, func, None, args).map(|_| ()),
+        _ => Err(with_dot(func)),
+    };
+    checked.map_err(|mistake| placed(lua, with_a_dot(lua, sim, func, mistake)).into())
+}
+
+fn read_arguments(
+    lua: &Lua,
+    sim: &Shared,
+    func: &'static Func,
+    this: Option<AnyUserData>,
+    args: MultiValue,
+) -> Result<Call, Mistake> {
     let mut values = Vec::with_capacity(func.params.len());
     let mut given = args.into_iter().peekable();
     let mut early = None;
@@ -249,12 +273,13 @@ fn read(lua: &Lua, sim: &Shared, func: &'static Func, mut args: MultiValue) -> R
 fn receiver(func: &'static Func, this: Option<Value>) -> Result<AnyUserData, Mistake> {
     match this {
         Some(Value::UserData(this)) => Ok(this),
-        _ => {
-            let (owner, name) = (func.owner(), func.short());
-            Err(Mistake::new(format!("{owner}.{name}(...) is called with a dot; write {owner}:{name}(...)"))
-                .at_word(name))
-        }
+        _ => Err(with_dot(func)),
     }
+}
+
+fn with_dot(func: &'static Func) -> Mistake {
+    let (owner, name) = (func.owner(), func.short());
+    Mistake::new(format!("{owner}.{name}(...) is called with a dot; write {owner}:{name}(...)")).at_word(name)
 }
 
 fn not_options(func: &'static Func, value: &Value) -> Mistake {

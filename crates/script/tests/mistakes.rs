@@ -590,3 +590,57 @@ fn overrides_that_name_no_parameter_are_refused() {
     assert!(error.message.contains("no parameter 'lss' to set with -p; did you mean 'loss'?"), "{error}");
     assert_eq!(refused("loss").unwrap(), [vec![("loss".to_owned(), "5%".into())]]);
 }
+
+#[test]
+fn methods_of_services_say_what_they_need_and_where() {
+    for (call, wanted) in [
+        ("b:browser {}:open(nil)", "browser:open needs a URL"),
+        ("net:trace {}:span(nil, print)", "tracer:span needs a text"),
+        ("a:resolve('a.com', 5)", "'5' is not a type of records"),
+        ("a:dig('a.com', 7)", "'7' is not a type of records"),
+        ("a:cache_client(b):set('a', 'b', { ttl = -1 })", "a time cannot be negative"),
+        ("a:cache_client(b):get {}", "argument 1 (key) of cache_client:get must be a text"),
+        ("a:queue_client(b):put('x', { priority = -1 })", "priority = -1 is out of range"),
+        ("a:http_client {}:get('http://b/', { timout = 1 })", "unknown option 'timout' of http_client:get"),
+        ("a:database_client(b).query('x')", "is called with a dot"),
+        ("net:dns_tree { root = 5 }", "root is a host or a list of hosts, got a number"),
+        ("net:dns_tree { root = a, zones = { com = 5 } }", "com is a host or a list of hosts"),
+        ("a:dns_server { origin = 'x.com', zone = {} }:set('w.org', '10.0.0.1')", "is not below 'x.com'"),
+        ("a:dns_server { origin = 'x.com', zone = {} }:set('w.x.com', nil)", "needs a record"),
+        ("a:dns_server { origin = 'x.com', zone = {} }:delegate('s.x.com', 5)", "got a number"),
+        ("a:http_balancer { to = 5 }", "to is a host, a name or an address"),
+        ("a:tcp_proxy { port = 80, to = { 5 } }", "to is a host, a name or an address"),
+        ("a:http_balancer { to = { b, b }, weights = { -1, 2 } }", "weights are whole numbers"),
+        ("a:http_balancer { to = { b, b }, weights = { 1.5, 1 } }", "weights are whole numbers"),
+        ("a:http_balancer { to = { b, b }, weights = { 1, 2, 3 } }", "3 weights for 2 servers"),
+        ("a:http_balancer { to = b, health = { foo = 1 } }", "unknown option 'foo' of health"),
+        ("a:tcp_proxy { port = 80, to = b, health = { failures = 'x' } }", "'failures' of health"),
+        ("a:ftp_server { users = { 'kim' } }", "passwords by name"),
+        ("a:transfer(b, 'x', '1MB', { checkpoint = 0 })", "after 1 byte or more"),
+        ("a:http_get('http://b/', { method = 'G ET' })", "'G ET' is no method"),
+    ] {
+        let error = error_of(&format!("local a, b = net:host 'a', net:host 'b'\nnet:link(a, b)\n{call}"));
+        assert!(error.message.contains(wanted), "{call}: {error}");
+        assert!(error.message.contains("exp.lua:3"), "{call}: {error}");
+    }
+}
+
+#[test]
+fn what_a_server_s_function_gives_is_checked_and_shown_where_it_is_written() {
+    for (gives, wanted) in [
+        ("200, 'x', 7", "as headers a number"),
+        ("0/0, ''", "the status"),
+        ("200, print", "as body a function"),
+        ("", "the status nil"),
+    ] {
+        let error = error_of(&format!(
+            "local a, b = net:host 'a', net:host 'b'
+             net:link(a, b)
+             b:http_server {{
+               ['/'] = function() return {gives} end,
+             }}
+             a:http_get 'http://b/'"
+        ));
+        assert!(error.message.contains(wanted) && error.message.contains("exp.lua:4"), "{gives}: {error}");
+    }
+}

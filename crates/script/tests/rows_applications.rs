@@ -664,3 +664,82 @@ fn a_server_of_http_2_that_stops_says_so() {
     ));
     assert_eq!(lines, ["done", "done", "nil\trefused", "0"]);
 }
+
+#[test]
+fn row_55_files_go_over_ipv6_too_both_ways() {
+    let lines = printed(
+        "net:ipv6 { prefer = true }
+         local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '100Mbps', delay = '5ms' })
+         local server = b:ftp_server { files = { ['/f'] = '3kB' } }
+         for _, mode in ipairs { 'passive', 'active' } do
+           local s = assert(a:ftp(b, nil, nil, { mode = mode }))
+           print(mode, s:get('/f').size, s:put('/g', 'hello').size, #s:list())
+           s:quit()
+         end
+         local s = assert(a:ftp(b))
+         print(s:command 'PASV')
+         print(s:command 'EPRT |3|x|5|')
+         print(s:command 'EPSV 1')
+         print(server.transfers)",
+    );
+    assert_eq!(
+        lines,
+        [
+            "passive\t3000\t5\t2",
+            "active\t3000\t5\t2",
+            "425\tEPSV is for IPv6",
+            "522\t|1|address|port| or |2|address|port| is needed (1,2)",
+            "522\tthis connection is of family 2 (2)",
+            "6"
+        ]
+    );
+}
+
+#[test]
+fn a_line_end_in_a_name_is_no_second_command() {
+    let lines = printed(&format!(
+        "{PAIR}b:ftp_server {{ files = {{ ['/c'] = 'keep' }} }}
+         local s = assert(a:ftp(b))
+         print(s:get 'x\\r\\nDELE /c') print(s:put('x\\nDELE /c', 'y')) print(s:cwd '/\\r\\nDELE /c') print(s:size 'x\\r\\nDELE /c')
+         print(s:size '/c', s:get('/c').body)"
+    ));
+    assert_eq!(lines, ["nil\tbad name\tnil", "nil\tbad name\tnil", "nil\tbad name\tnil", "nil\tbad name\tnil", "4\tkeep"]);
+}
+
+#[test]
+fn a_mail_may_hold_any_bytes_and_reaches_those_who_are_there() {
+    let lines = printed(&format!(
+        "{PAIR}local server = b:mail_server {{ domain = 'b.com', users = {{ 'lee', 'ann' }} }}
+         local function mail(o) o.from, o.via, o.to = 'kim@a.com', b, o.to or 'lee@b.com' return a:send_mail(o) end
+         print(mail {{ body = '\\255\\254' }} ~= nil, mail {{ subject = '\\255', body = 'x' }} ~= nil, server:fetch 'lee'.body == '\\255\\254')
+         print(mail {{ body = ('x'):rep(5000) }})
+         local res = mail {{ to = {{ 'nobody@b.com', 'ann@b.com' }}, body = 'x' }}
+         print(#server:box 'ann', res.refused['nobody@b.com'])
+         print(mail {{ to = 'nobody@b.com', body = 'x' }})"
+    ));
+    assert_eq!(
+        lines,
+        [
+            "true\ttrue\ttrue",
+            "nil\t500 line too long\t500",
+            "1\t550 no such mailbox",
+            "nil\t550 no such mailbox\t550"
+        ]
+    );
+    let error = error_of(
+        "local a = net:host 'a' a:send_mail { from = 'kim@a.com', to = 'lee@b.com', subject = 'x\\r\\nBcc: q', via = a }",
+    );
+    assert!(error.message.contains("one line"), "{error}");
+}
+
+#[test]
+fn what_a_command_says_over_ssh_may_be_of_any_length() {
+    let lines = printed(&format!(
+        "{PAIR}b:ssh_server {{ users = {{ kim = 'secret' }}, shell = function(line) return ('x'):rep(tonumber(line:match '%d+')) end }}
+         local s = assert(a:ssh(b, 'kim', {{ password = 'secret' }}))
+         for _, n in ipairs {{ 0, 32767, 32768, 32769, 300000 }} do print(#s:run(tostring(n))) end
+         print(#s:run(('9'):rep(2) .. (' '):rep(40000)))"
+    ));
+    assert_eq!(lines, ["0", "32767", "32768", "32769", "300000", "99"]);
+}

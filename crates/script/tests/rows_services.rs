@@ -443,3 +443,171 @@ fn mistakes_about_the_web_are_named_with_their_place() {
         assert!(error.to_string().contains("exp.lua:3"), "{code}: {error}");
     }
 }
+
+const TREE: &str = "
+    local user, isp, root, tld, ns, www = net:host 'user', net:host 'isp', net:host 'root', net:host 'tld', net:host 'ns', net:host 'www'
+    net:lan('lan', { user, isp, root, tld, ns, www }, { rate = '100Mbps', delay = '1ms' })
+    local tree = net:dns_tree { root = root, zones = { com = tld, ['x.com'] = ns }, names = { ['www.x.com'] = www } }
+    local resolver = isp:dns_resolver { roots = root }
+    net:resolver(isp)\n";
+
+#[test]
+fn row_33_the_start_of_a_zone_can_be_asked_for_and_comes_with_denials() {
+    let lines = printed(&format!(
+        "{TREE}
+         for i = 1, 2 do
+           local r = user:dig('x.com', 'SOA')
+           print(r.status, #r.answers, r.answers[1].type, r.answers[1].value)
+         end
+         print((user:resolve('x.com', 'SOA', {{ server = ns }})))
+         local r = user:dig('www.x.com', 'MX')
+         print(#r.answers, r.authority[1].name, r.authority[1].type)
+         print(user:dig('no.x.com').authority[1].name, user:resolve('www.x.com', 'SOA'))"
+    ));
+    let start = "ns.x.com. hostmaster. 4 7200 900 1209600 30";
+    let found = format!("NOERROR\t1\tSOA\t{start}");
+    assert_eq!(lines, [&found, &found, start, "0\tx.com\tSOA", "x.com\tnil\tno such record"]);
+}
+
+#[test]
+fn the_address_of_a_name_server_comes_from_its_own_zone_once() {
+    let lines = printed(&format!(
+        "{TREE}
+         tree['x.com']:set('ns.x.com', {{ A = ns, ttl = '1s' }})
+         user:resolve 'www.x.com'
+         local before = resolver.upstream
+         local ip, info = user:resolve 'ns.x.com'
+         print(ip == ns.ip, #info.values, resolver.upstream - before)
+         local trace = user:dig('ns.x.com', 'A', {{ trace = true }})
+         print(#trace.hops, #trace.answers, trace.hops[3].server == ns.ip)
+         print(#user:dig('ns.x.com', 'A', {{ server = ns }}).answers)"
+    ));
+    assert_eq!(lines, ["true\t1\t1", "3\t1\ttrue", "1"]);
+}
+
+#[test]
+fn names_that_cannot_be_are_refused_at_once() {
+    let lines = printed(&format!(
+        "{TREE}
+         for _, name in ipairs {{ ('a'):rep(64) .. '.com', ('abc.'):rep(70) .. 'com', 'a..com' }} do
+           print(now() == 0, user:resolve(name))
+           print(user:http_get('http://' .. name .. '/'))
+           print(user:dig(name))
+         end
+         print(pcall(user.resolve, user, 'x\\255.com'))
+         print(resolver.queries <= 2)"
+    ));
+    assert_eq!(lines[..3], ["true\tnil\tbad name", "nil\tbad name", "nil\tbad name"]);
+    assert_eq!(lines[3..6], lines[..3]);
+    assert_eq!(lines[9..], ["true\tnil\tno such host", "true"]);
+    let error =
+        error_of("net:host('a'):dns_server { zone = { [('a'):rep(64) .. '.com'] = '10.0.0.1' } } sleep '1s'");
+    assert!(error.message.contains("more than 63 characters"), "{error}");
+}
+
+#[test]
+fn zones_that_lead_in_a_circle_cost_a_few_queries() {
+    let lines = printed(
+        "local user, isp, root, tld = net:host 'user', net:host 'isp', net:host 'root', net:host 'tld'
+         net:lan('lan', { user, isp, root, tld }, { rate = '100Mbps', delay = '1ms' })
+         local top = root:dns_server { origin = '.', zone = {} }
+         tld:dns_server { origin = 'com', parent = top, zone = { ['x.com'] = { NS = 'ns.y.com' }, ['y.com'] = { NS = 'ns.x.com' } } }
+         local resolver = isp:dns_resolver { roots = root }
+         net:resolver(isp)
+         print(user:resolve 'www.x.com')
+         print(resolver.upstream <= 16)",
+    );
+    assert_eq!(lines, ["nil\tserver failure", "true"]);
+}
+
+#[test]
+fn row_34_browser_host_and_resolver_keep_names_each_for_itself() {
+    let result = shows("scripts/dns/levels.lua", &[("name", text("there"))], 8);
+    assert_eq!(column(&result, "browser_hits_count"), 3.0);
+    assert_eq!((column(&result, "host_hits_count"), column(&result, "resolver_hits_count")), (2.0, 2.0));
+    shows("scripts/dns/levels.lua", &[("name", text("missing"))], 8);
+}
+
+const CLIENT: &str = "
+    local u, s = net:host 'u', net:host 's'
+    net:link(u, s, { rate = '100Mbps', delay = '5ms' })\n";
+
+#[test]
+fn wherever_an_answer_leads_the_run_goes_on() {
+    let lines = printed(&format!(
+        "{CLIENT}local where
+         s:http_server {{ ['/'] = function() return 302, '', {{ Location = where }} end, ['/a/b'] = function() return 302, '', {{ Location = '../ok' }} end,
+                         ['/ok'] = function() return 200, 'ok' end, ['/loop'] = function() return 302, '', {{ Location = '/loop' }} end,
+                         ['/p'] = html {{ '/a.css', 'ftp://x/a.png', 'http://s:99999/q', 'http://' }},
+                         ['/a.css'] = {{ body = '@import url(http://s:99999/);', type = 'text/css' }} }}
+         for _, each in ipairs {{ 'ftp://s/', 'http://', 'http://s:99999/', 'http://a b/', 'http://s/\\255', 'mailto:a@b' }} do
+           where = each
+           print(u:http_get('http://s/', {{ redirects = 3 }}))
+         end
+         where = 'ftp://s/'
+         print(u:http_client {{ redirects = 2 }}:get 'http://s/')
+         print(u:http_get('http://s/').status)
+         print(u:http_get('http://s/a/b', {{ redirects = 1 }}).body, u:http_get('http://s/loop', {{ redirects = 4 }}))
+         local b = u:browser {{}}
+         local page = b:open 'http://s/p'
+         print(page.status, page.failed, #page.objects, b.faults['bad URL'], b.faults['unknown scheme'])"
+    ));
+    assert_eq!(lines[..7], vec!["nil\tbad redirection".to_owned(); 7]);
+    assert_eq!(lines[7..], ["302", "ok\tnil\ttoo many redirections", "200\t4\t6\t3\t1"]);
+}
+
+#[test]
+fn requests_name_one_host_and_ranges_begin_within_the_page() {
+    let lines = printed(&format!(
+        "{CLIENT}s:http_server {{ pages = {{ ['/p'] = '1kB' }}, ['/ok'] = function() return 200, 'ok' end }}
+         local function raw(text)
+           local c = assert(u:connect(s, 80))
+           c:send(text)
+           local line = c:recv_line {{ timeout = '5s' }}
+           c:close()
+           return line:match '%d%d%d'
+         end
+         print(raw 'GET /ok HTTP/1.1\\r\\n\\r\\n', raw 'GET /ok HTTP/1.1\\r\\nHost: a\\r\\nHost: b\\r\\n\\r\\n', raw 'GET /ok HTTP/1.0\\r\\n\\r\\n',
+               raw 'GET http://s/ok HTTP/1.1\\r\\nHost: s\\r\\n\\r\\n', raw 'OPTIONS * HTTP/1.1\\r\\nHost: s\\r\\n\\r\\n')
+         for _, range in ipairs {{ 'bytes=1000-', 'bytes=9999-', 'bytes=2000-3000', 'bytes=5-2', 'bytes=990-' }} do
+           local res = u:http_get('http://s/p', {{ headers = {{ Range = range }} }})
+           print(range, res.status, res.size)
+         end
+         print(u:http_get('http://s/p', {{ headers = {{ ['If-Match'] = '\"x\"' }} }}).status)"
+    ));
+    assert_eq!(
+        lines,
+        [
+            "400\t400\t200\t200\t204",
+            "bytes=1000-\t416\t0",
+            "bytes=9999-\t416\t0",
+            "bytes=2000-3000\t416\t0",
+            "bytes=5-2\t200\t1000",
+            "bytes=990-\t206\t10",
+            "412"
+        ]
+    );
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up_without_being_told_to() {
+    let lines = printed(&format!(
+        "{CLIENT}for _, port in ipairs {{ 80, 6379, 5432, 11300 }} do
+           s:spawn(function()
+             local l = s:tcp() l:bind(port) l:listen(50)
+             local open = {{}}
+             while true do open[#open + 1] = l:accept() end
+           end)
+         end
+         local function try(f, seconds)
+           local begun = now()
+           local value, why = f()
+           print(value, why, math.floor(now() - begun))
+         end
+         try(function() return u:http_get 'http://s/' end)
+         try(function() return u:cache_client(s):get 'a' end)
+         try(function() return u:database_client(s):query 'a' end)
+         try(function() return u:queue_client(s):put 'a' end)"
+    ));
+    assert_eq!(lines, ["nil\ttimeout\t60", "nil\ttimeout\t30", "nil\ttimeout\t30", "nil\ttimeout\t30"]);
+}

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use tidewire_units::{Instant, Span};
 
-/// Queries for one answer, in all.
-const MOST_QUERIES: u32 = 64;
+/// Queries for one answer, those for the addresses of servers included (as BIND's max-recursion-queries).
+const MOST_QUERIES: u32 = 50;
 /// Searches for the addresses of servers, one in the other.
 const DEEPEST: u32 = 6;
 const LONGEST_CHAIN: usize = 16;
@@ -77,6 +77,8 @@ pub struct Answer {
     pub records: Vec<Record>,
     /// Queries that were sent.
     pub queries: u32,
+    /// The start of the zone that says that there is nothing, where one said so.
+    pub denial: Option<Record>,
 }
 
 /// One search.
@@ -93,17 +95,34 @@ pub struct Lookup {
     heard: Cache,
     /// Servers of the current zone that were asked and did not help.
     tried: Vec<Ipv4Addr>,
+    /// How often each server was asked for each name, whichever zone it was asked as a server of.
+    asked_for: BTreeMap<(Ipv4Addr, String), u32>,
     zone: String,
     asked: Option<Ipv4Addr>,
     /// The search for the address of a server.
     inner: Option<Box<Lookup>>,
-    /// Names of servers whose addresses were not found.
+    /// Names of servers whose addresses were not found, or are being looked for by the searches that this one is part of.
     lost: Vec<String>,
+    denial: Option<Record>,
+    /// Zones of whose servers not all have a known address: asked for above once more; true when that has been answered.
+    reread: BTreeMap<String, bool>,
+    most: u32,
     rounds: u32,
     tries: u32,
     queries: u32,
     depth: u32,
     someone_answered: bool,
+}
+
+/// Who serves a zone.
+#[derive(Default)]
+struct Servants {
+    zone: String,
+    found: Vec<Ipv4Addr>,
+    /// Names whose addresses are to be looked for.
+    missing: Vec<String>,
+    /// There are others whose addresses only the zone above can tell.
+    hidden: bool,
 }
 
 impl Lookup {
@@ -117,10 +136,14 @@ impl Lookup {
             forward: false,
             heard: Cache::new(1000, Span::MAX),
             tried: Vec::new(),
+            asked_for: BTreeMap::new(),
             zone: String::new(),
             asked: None,
             inner: None,
             lost: Vec::new(),
+            denial: None,
+            reread: BTreeMap::new(),
+            most: MOST_QUERIES,
             rounds: 0,
             tries: tries.max(1),
             queries: 0,
@@ -140,26 +163,27 @@ impl Lookup {
             if let Some(answer) = self.known(cache, now) {
                 return Step::Done(answer);
             }
-            if self.queries >= MOST_QUERIES {
+            if self.spent() >= self.most {
                 return Step::Done(self.end(Outcome::Failed));
             }
             if let Some(inner) = &mut self.inner {
                 match inner.next(cache, servers, now) {
-                    Step::Ask { .. } if self.queries + inner.queries >= MOST_QUERIES => {
-                        return Step::Done(self.end(Outcome::Failed));
-                    }
                     ask @ Step::Ask { .. } => return ask,
                     Step::Done(answer) => self.finish_inner(&answer, now),
                 }
                 continue;
             }
-            let (zone, found, missing) = self.servers_of(cache, now);
+            let Servants { zone, found, missing, hidden } = self.servers_of(cache, now);
             if zone != self.zone {
                 self.zone = zone;
                 self.tried.clear();
                 self.rounds = 0;
             }
-            let untried = found.iter().copied().filter(|server| !self.tried.contains(server));
+            let willing = |server: &Ipv4Addr| {
+                let asked = self.asked_for.get(&(*server, self.name.clone())).copied().unwrap_or(0);
+                asked < self.tries && !self.tried.contains(server)
+            };
+            let untried = found.iter().copied().filter(willing);
             let best = if self.forward {
                 untried.clone().next()
             } else {
@@ -167,6 +191,7 @@ impl Lookup {
             };
             if let Some(server) = best {
                 self.asked = Some(server);
+                *self.asked_for.entry((server, self.name.clone())).or_default() += 1;
                 return Step::Ask {
                     server,
                     zone: self.zone.clone(),
@@ -177,8 +202,13 @@ impl Lookup {
             }
             if let Some(name) = missing.first().filter(|_| self.depth < DEEPEST) {
                 let inner = Lookup::iterative(name, Kind::A, self.roots.clone(), self.tries);
-                self.inner =
-                    Some(Box::new(Lookup { depth: self.depth + 1, heard: self.heard.clone(), ..inner }));
+                let lost = [&self.lost[..], &[name.clone()]].concat();
+                let (depth, heard, most) = (self.depth + 1, self.heard.clone(), self.most - self.spent());
+                self.inner = Some(Box::new(Lookup { depth, heard, most, lost, ..inner }));
+                continue;
+            }
+            if hidden && !self.reread.contains_key(&self.zone) {
+                self.reread.insert(self.zone.clone(), false);
                 continue;
             }
             self.rounds += 1;
@@ -215,6 +245,9 @@ impl Lookup {
         let is_referral = !answered
             && reply.rcode == Rcode::NoError
             && cut.is_some_and(|cut| is_below(&name, cut) && *cut != zone && is_below(cut, &zone));
+        if let Some(read) = cut.and_then(|cut| self.reread.get_mut(cut)) {
+            *read = true;
+        }
         if is_referral && self.forward {
             self.tried.push(server);
         }
@@ -226,9 +259,9 @@ impl Lookup {
             || reply.authority.iter().any(|record| record.data.kind() == Kind::Soa);
         if ends_here && denied {
             cache.deny(&name, self.kind, reply, now);
-            self.heard.deny_for(&name, self.kind, reply.rcode, 3600, now);
+            self.heard.deny_for(&name, self.kind, reply, 3600, now);
         } else if ends_here && (self.forward || reply.authoritative && reply.answers.is_empty()) {
-            self.heard.deny_for(&name, self.kind, reply.rcode, 3600, now);
+            self.heard.deny_for(&name, self.kind, reply, 3600, now);
         } else if reply.answers.is_empty() {
             // It neither knows nor says who does.
             self.tried.push(server);
@@ -269,15 +302,18 @@ impl Lookup {
     }
 
     fn keep_for_now(&mut self, reply: &Message, zone: &str, now: Instant) {
-        let all = [&reply.answers, &reply.authority, &reply.additional];
-        let mut sets: BTreeMap<(String, Kind), Vec<Record>> = BTreeMap::new();
-        for record in
-            all.into_iter().flatten().filter(|record| record.ttl == 0 && is_below(&record.name, zone))
-        {
-            sets.entry((record.name.clone(), record.data.kind())).or_default().push(record.clone());
+        let until = now + Span::from_secs(3600);
+        let beside = reply.authority.iter().chain(&reply.additional);
+        let all = reply.answers.iter().map(|record| (record, false)).chain(beside.map(|record| (record, true)));
+        let mut sets: BTreeMap<(String, Kind, bool), Vec<Record>> = BTreeMap::new();
+        for (record, hint) in all.filter(|(record, _)| record.ttl == 0 && is_below(&record.name, zone)) {
+            sets.entry((record.name.clone(), record.data.kind(), hint)).or_default().push(record.clone());
         }
-        for ((name, kind), records) in sets {
-            self.heard.keep_until(&name, kind, records, now + Span::from_secs(3600), now);
+        for ((name, kind, hint), records) in sets {
+            match hint {
+                true => self.heard.hint_until(&name, kind, records, until, now),
+                false => self.heard.keep_until(&name, kind, records, until, now),
+            }
         }
         if self.kind == Kind::Any && !reply.answers.is_empty() {
             self.heard.keep_records(&self.name, Kind::Any, reply.answers.clone(), now);
@@ -288,6 +324,16 @@ impl Lookup {
         cache.get(name, kind, now).or_else(|| self.heard.get(name, kind, now))
     }
 
+    /// What servers are found by.
+    fn hint(&self, cache: &Cache, name: &str, kind: Kind, now: Instant) -> Option<Found> {
+        cache.get_or_hint(name, kind, now).or_else(|| self.heard.get_or_hint(name, kind, now))
+    }
+
+    /// Queries so far, those of the searches inside included.
+    fn spent(&self) -> u32 {
+        self.queries + self.inner.as_ref().map_or(0, |inner| inner.spent())
+    }
+
     /// The answer, as far as it is known: follows aliases.
     fn known(&mut self, cache: &Cache, now: Instant) -> Option<Answer> {
         loop {
@@ -296,8 +342,12 @@ impl Lookup {
                     self.chain.extend(records);
                     return Some(self.end(Outcome::Found));
                 }
-                Some(Found::Nothing(Rcode::NxDomain)) => return Some(self.end(Outcome::NoSuchName)),
-                Some(Found::Nothing(_)) => return Some(self.end(Outcome::Found)),
+                Some(Found::Nothing(rcode)) => {
+                    let (name, kind) = (&self.name, self.kind);
+                    self.denial = cache.denial(name, kind, now).or_else(|| self.heard.denial(name, kind, now));
+                    let gone = rcode == Rcode::NxDomain;
+                    return Some(self.end(if gone { Outcome::NoSuchName } else { Outcome::Found }));
+                }
                 None => {}
             }
             let Some(Found::Records(aliases)) = self.get(cache, &self.name, Kind::Cname, now) else {
@@ -314,17 +364,20 @@ impl Lookup {
         }
     }
 
-    /// The servers of the closest zone that are known: its name, their addresses, names without.
-    fn servers_of(&self, cache: &Cache, now: Instant) -> (String, Vec<Ipv4Addr>, Vec<String>) {
+    /// The servers of the closest zone that are known.
+    fn servers_of(&self, cache: &Cache, now: Instant) -> Servants {
+        let top = || Servants { found: self.roots.clone(), ..Servants::default() };
         if self.forward {
-            return (String::new(), self.roots.clone(), Vec::new());
+            return top();
         }
         let mut zone = &self.name[..];
         loop {
-            if let Some(Found::Records(servers)) = self.get(cache, zone, Kind::Ns, now) {
-                let (mut found, mut missing) = (Vec::new(), Vec::new());
+            let passed_over = self.reread.get(zone) == Some(&false);
+            let known = self.hint(cache, zone, Kind::Ns, now).filter(|_| !passed_over);
+            if let Some(Found::Records(servers)) = known {
+                let (mut found, mut missing, mut hidden) = (Vec::new(), Vec::new(), false);
                 for name in servers.iter().filter_map(|record| record.data.target()) {
-                    match self.get(cache, name, Kind::A, now) {
+                    match self.hint(cache, name, Kind::A, now) {
                         Some(Found::Records(addresses)) => {
                             found.extend(addresses.iter().filter_map(|record| match record.data {
                                 Data::A(ip) => Some(ip),
@@ -333,24 +386,24 @@ impl Lookup {
                         }
                         Some(Found::Nothing(_)) => {}
                         // Its address would be found only by asking itself.
-                        None if is_below(name, zone) => {}
+                        None if is_below(name, zone) => hidden = true,
                         None if self.lost.iter().any(|lost| lost == name) => {}
                         None => missing.push(name.to_owned()),
                     }
                 }
                 if !found.is_empty() || !missing.is_empty() {
-                    return (zone.to_owned(), found, missing);
+                    return Servants { zone: zone.to_owned(), found, missing, hidden };
                 }
             }
             let Some((_, parent)) = zone.split_once('.') else { break };
             zone = parent;
         }
-        (String::new(), self.roots.clone(), Vec::new())
+        top()
     }
 
     fn finish_inner(&mut self, answer: &Answer, now: Instant) {
         let Some(inner) = self.inner.take() else { return };
-        self.queries += inner.queries;
+        self.queries += inner.spent();
         let addresses: Vec<Record> =
             answer.records.iter().filter(|record| record.data.kind() == Kind::A).cloned().collect();
         // An alias has led it to another name.
@@ -366,8 +419,9 @@ impl Lookup {
 
     fn end(&mut self, outcome: Outcome) -> Answer {
         let records = std::mem::take(&mut self.chain);
-        let queries = self.queries + self.inner.take().map_or(0, |inner| inner.queries);
-        Answer { outcome, records, queries }
+        let queries = self.spent();
+        self.inner = None;
+        Answer { outcome, records, queries, denial: self.denial.take() }
     }
 }
 

@@ -176,10 +176,62 @@ fn a_server_whose_name_is_an_alias_of_nothing_is_given_up() {
     };
     keep("com", ns("alias.org"));
     keep("alias.org", Data::Cname("gone.org".into()));
-    known.deny_for("gone.org", Kind::A, Rcode::NxDomain, 60, Instant::ZERO);
+    let gone = Message::reply_to(&Message::query(1, "gone.org", Kind::A, false), Rcode::NxDomain);
+    known.deny_for("gone.org", Kind::A, &gone, 60, Instant::ZERO);
     let mut lookup = Lookup::iterative("www.com", Kind::A, vec![ROOT], 1);
     let step = lookup.next(&known, &Servers::default(), Instant::ZERO);
     assert!(matches!(step, Step::Ask { server: ROOT, .. }), "others are asked: {step:?}");
+}
+
+#[test]
+fn zones_whose_servers_are_named_in_each_other_are_given_up_soon() {
+    let mut net = net();
+    let zone = zone("com", &[("x.com", 60, ns("ns.y.com")), ("y.com", 60, ns("ns.x.com"))]);
+    net.zones.insert(TLD, zone);
+    let answer = net.find("www.x.com", Kind::A, &mut cache(), 0);
+    assert_eq!(answer.outcome, Outcome::Failed);
+    assert!(answer.queries <= 8, "{} queries", answer.queries);
+}
+
+#[test]
+fn a_server_that_refers_to_nobody_who_answers_is_asked_no_more_often_than_others() {
+    let mut net = net();
+    net.down = vec![OWN, OTHER];
+    // What the search learns is forgotten at once, so that it begins again at the top.
+    let answer = net.find("www.example.com", Kind::A, &mut Cache::new(1, Span::ZERO), 0);
+    assert_eq!(answer.outcome, Outcome::Failed);
+    for server in [ROOT, TLD, OWN, OTHER] {
+        assert!(net.asked.iter().filter(|asked| **asked == server).count() <= 2, "{:?}", net.asked);
+    }
+}
+
+#[test]
+fn a_server_whose_address_was_forgotten_is_asked_for_above() {
+    let (mut net, mut cache) = (net(), Cache::new(2, Span::from_secs(86_400)));
+    net.find("www.example.com", Kind::A, &mut cache, 0);
+    for lame in [OWN, OTHER] {
+        let zone = net.zones.insert(lame, zone("lame.org", &[])).unwrap();
+        assert_eq!(net.find("www.example.com", Kind::A, &mut cache, 100).outcome, Outcome::Found, "{lame}");
+        net.zones.insert(lame, zone);
+    }
+}
+
+#[test]
+fn the_name_of_a_server_is_asked_of_its_zone_and_not_taken_from_a_referral() {
+    let (mut net, mut cache) = (net(), cache());
+    net.find("www.example.com", Kind::A, &mut cache, 0);
+    let answer = net.find("ns1.example.com", Kind::A, &mut cache, 1);
+    assert_eq!((answer.queries, answer.records.len()), (1, 1));
+}
+
+#[test]
+fn the_start_of_a_zone_is_found_and_a_denial_brings_it() {
+    let (mut net, mut cache) = (net(), cache());
+    let answer = net.find("example.com", Kind::Soa, &mut cache, 0);
+    assert_eq!((answer.queries, answer.records.len(), answer.denial), (3, 1, None));
+    assert_eq!(net.find("example.com", Kind::Soa, &mut cache, 1).queries, 0);
+    let answer = net.find("www.example.com", Kind::Mx, &mut cache, 2);
+    assert_eq!(answer.denial.unwrap().name, "example.com");
 }
 
 proptest! {

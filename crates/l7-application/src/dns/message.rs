@@ -5,6 +5,11 @@ use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// What other servers of a zone would go by, in seconds; here all know the zone at once.
+const REFRESH: i32 = 7200;
+const RETRY: i32 = 900;
+const EXPIRE: i32 = 1_209_600;
+
 /// The type of a record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
@@ -130,7 +135,9 @@ impl fmt::Display for Data {
             Data::A(ip) => ip.fmt(f),
             Data::Aaaa(ip) => ip.fmt(f),
             Data::Ns(name) | Data::Cname(name) | Data::Ptr(name) => write!(f, "{name}."),
-            Data::Soa { server, serial, minimum } => write!(f, "{server}. {serial} {minimum}"),
+            Data::Soa { server, serial, minimum } => {
+                write!(f, "{server}. hostmaster. {serial} {REFRESH} {RETRY} {EXPIRE} {minimum}")
+            }
             Data::Mx(preference, name) => write!(f, "{preference} {name}."),
             Data::Txt(text) => write!(f, "\"{text}\""),
         }
@@ -322,6 +329,20 @@ pub fn normal_name(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
+/// Why a name cannot be one: a label of no or more than 63 bytes, or more than 253 in all (RFC 1035, section 2.3.4).
+pub fn bad_name(name: &str) -> Option<&'static str> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.len() > 253 {
+        Some("is longer than 253 characters")
+    } else if !name.is_empty() && name.split('.').any(str::is_empty) {
+        Some("has an empty part")
+    } else if name.split('.').any(|label| label.len() > 63) {
+        Some("has a part of more than 63 characters")
+    } else {
+        None
+    }
+}
+
 /// Whether a name is `zone` or below it.
 pub fn is_below(name: &str, zone: &str) -> bool {
     zone.is_empty() || name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
@@ -380,9 +401,9 @@ fn wire_record(record: &Record) -> ResourceRecord<'_> {
             mname: name(server),
             rname: name("hostmaster"),
             serial: *serial,
-            refresh: 7200,
-            retry: 900,
-            expire: 1_209_600,
+            refresh: REFRESH,
+            retry: RETRY,
+            expire: EXPIRE,
             minimum: *minimum,
         }),
         Data::Txt(text) => {
@@ -453,6 +474,14 @@ mod tests {
         let short = Message::parse(&full().emit_within(100)).unwrap();
         assert!(short.truncated && short.answers.is_empty() && short.response);
         assert!(!Message::parse(&full().emit_within(5000)).unwrap().truncated);
+    }
+
+    #[test]
+    fn names_and_their_parts_have_a_longest_length() {
+        assert_eq!(bad_name(&format!("{}.com", "a".repeat(63))), None);
+        assert!(bad_name(&format!("{}.com", "a".repeat(64))).is_some());
+        assert!(bad_name(&"abc.".repeat(70)).is_some() && bad_name("a..b").is_some());
+        assert_eq!((bad_name(""), bad_name("."), bad_name("a.b.")), (None, None, None));
     }
 
     #[test]

@@ -72,7 +72,10 @@ impl Zone {
                 return self.deny(reply, Rcode::NxDomain);
             };
             let fits = |record: &&Record| kind == Kind::Any || record.data.kind() == kind;
-            let found: Vec<Record> = all.iter().filter(fits).cloned().collect();
+            let mut found: Vec<Record> = all.iter().filter(fits).cloned().collect();
+            if name == self.origin && matches!(kind, Kind::Soa | Kind::Any) {
+                found.push(self.start());
+            }
             let alias = all.iter().find(|record| record.data.kind() == Kind::Cname);
             match (found.is_empty(), alias) {
                 (false, _) => {
@@ -149,19 +152,20 @@ impl Zone {
     fn deny(&self, mut reply: Message, rcode: Rcode) -> Message {
         // An alias that leads nowhere is still an answer for its own name (RFC 2308, section 2.1).
         reply.rcode = rcode;
-        let server = self.records.get(&self.origin).and_then(|all| {
-            all.iter().find(|record| record.data.kind() == Kind::Ns).and_then(|record| record.data.target())
-        });
-        reply.authority.push(Record {
-            name: self.origin.clone(),
-            ttl: self.minimum,
-            data: Data::Soa {
-                server: server.unwrap_or(&self.origin).to_owned(),
-                serial: self.serial,
-                minimum: self.minimum,
-            },
-        });
+        reply.authority.push(Record { ttl: self.minimum, ..self.start() });
         reply
+    }
+
+    /// The start of the zone (RFC 1035, section 3.3.13); kept for as long as the names of its servers.
+    fn start(&self) -> Record {
+        let servers = self.records.get(&self.origin);
+        let first = servers.and_then(|all| all.iter().find(|record| record.data.kind() == Kind::Ns));
+        let server = first.and_then(|record| record.data.target()).unwrap_or(&self.origin);
+        Record {
+            name: self.origin.clone(),
+            ttl: first.map_or(self.minimum, |record| record.ttl),
+            data: Data::Soa { server: server.to_owned(), serial: self.serial, minimum: self.minimum },
+        }
     }
 
     /// Addresses of the name that a record of servers names.
@@ -224,6 +228,15 @@ mod tests {
         assert_eq!(ask("none.example.com", Kind::A).rcode, Rcode::NxDomain);
         let soa = &ask("none.example.com", Kind::A).authority[0];
         assert!(matches!(soa.data, Data::Soa { minimum: 30, .. }));
+    }
+
+    #[test]
+    fn the_start_of_a_zone_is_an_answer_at_its_top_alone() {
+        let reply = ask("example.com", Kind::Soa);
+        assert!(matches!(&reply.answers[..], [Record { ttl: 60, data: Data::Soa { minimum: 30, .. }, .. }]));
+        assert!(reply.authoritative && reply.authority.is_empty());
+        assert!(ask("www.example.com", Kind::Soa).answers.iter().all(|record| record.data.kind() != Kind::Soa));
+        assert!(ask("web.example.com", Kind::Soa).answers.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the modules of name servers and resolvers stand on: messages, zones, caches, searches.
 
-use super::Natives;
+use super::{AnyText, Natives};
 use crate::classes::{Registry, node_handle, node_of};
 use crate::mistake::Mistake;
 use crate::services::Loader;
@@ -14,8 +14,8 @@ use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use tidewire_l3_network::Prefix;
 use tidewire_l7_application::dns::{
-    Answer, Cache, Data, Found, Kind, Lookup, Message, Outcome, Rcode, Record, Servers, Step, Zone, is_below,
-    normal_name, reverse_name,
+    Answer, Cache, Data, Found, Kind, Lookup, Message, Outcome, Rcode, Record, Servers, Step, Zone, bad_name,
+    is_below, normal_name, reverse_name,
 };
 use tidewire_units::{Instant, Span};
 
@@ -23,7 +23,7 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
     for func in [&spec::DNS_SERVER, &spec::DNS_RESOLVER, &spec::NET_RESOLVER, &spec::DNS_TREE] {
         services.add(registry, func, "dns")?;
     }
-    for func in [&spec::RESOLVE, &spec::DIG, &spec::FLUSH_DNS, &spec::HOST_RESOLVER] {
+    for func in [&spec::RESOLVE, &spec::DIG, &spec::FLUSH_DNS, &spec::DNS_CACHE, &spec::HOST_RESOLVER] {
         services.add(registry, func, "names")?;
     }
     names(registry, services);
@@ -92,8 +92,8 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.add("dns_cache", |_, _, (most, longest): (usize, f64)| {
         Ok(CacheHandle(RefCell::new(Cache::new(most, Span::from_secs_f64(longest))), RefCell::default()))
     })?;
-    native.add("dns_lookup", |_, _, args: (String, String, Table, bool, u32)| {
-        let (name, kind, servers, forward, tries) = args;
+    native.add("dns_lookup", |_, _, args: (AnyText, AnyText, Table, bool, u32)| {
+        let (AnyText(name), AnyText(kind), servers, forward, tries) = args;
         let kind = kind_of(&kind)?;
         let servers = servers.sequence_values::<String>().filter_map(|ip| ip.ok()?.parse().ok()).collect();
         let lookup = match forward {
@@ -102,7 +102,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         };
         Ok(LookupHandle(RefCell::new(lookup)))
     })?;
-    native.add("dns_query", |lua, sim, (name, kind, recursive): (String, String, bool)| {
+    native.add("dns_query", |lua, sim, (AnyText(name), AnyText(kind), recursive): (AnyText, AnyText, bool)| {
         let id = sim.draw(lua, "dns", |stream| stream.between(0, 65_535) as u16);
         lua.create_string(Message::query(id, &name, kind_of(&kind)?, recursive).emit())
     })?;
@@ -153,19 +153,17 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         for row in records.sequence_values::<Table>() {
             reply.answers.push(record_of(&row?)?);
         }
-        if reply.answers.is_empty() && matches!(rcode, Rcode::NxDomain | Rcode::NoError) {
-            let seconds: u32 = records.raw_get::<Option<u32>>("denied_for")?.unwrap_or(30);
-            let name = query.question.as_ref().map_or(String::new(), |(name, _)| name.clone());
-            let zone = name.split_once('.').map_or(String::new(), |(_, zone)| zone.to_owned());
-            let data = Data::Soa { server: zone.clone(), serial: 1, minimum: seconds };
-            reply.authority.push(Record { name: zone, ttl: seconds, data });
+        if let Some(start) = records.raw_get::<Option<AnyUserData>>("denial")? {
+            reply.authority.push(start.borrow::<RecordHandle>()?.0.clone());
         }
         lua.create_string(reply.emit_within(most)).map(Value::String)
     })?;
-    native.add("reverse_name", |_, _, ip: String| Ok(ip.parse::<IpAddr>().ok().map(reverse_name)))?;
-    native.add("is_ip", |_, _, ip: String| Ok(ip.parse::<IpAddr>().is_ok()))?;
-    native.add("normal_name", |_, _, name: String| Ok(normal_name(&name)))?;
-    native.add("is_in", |_, _, (ip, network): (String, String)| {
+    native.add("reverse_name", |_, _, ip: AnyText| Ok(ip.0.parse::<IpAddr>().ok().map(reverse_name)))?;
+    native.add("is_ip", |_, _, ip: AnyText| Ok(ip.0.parse::<IpAddr>().is_ok()))?;
+    native.add("normal_name", |_, _, name: AnyText| Ok(normal_name(&name.0)))?;
+    native.add("record_type", |_, _, kind: AnyText| Ok(kind_of(&kind.0).map(|_| ())?))?;
+    native.add("bad_name", |_, _, name: AnyText| Ok(bad_name(&name.0)))?;
+    native.add("is_in", |_, _, (AnyText(ip), AnyText(network)): (AnyText, AnyText)| {
         let prefix = network.parse::<Prefix>().map_err(|why| Mistake::new(why).at_word(&network))?;
         Ok(ip.parse::<Ipv4Addr>().is_ok_and(|ip| prefix.contains(ip)))
     })?;
@@ -201,10 +199,28 @@ fn record_of(row: &Table) -> mlua::Result<Record> {
         Kind::Ptr => Data::Ptr(normal_name(&value)),
         Kind::Mx => Data::Mx(row.raw_get::<Option<u16>>("preference")?.unwrap_or(10), normal_name(&value)),
         Kind::Txt => Data::Txt(value),
-        Kind::Soa | Kind::Any => return Err(wrong().into()),
+        Kind::Soa => start_of(&value).ok_or_else(wrong)?,
+        Kind::Any => return Err(wrong().into()),
     };
     let ttl = row.raw_get::<Option<f64>>("ttl")?.unwrap_or(0.0);
-    Ok(Record { name: normal_name(&row.raw_get::<String>("name")?), ttl: ttl as u32, data })
+    let name = normal_name(&row.raw_get::<AnyText>("name")?.0);
+    for name in [Some(&*name), data.target()].into_iter().flatten() {
+        if let Some(why) = bad_name(name) {
+            return Err(Mistake::new(format!("the name '{name}' {why}")).at_word(name).into());
+        }
+    }
+    Ok(Record { name, ttl: ttl as u32, data })
+}
+
+/// The start of a zone, as it is printed.
+fn start_of(text: &str) -> Option<Data> {
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    let [server, _, serial, _, _, _, minimum] = parts[..] else { return None };
+    Some(Data::Soa {
+        server: normal_name(server),
+        serial: serial.parse().ok()?,
+        minimum: minimum.parse().ok()?,
+    })
 }
 
 fn record_table(lua: &Lua, record: &Record) -> mlua::Result<Table> {
@@ -286,9 +302,6 @@ impl UserData for CacheHandle {
             this.0.borrow_mut().clear();
             Ok(())
         });
-        methods.add_method("left", |_, this, (name, kind, now): (String, String, f64)| {
-            Ok(this.0.borrow().left(&normal_name(&name), kind_of(&kind)?, instant(now)))
-        });
         methods.add_method("list", |lua, this, now: f64| {
             let list = lua.create_table()?;
             for (name, kind, found) in this.0.borrow().list(instant(now)) {
@@ -317,6 +330,11 @@ impl UserData for CacheHandle {
 fn instant(seconds: f64) -> Instant {
     Instant::ZERO + Span::from_secs_f64(seconds)
 }
+
+/// A record, as modules pass it on.
+struct RecordHandle(Record);
+
+impl UserData for RecordHandle {}
 
 /// A search, as modules hold it.
 struct LookupHandle(RefCell<Lookup>);
@@ -368,5 +386,11 @@ fn answer_table(lua: &Lua, answer: &Answer) -> mlua::Result<Value> {
     };
     table.raw_set("outcome", outcome)?;
     table.raw_set("queries", answer.queries)?;
+    if let Some(start) = &answer.denial {
+        if let Data::Soa { minimum, .. } = start.data {
+            table.raw_set("denied_for", start.ttl.min(minimum))?;
+        }
+        table.raw_set("denial", lua.create_userdata(RecordHandle(start.clone()))?)?;
+    }
     table.into_lua(lua)
 }

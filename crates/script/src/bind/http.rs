@@ -1,6 +1,6 @@
 //! What the web's modules stand on: messages read from and written to connections, texts of heads, addresses of pages.
 
-use super::Natives;
+use super::{AnyText, Natives};
 use super::stream::{send_parts, send_while_taken};
 use super::tcp::{TcpHandle, refused};
 use crate::classes::Registry;
@@ -62,14 +62,15 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.table.raw_set("header_meta", &meta)?;
     native.wait(
         "http_read",
-        move |lua, sim, args: (AnyUserData, u8, Option<f64>, u64, Option<u64>, Option<bool>)| {
-            let (socket, role, timeout, keep, most, streams) = args;
+        move |lua, sim, args: ReadArgs| {
+            let (socket, role, timeout, keep, most, streams, silence) = args;
             let role = match role {
                 0 => Role::Request,
                 n => Role::Response { to_head: n == 2 },
             };
             let limits = Limits { body: most.unwrap_or(u64::MAX), ..Limits::default() };
-            let deadline = deadline(sim, timeout);
+            let patience = silence.filter(|_| timeout.is_none()).map(Span::from_secs_f64);
+            let deadline = deadline(sim, timeout.or(silence));
             let op = Read {
                 socket,
                 reader: Reader::new(role, limits),
@@ -79,6 +80,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
                 size: 0,
                 first: None,
                 deadline,
+                patience,
                 streams: streams == Some(true),
                 meta: meta.clone(),
             };
@@ -102,11 +104,11 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let parts = args.flat_map(|value| payloads(&value)).collect::<VecDeque<_>>();
         send_while_taken(lua, sim, socket, parts, patience)
     })?;
-    native.add("http_head", |lua, _, (start, fields): (String, Table)| {
+    native.add("http_head", |lua, _, (AnyText(start), fields): (AnyText, Table)| {
         let text = head(&start, &fields)?;
         lua.create_string(text)
     })?;
-    native.add("url", |lua, _, text: String| {
+    native.add("url", |lua, _, AnyText(text): AnyText| {
         let url = match Url::parse(&text) {
             Ok(url) => url,
             Err(why) => return (Value::Nil, why).into_lua_multi(lua),
@@ -114,10 +116,10 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         (url.scheme, url.host, url.port, url.target).into_lua_multi(lua)
     })?;
     native.add("http_date", |_, _, seconds: f64| Ok(date_text(libm::floor(seconds) as i64)))?;
-    native.add("parse_date", |_, _, text: String| Ok(parse_date(&text)))?;
-    native.add("decode", |lua, _, text: String| lua.create_string(decode_percent(&text, false)))?;
+    native.add("parse_date", |_, _, AnyText(text): AnyText| Ok(parse_date(&text)))?;
+    native.add("decode", |lua, _, AnyText(text): AnyText| lua.create_string(decode_percent(&text, false)))?;
     native.add("encode", |_, _, text: LuaString| Ok(encode_percent(&text.as_bytes())))?;
-    native.add("size", |_, _, text: String| Ok(tidewire_units::parse_size(&text).ok().map(|size| size.0)))?;
+    native.add("size", |_, _, AnyText(text): AnyText| Ok(tidewire_units::parse_size(&text).ok().map(|size| size.0)))?;
     native.add("spawn", |lua, sim, args: MultiValue| {
         let mut args = args;
         let node = args.pop_front().as_ref().and_then(crate::classes::node_of);
@@ -127,19 +129,33 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let record = crate::sched::spawn(lua, sim, body, args, node, &name, here(lua))?;
         lua.create_userdata(crate::classes::Process(record))
     })?;
-    native.add("mistake", |lua, _, (text, word, note): (String, Option<String>, Option<String>)| {
+    native.add("mistake", |lua, _, (AnyText(text), word, note): (AnyText, Option<AnyText>, Option<AnyText>)| {
         let mut mistake = Mistake::new(text);
-        if let Some(word) = word {
+        if let Some(AnyText(word)) = word {
             mistake = mistake.at_word(word);
         }
-        if let Some(note) = note {
+        if let Some(AnyText(note)) = note {
             mistake = mistake.note(note);
         }
         Err::<(), _>(crate::call::placed(lua, mistake).into())
     })?;
+    // About what a function of the script gave back: it has ended, so its first line is the place.
+    native.add("mistake_of", |_, _, (function, AnyText(text), note): (Function, AnyText, String)| {
+        let info = function.info();
+        let (file, line) = (info.source.unwrap_or_default(), info.line_defined.unwrap_or(0));
+        let mut mistake = Mistake::new(text).note(note).at_word("function");
+        if line > 0 {
+            let file = file.trim_start_matches(['@', '=']).to_owned();
+            mistake.place = Some(crate::Place { file, line: line as u32 });
+        }
+        Err::<(), _>(mistake.into())
+    })?;
+    native.add("checker", |lua, sim, (class, method): (String, String)| {
+        crate::services::checker(lua, sim, &class, &method)
+    })?;
     native.add("is_node", |_, _, value: Value| Ok(crate::classes::node_of(&value).is_some()))?;
     // A name that no host of the network has: one to be asked name servers for.
-    native.add("is_name", |_, sim, text: String| {
+    native.add("is_name", |_, sim, AnyText(text): AnyText| {
         Ok(matches!(crate::values::parse_peer(sim, &text), crate::values::Peer::Unknown(_)))
     })?;
     native.add("ends", |_, sim, ()| Ok(sim.experiment.borrow().duration.is_some()))?;
@@ -213,6 +229,9 @@ pub(super) fn header_meta(lua: &Lua) -> mlua::Result<Table> {
     .eval()
 }
 
+/// Socket, role, time for all of it, bytes that are kept, most bytes, whether the caller takes the body, time without a byte.
+type ReadArgs = (AnyUserData, u8, Option<f64>, u64, Option<u64>, Option<bool>, Option<f64>);
+
 /// Reads one message.
 struct Read {
     socket: AnyUserData,
@@ -224,6 +243,8 @@ struct Read {
     size: u64,
     first: Option<Instant>,
     deadline: Instant,
+    /// How long nothing may come; without, the deadline is for all of it.
+    patience: Option<Span>,
     /// The caller takes the body itself, where its length is known.
     streams: bool,
     meta: Table,
@@ -352,6 +373,9 @@ impl Op for Read {
             match taken {
                 Ok(Some(payload)) => {
                     self.first.get_or_insert(sim.now());
+                    if let Some(patience) = self.patience {
+                        self.deadline = sim.now() + patience;
+                    }
                     match (&payload, wanted) {
                         (Payload::Zeros(n), Some(_)) if self.size + u64::from(*n) > self.keep => {
                             self.size += u64::from(*n);

@@ -1,13 +1,15 @@
 //! What the modules of FTP, mail, terminals and remote calls stand on: lines of limited length, commands, sealed packets.
 
-use super::Natives;
+use super::{AnyText, Natives};
 use super::http::deadline;
 use super::stream::{Want, receive_for};
 use crate::mistake::Mistake;
 use mlua::{AnyUserData, IntoLuaMulti, LuaString, Value};
 use std::io::Write;
 use std::net::Ipv4Addr;
-use tidewire_l7_application::lines::{Command, ReplyLine, host_port, host_port_text, mailbox, stuff_dots};
+use tidewire_l7_application::lines::{
+    Command, ReplyLine, extended_port, host_port, host_port_text, mailbox, stuff_dots,
+};
 use tidewire_l7_application::ssh;
 
 pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
@@ -28,7 +30,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         Some(line) => (line.code, line.more, line.text).into_lua_multi(lua),
         None => Value::Nil.into_lua_multi(lua),
     })?;
-    native.add("host_port", |lua, _, text: String| match host_port(&text) {
+    native.add("host_port", |lua, _, AnyText(text): AnyText| match host_port(&text) {
         Some((ip, port)) => (ip.to_string(), port).into_lua_multi(lua),
         None => Value::Nil.into_lua_multi(lua),
     })?;
@@ -36,8 +38,13 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let ip: Ipv4Addr = ip.parse().map_err(|_| Mistake::new(format!("'{ip}' is no IPv4 address")))?;
         Ok(host_port_text(ip, port))
     })?;
-    native.add("mailbox", |_, _, (argument, word): (String, String)| Ok(mailbox(&argument, &word)))?;
-    native.add("stuff_dots", |_, _, text: String| Ok(stuff_dots(&text)))?;
+    // The same for both kinds of addresses: |2|2001:db8::1|50000| (RFC 2428).
+    native.add("extended_port", |lua, _, AnyText(text): AnyText| match extended_port(&text) {
+        Some((ip, port)) => (ip.map(|ip| ip.to_string()), port).into_lua_multi(lua),
+        None => (Value::Nil, Value::Nil).into_lua_multi(lua),
+    })?;
+    native.add("mailbox", |_, _, (AnyText(argument), word): (AnyText, String)| Ok(mailbox(&argument, &word)))?;
+    native.add("stuff_dots", |lua, _, text: LuaString| lua.create_string(stuff_dots(&text.as_bytes())))?;
     // A picture among the results.
     native.add("save", |_, sim, (file, text): (String, String)| {
         let cannot = |error: std::io::Error| Mistake::new(format!("cannot write '{file}': {error}"));

@@ -101,7 +101,7 @@ pub(crate) mod work;
 use crate::classes::Registry;
 use crate::services::Loader;
 use crate::sim::Shared;
-use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Table};
+use mlua::{FromLua, FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Table, Value};
 
 /// Puts every function where scripts find it.
 pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
@@ -169,6 +169,18 @@ pub(crate) fn natives(lua: &Lua, sim: &Shared) -> mlua::Result<Table> {
     chain::natives(&native)?;
     swarm::natives(&native)?;
     Ok(native.table)
+}
+
+/// A text with whatever bytes: what cannot be read as letters is replaced. Modules get texts from the network too.
+pub(crate) struct AnyText(pub String);
+
+impl FromLua for AnyText {
+    fn from_lua(value: Value, lua: &Lua) -> mlua::Result<AnyText> {
+        match &value {
+            Value::String(text) => Ok(AnyText(text.to_string_lossy())),
+            _ => String::from_lua(value, lua).map(AnyText),
+        }
+    }
 }
 
 /// Collects native functions of the modules.

@@ -14,12 +14,25 @@ local function backends_of(value, port, weights)
       for _, each in ipairs(item) do add(each) end
       return
     end
+    if not native.is_node(item) and type(item) ~= "string" then
+      native.mistake("to is a host, a name or an address, or a list of these; got a " .. type(item), "to")
+    end
     list[#list + 1] = {
       host = item, name = native.is_node(item) and item.name or tostring(item), port = port, up = true, open = 0, connections = 0, failed = 0,
       weight = weights and weights[#list + 1] or 1, current = 0, bytes = 0,
     }
   end
   add(value)
+  if weights then
+    local n = 0
+    for key, weight in pairs(weights) do
+      n = n + 1
+      if math.type(key) ~= "integer" or not math.tointeger(weight) or weight < 1 then
+        native.mistake("weights are whole numbers, 1 or more, one for each server: { 3, 1 }", "weights")
+      end
+    end
+    if n ~= #list then native.mistake(format("there are %d weights for %d servers", n, #list), "weights") end
+  end
   return list
 end
 
@@ -37,12 +50,15 @@ end
 
 local policies = {
   round_robin = round_robin,
-  least_connections = function(_, list)
-    local best
+  -- Of several with the fewest those come first that have waited longest for their turn, as in nginx.
+  least_connections = function(self, list)
+    local fewest, tied = math.huge, nil
     for _, each in ipairs(list) do
-      if not best or each.open / each.weight < best.open / best.weight then best = each end
+      local load = each.open / each.weight
+      if load < fewest then fewest, tied = load, {} end
+      if load == fewest then tied[#tied + 1] = each end
     end
-    return best
+    return #tied == 1 and tied[1] or round_robin(self, tied)
   end,
   random = function(self, list) return list[self.random.int(1, #list)] end,
   hash = function(_, list, peer)

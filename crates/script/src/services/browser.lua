@@ -46,17 +46,12 @@ local function objects_of(text, kind)
   return list
 end
 
--- The URL that a page means by a text in it.
+-- The URL that a page means by a text in it; nil and why where it means none.
 local function absolute(base, url)
-  if url:match "^https?://" then return url end
   local scheme, host, port, path = native.url(base)
-  if not scheme then return nil end
-  local place = host:find(":", 1, true) and "[" .. host .. "]" or host
-  if port ~= (scheme == "https" and 443 or 80) then place = place .. ":" .. port end
-  if url:sub(1, 2) == "//" then return scheme .. ":" .. url end
-  if url:sub(1, 1) == "/" then return scheme .. "://" .. place .. url end
-  local folder = path:match "^([^?]*/)" or "/"
-  return scheme .. "://" .. place .. need("lines").path("/", folder .. url)
+  if not scheme then return nil, "bad URL" end
+  local target, why = http.reference({ scheme = scheme, host = host, port = port, path = path }, url)
+  return target and http.url_of(target), why
 end
 
 local function text_of(url)
@@ -67,23 +62,50 @@ end
 
 -- The browser ---------------------------------------------------------------------------------------------------------------------
 local Browser = {}
-local browser_meta = http.class("browser", "browsers have", Browser, "cache")
+local methods = http.class("browser", "browsers have", Browser, "cache")
+local COUNTS = { dns_queries = "queries", dns_hits = "hits" }
+local browser_meta = {
+  __name = methods.__name, __metatable = false, __tostring = methods.__tostring,
+  __index = function(self, key)
+    if not COUNTS[key] then return methods.__index(self, key) end
+    local names = rawget(self, "client").opts.names
+    return names and names[COUNTS[key]] or 0
+  end,
+}
 
 function browser.browser(host, o)
   local client = http.http_client(host, {
     http = o.http, connections = o.connections, cookies = o.cookies ~= false, tls = o.tls, tcp = o.tcp, keep = o.keep or 1 << 22, redirects = 5,
-    keepalive = o.keepalive, proxy = o.proxy, proxy_port = o.proxy_port,
+    keepalive = o.keepalive, proxy = o.proxy, proxy_port = o.proxy_port, timeout = o.timeout,
+    names = o.dns_cache ~= false and need("names").program_cache(o.dns_cache or 60) or nil,
   })
   return setmetatable({
     host = host, name = host.name, client = client, opts = o, cache = o.cache ~= false and store.new(o.cache_size or 1 << 28, false) or nil, pages = 0,
-    requests = 0, hits = 0, revalidated = 0, bytes = 0, connections = 0,
+    requests = 0, hits = 0, revalidated = 0, bytes = 0, connections = 0, faults = {},
   }, browser_meta)
+end
+
+local function new_row(page, url, kind)
+  local row = { url = url, kind = kind, begun = now(), from = "network", dns = 0, connect = 0, tls = 0, wait = 0, receive = 0, size = 0 }
+  page.objects[#page.objects + 1] = row
+  return row
+end
+
+local function failed(self, page, cause)
+  page.failed = page.failed + 1
+  need("lines").fault(self, cause)
+end
+
+-- What a page names and nobody can ask for.
+local function unreachable(self, page, url, kind, why)
+  local row = new_row(page, url, kind)
+  row.ended, row.total, row.error = row.begun, 0, why
+  failed(self, page, why)
 end
 
 -- One object, from the cache or over the network, as a row of the waterfall.
 local function fetch(self, page, url, kind, opts)
-  local row = { url = url, kind = kind, begun = now(), from = "network", dns = 0, connect = 0, tls = 0, wait = 0, receive = 0, size = 0 }
-  page.objects[#page.objects + 1] = row
+  local row = new_row(page, url, kind)
   local entry = self.cache and self.cache:get(url)
   local res, why
   if entry and store.is_fresh(entry) and not opts.reload then
@@ -111,7 +133,7 @@ local function fetch(self, page, url, kind, opts)
   row.ended = now()
   row.total = row.ended - row.begun
   row.status, row.size, row.error = res and res.status, res and res.size or 0, why
-  if not res or res.status >= 400 then page.failed = page.failed + 1 end
+  if not res or res.status >= 400 then failed(self, page, why or "status " .. res.status) end
   return res, why, row
 end
 
@@ -132,8 +154,11 @@ local function load_tree(self, page, url, kind, opts, depth)
   local base = kind == "html" and res.redirected_to or url
   local children = {}
   for _, each in ipairs(objects_of(res.body, what)) do
-    local at = absolute(base, each.url)
-    if at and not page.seen[at] then
+    local at, problem = absolute(base, each.url)
+    if not at and not page.seen[each.url] and not each.url:match "^data:" then
+      page.seen[each.url] = true
+      unreachable(self, page, each.url, each.kind, problem)
+    elseif at and not page.seen[at] then
       page.seen[at] = true
       children[#children + 1] = native.spawn(self.host, "browser object", load_tree, self, page, at, each.kind == "frame" and "html" or each.kind, opts, depth + 1)
     end
@@ -173,12 +198,22 @@ function Browser.open(self, url, o)
   return page
 end
 
+local function forget_names(self)
+  local names = self.client.opts.names
+  if names then names.entries = {} end
+end
+
 function Browser.clear_cache(self)
+  forget_names(self)
   if self.cache then self.cache = store.new(self.cache.most, false) end
 end
 
--- Closed and opened again: connections and session cookies are gone, the cache stays.
-function Browser.restart(self) self.client:restart() end
+-- Closed and opened again: connections, session cookies and names are gone, the cache stays.
+function Browser.restart(self)
+  forget_names(self)
+  self.client:restart()
+end
+
 function Browser.close(self) self.client:close() end
 
 -- Pictures of a page --------------------------------------------------------------------------------------------------------------

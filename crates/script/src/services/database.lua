@@ -65,6 +65,7 @@ local function converse(self, conn)
     native.send_parts(conn, 60, failure("FATAL", "53300", "sorry, too many clients already"))
     return
   end
+  if self.open > self.most_open then self.most_open = self.open end
   if not native.send_parts(conn, 60, WELCOME) then return end
   while true do
     local kind, content = read(conn)
@@ -102,7 +103,6 @@ local function start(self)
   native.spawn(self.host, self.name, function()
     for conn, peer in listener:connections() do
       self.connections, self.open = self.connections + 1, self.open + 1
-      if self.open > self.most_open then self.most_open = self.open end
       native.spawn(self.host, self.name .. " for " .. tostring(peer), function()
         converse(self, conn)
         self.open = self.open - 1
@@ -149,6 +149,7 @@ end
 
 -- A new connection says who it is, and is let in or not.
 local function greet(conn, deadline)
+  deadline = wire.patient(deadline)
   local sent, why = native.send_parts(conn, wire.left(deadline), STARTUP)
   if not sent then return nil, why end
   while true do
@@ -160,6 +161,7 @@ local function greet(conn, deadline)
 end
 
 local function ask(conn, text, deadline)
+  deadline = wire.patient(deadline)
   local sent, why = native.send_parts(conn, wire.left(deadline), message("Q", text .. "\0"))
   if not sent then return false, why end
   local res = { size = 0 }
@@ -179,7 +181,7 @@ end
 
 -- An answer, or nil and why; it waits while all connections of the pool are in use.
 function Client.query(self, text, o)
-  if type(text) ~= "string" then native.mistake("client:query(text) takes the text of a query", "query") end
+  text = tostring(text)
   local begun = now()
   local timeout = o and o.timeout and seconds(o.timeout) or self.timeout
   local deadline = timeout and begun + timeout

@@ -20,6 +20,8 @@ end
 -- Mistakes are named where the zone is written; addresses are looked up when time has begun.
 local function check_record(name, value)
   local t = type(value)
+  local bad = not native.is_ip(name) and native.bad_name(name)
+  if bad then wrong(name, "has a name that " .. bad) end
   if t == "string" or native.is_node(value) then return end
   if t ~= "table" then wrong(name, "is a " .. t .. "; it can be a host, an address, a list of these or a table such as { A = ..., ttl = ... }") end
   if value.host and rawget(value, "host") then return end
@@ -81,7 +83,7 @@ local function put(self, zone, name, value)
       end
       if type(host) ~= "string" then
         local own = server_name(host, self.origin)
-        zone:add { name = own, type = "A", ttl = ttl, value = host.ip }
+        if not self.given[native.normal_name(own)] then zone:add { name = own, type = "A", ttl = ttl, value = host.ip } end
         host = own
       end
       add("MX", host, preference)
@@ -93,7 +95,7 @@ local function put(self, zone, name, value)
       local host = native.is_node(item) and item or item.host
       local own = server_name(host, name)
       add("NS", own)
-      zone:add { name = own, type = "A", ttl = ttl, value = host.ip }
+      if not self.given[native.normal_name(own)] then zone:add { name = own, type = "A", ttl = ttl, value = host.ip } end
     end)
   end
   if record.ALIAS then
@@ -104,13 +106,15 @@ local function put(self, zone, name, value)
 end
 
 local function fill(self, zone, records)
+  -- Where the script says itself what a server's name means, that counts.
+  self.given = records
   for name, value in sorted(records) do put(self, zone, name, value) end
   for cut, hosts in sorted(self.delegations) do
     zone:remove(cut, "NS")
     put(self, zone, cut, { NS = hosts.hosts, ttl = hosts.ttl })
   end
   local has_ns = records[self.origin] and type(records[self.origin]) == "table" and records[self.origin].NS
-  if not has_ns then put(self, zone, self.origin, { NS = { self.host }, ttl = self.ttl }) end
+  if not has_ns then put(self, zone, self.origin, { NS = self.together or { self.host }, ttl = self.ttl }) end
   for _, known in ipairs(self.known_hosts) do
     if known.host.ip then zone:add { name = native.reverse_name(known.host.ip), type = "PTR", ttl = self.ttl, value = known.name } end
   end
@@ -192,7 +196,6 @@ local function recursive_reply(daemon, bytes, query, most)
   r.pending[key] = nil
   waiting:fire()
   local rcode = ({ found = "NOERROR", ["no such host"] = "NXDOMAIN" })[answer.outcome] or "SERVFAIL"
-  answer.denied_for = r.cache:left(query.name, query.type, now())
   return native.dns_reply(bytes, rcode, answer, most)
 end
 
@@ -280,7 +283,7 @@ end
 
 -- Name servers --------------------------------------------------------------------------------------------------------------------------
 local Server = {}
-local server_meta = http.class("dns server", "name servers have", Server, "zone pointers built reverse")
+local server_meta = http.class("dns server", "name servers have", Server, "zone pointers built reverse together")
 
 -- What all names have in common; of a single name, what is above it.
 local function common_origin(records)
@@ -330,10 +333,25 @@ end
 
 function Server.set(self, name, value)
   if type(name) ~= "string" then native.mistake("dns_server:set(name, record) needs a name", "set") end
-  if value == nil then return Server.remove(self, name) end
+  if value == nil then native.mistake("dns_server:set(name, record) needs a record; :remove(name) takes one away", "set") end
   check_record(name, value)
-  self.records[native.normal_name(name)] = value
+  name = native.is_ip(name) and name or native.normal_name(name)
+  if not native.is_ip(name) and not below(name, self.origin) then
+    native.mistake(format("'%s' is not below '%s', the zone of this name server", name, self.origin), "set")
+  end
+  self.records[name] = value
   self.built = false
+end
+
+local function check_hosts(value, what)
+  local n = 0
+  each(value, function(host)
+    n = n + 1
+    if not native.is_node(host) and not (type(host) == "table" and rawget(host, "host")) then
+      native.mistake(format("%s is a host or a list of hosts, got a %s", what, type(host)), what)
+    end
+  end)
+  if n == 0 then native.mistake(what .. " needs a host", what) end
 end
 
 function Server.remove(self, name)
@@ -342,8 +360,9 @@ function Server.remove(self, name)
 end
 
 function Server.delegate(self, zone, hosts, ttl)
+  check_hosts(hosts, "delegate")
   if native.is_node(hosts) or (type(hosts) == "table" and rawget(hosts, "host")) then hosts = { hosts } end
-  self.delegations[native.normal_name(zone)] = { hosts = hosts, ttl = ttl or self.ns_ttl }
+  self.delegations[native.normal_name(zone)] = { hosts = hosts, ttl = ttl and seconds(ttl) or self.ns_ttl }
   self.built = false
 end
 
@@ -387,6 +406,8 @@ function dns.dns_server(host, o)
       local known = parent.delegations[origin] or { hosts = {}, ttl = parent.ns_ttl }
       known.hosts[#known.hosts + 1] = host
       parent.delegations[origin], parent.built = known, false
+      -- All that serve the zone are named in it, whoever is asked.
+      self.together = known.hosts
     end)
   end
   if origin == "" then
@@ -452,11 +473,17 @@ function dns.dns_tree(_, o)
     for i, host in ipairs(hosts) do
       local server, why = dns.dns_server(host, { origin = zone, zone = {}, ttl = ttl, ns_ttl = ns_ttl, delay = o.delay })
       if not server then native.mistake(format("%s cannot serve names: %s", host.name, why), "dns_tree") end
-      all[i] = server
+      all[i], server.together = server, hosts
     end
     by_zone[native.normal_name(zone)] = all
     return all
   end
+  check_hosts(o.root, "root")
+  for zone, hosts in sorted(o.zones or {}) do
+    if type(zone) ~= "string" then native.mistake("zones are { [name] = host or list of hosts }", "zones") end
+    check_hosts(hosts, zone)
+  end
+  if o.reverse then check_hosts(o.reverse, "reverse") end
   serve("", hosts_of(o.root))
   local zones = {}
   for zone, hosts in sorted(o.zones or {}) do zones[#zones + 1] = { name = native.normal_name(zone), hosts = hosts_of(hosts) } end

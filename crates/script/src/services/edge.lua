@@ -33,10 +33,10 @@ local function answer_of(entry, how, req)
   local h = headers_for_client(entry, how)
   local none_match = req.headers["if-none-match"]
   if entry.etag and none_match and none_match:find(entry.etag, 1, true) then return 304, nil, h end
-  local first, last = (req.headers.range or ""):match "^bytes=(%d+)%-(%d*)$"
-  if first and status == 200 then
-    local from, to = tonumber(first), math.min(tonumber(last) or entry.size - 1, entry.size - 1)
-    if from <= to then
+  if req.headers.range and req.method == "GET" and status == 200 then
+    local from, to = web.range_of(req.headers.range, entry.size)
+    if from == nil then return 416, nil, { ["Content-Range"] = "bytes */" .. entry.size } end
+    if from then
       h["content-range"] = format("bytes %d-%d/%d", from, to, entry.size)
       return 206, type(body) == "string" and body:sub(from + 1, to + 1) or to - from + 1, h
     end
@@ -77,7 +77,7 @@ end
 local function handle(self, req)
   self.requests = self.requests + 1
   -- Without an origin it is asked for whole URLs, as a proxy that clients know of.
-  if not self.origin and not req.target:match "^http://[^/]" then
+  if not self.origin and not (req.target:match "^http://[^/]" and native.url(req.target)) then
     need("lines").fault(self, "no such page")
     return 400, "this is a proxy\n"
   end

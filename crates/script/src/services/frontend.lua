@@ -9,8 +9,7 @@ local methods = http.class("http balancer", "http balancers have", Front)
 local front_meta = {
   __name = methods.__name, __metatable = false, __tostring = methods.__tostring,
   __index = function(self, key)
-    local method = Front[key]
-    if method then return method end
+    if Front[key] then return Front[key] end
     return rawget(self, "server")[key]
   end,
 }

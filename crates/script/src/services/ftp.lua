@@ -120,11 +120,26 @@ local function store(self, control, state, argument)
   end)
 end
 
+-- Where the next data connection goes to, or is waited for.
+local function will_connect(control, state, ip, port)
+  state.to_ip, state.to_port = ip, port
+  if state.listener then state.listener:close() state.listener = nil end
+  say(control, 200, "will connect to " .. ip .. ":" .. port)
+end
+
+local function will_listen(self, control, state)
+  if state.listener then state.listener:close() end
+  local listener = self.host:listen(0)
+  state.listener, state.to_ip = listener, nil
+  if not listener then say(control, 421, "no port is free") end
+  return listener
+end
+
 local handlers = {
   SYST = function(_, control) say(control, 215, "UNIX Type: L8") end,
   NOOP = function(_, control) say(control, 200, "nothing done") end,
-  HELP = function(_, control) say(control, 214, "USER PASS PORT PASV RETR STOR LIST REST SIZE CWD PWD QUIT") end,
-  FEAT = function(_, control) control:send "211-features\r\n REST STREAM\r\n SIZE\r\n211 end\r\n" end,
+  HELP = function(_, control) say(control, 214, "USER PASS PORT PASV EPRT EPSV RETR STOR LIST REST SIZE CWD PWD QUIT") end,
+  FEAT = function(_, control) control:send "211-features\r\n EPRT\r\n EPSV\r\n REST STREAM\r\n SIZE\r\n211 end\r\n" end,
   TYPE = function(_, control, state, argument)
     if not argument:match "^[AaIi]" then return say(control, 504, "types are A and I") end
     state.type = argument:sub(1, 1):upper()
@@ -142,17 +157,25 @@ local handlers = {
   PORT = function(_, control, state, argument)
     local ip, port = native.host_port(argument)
     if not ip then return say(control, 501, "six numbers are needed") end
-    state.to_ip, state.to_port = ip, port
-    if state.listener then state.listener:close() state.listener = nil end
-    say(control, 200, "will connect to " .. ip .. ":" .. port)
+    will_connect(control, state, ip, port)
   end,
   PASV = function(self, control, state)
-    if state.listener then state.listener:close() end
-    local listener = self.host:listen(0)
-    if not listener then return say(control, 421, "no port is free") end
-    state.listener, state.to_ip = listener, nil
-    local own = control.local_addr
-    say(control, 227, "entering passive mode (" .. native.host_port_text(own.ip, listener.port) .. ")")
+    -- Four numbers hold no address of IPv6 (RFC 2428).
+    if control.local_addr.ip:find(":", 1, true) then return say(control, 425, "EPSV is for IPv6") end
+    local listener = will_listen(self, control, state)
+    if listener then say(control, 227, "entering passive mode (" .. native.host_port_text(control.local_addr.ip, listener.port) .. ")") end
+  end,
+  EPRT = function(_, control, state, argument)
+    local ip, port = native.extended_port(argument)
+    if not ip then return say(control, argument:match "^|[12]|" and 501 or 522, "|1|address|port| or |2|address|port| is needed (1,2)") end
+    will_connect(control, state, ip, port)
+  end,
+  EPSV = function(self, control, state, argument)
+    if argument:upper() == "ALL" then return say(control, 200, "no other way from now on") end
+    local own = control.local_addr.ip:find(":", 1, true) and "2" or "1"
+    if argument ~= "" and argument ~= own then return say(control, 522, "this connection is of family " .. own .. " (" .. own .. ")") end
+    local listener = will_listen(self, control, state)
+    if listener then say(control, 229, "entering extended passive mode (|||" .. listener.port .. "|)") end
   end,
   REST = function(_, control, state, argument)
     local n = math.tointeger(tonumber(argument:match "^%d+$"))
@@ -261,8 +284,10 @@ local function converse(self, control, peer)
   self.states[#self.states + 1] = state
   say(control, 220, self.host.name .. " FTP server")
   while true do
+    local begun = now()
     local line, why = native.read_line(control, 510, self.timeout)
-    local moving = state.job and state.job.alive
+    -- A connection that is dead says so at once, and again; a client that has nothing to say does not.
+    local moving = state.job and state.job.alive and (line or now() > begun)
     if line then
       local done, goes_on = false, nil
       if moving then done, goes_on = during_transfer(self, control, state, line) end
@@ -316,6 +341,11 @@ function ftp.ftp_server(host, o)
   }, server_meta)
   if self.anonymous == nil then self.anonymous = not o.users end
   self.name = format("%s:%d", host.name, self.port)
+  for name, password in sorted(self.users) do
+    if type(name) ~= "string" or type(password) ~= "string" then
+      native.mistake('users of host:ftp_server are { kim = "secret" }: passwords by name', "users")
+    end
+  end
   for path, value in sorted(o.files or {}) do
     if type(path) ~= "string" then native.mistake("files of host:ftp_server are { [path] = size or text }", "files") end
     Server.set(self, path, value)
@@ -333,7 +363,9 @@ local function patience(self) return now() + self.timeout end
 
 -- Sends a command as it stands: the reply's code and text.
 function Client.command(self, line)
-  if type(line) ~= "string" then native.mistake("ftp:command(line) takes a line", "command") end
+  line = tostring(line)
+  -- What stands behind a line end would be a command of its own.
+  if line:find "[\r\n\0]" then return nil, "bad name" end
   local ok, why = self.conn:send(line .. "\r\n", { timeout = self.timeout })
   if not ok then return nil, why end
   self.commands = self.commands + 1
@@ -352,17 +384,20 @@ end
 -- Prepares a data connection before the command: gives a function that opens it.
 local function prepare(self)
   if self.mode == "passive" then
-    local ok, text, code = expect(self, "PASV", 227, 227)
+    local six = self.conn.peer.ip:find(":", 1, true)
+    local reply = six and 229 or 227
+    local ok, text, code = expect(self, six and "EPSV" or "PASV", reply, reply)
     if not ok then return nil, text, code end
-    local ip, port = native.host_port(text)
-    if not ip then return nil, "bad reply" end
+    local _, port = (six and native.extended_port or native.host_port)(text)
+    if not port then return nil, "bad reply" end
     -- The server's own address counts, and not one that it believes to have.
     return function() return self.host:connect(self.conn.peer.ip, port, { timeout = self.timeout, nodelay = true }) end
   end
   local listener, why = self.host:listen(0)
   if not listener then return nil, why end
-  local text = native.host_port_text(self.conn.local_addr.ip, listener.port)
-  local ok, problem, code = expect(self, "PORT " .. text, 200, 200)
+  local own = self.conn.local_addr.ip
+  local text = own:find(":", 1, true) and format("EPRT |2|%s|%d|", own, listener.port) or "PORT " .. native.host_port_text(own, listener.port)
+  local ok, problem, code = expect(self, text, 200, 200)
   if not ok then
     listener:close()
     return nil, problem, code
@@ -377,6 +412,7 @@ end
 
 -- A command with a transfer: `run(conn, text)` moves the data and gives true, or nil, error, how much.
 local function transfer(self, command, offset, run)
+  if command:find "[\r\n\0]" then return nil, "bad name" end
   local open, why, code = prepare(self)
   if not open then return nil, why, code end
   if offset and offset > 0 then

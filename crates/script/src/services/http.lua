@@ -15,18 +15,36 @@ http.REASONS = {
   [431] = "Request Header Fields Too Large", [500] = "Internal Server Error", [501] = "Not Implemented", [502] = "Bad Gateway",
   [503] = "Service Unavailable", [504] = "Gateway Timeout", [505] = "HTTP Version Not Supported",
 }
+-- Whoever sets no time gives up a server that says nothing for so many seconds.
+http.SILENCE = 60
 local SAFE = { GET = true, HEAD = true, OPTIONS = true, TRACE = true }
 local IDEMPOTENT = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT = true, DELETE = true }
 http.SAFE, http.IDEMPOTENT = SAFE, IDEMPOTENT
 
+-- A method whose arguments are checked first, as the reference describes them: mistakes are shown where the script calls it.
+function http.checked(class, key, method)
+  local check = native.checker(class, key)
+  if not check then return method end
+  return function(...)
+    check(...)
+    return method(...)
+  end
+end
+
 -- A type of the services: a table whose methods are found, and whose unknown names are mistakes. ---------------------------------
 -- Those of `optional` may be nil.
 function http.class(name, plural, methods, optional)
-  local index, absent = native.class(plural, methods, {}), {}
+  local index, absent, shown = native.class(plural, methods, {}), {}, {}
   for each in (optional or ""):gmatch "%S+" do absent[each] = true end
   return {
     __name = name, __metatable = false,
     __index = function(self, key)
+      local method = shown[key]
+      if method then return method end
+      if methods[key] then
+        shown[key] = http.checked(name, key, methods[key])
+        return shown[key]
+      end
       if not absent[key] then return index(self, key) end
     end,
     __tostring = function(self) return name .. " " .. (rawget(self, "name") or "") end,
@@ -74,6 +92,29 @@ function http.target(url)
   return { scheme = scheme, host = host, port = port, path = path }
 end
 
+-- Where a text in an answer leads, seen from `base` (RFC 3986, section 5.2); nil where that is no page of the web.
+function http.reference(base, text)
+  text = match(text, "^%s*([^#]*)"):gsub("%s+$", "")
+  if text:find "[%c \128-\255]" then return nil, "bad URL" end
+  if match(text, "^%a[%w+.-]*:") or text:sub(1, 2) == "//" then
+    local scheme = match(text, "^(%a[%w+.-]*):") or base.scheme
+    if scheme:lower() ~= "http" and scheme:lower() ~= "https" then return nil, "unknown scheme" end
+    local own, host, port, path = native.url(text:sub(1, 2) == "//" and scheme .. ":" .. text or text)
+    if not own then return nil, "bad URL" end
+    return { scheme = own, host = host, port = port, path = path }
+  end
+  local path = text
+  if text == "" then
+    path = base.path
+  elseif text:sub(1, 1) == "?" then
+    path = match(base.path, "^[^?]*") .. text
+  elseif text:sub(1, 1) ~= "/" then
+    local own, query = match((match(base.path, "^([^?]*/)") or "/") .. text, "^([^?]*)(.*)$")
+    path = need("lines").path("/", own) .. (own:sub(-1) == "/" and #own > 1 and "/" or "") .. query
+  end
+  return { scheme = base.scheme, host = base.host, port = base.port, path = path }
+end
+
 local function host_name(target)
   local host = target.host
   local name
@@ -88,6 +129,8 @@ local function host_name(target)
   if target.port ~= usual then name = name .. ":" .. target.port end
   return name
 end
+
+function http.url_of(target) return target.scheme .. "://" .. host_name(target) .. target.path end
 
 local function with_query(path, query)
   if not query then return path end
@@ -115,7 +158,7 @@ local function open(host, target, opts, deadline, res)
   local t, span = native.trace, nil
   if type(to) == "string" and native.is_name(to) then
     span = t and t.phase(host, "dns", to)
-    local ip, why, cached = need("names").lookup(host, to, deadline)
+    local ip, why, cached = need("names").lookup(host, to, deadline, opts.names)
     if span then t.done(span) end
     res.dns = now() - begun
     if not ip then return nil, why end
@@ -177,17 +220,22 @@ end
 local function read_response(conn, req, deadline, keep_bytes, stream)
   local role = req.method == "HEAD" and 2 or 1
   while true do
-    local msg, why, detail = read(conn, role, seconds_left(deadline), keep_bytes, nil, stream)
+    local msg, why, detail = read(conn, role, seconds_left(deadline), keep_bytes, nil, stream, http.SILENCE)
     if not msg then return nil, why == "bad message" and "bad message: " .. detail or why end
     if msg.status >= 200 then return msg end
   end
+end
+
+function http.method(name)
+  if not match(name, "^%a+$") then native.mistake(format("'%s' is no method: it is a word such as GET", name), "method") end
+  return upper(name)
 end
 
 -- What a caller asked for, ready to be sent; `begun` is when.
 local function prepare(target, opts, method)
   local payload, length = http.body(opts.body)
   return {
-    method = upper(opts.method or method or (opts.body ~= nil and "POST" or "GET")),
+    method = http.method(opts.method or method or (opts.body ~= nil and "POST" or "GET")),
     path = with_query(target.path, opts.query),
     headers = opts.headers, payload = payload, length = length, pace = opts.pace, untraced = opts.untraced,
   }
@@ -253,16 +301,13 @@ end
 
 local once = traced(plain_once)
 
--- The address that a redirection leads to, and the request there (RFC 9110, section 15.4).
+-- The address that a redirection leads to, and the request there (RFC 9110, section 15.4); nil where an answer is none; nil and
+-- why where it leads nowhere.
 local function redirected(target, req, msg)
   local to = msg.headers.location
   if not to or msg.status == 304 or msg.status < 301 or msg.status > 308 then return nil end
-  local next_target
-  if match(to, "^%a+://") then
-    next_target = http.target(to)
-  else
-    next_target = { scheme = target.scheme, host = target.host, port = target.port, path = to }
-  end
+  local next_target = http.reference(target, to)
+  if not next_target then return nil, "bad redirection" end
   local copy = { method = req.method, path = next_target.path, headers = req.headers, payload = req.payload, length = req.length }
   if msg.status == 303 or (msg.status <= 302 and req.method == "POST") then
     copy.method, copy.payload, copy.length = "GET", 0, 0
@@ -273,14 +318,16 @@ end
 local function following(redirects, target, req, exchange)
   local res, why = exchange(target, req)
   local hops = 0
-  while res and hops < (redirects or 0) do
+  while res and (redirects or 0) > 0 do
     local next_target, next_req = redirected(target, req, res)
-    if not next_target then break end
+    if not next_target and not next_req then break end
+    if not next_target then return nil, next_req end
+    if hops == redirects then return nil, "too many redirections" end
     hops = hops + 1
     local before = res
     target, req = next_target, next_req
     res, why = exchange(target, req)
-    if res then res.redirects, res.redirected_from = hops, before end
+    if res then res.redirects, res.redirected_from, res.redirected_to = hops, before, http.url_of(target) end
   end
   return res, why
 end

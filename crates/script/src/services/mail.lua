@@ -21,8 +21,8 @@ local function step(conn, line, deadline)
   return true
 end
 
--- One mail to one server: true, or nil, error, code.
-local function deliver(host, to, port, message, timeout)
+-- One mail to one server: true, or nil, error, code. `refused` gets the recipients that the server does not take, and why.
+local function deliver(host, to, port, message, timeout, refused)
   local deadline = now() + timeout
   local conn, why = host:connect(to, port, { timeout = timeout, nodelay = true })
   if not conn then return nil, why end
@@ -31,17 +31,20 @@ local function deliver(host, to, port, message, timeout)
     if ok then ok, problem, code = step(conn, "EHLO " .. host.name .. "\r\n", deadline) end
     if ok then ok, problem, code = step(conn, format("MAIL FROM:<%s> SIZE=%d\r\n", message.from, message.size), deadline) end
     if not ok then return nil, problem, code end
+    local taken = 0
     for _, each in ipairs(message.to) do
       ok, problem, code = step(conn, format("RCPT TO:<%s>\r\n", each), deadline)
-      if not ok then return nil, problem, code end
+      if ok then taken = taken + 1 elseif code then refused[each] = problem else return nil, problem end
     end
+    -- The others get it all the same (section 3.3).
+    if taken == 0 then return nil, problem, code end
     ok, problem, code = step(conn, "DATA\r\n", deadline)
     if not ok then return nil, problem, code end
-    ok, problem = conn:send(native.stuff_dots(message.text) .. ".\r\n", { timeout = lines.left(deadline) })
-    if not ok then return nil, problem end
+    local sent, gone = conn:send(native.stuff_dots(message.text) .. ".\r\n", { timeout = lines.left(deadline) })
+    -- Whoever has hung up may have said why.
     ok, problem, code = step(conn, nil, deadline)
     if ok then step(conn, "QUIT\r\n", deadline) end
-    return ok, problem, code
+    return ok, not ok and not code and not sent and gone or problem, code
   end
   local ok, problem, code = talk()
   conn:close()
@@ -70,12 +73,12 @@ local function exchangers(host, domain)
 end
 
 -- To the servers of a domain, one after the other.
-local function send_to_domain(host, domain, port, message, timeout)
+local function send_to_domain(host, domain, port, message, timeout, refused)
   local list, why, code = exchangers(host, domain)
   if not list then return nil, why end
   for _, each in ipairs(list) do
     local ok
-    ok, why, code = deliver(host, each.name, port, message, timeout)
+    ok, why, code = deliver(host, each.name, port, message, timeout, refused)
     if ok then return true, each.name end
     -- Who says no for ever is believed; who is not there is passed over.
     if code and code >= 500 then break end
@@ -94,13 +97,18 @@ end
 function mail.send_mail(host, o)
   if not o.from or not o.to then native.mistake("host:send_mail needs from and to", "send_mail", 'from = "kim@a.com", to = "lee@b.com"') end
   local message, begun = message_of(o), now()
+  if message.subject:find "[\r\n]" then native.mistake("the subject of a mail is one line", "subject") end
+  if o.from ~= "" and not native.mailbox("FROM:<" .. o.from .. ">", "FROM") then
+    native.mistake(format("'%s' is no mailbox: it looks like kim@example.com", o.from), o.from)
+  end
   for _, each in ipairs(message.to) do
     if not native.mailbox("TO:<" .. each .. ">", "TO") then native.mistake(format("'%s' is no mailbox: it looks like kim@example.com", each), each) end
   end
   local timeout = o.timeout or 60
-  local function result(by) return { size = message.size, total = now() - begun, by = by } end
+  local refused = {}
+  local function result(by) return { size = message.size, total = now() - begun, by = by, refused = refused } end
   if o.via then
-    local ok, why, code = deliver(host, o.via, o.port or 25, message, timeout)
+    local ok, why, code = deliver(host, o.via, o.port or 25, message, timeout, refused)
     if not ok then return nil, why, code end
     return result(tostring(o.via))
   end
@@ -110,12 +118,14 @@ function mail.send_mail(host, o)
     domains[domain] = domains[domain] or {}
     table.insert(domains[domain], each)
   end
-  local by
+  local by, last, number
   for domain, to in sorted(domains) do
-    local ok, why, code = send_to_domain(host, domain, o.port or 25, { from = message.from, to = to, text = message.text, size = message.size }, timeout)
-    if not ok then return nil, why, code end
-    by = why
+    local part = { from = message.from, to = to, text = message.text, size = message.size }
+    local ok, why, code = send_to_domain(host, domain, o.port or 25, part, timeout, refused)
+    if ok then by = why else last, number = why, code end
+    if not ok then for _, each in ipairs(to) do refused[each] = refused[each] or why end end
   end
+  if not by then return nil, last, number end
   return result(by)
 end
 
@@ -147,16 +157,19 @@ end
 
 -- The text of a mail up to the line with a dot; nil and why when it is too long or never ends.
 local function read_text(self, conn)
-  local parts, size, too_long = {}, 0, false
+  local parts, size, fault = {}, 0, nil
   while true do
-    local line, why = native.read_line(conn, 998, self.timeout)
+    -- A line that is too long is read to its end all the same, so that the next one is a line again.
+    local line, why = native.read_line(conn, 1 << 20, self.timeout)
     if not line then return nil, why end
     if line == "." then break end
     line = line:gsub("^%.", "")
     size = size + #line + 1
-    if size > self.max_size then too_long, parts = true, {} else parts[#parts + 1] = line end
+    if #line > 998 then fault = fault or "line too long" end
+    if size > self.max_size then fault = "mail too long" end
+    if fault then parts = {} else parts[#parts + 1] = line end
   end
-  if too_long then return nil, "mail too long" end
+  if fault then return nil, fault end
   return table.concat(parts, "\n")
 end
 
@@ -217,6 +230,7 @@ local function obey(self, conn, state, line)
     end
     lines.fault(self, why)
     if why == "mail too long" then return say(conn, 552, why) end
+    if why == "line too long" then return say(conn, 500, why) end
     return nil
   end
   local handler = handlers[verb]
@@ -267,7 +281,7 @@ local function pass_on(self)
     native.spawn(self.host, "mail of " .. self.name, function()
       while true do
         local domain = message.to[1]:match "@(.*)$"
-        local ok, why, code = send_to_domain(self.host, domain, 25, message, 60)
+        local ok, why, code = send_to_domain(self.host, domain, 25, message, 60, {})
         if ok then self.sent = self.sent + 1 break end
         message.tries = message.tries + 1
         if (code and code >= 500) or message.tries > self.retries then

@@ -38,7 +38,7 @@
 //! A module is called with the native functions, and with `need(name)`, which gives another module. Its globals are those that
 //! scripts have when they begin, whatever the script does to its own.
 
-use crate::call::{Call, check};
+use crate::call::{Call, check, check_object};
 use crate::classes::{Registry, located};
 use crate::mistake::Mistake;
 use crate::sim::Shared;
@@ -163,6 +163,29 @@ fn module(lua: &Lua, sim: &Shared, loaded: &Table, name: &str) -> mlua::Result<T
     Ok(module)
 }
 
+/// The names that the reference has for classes that call themselves otherwise.
+const OWNERS: &[(&str, &str)] = &[
+    ("ftp session", "ftp"),
+    ("rpc client", "rpc"),
+    ("quic connection", "quic_conn"),
+    ("video player", "abr_player"),
+];
+
+/// What checks the arguments of a method of a module's object, as the reference describes it; nothing where it does not.
+pub(crate) fn checker(lua: &Lua, sim: &Shared, class: &str, method: &str) -> mlua::Result<Option<Function>> {
+    let owner = OWNERS.iter().find(|(own, _)| *own == class).map_or(class, |(_, owner)| owner);
+    let name = format!("{}:{method}", owner.replace(' ', "_"));
+    let alike = crate::spec::web::LIKE_GET.iter();
+    let Some(func) = crate::spec::all().into_iter().chain(alike).find(|func| func.name == name) else {
+        return Ok(None);
+    };
+    let sim = sim.clone();
+    let check = lua.create_function(move |lua, args: MultiValue| {
+        check_object(lua, &sim, func, args).map_err(|error| located(lua, error))
+    })?;
+    Ok(Some(check))
+}
+
 /// The arguments, checked: values with units as numbers of seconds, bytes, bit/s; options under their own names. Options of TCP
 /// are gathered in `opts.tcp` as they were written, and keys that are paths in `opts.routes`.
 fn checked(lua: &Lua, sim: &Shared, func: &'static Func, mut args: MultiValue) -> mlua::Result<MultiValue> {
@@ -273,6 +296,8 @@ fn plain(lua: &Lua, value: &Val, raw: Value) -> mlua::Result<Value> {
         Val::Rate(rate) => Value::Integer(rate.bits_per_s() as i64),
         Val::Probability(p) => Value::Number(p.get()),
         Val::Texts(texts) => texts.clone().into_lua(lua)?,
+        // A number where a text is meant.
+        Val::Text(text) if !raw.is_string() => text.as_str().into_lua(lua)?,
         _ => raw,
     })
 }

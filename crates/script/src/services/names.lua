@@ -102,13 +102,13 @@ function names.servers_of(host)
 end
 
 local caches = setmetatable({}, { __mode = "k" })
-local function cache_of(host)
-  local cache = caches[host]
-  if not cache then
-    cache = native.dns_cache(10000, 86400)
-    caches[host] = cache
+local function kept_by(host)
+  local kept = caches[host]
+  if not kept then
+    kept = { cache = native.dns_cache(10000, 86400), queries = 0, hits = 0 }
+    caches[host] = kept
   end
-  return cache
+  return kept
 end
 
 -- The answer to a question, as the host's programs get it: from its cache, else from its servers.
@@ -119,10 +119,14 @@ function names.ask(host, name, kind, deadline, opts)
     own = own or {}
   end
   if not own then return { outcome = "no such host", queries = 0 } end
-  local cache = own.cache == false and native.dns_cache(1, 0) or cache_of(host)
+  if native.bad_name(name) then return { outcome = "bad name", queries = 0 } end
+  local kept = kept_by(host)
+  local cache = own.cache == false and native.dns_cache(1, 0) or kept.cache
   local lookup = native.dns_lookup(name, kind, servers, true, own.tries or 2)
   local answer = names.search(host, cache, lookup, opts and opts.timeout or own.timeout or 5, deadline)
   answer.cached = answer.queries == 0 and answer.outcome ~= "timeout"
+  kept.queries = kept.queries + 1
+  if answer.cached then kept.hits = kept.hits + 1 end
   return answer
 end
 
@@ -134,17 +138,37 @@ local function values_of(answer, kind)
   return list
 end
 
--- For everything that takes a host: the address, or why there is none; whether the host knew it.
-function names.lookup(host, name, deadline)
+-- What a program keeps of names for itself, as browsers do: each for its time, and for `longest` seconds at most.
+function names.program_cache(longest) return { longest = longest, entries = {}, hits = 0, queries = 0 } end
+
+local function remember(own, name, answer, ip, why)
+  local seconds = answer.denied_for
+  for _, record in ipairs(answer) do seconds = math.min(seconds or record.ttl, record.ttl) end
+  -- That nobody answered says nothing about the name.
+  if not seconds or not (ip or answer.outcome == "found" or answer.outcome == "no such host") then return end
+  own.entries[name] = { ip = ip, why = why, till = now() + math.min(seconds, own.longest) }
+end
+
+-- For everything that takes a host: the address, or why there is none; whether the host knew it. `own` is what the program keeps.
+function names.lookup(host, name, deadline, own)
+  name = native.normal_name(name)
+  if own then
+    own.queries = own.queries + 1
+    local entry = own.entries[name]
+    if entry and entry.till > now() then
+      own.hits = own.hits + 1
+      return entry.ip, entry.why, true
+    end
+  end
   local answer = names.ask(host, name, "A", deadline)
   local ip = values_of(answer, "A")[1]
   if not ip and answer.outcome == "found" and host.ip6 then
     answer = names.ask(host, name, "AAAA", deadline)
     ip = values_of(answer, "AAAA")[1]
   end
-  if ip then return ip, nil, answer.cached end
-  local why = answer.outcome
-  return nil, why == "found" and "no such host" or why
+  local why = not ip and (answer.outcome == "found" and "no such host" or answer.outcome) or nil
+  if own then remember(own, name, answer, ip, why) end
+  return ip, why, answer.cached
 end
 
 local answer_meta = {
@@ -158,6 +182,7 @@ local answer_meta = {
 function names.resolve(host, name, kind, opts)
   local begun = now()
   kind = kind and kind:upper() or nil
+  if kind then native.record_type(kind) end
   if kind == "PTR" then
     name = native.reverse_name(name) or name
   elseif native.is_ip(name) then
@@ -180,7 +205,22 @@ function names.resolve(host, name, kind, opts)
   }, answer_meta)
 end
 
-function names.flush_dns(host) cache_of(host):clear() end
+function names.flush_dns(host) kept_by(host).cache:clear() end
+
+local kept_meta = {
+  __tostring = function(list)
+    local lines = {}
+    for i, row in ipairs(list) do lines[i] = row.text end
+    return concat(lines, "\n")
+  end,
+}
+
+function names.dns_cache(host)
+  local kept = kept_by(host)
+  local list = kept.cache:list(now())
+  list.queries, list.hits = kept.queries, kept.hits
+  return setmetatable(list, kept_meta)
+end
 
 function names.resolver(host, servers, opts)
   names.ips(servers)
@@ -247,8 +287,10 @@ end
 
 function names.dig(host, name, kind, opts)
   kind = (kind or "A"):upper()
+  native.record_type(kind)
   if kind == "PTR" then name = native.reverse_name(name) or name end
   name = native.normal_name(name)
+  if native.bad_name(name) then return nil, "bad name" end
   if opts.trace then return trace(host, name, kind, opts) end
   local servers
   if opts.server then

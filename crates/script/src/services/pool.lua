@@ -32,10 +32,17 @@ end
 function pool.start(self, listener, connection)
   local host, kind, n = self.host, self.worker or "sync", self.workers
   if kind == "cgi" then
-    self.slots = n and resource(n)
+    local room = n and resource(n)
     native.spawn(host, self.name, function()
-      for conn, peer in listener:connections() do
-        native.spawn(host, self.name .. " for " .. tostring(peer), connection, self, conn, peer)
+      while true do
+        -- Whoever finds all processes at work is not accepted yet.
+        if room then room:acquire() end
+        local conn, peer = listener:accept()
+        if not conn then return end
+        native.spawn(host, self.name .. " for " .. tostring(peer), function()
+          connection(self, conn, peer)
+          if room then room:release() end
+        end)
       end
     end)
     return true
@@ -68,10 +75,8 @@ end
 
 -- Answers one request in a process of its own (RFC 3875): it is started, has its memory, and ends.
 function pool.process(self, req, answer)
-  if self.slots then self.slots:acquire() end
   if self.memory > 0 and not self.host:allocate(self.memory) then
     self.out_of_memory = self.out_of_memory + 1
-    if self.slots then self.slots:release() end
     return 503, "out of memory\n"
   end
   self.processes = self.processes + 1
@@ -80,7 +85,6 @@ function pool.process(self, req, answer)
   local status, body, headers = answer(self, req)
   self.processes = self.processes - 1
   if self.memory > 0 then self.host:free(self.memory) end
-  if self.slots then self.slots:release() end
   return status, body, headers
 end
 

@@ -114,7 +114,7 @@ end
 
 -- The result; or nil and why there is none. After a timeout nobody knows whether it was done.
 function Client.call(self, name, ...)
-  self.calls = self.calls + 1
+  self.calls, name = self.calls + 1, tostring(name)
   local id = self.id .. "-" .. self.calls
   local text, why = native.msgpack { id = id, name = name, args = { ... }, sent = now() }
   if not text then native.mistake("what is given to a call must be sendable: " .. why, "call") end

@@ -52,15 +52,17 @@ local function range_of(text, length)
     if n == 0 then return nil end
     return length - n, length - 1
   end
-  first, last = tonumber(first), tonumber(last) or length - 1
-  if last < first then return false end
+  first, last = tonumber(first), tonumber(last)
+  if last and last < first then return false end
   if first >= length then return nil end
-  return first, math.min(last, length - 1)
+  return first, math.min(last or length - 1, length - 1)
 end
+web.range_of = range_of
 
 local function static_answer(req, page)
+  if req.method == "OPTIONS" then return 204, nil, { Allow = "GET, HEAD, OPTIONS" } end
   if req.method ~= "GET" and req.method ~= "HEAD" then
-    return 405, "method not allowed\n", { Allow = "GET, HEAD" }
+    return 405, "method not allowed\n", { Allow = "GET, HEAD, OPTIONS" }
   end
   local h = { ["Content-Type"] = page.type, ["Last-Modified"] = date(page.modified), ["Accept-Ranges"] = "bytes" }
   if page.etag then h["ETag"] = page.etag end
@@ -68,6 +70,14 @@ local function static_answer(req, page)
   if page.headers then for k, v in pairs(page.headers) do h[k] = v end end
   local fields = req.headers
   local none_match, since = fields["if-none-match"], fields["if-modified-since"]
+  -- Preconditions in their order (RFC 9110, section 13.2.2).
+  local if_match, unmodified = fields["if-match"], fields["if-unmodified-since"]
+  if if_match then
+    if not (if_match == "*" or page.etag and is_among(if_match, page.etag)) then return 412, nil, h end
+  elseif unmodified then
+    local at = native.parse_date(unmodified)
+    if at and page.modified > at then return 412, nil, h end
+  end
   if none_match then
     if page.etag and is_among(none_match, page.etag) then return 304, nil, h end
   elseif since then
@@ -168,6 +178,7 @@ end
 -- Status, body and headers of the answer to a request.
 local function answer(self, req)
   if not METHODS[req.method] then return 501, "not implemented\n" end
+  if req.target == "*" and req.method == "OPTIONS" then return 204, nil, { Allow = names_of(METHODS) } end
   local found, params, allowed = find(self, req.method, req.path)
   if not found then
     if not allowed then return 404, "not found\n" end
@@ -179,13 +190,19 @@ local function answer(self, req)
   local status, body, headers = found(req)
   if type(status) == "table" then
     local t = status
-    return t.status or t[1] or 200, t.body or t[2] or t.size, t.headers or t[3]
+    status, body, headers = t.status or t[1] or 200, t.body or t[2] or t.size, t.headers or t[3]
   elseif type(status) == "string" then
-    return 200, status, type(body) == "table" and body or headers
-  elseif type(status) ~= "number" or status < 100 or status > 599 then
-    native.mistake(
-      format("the function for %s gave %s: a server's function gives a status, a body and headers", req.path, tostring(status)),
-      "http_server", 'return 200, "text"')
+    status, body, headers = 200, status, type(body) == "table" and body or headers
+  end
+  local function gave(what, is)
+    native.mistake_of(found, format("the function for %s gave %s %s: a server's function gives a status, a body and headers", req.path, what, is),
+      'write return 200, "text", { ["Cache-Control"] = "max-age=60" }')
+  end
+  if type(status) ~= "number" or not (status >= 100 and status <= 599) then gave("the status", tostring(status)) end
+  if headers ~= nil and type(headers) ~= "table" then gave("as headers", "a " .. type(headers)) end
+  local t = type(body)
+  if t ~= "nil" and t ~= "string" and not (t == "number" and body >= 0) and not (t == "table" and body.conn) then
+    gave("as body", t == "number" and tostring(body) or "a " .. t)
   end
   return math.floor(status), body, headers
 end
@@ -299,6 +316,20 @@ web.count = count
 
 local FAULTS = { ["head too long"] = 431, ["body too long"] = 413, ["bad message"] = 400 }
 
+-- What a request must have to be answered (RFC 9112, section 3.2): which server is meant, once.
+local function names_host(req)
+  if req.version == "1.0" then return true end
+  local host = req.headers.host
+  return host ~= nil and not host:find(",", 1, true)
+end
+
+-- A whole URL as target: the path in it counts (section 3.2.2).
+local function path_of(path)
+  local rest = match(path, "^https?://[^/]*(.*)$")
+  if not rest then return path end
+  return rest == "" and "/" or rest
+end
+
 local function converse(self, conn, peer)
   local served, patience = 0, self.timeout
   while true do
@@ -319,6 +350,13 @@ local function converse(self, conn, peer)
     served = served + 1
     local begun = now()
     req.client, req.server, req.at = peer, self, begun
+    req.path = path_of(req.path)
+    if not names_host(req) then
+      fault(self, "bad message")
+      count(self, nil, 400, 0, begun)
+      respond(self, conn, nil, 400, "one Host is needed\n", nil, false)
+      return
+    end
     req.cookies = req.headers.cookie and need("cookies").parse(req.headers.cookie) or {}
     local keep = self.keepalive and req.keeps_open and not self.stopped and self.version ~= "1.0"
     if self.max_requests and served >= self.max_requests then keep = false end

@@ -94,9 +94,10 @@ local function call(self, name, ...)
   local t = native.trace
   local span = t and t.call(self.host, "cache", name)
   local result, why = self.pool:exchange(deadline, function(conn)
-    local sent, problem = native.send_parts(conn, wire.left(deadline), request)
+    local limit = wire.patient(deadline)
+    local sent, problem = native.send_parts(conn, wire.left(limit), request)
     if not sent then return false, problem end
-    local good, value, detail = native.resp_read(conn, wire.left(deadline))
+    local good, value, detail = native.resp_read(conn, wire.left(limit))
     if good == nil then return false, detail or value end
     return true, { good, value }
   end, true)

@@ -71,7 +71,7 @@ local function converse(self, conn, id)
   end
   self.open[id] = nil
   conn:close()
-  self.broker:disconnect(now_ps(), id)
+  self.broker:disconnect(id, now_ps())
   answer(self)
 end
 
@@ -142,7 +142,7 @@ local function command(self, wanted, again, ...)
   local t = native.trace
   local span = t and t.call(self.host, "queue", match(parts[1], "^%S+"))
   local line, why = self.pool:exchange(deadline, function(conn)
-    local line, problem = say(conn, deadline, table.unpack(parts, 1, parts.n))
+    local line, problem = say(conn, wire.patient(deadline), table.unpack(parts, 1, parts.n))
     if not line then return false, problem end
     return true, line
   end, again)
@@ -156,7 +156,7 @@ end
 -- Puts a task; its number, once the server has it. Whoever tries again after an error may put it twice.
 function Client.put(self, body, o)
   o = o or {}
-  if type(body) ~= "string" then native.mistake("client:put(task) takes a text", "put") end
+  body = tostring(body)
   if #body > 65535 then return nil, "too big" end
   local visibility = o.visibility and seconds(o.visibility) or self.visibility
   local delay = o.delay and seconds(o.delay) or 0
@@ -223,6 +223,8 @@ local function reserve(self, conn, wait)
   -- The server may be gone for good: then it does not answer at all.
   local line, why = say(conn, wait and now() + wait + 5, text)
   if not line then return nil, why end
+  -- Only the server can say that there is no task: a connection may be out of time too, and that one is of no more use.
+  if line == "TIMED_OUT" then return nil, "no task" end
   local id, size = match(line, "^RESERVED (%d+) (%d+)$")
   if not id then return nil, WORDS[line] or "bad message" end
   local body = conn:recv_exact(tonumber(size) + 2, { timeout = 60 })
@@ -260,7 +262,7 @@ local function work(self)
         local task, why = reserve(self, conn, self.poll)
         if task then
           handle(self, task)
-        elseif why ~= "timeout" then
+        elseif why ~= "no task" then
           break
         end
       end

@@ -147,6 +147,19 @@ local function send_packet(end_, kind, payload)
   return end_.conn:send(text)
 end
 
+-- A text of any length, in as many packets as it takes: one that is not full is the last.
+local FULL = 32768
+local function send_data(end_, text)
+  local at = 1
+  repeat
+    local part = text:sub(at, at + FULL - 1)
+    local ok, why = send_packet(end_, DATA, part)
+    if not ok then return nil, why end
+    at = at + FULL
+  until #part < FULL
+  return true
+end
+
 local function clear_packet(end_, kind, payload)
   local filler = 16 - (#payload + 6) % 16 + 4
   local body = string.char(filler) .. string.char(kind) .. payload .. ("\0"):rep(filler)
@@ -200,6 +213,18 @@ local function expect(end_, deadline, clear, wanted)
   if not kind then return nil, payload end
   if kind ~= wanted then return nil, "bad packet" end
   return payload
+end
+
+-- The rest of a text whose first packet is here.
+local function read_data(end_, deadline, first)
+  local parts, part = { first }, first
+  while #part == FULL do
+    local why
+    part, why = expect(end_, deadline, false, DATA)
+    if not part then return nil, why end
+    parts[#parts + 1] = part
+  end
+  return table.concat(parts)
 end
 
 local function server_keys(self, end_, deadline)
@@ -261,7 +286,9 @@ local function converse_ssh(self, conn)
       if payload ~= "closed" then lines.fault(self, payload) end
       return
     elseif kind == DATA then
-      if not send_packet(end_, DATA, run(self, payload, user)) then return end
+      local line, problem = read_data(end_, now() + self.timeout, payload)
+      if not line then return lines.fault(self, problem) end
+      if not send_data(end_, run(self, line, user)) then return end
     elseif kind == CLOSE then
       return
     end
@@ -334,13 +361,15 @@ end
 
 -- What a command says; or nil, error.
 function Session.run(self, line)
-  if type(line) ~= "string" then native.mistake("session:run(line) takes a line", "run") end
+  line = tostring(line)
   self.commands = self.commands + 1
   local deadline = now() + self.timeout
   if self.key_to then
-    local ok, why = send_packet(self, DATA, line)
+    local ok, why = send_data(self, line)
     if not ok then return nil, why end
-    return expect(self, deadline, false, DATA)
+    local first, problem = expect(self, deadline, false, DATA)
+    if not first then return nil, problem end
+    return read_data(self, deadline, first)
   end
   local ok, why = self.conn:send(line .. "\r\n")
   if not ok then return nil, why end

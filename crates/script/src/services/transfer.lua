@@ -94,6 +94,7 @@ end
 
 function transfer.transfer(host, to, name, size, o)
   if not name:match "^%S+$" then native.mistake("the name of a transfer has no blanks", "transfer") end
+  if o.checkpoint and o.checkpoint < 1 then native.mistake("a checkpoint stands after 1 byte or more", "checkpoint") end
   local checkpoint = o.checkpoint or 0
   local res, begun, why = { name = name, size = size, connections = 0, confirmed = 0, resumed_at = {} }, now(), nil
   for try = 1, o.tries or 10 do

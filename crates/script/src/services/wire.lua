@@ -14,6 +14,10 @@ end
 local function left(deadline) return deadline and math.max(deadline - now(), 0) or nil end
 wire.left = left
 
+-- Whoever sets no time waits for a server that says nothing for this long, and no longer.
+local SILENCE = 30
+function wire.patient(deadline) return deadline or now() + SILENCE end
+
 -- A connection; waits for one while all are in use. Gives it, or nil and why; and how long it waited for its turn.
 function Pool.take(self, deadline, greet)
   local begun = now()

@@ -176,7 +176,7 @@ pub(crate) static SEND_MAIL: Func = func(
     Opt::new("timeout", Kind::Time, "60s", "how long all of it may take"),
 ]])
 .blocking()
-.gives("res: .size .total .by; or nil, error, code");
+.gives("res: .size .total .by .refused (why, by recipient); or nil, error, code");
 pub(crate) static MAIL_BOX: Func = func("mail_server:box", "The mails of a user that were not fetched.")
     .with(&[need("user", Kind::Text)])
     .gives("list of { from, to, subject, body, text, size, at }");

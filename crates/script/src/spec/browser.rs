@@ -25,8 +25,9 @@ pub(crate) static BROWSER: Func = func(
         Opt::new("cache", Kind::Bool, "true", "keeps what may be kept (RFC 9111)"),
         Opt::new("cache_size", Kind::Size, "256MiB", "how much of it"),
         Opt::new("cookies", Kind::Bool, "true", "keeps cookies"),
+        Opt::new("dns_cache", Kind::Patience(0, 86_400_000_000), "60s", "how long it keeps names itself at most, also that there is none; false: it asks its host each time"),
         Opt::new("parse", Kind::Time, "0", "processor time for a kilobyte of a page or a style"),
-        Opt::new("timeout", Kind::Time, "none", "how long an object may take"),
+        Opt::new("timeout", Kind::Time, "60s without a byte of it", "how long an object may take"),
         super::web::PROXY,
         super::web::PROXY_PORT,
         Opt::new("keep", Kind::Size, "4MiB", "longer bodies are counted, but not kept as text"),
@@ -34,7 +35,7 @@ pub(crate) static BROWSER: Func = func(
     ],
     SERVICE_TCP,
 ])
-.gives("browser: .pages .requests .hits .revalidated .bytes .connections .client, :open(url), :clear_cache(), :restart(), :close()");
+.gives("browser: .pages .requests .hits .revalidated .bytes .connections .client .dns_queries .dns_hits .faults, :open(url), :clear_cache(), :restart(), :close()");
 pub(crate) static OPEN: Func = func("browser:open", "Loads a page, what it names, and what its styles name.")
     .with(&[need("url", Kind::Url)])
     .opts(&[&[
@@ -43,10 +44,10 @@ pub(crate) static OPEN: Func = func("browser:open", "Loads a page, what it names
     ]])
     .blocking()
     .gives("page: .status .load .first_paint .bytes .requests .failed .objects, :waterfall(), :record(), :draw(file), :svg(); or nil, error");
-pub(crate) static CLEAR: Func = func("browser:clear_cache", "Forgets what is kept.");
+pub(crate) static CLEAR: Func = func("browser:clear_cache", "Forgets pages, objects and names.");
 pub(crate) static RESTART: Func = func(
     "browser:restart",
-    "Closed and opened again: connections and session cookies are gone, the cache stays.",
+    "Closed and opened again: connections, session cookies and names are gone, the cache stays.",
 );
 pub(crate) static CLOSE: Func = func("browser:close", "Closes the connections that are open.");
 pub(crate) static WATERFALL: Func =
@@ -121,6 +122,9 @@ pub(crate) const BROWSER_FIELDS: Fields = Fields {
         f("revalidated", "count", "objects of the cache that still held (304)"),
         f("bytes", "bytes", "of bodies that came"),
         f("connections", "count", "opened"),
+        f("dns_queries", "count", "names that it needed"),
+        f("dns_hits", "count", "of these it knew itself; the host was not asked"),
+        f("faults", "table", "objects that failed, by cause"),
         f("client", "", "its HTTP client: requests of scripts in a page"),
     ],
 };

@@ -1,9 +1,15 @@
 //! What web chains are made of: front servers, caches, queues, databases, and spans of what each of them did.
 
 use super::fields::{Fields, f};
-use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, may, need, tcp::SERVICE_TCP, web::ROUTE};
+use super::{COUNT, Func, Kind, Opt, func, may, need, tcp::SERVICE_TCP, web::ROUTE};
 
 const NAME: Opt = Opt::new("name", Kind::Text, "host and port", "what it is called in results");
+const ANSWER_WITHIN: Opt = Opt::new(
+    "timeout",
+    Kind::Time,
+    "30s after it was asked, for the answer alone",
+    "how long a request may take, waiting for a connection included",
+);
 const STOPS: &str = "Listens no longer; connections that are open go on.";
 
 pub(crate) static HTTP_BALANCER: Func = func(
@@ -23,7 +29,7 @@ pub(crate) static HTTP_BALANCER: Func = func(
     Opt::new("weights", Kind::Table, "1 each", "how many requests each gets in comparison: { 3, 1 }"),
     Opt::new("sticky", Kind::Text, "none", "a cookie that keeps a client at its server while that is alive"),
     Opt::new("buffering", Kind::Bool, "true", "false: answers go to the client as they come, however slowly it reads"),
-    Opt::new("health", Kind::Table, "none", "{ interval = \"5s\", failures = 3, timeout =, path = \"/\" }: as for host:tcp_proxy"),
+    Opt::new("health", Kind::Options(&[super::web::HEALTH]), "none", "{ interval = \"5s\", failures = 3, timeout =, path = \"/\" }: as for host:tcp_proxy"),
     Opt::new("tries", COUNT, "one for each server", "servers that are tried for a request, if it may be said twice"),
     Opt::new("upstream_timeout", Kind::Time, "60s", "how long a server may take, before 504"),
     Opt::new("upstream_keepalive", Kind::Bool, "false", "connections to the servers are used again"),
@@ -64,7 +70,7 @@ pub(crate) static CACHE_CLIENT: Func = func(
     "Asks a cache server, on connections that stay open: client:get(key), :set(key, value, { ttl = \"60s\" }), :delete, :increment, :expire, :command(\"PING\").",
 )
 .with(&[need("to", Kind::Peer), may("port", Kind::Port)])
-.opts(&[&[Opt::new("connections", COUNT, "8", "most connections; further requests wait")], TIMEOUT, SERVICE_TCP])
+.opts(&[&[Opt::new("connections", COUNT, "8", "most connections; further requests wait"), ANSWER_WITHIN], SERVICE_TCP])
 .gives("cache_client: .requests .hits .misses .failed");
 pub(crate) static CACHE_CLEAR: Func = func("cache_server:clear", "Forgets all keys.");
 pub(crate) static CACHE_STOP: Func = func("cache_server:stop", STOPS);
@@ -124,7 +130,8 @@ pub(crate) static QUEUE_CLIENT: Func = func(
     Opt::new("connections", COUNT, "8", "most connections; further requests wait"),
     Opt::new("visibility", Kind::Time, "60s", "how long a worker may take before another one gets the task"),
     Opt::new("tries", COUNT, "1", "how often a task is put that is not acknowledged, after 0.1 s, 0.2 s ... 5 s; it may then be there twice"),
-], TIMEOUT, SERVICE_TCP])
+    ANSWER_WITHIN,
+], SERVICE_TCP])
 .gives("queue_client: .put_ok .failed");
 pub(crate) static QUEUE_WORKERS: Func = func(
     "host:queue_workers",
@@ -191,11 +198,12 @@ pub(crate) static DATABASE_CLIENT: Func = func(
 .opts(&[&[
     Opt::new("pool", COUNT, "10", "most connections"),
     Opt::new("pool_timeout", Kind::Time, "for ever", "how long a query waits for a connection, before \"pool exhausted\""),
-], TIMEOUT, SERVICE_TCP])
+    ANSWER_WITHIN,
+], SERVICE_TCP])
 .gives("database_client: .queries .failed .exhausted .had_to_wait .waited .most_used");
 pub(crate) static DATABASE_QUERY: Func = func("database_client:query", "Asks for something.")
     .with(&[need("text", Kind::Text)])
-    .opts(&[TIMEOUT])
+    .opts(&[&[Opt::new("timeout", Kind::Time, "that of the client", "how long it may take")]])
     .blocking()
     .gives("{ body, size, total, wait }, wait being that for a connection; or nil, error");
 pub(crate) static DATABASE_CLOSE: Func = func("database_client:close", "Closes the connections.");
@@ -247,7 +255,7 @@ const CHAIN: &[Opt] = &[
     ),
     Opt::new("buffering", Kind::Bool, "true", "of the front servers"),
     Opt::new("timeout", Kind::Time, "10s", "how long an application server may take"),
-    Opt::new("health", Kind::Table, "none", "of the balancer of connections, as host:tcp_proxy"),
+    Opt::new("health", Kind::Options(&[super::web::HEALTH]), "none", "of the balancer of connections, as host:tcp_proxy"),
     Opt::new("access", Kind::Table, "1 Gbit/s, 10 ms", "the link of the users"),
     Opt::new("lan", Kind::Table, "10 Gbit/s, 20 us", "the links of the servers"),
 ];

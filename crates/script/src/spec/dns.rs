@@ -131,6 +131,12 @@ pub(crate) static DIG: Func =
         );
 pub(crate) static FLUSH_DNS: Func = func("host:flush_dns", "The host forgets the names that it heard.");
 
+pub(crate) static DNS_CACHE: Func = func(
+    "host:dns_cache",
+    "What the host keeps of the names that it heard, with the seconds that are left, and how often that was enough.",
+)
+.gives("list of records, printable, with .queries and .hits");
+
 pub(crate) const SERVER_FIELDS: Fields = Fields {
     of: "dns_server",
     doc: "A name server.",
@@ -171,4 +177,5 @@ pub(crate) const ALL: &[&Func] = &[
     &RESOLVE,
     &DIG,
     &FLUSH_DNS,
+    &DNS_CACHE,
 ];

@@ -6,6 +6,12 @@ use super::{COUNT, Func, Kind, Opt, TIMEOUT, func, may, need, tcp::SERVICE_TCP};
 /// The option that stands for every key that begins with a path.
 pub(crate) const ROUTE: &str = "/path";
 
+pub(super) const HEALTH: &[Opt] = &[
+    Opt::new("interval", Kind::Duration(1_000, 86_400_000_000), "5s", "how often it is looked"),
+    Opt::new("failures", COUNT, "3", "bad answers in a row, before a server counts as down"),
+    Opt::new("timeout", Kind::Time, "half the interval, 2s at most", "how long an answer may take"),
+    Opt::new("path", Kind::Text, "none: it need only be reachable", "a page that must be answered"),
+];
 const VERSIONS: &[&str] = &["1.0", "1.1", "2"];
 
 const SERVER: &[Opt] = &[
@@ -107,7 +113,7 @@ const REQUEST: &[Opt] = &[
     Opt::new("headers", Kind::Table, "none", "header fields: { name = value }"),
     Opt::new("body", Kind::Any, "none", "a text, or a size such as \"10kB\""),
     Opt::new("query", Kind::Table, "none", "what stands behind the question mark: { name = value }"),
-    Opt::new("timeout", Kind::Time, "none", "how long all of it may take"),
+    Opt::new("timeout", Kind::Time, "60s without a byte of the answer", "how long all of it may take"),
     Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the version that is spoken"),
     PACE,
     Opt::new(
@@ -126,7 +132,7 @@ const CLIENT: &[Opt] = &[
     Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the version that is spoken"),
     Opt::new("keepalive", Kind::Bool, "true", "connections are used again"),
     Opt::new("connections", COUNT, "6", "most connections to one server; further requests wait"),
-    Opt::new("timeout", Kind::Time, "none", "how long a request may take"),
+    Opt::new("timeout", Kind::Time, "60s without a byte of the answer", "how long a request may take"),
     TLS,
     PROXY,
     PROXY_PORT,
@@ -234,7 +240,7 @@ pub(crate) static TCP_PROXY: Func = func(
     Opt::new("weights", Kind::Table, "1 each", "how many connections each gets in comparison: { 3, 1 }"),
     Opt::new(
         "health",
-        Kind::Table,
+        Kind::Options(&[HEALTH]),
         "none",
         "{ interval = \"5s\", failures = 3, timeout =, path = \"/\" }: who does not answer so often gets none until it does; with a path a page is asked for",
     ),
@@ -261,13 +267,15 @@ pub(crate) static SERVER_ON: Func =
 pub(crate) static SERVER_STOP: Func =
     func("http_server:stop", "Listens no longer; connections end with their next answer.");
 const CLIENT_CALL: &[Opt] = &[
+    Opt::new("method", Kind::Text, "by the name of the function", "what is asked, with :request"),
+    PACE,
     Opt::new("query", Kind::Table, "none", "what stands behind the question mark"),
     Opt::new("headers", Kind::Table, "none", "header fields"),
     Opt::new("body", Kind::Any, "none", "a text, or a size such as \"10kB\""),
     Opt::new("timeout", Kind::Time, "that of the client", "how long all of it may take"),
     Opt::new("redirects", Kind::Int(0, 20), "that of the client", "how many redirections are followed"),
 ];
-pub(crate) static CLIENT_GET: Func = func(
+const CLIENT_ASK: Func = func(
     "http_client:get",
     "Asks for a page, on a connection that is open if there is one; likewise :head, :post, :put, :patch, :delete, :options.",
 )
@@ -275,6 +283,17 @@ pub(crate) static CLIENT_GET: Func = func(
 .opts(&[CLIENT_CALL])
 .blocking()
 .gives("res; or nil, error");
+pub(crate) static CLIENT_GET: Func = CLIENT_ASK;
+/// What is checked as `http_client:get` is, and described with it.
+pub(crate) static LIKE_GET: &[Func] = &[
+    Func { name: "http_client:head", ..CLIENT_ASK },
+    Func { name: "http_client:post", ..CLIENT_ASK },
+    Func { name: "http_client:put", ..CLIENT_ASK },
+    Func { name: "http_client:patch", ..CLIENT_ASK },
+    Func { name: "http_client:delete", ..CLIENT_ASK },
+    Func { name: "http_client:options", ..CLIENT_ASK },
+    Func { name: "http_client:request", ..CLIENT_ASK },
+];
 pub(crate) static CLIENT_PIPELINE: Func = func(
     "http_client:pipeline",
     "Asks for all pages at once on one connection; the answers come in the order of the requests.",
