@@ -209,7 +209,9 @@ mod tests {
         let six = extended_port("|2|2001:db8::1|50000|");
         assert_eq!(six, Some((Some("2001:db8::1".parse().unwrap()), 50_000)));
         assert_eq!(extended_port("entering (|||6446|)"), Some((None, 6446)));
-        for bad in ["", "||", "|1|2001:db8::1|5|", "|2|10.0.0.1|5|", "|1|10.0.0.1|99999|", "|3|x|5|", "|1||5|"] {
+        for bad in
+            ["", "||", "|1|2001:db8::1|5|", "|2|10.0.0.1|5|", "|1|10.0.0.1|99999|", "|3|x|5|", "|1||5|"]
+        {
             assert_eq!(extended_port(bad), None, "{bad}");
         }
     }

@@ -704,7 +704,10 @@ fn a_line_end_in_a_name_is_no_second_command() {
          print(s:get 'x\\r\\nDELE /c') print(s:put('x\\nDELE /c', 'y')) print(s:cwd '/\\r\\nDELE /c') print(s:size 'x\\r\\nDELE /c')
          print(s:size '/c', s:get('/c').body)"
     ));
-    assert_eq!(lines, ["nil\tbad name\tnil", "nil\tbad name\tnil", "nil\tbad name\tnil", "nil\tbad name\tnil", "4\tkeep"]);
+    assert_eq!(
+        lines,
+        ["nil\tbad name\tnil", "nil\tbad name\tnil", "nil\tbad name\tnil", "nil\tbad name\tnil", "4\tkeep"]
+    );
 }
 
 #[test]

@@ -77,7 +77,9 @@ impl Cache {
         keys.sort();
         keys.dedup();
         let all = keys.into_iter().map(|(name, kind)| (name, *kind, self.get_or_hint(name, *kind, now)));
-        all.filter(|(.., found)| found.is_some()).map(|(name, kind, found)| (name.clone(), kind, found)).collect()
+        all.filter(|(.., found)| found.is_some())
+            .map(|(name, kind, found)| (name.clone(), kind, found))
+            .collect()
     }
 
     /// Keeps the records of a reply, of those names that the zone of its server holds.

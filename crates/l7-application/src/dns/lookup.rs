@@ -304,7 +304,8 @@ impl Lookup {
     fn keep_for_now(&mut self, reply: &Message, zone: &str, now: Instant) {
         let until = now + Span::from_secs(3600);
         let beside = reply.authority.iter().chain(&reply.additional);
-        let all = reply.answers.iter().map(|record| (record, false)).chain(beside.map(|record| (record, true)));
+        let all =
+            reply.answers.iter().map(|record| (record, false)).chain(beside.map(|record| (record, true)));
         let mut sets: BTreeMap<(String, Kind, bool), Vec<Record>> = BTreeMap::new();
         for (record, hint) in all.filter(|(record, _)| record.ttl == 0 && is_below(&record.name, zone)) {
             sets.entry((record.name.clone(), record.data.kind(), hint)).or_default().push(record.clone());
@@ -344,7 +345,8 @@ impl Lookup {
                 }
                 Some(Found::Nothing(rcode)) => {
                     let (name, kind) = (&self.name, self.kind);
-                    self.denial = cache.denial(name, kind, now).or_else(|| self.heard.denial(name, kind, now));
+                    self.denial =
+                        cache.denial(name, kind, now).or_else(|| self.heard.denial(name, kind, now));
                     let gone = rcode == Rcode::NxDomain;
                     return Some(self.end(if gone { Outcome::NoSuchName } else { Outcome::Found }));
                 }

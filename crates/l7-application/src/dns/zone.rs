@@ -235,7 +235,9 @@ mod tests {
         let reply = ask("example.com", Kind::Soa);
         assert!(matches!(&reply.answers[..], [Record { ttl: 60, data: Data::Soa { minimum: 30, .. }, .. }]));
         assert!(reply.authoritative && reply.authority.is_empty());
-        assert!(ask("www.example.com", Kind::Soa).answers.iter().all(|record| record.data.kind() != Kind::Soa));
+        assert!(
+            ask("www.example.com", Kind::Soa).answers.iter().all(|record| record.data.kind() != Kind::Soa)
+        );
         assert!(ask("web.example.com", Kind::Soa).answers.is_empty());
     }
 

@@ -102,10 +102,13 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         };
         Ok(LookupHandle(RefCell::new(lookup)))
     })?;
-    native.add("dns_query", |lua, sim, (AnyText(name), AnyText(kind), recursive): (AnyText, AnyText, bool)| {
-        let id = sim.draw(lua, "dns", |stream| stream.between(0, 65_535) as u16);
-        lua.create_string(Message::query(id, &name, kind_of(&kind)?, recursive).emit())
-    })?;
+    native.add(
+        "dns_query",
+        |lua, sim, (AnyText(name), AnyText(kind), recursive): (AnyText, AnyText, bool)| {
+            let id = sim.draw(lua, "dns", |stream| stream.between(0, 65_535) as u16);
+            lua.create_string(Message::query(id, &name, kind_of(&kind)?, recursive).emit())
+        },
+    )?;
     native.add("dns_parse", |lua, _, bytes: LuaString| {
         Message::parse(&bytes.as_bytes()).map(|message| message_table(lua, &message)).transpose()
     })?;

@@ -1,8 +1,8 @@
 //! What the web's modules stand on: messages read from and written to connections, texts of heads, addresses of pages.
 
-use super::{AnyText, Natives};
 use super::stream::{send_parts, send_while_taken};
 use super::tcp::{TcpHandle, refused};
+use super::{AnyText, Natives};
 use crate::classes::Registry;
 use crate::mistake::Mistake;
 use crate::sched::{Op, block_on};
@@ -60,33 +60,30 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.table.raw_set("class", &native.sim.prelude().class)?;
     let meta = header_meta(lua)?;
     native.table.raw_set("header_meta", &meta)?;
-    native.wait(
-        "http_read",
-        move |lua, sim, args: ReadArgs| {
-            let (socket, role, timeout, keep, most, streams, silence) = args;
-            let role = match role {
-                0 => Role::Request,
-                n => Role::Response { to_head: n == 2 },
-            };
-            let limits = Limits { body: most.unwrap_or(u64::MAX), ..Limits::default() };
-            let patience = silence.filter(|_| timeout.is_none()).map(Span::from_secs_f64);
-            let deadline = deadline(sim, timeout.or(silence));
-            let op = Read {
-                socket,
-                reader: Reader::new(role, limits),
-                head: None,
-                body: BytesMut::new(),
-                keep,
-                size: 0,
-                first: None,
-                deadline,
-                patience,
-                streams: streams == Some(true),
-                meta: meta.clone(),
-            };
-            block_on(lua, sim, Box::new(op))
-        },
-    )?;
+    native.wait("http_read", move |lua, sim, args: ReadArgs| {
+        let (socket, role, timeout, keep, most, streams, silence) = args;
+        let role = match role {
+            0 => Role::Request,
+            n => Role::Response { to_head: n == 2 },
+        };
+        let limits = Limits { body: most.unwrap_or(u64::MAX), ..Limits::default() };
+        let patience = silence.filter(|_| timeout.is_none()).map(Span::from_secs_f64);
+        let deadline = deadline(sim, timeout.or(silence));
+        let op = Read {
+            socket,
+            reader: Reader::new(role, limits),
+            head: None,
+            body: BytesMut::new(),
+            keep,
+            size: 0,
+            first: None,
+            deadline,
+            patience,
+            streams: streams == Some(true),
+            meta: meta.clone(),
+        };
+        block_on(lua, sim, Box::new(op))
+    })?;
     native.wait("send_parts", |lua, sim, args: MultiValue| {
         let mut args = args.into_iter();
         let socket = args.next().and_then(|value| value.as_userdata().cloned());
@@ -119,7 +116,9 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.add("parse_date", |_, _, AnyText(text): AnyText| Ok(parse_date(&text)))?;
     native.add("decode", |lua, _, AnyText(text): AnyText| lua.create_string(decode_percent(&text, false)))?;
     native.add("encode", |_, _, text: LuaString| Ok(encode_percent(&text.as_bytes())))?;
-    native.add("size", |_, _, AnyText(text): AnyText| Ok(tidewire_units::parse_size(&text).ok().map(|size| size.0)))?;
+    native.add("size", |_, _, AnyText(text): AnyText| {
+        Ok(tidewire_units::parse_size(&text).ok().map(|size| size.0))
+    })?;
     native.add("spawn", |lua, sim, args: MultiValue| {
         let mut args = args;
         let node = args.pop_front().as_ref().and_then(crate::classes::node_of);
@@ -129,16 +128,19 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let record = crate::sched::spawn(lua, sim, body, args, node, &name, here(lua))?;
         lua.create_userdata(crate::classes::Process(record))
     })?;
-    native.add("mistake", |lua, _, (AnyText(text), word, note): (AnyText, Option<AnyText>, Option<AnyText>)| {
-        let mut mistake = Mistake::new(text);
-        if let Some(AnyText(word)) = word {
-            mistake = mistake.at_word(word);
-        }
-        if let Some(AnyText(note)) = note {
-            mistake = mistake.note(note);
-        }
-        Err::<(), _>(crate::call::placed(lua, mistake).into())
-    })?;
+    native.add(
+        "mistake",
+        |lua, _, (AnyText(text), word, note): (AnyText, Option<AnyText>, Option<AnyText>)| {
+            let mut mistake = Mistake::new(text);
+            if let Some(AnyText(word)) = word {
+                mistake = mistake.at_word(word);
+            }
+            if let Some(AnyText(note)) = note {
+                mistake = mistake.note(note);
+            }
+            Err::<(), _>(crate::call::placed(lua, mistake).into())
+        },
+    )?;
     // About what a function of the script gave back: it has ended, so its first line is the place.
     native.add("mistake_of", |_, _, (function, AnyText(text), note): (Function, AnyText, String)| {
         let info = function.info();

@@ -1,8 +1,8 @@
 //! What the modules of FTP, mail, terminals and remote calls stand on: lines of limited length, commands, sealed packets.
 
-use super::{AnyText, Natives};
 use super::http::deadline;
 use super::stream::{Want, receive_for};
+use super::{AnyText, Natives};
 use crate::mistake::Mistake;
 use mlua::{AnyUserData, IntoLuaMulti, LuaString, Value};
 use std::io::Write;
@@ -43,7 +43,8 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         Some((ip, port)) => (ip.map(|ip| ip.to_string()), port).into_lua_multi(lua),
         None => (Value::Nil, Value::Nil).into_lua_multi(lua),
     })?;
-    native.add("mailbox", |_, _, (AnyText(argument), word): (AnyText, String)| Ok(mailbox(&argument, &word)))?;
+    native
+        .add("mailbox", |_, _, (AnyText(argument), word): (AnyText, String)| Ok(mailbox(&argument, &word)))?;
     native.add("stuff_dots", |lua, _, text: LuaString| lua.create_string(stuff_dots(&text.as_bytes())))?;
     // A picture among the results.
     native.add("save", |_, sim, (file, text): (String, String)| {

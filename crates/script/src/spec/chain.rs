@@ -255,7 +255,12 @@ const CHAIN: &[Opt] = &[
     ),
     Opt::new("buffering", Kind::Bool, "true", "of the front servers"),
     Opt::new("timeout", Kind::Time, "10s", "how long an application server may take"),
-    Opt::new("health", Kind::Options(&[super::web::HEALTH]), "none", "of the balancer of connections, as host:tcp_proxy"),
+    Opt::new(
+        "health",
+        Kind::Options(&[super::web::HEALTH]),
+        "none",
+        "of the balancer of connections, as host:tcp_proxy",
+    ),
     Opt::new("access", Kind::Table, "1 Gbit/s, 10 ms", "the link of the users"),
     Opt::new("lan", Kind::Table, "10 Gbit/s, 20 us", "the links of the servers"),
 ];
