@@ -202,7 +202,7 @@ impl Lookup {
             }
             if let Some(name) = missing.first().filter(|_| self.depth < DEEPEST) {
                 let inner = Lookup::iterative(name, Kind::A, self.roots.clone(), self.tries);
-                let lost = [&self.lost[..], &[name.clone()]].concat();
+                let lost = [&self.lost[..], std::slice::from_ref(name)].concat();
                 let (depth, heard, most) = (self.depth + 1, self.heard.clone(), self.most - self.spent());
                 self.inner = Some(Box::new(Lookup { depth, heard, most, lost, ..inner }));
                 continue;
