@@ -313,7 +313,7 @@ fn exponential_size(opts: &Opts) -> Result<Option<u64>, Mistake> {
 
 fn plain_size(opts: &Opts) -> Result<u64, Mistake> {
     let Some(Val::Any(value)) = opts.get("size") else { return Ok(1000) };
-    super::sizes::size_of(&value).map(|size| size as u64).ok_or_else(|| {
+    super::sizes::size_of(value).map(|size| size as u64).ok_or_else(|| {
         Mistake::new("size is a size such as \"1kB\", or { \"exponential\", mean = 1000 }").at_word("size")
     })
 }
