@@ -442,8 +442,10 @@ impl Run {
                 "orders of pairs() over tables and functions may differ from run to run here".to_owned(),
             );
         }
+        let mut flows = world.flow_table();
+        crate::bind::quic_flows::rows(sim, &world).into_iter().for_each(|row| flows.push(row));
         let mut tables = vec![
-            ("flows".to_owned(), world.flow_table()),
+            ("flows".to_owned(), flows),
             ("links".to_owned(), world.link_table()),
             ("ledger".to_owned(), world.ledger_table()),
         ];

@@ -96,6 +96,8 @@ pub(crate) struct Sim {
     pub jitter: Cell<Span>,
     /// How often each name of a flow was asked for.
     pub flow_names: RefCell<BTreeMap<String, u32>>,
+    /// Endpoints of QUIC whose connections have rows in `flows.csv`.
+    pub quic_flows: crate::bind::quic_flows::Measured,
     /// Processor cores that are in use, by node id.
     pub cores: RefCell<BTreeMap<u32, Cores>>,
     /// Memory of hosts that have a limit or use some, by node id.
@@ -188,6 +190,7 @@ impl Sim {
             open_capture: RefCell::new(Box::new(|_| Ok(Box::new(std::io::sink())))),
             jitter: Cell::new(Span::ZERO),
             flow_names: RefCell::default(),
+            quic_flows: RefCell::default(),
             cores: RefCell::default(),
             memory: RefCell::default(),
             cpus: RefCell::default(),

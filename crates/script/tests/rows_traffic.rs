@@ -288,6 +288,59 @@ fn a_page_over_quic_begins_a_round_trip_earlier_than_over_tcp_and_tls() {
 }
 
 #[test]
+fn connections_of_quic_with_a_name_have_rows_among_the_flows() {
+    let result = good(result_of(&script(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '10Mbps', delay = '10ms' })
+         b:quic_listen(443, function(conn)
+           for stream in conn:streams() do stream:discard() stream:send_bytes(200000) stream:finish() end
+         end, { flow = 'down' })
+         for _ = 1, 2 do
+           local conn = assert(a:quic_connect(b, 443, { flow = 'up', early = false }))
+           local stream = conn:open()
+           stream:send_bytes(1000000)
+           stream:finish()
+           assert(stream:discard() == 200000)
+           sleep(0.1)
+           conn:close()
+           sleep(0.1)
+         end
+         assert(a:quic_connect(b, 443, { early = false })):close() sleep(0.1)",
+    )));
+    let (_, flows) = result.tables.iter().find(|(name, _)| name == "flows").unwrap();
+    let cell = |row: &[Value], name: &str| {
+        row[flows.columns.iter().position(|column| column == name).unwrap()].clone()
+    };
+    let shown: Vec<String> = flows
+        .rows
+        .iter()
+        .map(|row| {
+            ["flow", "transport", "src", "dst", "bytes_delivered", "ended"]
+                .map(|name| cell(row, name).to_string())
+                .join(" ")
+        })
+        .collect();
+    // Both ends have rows, of what they send; an end without a name has none.
+    assert_eq!(
+        shown,
+        [
+            "down quic b a 200000 closed",
+            "down#2 quic b a 200000 closed",
+            "down#3 quic b a 0 closed",
+            "up quic a b 1000000 closed",
+            "up#2 quic a b 1000000 closed",
+        ]
+    );
+    let up = &flows.rows[3];
+    // 1 MB at 10 Mbit/s: 0.84 s with headers, and slow start.
+    let fct = cell(up, "fct_s").number().unwrap();
+    assert!((0.84..1.1).contains(&fct), "{fct}");
+    let goodput = cell(up, "goodput_mbps").number().unwrap();
+    assert!((goodput - 8.0 / fct).abs() < 0.01, "{goodput} {fct}");
+    assert!((20.0..60.0).contains(&cell(up, "rtt_min_ms").number().unwrap()));
+}
+
+#[test]
 fn quic_says_why_there_is_no_connection() {
     let lines = printed(
         "local a, b = net:host 'a', net:host 'b'

@@ -102,6 +102,10 @@ pub struct QuicInfo {
     pub in_flight: u32,
     /// Smoothed round-trip time, in s; `None` before the first sample.
     pub rtt: Option<f64>,
+    /// The least and the mean of this path, in s.
+    pub rtt_min_mean: Option<(f64, f64)>,
+    /// Bytes of streams sent, and acknowledged in order, each once.
+    pub stream_bytes: (u64, u64),
     /// Packets sent and thought lost.
     pub packets_sent: u64,
     /// Thought lost.
@@ -225,6 +229,8 @@ impl QuicConnection {
             cwnd: 0,
             in_flight: 0,
             rtt: None,
+            rtt_min_mean: None,
+            stream_bytes: (0, 0),
             packets_sent: 0,
             packets_lost: 0,
             ptos: 0,
@@ -370,6 +376,11 @@ impl QuicConnection {
         self.events.pop_front()
     }
 
+    /// Bytes of streams sent, and acknowledged in order, each once.
+    pub fn stream_bytes(&self) -> (u64, u64) {
+        (self.sent_data, self.counts.stream_bytes.1)
+    }
+
     /// Figures.
     pub fn info(&self) -> QuicInfo {
         let tx = &self.control.tx;
@@ -378,6 +389,8 @@ impl QuicConnection {
             cwnd: tx.cwnd,
             in_flight: tx.in_flight(),
             rtt,
+            rtt_min_mean: self.control.rtt_min_mean(),
+            stream_bytes: self.stream_bytes(),
             datagram_size: self.mtu.size,
             ..self.counts.clone()
         }

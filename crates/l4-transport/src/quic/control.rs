@@ -48,6 +48,8 @@ pub(crate) struct Control {
     pub variation: Us,
     pub least: Us,
     has_sample: bool,
+    /// Sum and number of round-trip times.
+    samples: (Us, u64),
     in_flight: u64,
     acked: Segments,
     lost: Segments,
@@ -75,6 +77,7 @@ impl Control {
             variation: FIRST_RTT / 2,
             least: 0,
             has_sample: false,
+            samples: (0, 0),
             in_flight,
             acked: Segments::default(),
             lost: Segments::default(),
@@ -89,6 +92,12 @@ impl Control {
     pub fn set_mss(&mut self, mss: u32) {
         self.tx.mss = mss;
         self.count();
+    }
+
+    /// The least and the mean round-trip time of this path, in s.
+    pub fn rtt_min_mean(&self) -> Option<(f64, f64)> {
+        let (sum, n) = self.samples;
+        (n > 0).then(|| (self.least as f64 / 1e6, sum as f64 / n as f64 / 1e6))
     }
 
     pub fn bytes_in_flight(&self) -> u64 {
@@ -107,6 +116,7 @@ impl Control {
     /// RFC 9002 section 5. `delay` is what the peer says that it waited with its acknowledgment.
     pub fn sample(&mut self, now: Us, rtt: Us, delay: Us) {
         self.latest = rtt;
+        self.samples = (self.samples.0 + rtt, self.samples.1 + 1);
         self.tx.now_us = now;
         if !self.has_sample {
             self.has_sample = true;

@@ -55,7 +55,11 @@ impl QuicConnection {
         match what {
             Carried::Crypto(offset, len) => self.spaces[space].crypto_out.on_acked(offset, len, false),
             Carried::Stream(id, offset, len, fin) => {
-                self.streams.change(id, |stream| stream.out.on_acked(offset, len, fin));
+                self.counts.stream_bytes.1 += self.streams.change(id, |stream| {
+                    let before = stream.out.buffered();
+                    stream.out.on_acked(offset, len, fin);
+                    before - stream.out.buffered()
+                });
             }
             _ => {}
         }

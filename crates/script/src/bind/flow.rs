@@ -196,7 +196,7 @@ fn times(sim: &Shared, call: &Call, name: &str) -> mlua::Result<(Instant, Instan
 }
 
 /// A name that no other flow has.
-fn free_name(sim: &Shared, wanted: String) -> String {
+pub(super) fn free_name(sim: &Shared, wanted: String) -> String {
     let mut names = sim.flow_names.borrow_mut();
     let n = names.entry(wanted.clone()).or_insert(0);
     *n += 1;

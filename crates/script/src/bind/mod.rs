@@ -78,6 +78,7 @@ mod net;
 pub(crate) mod offered;
 mod ping;
 mod quic;
+pub(crate) mod quic_flows;
 mod random;
 pub(crate) mod routing;
 pub(crate) mod services;

@@ -1,5 +1,6 @@
 //! QUIC for scripts: endpoints on UDP sockets, driven by a process of their own; no Lua per packet.
 
+use super::quic_flows::Sending;
 use super::{Natives, congestion};
 use crate::classes::{Registry, resolve};
 use crate::mistake::Mistake;
@@ -22,20 +23,25 @@ use tidewire_wire::{Endpoint, Payload};
 use tidewire_world::{ProcessId, World};
 
 /// A connection and what has happened to it that nobody has asked for yet.
-struct Conn {
-    quic: QuicConnection,
+pub(super) struct Conn {
+    pub quic: QuicConnection,
+    /// Connections of an endpoint in order of their beginning.
+    pub number: usize,
+    pub sending: Sending,
     opened: VecDeque<u64>,
     connected: Option<(bool, bool, Instant)>,
     ticket: bool,
 }
 
 /// Connections that share a UDP socket.
-struct Shape {
-    node: NodeId,
-    socket: SocketId,
+pub(crate) struct Shape {
+    pub(super) node: NodeId,
+    pub(super) socket: SocketId,
+    /// The name of rows in `flows.csv`, if connections are to have some.
+    pub(super) flow: Option<String>,
     config: QuicConfig,
     is_server: bool,
-    connections: BTreeMap<u64, Conn>,
+    pub(super) connections: BTreeMap<u64, Conn>,
     /// Identifiers that clients chose for their first datagrams.
     aliases: BTreeMap<u64, u64>,
     incoming: VecDeque<u64>,
@@ -228,6 +234,7 @@ fn endpoint(
     let shape = Shape {
         node,
         socket,
+        flow: opts.raw_get::<Option<String>>("flow")?,
         config,
         is_server: port.is_some(),
         connections: BTreeMap::new(),
@@ -237,12 +244,18 @@ fn endpoint(
         waiting: Vec::new(),
         random,
     };
-    lua.create_userdata(QuicEndpoint(Rc::new(RefCell::new(shape))))?.into_lua_multi(lua)
+    let shape = Rc::new(RefCell::new(shape));
+    if shape.borrow().flow.is_some() {
+        sim.quic_flows.borrow_mut().push(shape.clone());
+    }
+    lua.create_userdata(QuicEndpoint(shape))?.into_lua_multi(lua)
 }
 
 impl Shape {
     fn add(&mut self, id: u64, quic: QuicConnection) {
-        self.connections.insert(id, Conn { quic, opened: VecDeque::new(), connected: None, ticket: false });
+        let (number, sending) = (self.connections.len(), Sending::default());
+        let (opened, connected) = (VecDeque::new(), None);
+        self.connections.insert(id, Conn { quic, number, sending, opened, connected, ticket: false });
     }
 
     /// Something is to be sent, or timers have changed: the driver looks.
@@ -291,6 +304,9 @@ impl Shape {
                     QuicEvent::Ticket => conn.ticket = true,
                     QuicEvent::Migrated | QuicEvent::Closed(_) => {}
                 }
+            }
+            if self.flow.is_some() {
+                conn.sending.note(now, world.warmup(), &conn.quic);
             }
             next = next.min(conn.quic.next_timeout());
         }

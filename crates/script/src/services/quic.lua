@@ -107,7 +107,7 @@ local function endpoint_of(host, port, o)
   local tcp = o.tcp or {}
   return native.quic_endpoint(host, port, {
     cc = tcp.cc, init_cwnd = tcp.init_cwnd, certificate = o.certificate, early = o.early, stream_window = o.stream_window,
-    window = o.window, idle = o.idle, max_datagram = o.max_datagram, schedule = o.schedule,
+    window = o.window, idle = o.idle, max_datagram = o.max_datagram, schedule = o.schedule, flow = o.flow,
   })
 end
 

@@ -20,6 +20,7 @@ const COMMON: &[Opt] = &[
         "1472",
         "the path is tried for datagrams of this size (RFC 8899)",
     ),
+    Opt::new("flow", Kind::Text, "none", "the name of a row in flows.csv of what this end sends"),
     Opt::new("idle", Kind::Time, "30s", "a peer that does not answer for so long is gone"),
 ];
 
