@@ -14,6 +14,7 @@ use bytes::BytesMut;
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::tls::Session;
@@ -167,9 +168,11 @@ fn loops(registry: &mut Registry<'_>) -> mlua::Result<()> {
     for (name, text) in [("lines", LINES), ("chunks", CHUNKS), ("connections", CONNECTIONS)] {
         registry.later.method("tcp", name, move |lua, _| crate::state::compiled(lua, text)?.call(()));
     }
-    let (later, serve) = (registry.later.clone(), OnceCell::<Function>::new());
+    // Not held: a method that nobody asks for is itself kept there, and the run would never be let go of.
+    let (later, serve) = (Rc::downgrade(&registry.later), OnceCell::<Function>::new());
     registry.add(&spec::SERVE, move |lua, sim, mut call| {
         if serve.get().is_none() {
+            let later = later.upgrade().expect("the types last as long as the state");
             let spawn = later.get(lua, "host", "spawn")?;
             let _ = serve.set(crate::state::compiled(lua, LOOPS)?.call(spawn)?);
         }
