@@ -32,12 +32,19 @@ local function home(name, kind)
   return host
 end
 
--- The E-model (ITU-T G.107) for G.711 without concealment, in the short form of Cole and Rosenbluth (2001): R and mean opinion
--- score from the delay from mouth to ear in s and the share of frames that are not played.
-local function quality(delay, loss)
-  local d, lost = delay * 1e3, loss * 100
-  local r = math.max(93.2 - 0.024 * d - 0.11 * math.max(d - 177.3, 0) - 95 * lost / (lost + 4.3), 0)
-  return r, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6
+-- The E-model (ITU-T G.107) for G.711 with concealment: from the delay from mouth to ear, the share of frames that were not played,
+-- and how much longer the bursts of those were than they are by chance.
+local function quality(delay, played, count)
+  local lost, bursts = 0, 0
+  for n = 1, count do
+    if not played[n] then
+      lost = lost + 1
+      if n == 1 or played[n - 1] then bursts = bursts + 1 end
+    end
+  end
+  local loss = lost / count
+  local burst = lost > 0 and loss < 1 and math.max(lost / bursts * (1 - loss), 1) or 1
+  return loss, emodel { codec = "g711_plc", delay = delay, loss = loss, burst = burst }
 end
 
 local function words(msg) return msg:match "^(%S+) ?(%S*) ?(%S*) ?(.*)" end
@@ -139,7 +146,7 @@ function Client.knock(self, peer, seconds)
         peer = from
       elseif verb == "OPEN" then return from
       elseif verb == "FRAME" or verb == "R" then
-        self.got[#self.got + 1] = { msg, from }
+        self.got[#self.got + 1] = { msg, now() }
         return verb == "FRAME" and from or nil, verb == "R"
       elseif verb == "RING" and not self.ringing then
         local _, caller, address_text, call = words(msg)
@@ -150,9 +157,10 @@ function Client.knock(self, peer, seconds)
   end
 end
 
--- Frames both ways: 20 ms of G.711 behind a header of RTP. After a silence on a relay the next one is tried.
+-- Frames both ways: 20 ms of G.711 behind a header of RTP. A jitter buffer plays each frame as long after it was sent as the first one
+-- took and BUFFER_S; what comes later is lost. It begins anew after a silence. After a silence on a relay the next one is tried.
 function Client.talk(self, call, peer, till)
-  local heard, sent, late, delay_sum, gap, last = {}, 0, 0, 0, 0, now()
+  local heard, played, playout, sent, delay_sum, wait_sum, gap, last = {}, {}, nil, 0, 0, 0, 0, now()
   local count = math.floor((till - now()) / FRAME_S)
   local function frame(n)
     local text = ("FRAME %d %.6f "):format(n, now())
@@ -166,17 +174,25 @@ function Client.talk(self, call, peer, till)
       sleep(FRAME_S)
     end
   end)
+  local function take(msg, t)
+    local n, at = (msg or ""):match "FRAME (%d+) (%S+)"
+    if not n then return false end
+    n, at = tonumber(n), tonumber(at)
+    local silence = t - last
+    if t < till then gap, last = math.max(gap, silence), t end
+    if not heard[n] then
+      heard[n] = t - at
+      delay_sum = delay_sum + heard[n]
+      if not playout or silence > SILENCE_S then playout = heard[n] + BUFFER_S end
+      played[n] = heard[n] <= playout
+      wait_sum = wait_sum + playout
+    end
+    return true
+  end
+  for _, one in ipairs(self.got) do take(one[1], one[2]) end          -- what came while it still knocked
   while now() < till + 0.3 do
     local msg = self.sock:recvfrom { timeout = 0.1 }
-    local n, at = (msg or ""):match "FRAME (%d+) (%S+)"
-    if n then
-      n, at = tonumber(n), tonumber(at)
-      if now() < till then gap, last = math.max(gap, now() - last), now() end
-      if not heard[n] then
-        heard[n] = now() - at
-        delay_sum = delay_sum + heard[n]
-        if heard[n] > self.base + BUFFER_S then late = late + 1 end
-      end
+    if take(msg, now()) then                                          -- a frame
     elseif not peer and now() < till and now() - last > SILENCE_S and now() - (self.moved or 0) > SILENCE_S then
       self.at, self.moved = self.at % #supers + 1, now()      -- the other end does the same
     end
@@ -184,10 +200,9 @@ function Client.talk(self, call, peer, till)
   stream:join()
   local got = 0
   for _ in pairs(heard) do got = got + 1 end
-  local delay = got > 0 and delay_sum / got or 0
-  local loss = 1 - (got - late) / count
-  local r, mos = quality(delay + FRAME_S + BUFFER_S, loss)
-  return { sent = sent, got = got, delay = delay, loss = loss, gap = gap, r = r, mos = mos }
+  local delay, wait = got > 0 and delay_sum / got or 0, got > 0 and wait_sum / got or 0
+  local loss, heard_as = quality(FRAME_S + wait, played, count)       -- a frame is spoken before it is sent
+  return { sent = sent, got = got, delay = delay, loss = loss, gap = gap, r = heard_as.r, mos = heard_as.mos }
 end
 
 local function call(a, b, row, start)
@@ -211,7 +226,6 @@ local function call(a, b, row, start)
       path = peer_a and "punched" or "relayed"
     end
     row.connect_ms = (now() - began.a) * 1e3
-    ca.base = 0.2
     return ca:talk(id, peer_a, ends)
   end
   local function callee()
@@ -221,7 +235,6 @@ local function call(a, b, row, start)
     local by_relay
     peer_b, by_relay, ring = cb:knock(nil, 0.6)
     if ring then peer_b = cb:knock(cb.ringing[2], 0.8) end
-    cb.base = 0.2
     if ca.outer then return cb:talk(id, peer_b, ends) end
   end
   local pa, pb = a:spawn(caller), b:spawn(callee)
@@ -265,7 +278,7 @@ end
 if p.dies == "super_peer" then at(CRASH_AT, function() supers[1]:crash() end) end
 wait_all(jobs)
 
-local wrong, worst = 0, { direct = 0, punched = 0, relayed = 0 }
+local wrong, mos, worst = 0, {}, { direct = 0, punched = 0, relayed = 0 }
 for i, row in ipairs(rows) do
   local want = way(row.caller, row.callee)
   tally[row.path] = (tally[row.path] or 0) + 1
@@ -278,6 +291,7 @@ for i, row in ipairs(rows) do
     print(("%s -> %s taken for %s -> %s"):format(row.caller, row.callee, row.found_caller, row.found_callee))
   end
   if row.gap_ms then worst[row.path] = math.max(worst[row.path], row.gap_ms) end
+  if row.mos then mos[row.path] = math.min(mos[row.path] or 5, row.mos) end
   record("paths", { caller = row.caller, callee = row.callee, path = row.path, found_caller = row.found_caller, found_callee = row.found_callee,
     connect_ms = row.connect_ms, delay_ms = row.delay_ms or -1, loss_pct = row.loss_pct or -1, gap_ms = row.gap_ms or -1, r = row.r or -1,
     mos = row.mos or -1, media_bytes = row.media_bytes, relayed_bytes = row.relayed_bytes })
@@ -288,6 +302,7 @@ for i in ipairs(supers) do relay_bytes = relay_bytes + relayed[i] end
 for _, row in ipairs(rows) do media = media + row.media_bytes end
 print(("direct %d, punched %d, relayed %d, failed %d"):format(tally.direct or 0, tally.punched or 0, tally.relayed or 0, tally.failed or 0))
 print(("longest silence: direct %.0f ms, punched %.0f ms, relayed %.0f ms"):format(worst.direct, worst.punched, worst.relayed))
+print(("least opinion score: direct %.2f, punched %.2f, relayed %.2f"):format(mos.direct, mos.punched, mos.relayed))
 print(("bytes: media %d, through super-peers %d, login server %d"):format(media, relay_bytes, login_bytes))
 check(wrong == 0, "each pair finds the way that its translators leave")
 check(login_bytes < media / 100, "the login server carries no call")
@@ -295,6 +310,8 @@ if p.dies == "super_peer" then
   check(worst.relayed > 400 and worst.relayed < 1500, "relayed calls go on through another super-peer")
 end
 check(worst.direct < 100 and worst.punched < 100, "calls that need no relay notice nothing")
+check(mos.direct > 4.2 and mos.punched > 4.2, "what is heard without a relay is good")
 record { direct = tally.direct or 0, punched = tally.punched or 0, relayed = tally.relayed or 0, failed = tally.failed or 0, wrong = wrong,
-         media_bytes = media, relay_bytes = relay_bytes, login_bytes = login_bytes, gap_relayed_ms = worst.relayed, gap_direct_ms = worst.direct }
+         media_bytes = media, relay_bytes = relay_bytes, login_bytes = login_bytes, gap_relayed_ms = worst.relayed, gap_direct_ms = worst.direct,
+         mos_direct = mos.direct, mos_punched = mos.punched, mos_relayed = mos.relayed }
 stop()

@@ -138,6 +138,29 @@ record { [p.proto .. "_mbps"] = 1 + random.uniform(0, 1) }
 }
 
 #[test]
+fn a_swarm_gives_the_same_tables_with_one_worker_and_with_two() {
+    let text = r#"
+local p = experiment { name = "swarm", params = { u = { 2, 4 } }, reps = 2 }
+local core, origin, peers = net:router "core", net:host "origin", net:hosts("peer", 4)
+net:link(origin, core, { rate = "5Mbps", delay = "5ms" })
+for _, peer in ipairs(peers) do net:link(peer, core, { rate = p.u .. "Mbps", delay = "5ms", loss = "0.5%" }) end
+local s = net:swarm { seed = origin, peers = peers, size = "300kB", piece = "16KiB", interval = "500ms", arrive = "100ms", log = true }
+s:wait()
+record { finish_s = s.last_finish }
+stop()
+"#;
+    let place = Place::new(&[("swarm.lua", text)]);
+    let tables = |jobs: u32| {
+        place.expect(&format!("sweep swarm.lua --fresh -j {jobs}"), 0);
+        csv_files(&place.path("results/swarm/latest"))
+    };
+    let alone = tables(1);
+    let swarm = &alone.iter().find(|(name, _)| name == "swarm.csv").expect("swarm.csv").1;
+    assert_eq!(swarm.lines().count(), 1 + 4 * 5, "{swarm}");
+    assert_eq!(tables(2), alone);
+}
+
+#[test]
 fn a_mistake_that_fails_every_run_is_the_only_one_told() {
     let text = "experiment { params = { a = { 1, 2 } }, plot = { x = 'a', y = 'x_ms' } }\nlocal n = nil\nrecord { x_ms = n.y }";
     let place = Place::new(&[("bad.lua", text)]);
