@@ -43,10 +43,10 @@ spawn(function()
   end
 end)
 
-local hits0, misses0, asked0, waited0
-at("15s", function() hits0, misses0, asked0, waited0 = store.hits, store.misses, base.queries, base.waited end)
+local hits0, misses0, asked0, waited0, evicted0
+at("15s", function() hits0, misses0, asked0, waited0, evicted0 = store.hits, store.misses, base.queries, base.waited, store.evictions end)
 at_end(function()
   local hits, misses, asked = store.hits - hits0, store.misses - misses0, base.queries - asked0
   record { hit_ratio = hits / (hits + misses), asked_count = hits + misses, db_count = asked, db_per_s = asked / measured_seconds(),
-           db_wait_ms = 1e3 * (base.waited - waited0) / math.max(asked, 1), failed_count = failed, evictions_count = store.evictions }
+           db_wait_ms = 1e3 * (base.waited - waited0) / math.max(asked, 1), failed_count = failed, evictions_count = store.evictions - evicted0 }
 end)

@@ -8,7 +8,7 @@ local p = experiment {
   reps     = 3,
   duration = "20s",
   warmup   = "2s",
-  plot     = { x = "rate", y = "latency_ms_p99", color = "how", log = "xy" },
+  plot     = { x = "rate", y = { "memory_mean_mib", "latency_ms_p99" }, color = "how", log = "xy" },
 }
 
 local users, www = net:host "users", net:host("www", { cores = 2, memory = "1GiB" })
