@@ -16,14 +16,14 @@ local UP, BEGIN, END = 2, 10, 40                                -- Mbit/s; the r
 local home, core, switch = net:router "home", net:router "core", net:switch "switch"
 local uplink = net:link(home, core, { delay = "15ms", forward = { rate = UP .. "Mbps", queue = "100pkt" }, backward = { rate = "20Mbps" } })
 net:link(switch, home, { rate = "1Gbps" })
-local seed, pc = net:host("seed", { tcp = { cc = p.cc } }), net:host "pc"
+local seed, pc = net:host "seed", net:host "pc"
 for _, host in ipairs { seed, pc } do net:link(host, switch, { rate = "1Gbps" }) end
 local peers, far = net:hosts("peer", 4), net:host "far"
 for _, host in ipairs { peers, { far } } do
   for _, one in ipairs(host) do net:link(one, core, { rate = "20Mbps", delay = "5ms" }) end
 end
 
-local swarm = net:swarm { seed = seed, peers = peers, size = "50MB", slots = 4, interval = "2s" }
+local swarm = net:swarm { seed = seed, peers = peers, size = "50MB", cc = p.cc, slots = 4, interval = "2s" }
 local call, upload
 if p.rival == "call" then call = pc:voice { to = far, start = BEGIN, stop = END, codec = "g711_plc", buffer = "200ms" } end
 if p.rival == "upload" then upload = pc:bulk { to = far, start = BEGIN, stop = END } end

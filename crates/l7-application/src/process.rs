@@ -63,6 +63,11 @@ pub trait ManySockets {
     fn accept(&mut self, listener: SocketId) -> Option<(SocketId, Endpoint)>;
     /// Takes up to `max` bytes that have arrived in order; `None` when there are none now, `Err(Closed)` at the end of the stream.
     fn receive(&mut self, socket: SocketId, max: usize) -> Result<Option<Payload>, Refusal>;
+    /// Takes all that has arrived in order and puts it behind what is in `into`; `Err(Closed)` when that is nothing and the stream has
+    /// ended.
+    fn receive_all(&mut self, socket: SocketId, into: &mut Vec<Payload>) -> Result<(), Refusal>;
+    /// As [`SocketApi::send`]; a last segment that is not full waits for what follows.
+    fn send_more(&mut self, socket: SocketId, payload: Payload) -> Result<usize, Refusal>;
     /// Bytes that were written to a connection and not yet sent.
     fn unsent(&self, socket: SocketId) -> u64;
     /// Resets a connection.

@@ -1,6 +1,7 @@
-//! What can be changed on a TCP socket, and writing with more to come.
+//! What can be changed on a TCP socket, writing with more to come, and reading all there is.
 
 use crate::sockets::{Kind, Sockets};
+use crate::tcp::refusal;
 use crate::{Context, IpStack};
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
@@ -76,5 +77,30 @@ impl Sockets {
             self.drive(id.0, stack, cx);
         }
         Ok(accepted)
+    }
+
+    /// Takes all that has arrived in order, as one call of a reader with room enough does; `Err(Closed)` when that is nothing and
+    /// the stream has ended.
+    pub fn recv_all(
+        &mut self,
+        id: SocketId,
+        into: &mut Vec<Payload>,
+        stack: &mut IpStack,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let tcp = self.tcp_mut(id.0).ok_or(Refusal::Closed)?;
+        let before = into.len();
+        while let Some(payload) = tcp.conn.recv(cx.now, usize::MAX) {
+            into.push(payload);
+        }
+        if into.len() > before {
+            self.drive(id.0, stack, cx);
+            return Ok(());
+        }
+        match tcp.conn.error() {
+            Some(error) => Err(refusal(error)),
+            None if tcp.conn.eof() || tcp.conn.is_closed() => Err(Refusal::Closed),
+            None => Ok(()),
+        }
     }
 }

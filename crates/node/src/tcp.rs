@@ -85,7 +85,7 @@ impl TcpSock {
 }
 
 /// The error that a connection ended with, in a script's words.
-fn refusal(error: TcpError) -> Refusal {
+pub(crate) fn refusal(error: TcpError) -> Refusal {
     match error {
         TcpError::Refused => Refusal::Refused,
         TcpError::Reset => Refusal::Reset,

@@ -59,6 +59,12 @@ fn row_59_among_peers_the_time_hardly_grows() {
 }
 
 #[test]
+fn row_59_a_hundred_peers_take_hardly_longer_than_thirty() {
+    let [thirty, hundred] = [30, 100].map(|n| column(&distribution("swarm", 7, n), "finish_s"));
+    assert!(hundred < 1.2 * thirty, "{thirty} {hundred}");
+}
+
+#[test]
 fn row_59_a_swarm_with_ledbat_yields_to_a_call_and_to_an_upload() {
     let at = |cc: &str, rival: &str| {
         run_fast("scripts/p2p/ledbat.lua", &[("cc", text(cc)), ("rival", text(rival))])

@@ -388,14 +388,19 @@ impl Packets {
     }
 
     /// The TCP segment of a packet, put into a place that is used again and again, with its source address and when it was sent,
-    /// if known; `None` for another kind.
+    /// if known; `None` for another kind. The payload leaves the packet, which has arrived.
     #[inline]
-    pub fn tcp_into(&self, hot: &Hot, to: &mut TcpSegment) -> Option<(Ipv4Addr, Option<Instant>)> {
+    pub fn tcp_into(&mut self, hot: &Hot, to: &mut TcpSegment) -> Option<(Ipv4Addr, Option<Instant>)> {
         let body = self.body(hot);
         let Content::Tcp(tcp) = &body.content else { return None };
         tcp.unpack_into(to);
-        to.payload = self.payload_of(body);
-        Some((body.src, tcp.sent_at()))
+        let (payload, result) = (body.payload, Some((body.src, tcp.sent_at())));
+        to.payload = if payload & SYNTHETIC != 0 {
+            Payload::Zeros(payload & !SYNTHETIC)
+        } else {
+            Payload::Data(std::mem::take(&mut self.payloads[payload as usize]))
+        };
+        result
     }
 
     /// The IP header as it stands on this hop.

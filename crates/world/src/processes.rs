@@ -2,7 +2,9 @@
 
 use crate::{FlowId, Pause, World};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use tidewire_engine::{Agenda, Class, Key};
+use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::{Process, Resume, Wait};
 use tidewire_units::{Instant, Interest, NodeId, Purpose, SocketId, Stream, WaitToken};
 
@@ -16,6 +18,8 @@ struct Native {
     stream: Stream,
     host: u32,
     flow: Option<FlowId>,
+    /// Options of its TCP sockets, instead of the host's.
+    tcp: Option<Arc<TcpConfig>>,
 }
 
 struct Slot {
@@ -138,9 +142,21 @@ impl World {
         flow: Option<FlowId>,
         name: &str,
     ) -> ProcessId {
+        self.spawn_native_with(node, process, flow, None, name)
+    }
+
+    /// As [`World::spawn_native`]; the program's TCP sockets have these options instead of the host's.
+    pub fn spawn_native_with(
+        &mut self,
+        node: NodeId,
+        process: Box<dyn Process>,
+        flow: Option<FlowId>,
+        tcp: Option<Arc<TcpConfig>>,
+        name: &str,
+    ) -> ProcessId {
         let host = self.host_index(node).expect("processes run on hosts");
         let stream = self.streams.stream(Purpose::Application, name);
-        let id = self.processes.add(Some(Box::new(Native { process, stream, host, flow })), false);
+        let id = self.processes.add(Some(Box::new(Native { process, stream, host, flow, tcp })), false);
         self.agenda.push(process_key(self.now, id));
         ProcessId(id)
     }
@@ -261,9 +277,10 @@ impl World {
             self.resume_workload(id);
             return None;
         };
-        let Native { process, stream, host, flow } = &mut *native;
+        let Native { process, stream, host, flow, tcp } = &mut *native;
+        let tcp = tcp.as_ref();
         let mut api =
-            crate::sockets::NativeSockets { world: self, host: *host, flow: *flow, process: id, stream };
+            crate::sockets::NativeSockets { world: self, host: *host, flow: *flow, process: id, stream, tcp };
         let wait = process.resume(key.time(), why, &mut api);
         self.settle(native.host);
         self.continue_native(id, native, wait);

@@ -214,9 +214,16 @@ pub(crate) struct NativeSockets<'a> {
     pub flow: Option<FlowId>,
     pub process: u32,
     pub stream: &'a mut Stream,
+    /// Options of the program's own.
+    pub tcp: Option<&'a Arc<TcpConfig>>,
 }
 
 impl NativeSockets<'_> {
+    fn tcp_config(&self) -> Arc<TcpConfig> {
+        let of_host = || self.world.tcp_config(self.world.host_ids[self.host as usize]);
+        self.tcp.cloned().unwrap_or_else(of_host)
+    }
+
     fn on<T>(&mut self, act: impl FnOnce(&mut IpStack, &mut Sockets, &mut Context<'_>) -> T) -> T {
         let world = &mut *self.world;
         let mut cx = Context { now: world.now, packets: &mut world.packets, out: &mut world.out };
@@ -227,10 +234,8 @@ impl NativeSockets<'_> {
 
 impl SocketApi for NativeSockets<'_> {
     fn connect(&mut self, to: Endpoint) -> Result<SocketId, Refusal> {
-        let node = self.world.host_ids[self.host as usize];
         let flow = self.flow.map(|flow| &self.world.flows.all[flow.0 as usize]);
-        let config =
-            flow.and_then(|flow| self.world.flow_tcp(flow)).unwrap_or_else(|| self.world.tcp_config(node));
+        let config = flow.and_then(|flow| self.world.flow_tcp(flow)).unwrap_or_else(|| self.tcp_config());
         let result = self.on(|stack, sockets, cx| {
             let socket = sockets.tcp(config);
             sockets.connect(socket, to, stack, cx).map(|()| socket)
@@ -295,7 +300,7 @@ impl ManySockets for NativeSockets<'_> {
     }
 
     fn listen(&mut self, port: u16, backlog: usize) -> Result<SocketId, Refusal> {
-        let config = self.world.tcp_config(self.world.host_ids[self.host as usize]);
+        let config = self.tcp_config();
         self.on(|_, sockets, _| {
             let socket = sockets.tcp(config);
             sockets.bind(socket, port)?;
@@ -315,6 +320,14 @@ impl ManySockets for NativeSockets<'_> {
 
     fn receive(&mut self, socket: SocketId, max: usize) -> Result<Option<Payload>, Refusal> {
         self.on(|stack, sockets, cx| sockets.recv(socket, max, stack, cx))
+    }
+
+    fn receive_all(&mut self, socket: SocketId, into: &mut Vec<Payload>) -> Result<(), Refusal> {
+        self.on(|stack, sockets, cx| sockets.recv_all(socket, into, stack, cx))
+    }
+
+    fn send_more(&mut self, socket: SocketId, payload: Payload) -> Result<usize, Refusal> {
+        self.on(|stack, sockets, cx| sockets.send_more(socket, payload, stack, cx))
     }
 
     fn unsent(&self, socket: SocketId) -> u64 {

@@ -40,6 +40,12 @@ impl Message {
     /// Its bytes; of a block only what stands before the content.
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(20);
+        self.encode_into(&mut out);
+        out.freeze()
+    }
+
+    /// As [`Message::encode`], behind what is there.
+    pub fn encode_into(&self, out: &mut BytesMut) {
         match self {
             Message::Handshake(info, peer) => {
                 out.put_slice(PROTOCOL);
@@ -48,10 +54,10 @@ impl Message {
                 out.put_slice(peer);
             }
             Message::KeepAlive => out.put_u32(0),
-            Message::Choke => short(&mut out, 0),
-            Message::Unchoke => short(&mut out, 1),
-            Message::Interested => short(&mut out, 2),
-            Message::NotInterested => short(&mut out, 3),
+            Message::Choke => short(out, 0),
+            Message::Unchoke => short(out, 1),
+            Message::Interested => short(out, 2),
+            Message::NotInterested => short(out, 3),
             Message::Have(piece) => {
                 out.put_u32(5);
                 out.put_u8(4);
@@ -62,8 +68,8 @@ impl Message {
                 out.put_u8(5);
                 out.put_slice(bits);
             }
-            Message::Request(block) => numbers(&mut out, 6, *block),
-            Message::Cancel(block) => numbers(&mut out, 8, *block),
+            Message::Request(block) => numbers(out, 6, *block),
+            Message::Cancel(block) => numbers(out, 8, *block),
             Message::Piece(block, _) => {
                 out.put_u32(9 + block.len);
                 out.put_u8(7);
@@ -71,7 +77,6 @@ impl Message {
                 out.put_u32(block.begin);
             }
         }
-        out.freeze()
     }
 }
 

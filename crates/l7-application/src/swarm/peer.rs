@@ -109,6 +109,8 @@ pub(super) struct Conn {
     pub stalls: u32,
     pub requests: VecDeque<Block>,
     pub requests_choked: u32,
+    /// Pieces that it will be told of with the next message, as it does not need to know at once.
+    pub untold: Vec<u32>,
     /// Pieces told by a seed that tells of one at a time, and not yet seen elsewhere.
     pub revealed: Vec<u32>,
 }
@@ -122,6 +124,8 @@ pub enum Output {
     Send(u32, Message),
     /// Send bytes that are none.
     SendGarbage(u32),
+    /// Tell a neighbour of what it was not told of yet: [`Peer::take_untold`].
+    Tell(u32),
     /// There is something to send when there is room.
     MayServe(u32),
     /// Close a connection.
@@ -134,6 +138,10 @@ const FIRST_REQUESTS: usize = 8;
 const MOST_REQUESTS: usize = 256;
 /// Blocks may wait so long at the other, over the least delay, before fewer are asked for.
 pub(super) const QUEUE_TIME: Span = Span::from_ms(1000);
+/// The first requests of a line are not moved: their blocks are mostly on their way.
+const KEPT: usize = 3;
+/// News that is not urgent waits so long for a message that takes it along.
+pub(super) const TELL_AFTER: Span = Span::from_ms(1000);
 /// More requests waiting than this are a flood.
 pub(super) const FLOOD: usize = 2048;
 
@@ -152,6 +160,8 @@ pub struct Peer {
     pub(super) random: u64,
     /// How often a seed that tells of one piece at a time has told of each.
     reveals: Vec<u32>,
+    /// When neighbours are told of pieces that no message has taken along.
+    pub(super) tell_at: Instant,
 }
 
 impl Peer {
@@ -165,6 +175,7 @@ impl Peer {
             reveals: vec![0; config.torrent.piece_count() as usize],
             conns: BTreeMap::new(),
             banned: BTreeSet::new(),
+            tell_at: Instant::MAX,
             out: VecDeque::new(),
             random,
             config,
@@ -247,6 +258,7 @@ impl Peer {
             stalls: 0,
             requests: VecDeque::new(),
             requests_choked: 0,
+            untold: Vec::new(),
             revealed: Vec::new(),
         };
         self.conns.insert(conn, state);
@@ -328,6 +340,39 @@ impl Peer {
         self.ask_everybody(now);
     }
 
+    /// Pieces to tell a neighbour of before anything else is said to it.
+    pub fn take_untold(&mut self, conn: u32) -> Vec<u32> {
+        self.conns.get_mut(&conn).map(|conn| std::mem::take(&mut conn.untold)).unwrap_or_default()
+    }
+
+    /// When [`Peer::handle_tell`] is due.
+    pub fn tell_at(&self) -> Instant {
+        self.tell_at
+    }
+
+    /// News has waited long enough.
+    pub fn handle_tell(&mut self) {
+        self.tell_at = Instant::MAX;
+        for (id, conn) in &self.conns {
+            if !conn.untold.is_empty() {
+                self.out.push_back(Output::Tell(*id));
+            }
+        }
+    }
+
+    /// Tells a neighbour of a new piece. It has to know at once if that may make it ask; with what is sent next if it has the piece,
+    /// or waits for others of this peer anyway.
+    pub(super) fn tell_piece(&mut self, now: Instant, id: u32, piece: u32) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let idle = !conn.choked_by_me && conn.requests.is_empty();
+        if conn.theirs[piece as usize] || conn.interested_in_me && !idle {
+            conn.untold.push(piece);
+            self.tell_at = self.tell_at.min(now + TELL_AFTER);
+        } else {
+            self.out.push_back(Output::Send(id, Message::Have(piece)));
+        }
+    }
+
     fn serves(&self, conn: &Conn) -> bool {
         conn.id.is_some() && self.config.behaviour != Behaviour::FreeRider
     }
@@ -392,8 +437,8 @@ impl Peer {
     }
 
     fn count_upload(&mut self, conn: u32, block: Block) {
-        if let Some(conn) = self.conns.get_mut(&conn) {
-            conn.sent += u64::from(block.len);
+        if let Some(state) = self.conns.get_mut(&conn) {
+            state.sent += u64::from(block.len);
         }
         self.report(|report| report.uploaded += u64::from(block.len));
     }
@@ -409,12 +454,22 @@ impl Peer {
 
     /// Asks a neighbour for as much as suits it.
     pub(super) fn ask(&mut self, now: Instant, id: u32) {
-        if !self.config.behaviour.downloads() {
+        let Some(target) = self.ask_for_new(now, id) else { return };
+        // With much under way there is time to look again.
+        if self.conns[&id].asked.len() > target / 2 {
             return;
         }
-        let Some(conn) = self.conns.get_mut(&id) else { return };
+        while self.take_over(now, id) || self.conns[&id].asked.len() < 2 && self.double(now, id) {}
+    }
+
+    /// Asks a neighbour that serves this peer for what nobody was asked for; gives how much suits it.
+    fn ask_for_new(&mut self, now: Instant, id: u32) -> Option<usize> {
+        if !self.config.behaviour.downloads() {
+            return None;
+        }
+        let conn = self.conns.get_mut(&id)?;
         if conn.choked_by_them || conn.wanted == 0 || conn.snubbed {
-            return;
+            return None;
         }
         let target = conn.target.min(MOST_REQUESTS);
         while conn.asked.len() < target {
@@ -424,32 +479,44 @@ impl Peer {
             conn.asked_at.push_back(now);
             self.out.push_back(Output::Send(id, Message::Request(block)));
         }
-        while self.conns[&id].asked.len() < 2 && (self.take_over(now, id) || self.double(now, id)) {}
+        Some(target)
     }
 
-    /// A neighbour with nothing to do is asked for what waits longest elsewhere: the last request of the longest line.
+    /// A neighbour that has nothing else to give takes over what would wait longest elsewhere, so that all that serve this peer are
+    /// done at about the same time: the last request of the longest line, measured by how much each neighbour has under way usually.
     fn take_over(&mut self, now: Instant, id: u32) -> bool {
-        let theirs = &self.conns[&id].theirs;
-        let can = |conn: &Conn| {
-            conn.asked.len() > 2
-                && conn
-                    .asked
-                    .last()
-                    .is_some_and(|block| theirs[block.piece as usize] && self.picker.may_move(*block, id))
+        let own = &self.conns[&id];
+        let theirs = &own.theirs;
+        // Lines compare as fractions of what is usual: by cross products.
+        let shorter = |conn: &Conn| {
+            conn.asked.len() > KEPT
+                && (own.asked.len() + 2) * conn.target < (conn.asked.len() - 1) * own.target
         };
-        let lines = self.conns.iter().filter(|(other, conn)| **other != id && can(conn));
-        let Some(longest) = lines.max_by_key(|(_, conn)| conn.asked.len()).map(|(other, _)| *other) else {
-            return false;
-        };
+        let mut longest: Option<(u32, usize)> = None;
+        for (other, conn) in self.conns.iter().filter(|(_, conn)| shorter(conn)) {
+            let best = longest.is_none_or(|(best, _)| {
+                let best = &self.conns[&best];
+                conn.asked.len() * best.target > best.asked.len() * conn.target
+            });
+            if best && *other != id {
+                let movable =
+                    |block: &Block| theirs[block.piece as usize] && self.picker.may_move(*block, id);
+                let at = conn.asked.iter().skip(KEPT).rposition(movable);
+                longest = at.map(|at| (*other, at + KEPT)).or(longest);
+            }
+        }
+        let Some((longest, at)) = longest else { return false };
         let other = self.conns.get_mut(&longest).expect("just found");
-        let block = other.asked.pop().expect("more than two");
-        other.asked_at.pop_back();
+        let block = other.asked.remove(at);
+        other.asked_at.remove(at);
         other.moved.push_back(block);
         if other.moved.len() > MOST_REQUESTS {
             other.moved.pop_front();
         }
         self.out.push_back(Output::Send(longest, Message::Cancel(block)));
         self.ask_for(now, id, block);
+        // Who was relieved may have something that nobody was asked for.
+        self.ask_for_new(now, longest);
         true
     }
 

@@ -6,7 +6,7 @@ use super::peer::{Output, Peer};
 use super::tracker::{Answer, Question, ask, parse_answer};
 use super::{Behaviour, Block};
 use crate::{Process, Resume, SocketApi, Wait};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use tidewire_units::{Instant, Interest, SocketId, Span};
 use tidewire_wire::{Endpoint, Payload};
@@ -30,7 +30,9 @@ pub struct Lifetime {
 const UNSENT: u32 = 8 * 1024;
 /// A neighbour that does not read so much is dropped.
 const MOST_PENDING: usize = 1 << 20;
-/// The first announcement is repeated after this, then after twice as long, and so on.
+/// A program takes up to this to start: of thousands that are started at once, not all ask the tracker in the same instant.
+const STARTS: Span = Span::from_ms(100);
+/// The first announcement is repeated after this, then after twice as long, and so on; each time up to twice that, by chance.
 const RETRY: Span = Span::from_secs(2);
 /// Announcements that fail one after the other, before the next one waits no longer.
 const MOST_DOUBLINGS: u32 = 5;
@@ -69,6 +71,10 @@ pub struct Program {
     leave_at: Instant,
     progress: (u64, Instant),
     was_complete: bool,
+    /// Messages that go to one neighbour in one piece.
+    letter: BytesMut,
+    /// What was received: its place is used again and again.
+    received: Vec<Payload>,
 }
 
 impl Program {
@@ -91,6 +97,8 @@ impl Program {
             tick_at: Instant::MAX,
             leave_at: Instant::MAX,
             progress: (0, life.join),
+            letter: BytesMut::new(),
+            received: Vec::new(),
         }
     }
 
@@ -105,12 +113,10 @@ impl Program {
         many.subscribe(udp, Interest::Readable);
         (self.listener, self.udp) = (Some(listener), Some(udp));
         self.phase = Phase::Here;
-        self.announce_at = now;
+        self.announce_at = now + part_of(STARTS, sockets);
         // Who comes back has some time to find out whether there is anything to get now.
         self.progress.1 = self.progress.1.max(now - self.life.gives_up / 2);
-        let interval = self.peer.config().interval.as_ps();
-        let part = (u128::from(sockets.random()) * u128::from(interval)) >> 64;
-        self.tick_at = now + Span::from_ps(part as u64);
+        self.tick_at = now + part_of(self.peer.config().interval, sockets);
         if let Some(mean) = self.life.away_after.filter(|_| !self.peer.is_complete()) {
             self.leave_at = now + exponential(mean, sockets);
         }
@@ -164,7 +170,8 @@ impl Program {
 
     fn announce(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
         self.send_question(false, sockets);
-        self.announce_at = now + RETRY * u64::from(1u32 << self.failures);
+        let wait = RETRY * u64::from(1u32 << self.failures);
+        self.announce_at = now + wait + part_of(wait, sockets);
         // Whoever lacks something goes on asking, and gives up as a whole at some time.
         if self.failures == MOST_DOUBLINGS && self.peer.is_complete() {
             self.announce_at = Instant::MAX;
@@ -219,28 +226,27 @@ impl Program {
     }
 
     fn read(&mut self, now: Instant, socket: SocketId, sockets: &mut dyn SocketApi) {
-        loop {
-            let Some(link) = self.links.get_mut(&socket.0) else { return };
-            match sockets.many().receive(socket, 1 << 16) {
-                Ok(Some(payload)) => {
-                    let peer = &mut self.peer;
-                    let each = |message| peer.handle_message(now, socket.0, message);
-                    let fed = match &payload {
-                        Payload::Data(data) => link.reader.feed(data, each),
-                        zeros @ Payload::Zeros(_) => link.reader.feed(&zeros.to_bytes(), each),
-                    };
-                    if fed.is_err() {
-                        self.peer.handle_malformed(now, socket.0);
-                        // The bytes behind are no messages either.
-                        return;
-                    }
-                }
-                Ok(None) => {
-                    let wants = link.reader.wants();
-                    return sockets.many().subscribe(socket, Interest::Available(wants));
-                }
-                Err(_) => return self.lose(now, socket, sockets),
-            }
+        let Some(link) = self.links.get_mut(&socket.0) else { return };
+        let mut received = std::mem::take(&mut self.received);
+        let open = sockets.many().receive_all(socket, &mut received).is_ok();
+        let mut fed = Ok(());
+        for payload in received.drain(..) {
+            let peer = &mut self.peer;
+            let each = |message| peer.handle_message(now, socket.0, message);
+            fed = fed.and_then(|()| match &payload {
+                Payload::Data(data) => link.reader.feed(data, each),
+                zeros @ Payload::Zeros(_) => link.reader.feed(&zeros.to_bytes(), each),
+            });
+        }
+        self.received = received;
+        if fed.is_err() {
+            // The bytes behind are no messages either.
+            self.peer.handle_malformed(now, socket.0);
+        } else if open {
+            let wants = link.reader.wants();
+            sockets.many().subscribe(socket, Interest::Available(wants));
+        } else {
+            self.lose(now, socket, sockets);
         }
     }
 
@@ -261,10 +267,12 @@ impl Program {
         let Some(link) = self.links.get_mut(&socket.0) else { return };
         while let Some(payload) = link.pending.pop_front() {
             let len = payload.len();
-            let sent = match sockets.send(socket, payload.clone()) {
-                Ok(sent) => sent,
-                Err(_) => return self.lose(now, socket, sockets),
+            let sent = if link.pending.is_empty() {
+                sockets.send(socket, payload.clone())
+            } else {
+                sockets.many().send_more(socket, payload.clone())
             };
+            let Ok(sent) = sent else { return self.lose(now, socket, sockets) };
             if sent < len {
                 link.pending.push_front(payload.slice(sent..len));
                 let waits: usize = link.pending.iter().map(Payload::len).sum();
@@ -288,35 +296,56 @@ impl Program {
                 return sockets.many().subscribe(socket, Interest::Unsent(UNSENT));
             }
             let Some(block) = self.peer.next_upload(socket.0) else { return };
-            let (head, content) = self.block(block);
+            self.add_untold(socket.0);
+            Message::Piece(block, 0).encode_into(&mut self.letter);
+            let head = self.letter.split().freeze();
+            let content = self.content(block);
             let Some(link) = self.links.get_mut(&socket.0) else { return };
             link.pending.extend([Payload::Data(head), Payload::Data(content)]);
             self.flush(now, socket, sockets);
         }
     }
 
-    fn block(&self, block: Block) -> (Bytes, Bytes) {
+    fn content(&self, block: Block) -> Bytes {
         let config = &self.peer.config;
         let twist = if config.behaviour == Behaviour::Corrupt { 0xBAD } else { 0 };
-        (Message::Piece(block, 0).encode(), config.torrent.content(block, twist))
+        config.torrent.content(block, twist)
     }
 
+    /// News that has waited goes along.
+    fn add_untold(&mut self, id: u32) {
+        for piece in self.peer.take_untold(id) {
+            Message::Have(piece).encode_into(&mut self.letter);
+        }
+    }
+
+    /// Does what the peer wants done; messages to one neighbour that follow each other are written at once.
     fn drain(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
-        while let Some(output) = self.peer.poll_output() {
+        let mut to = None;
+        loop {
+            let Some(output) = self.peer.poll_output() else {
+                // A connection that is lost while it is written to may give more to do.
+                match to.take() {
+                    None => return,
+                    last => self.post(now, last, sockets),
+                }
+                continue;
+            };
+            let next = match output {
+                Output::Send(id, _) | Output::Tell(id) => Some(id),
+                _ => None,
+            };
+            if to != next {
+                self.post(now, to, sockets);
+                to = next;
+            }
             match output {
-                Output::Connect(to) => {
-                    let known = self.links.values().any(|link| link.remote.addr == to.addr);
-                    if known || self.links.len() >= self.peer.config.neighbours {
-                        continue;
-                    }
-                    if let Ok(socket) = sockets.connect(to) {
-                        self.add_link(socket, to, false);
-                        sockets.many().subscribe(socket, Interest::Connected);
-                    }
-                }
+                Output::Connect(to) => self.connect(to, sockets),
                 Output::Send(id, message) => {
-                    self.send(now, SocketId(id), Payload::Data(message.encode()), sockets);
+                    self.add_untold(id);
+                    message.encode_into(&mut self.letter);
                 }
+                Output::Tell(id) => self.add_untold(id),
                 Output::SendGarbage(id) => {
                     // Longer than a handshake, so that it is looked at.
                     let text = Bytes::from_static(&[b'?'; 200]);
@@ -332,6 +361,27 @@ impl Program {
         }
     }
 
+    /// Writes what was gathered for a neighbour.
+    fn post(&mut self, now: Instant, to: Option<u32>, sockets: &mut dyn SocketApi) {
+        if let Some(id) = to
+            && !self.letter.is_empty()
+        {
+            let letter = self.letter.split().freeze();
+            self.send(now, SocketId(id), Payload::Data(letter), sockets);
+        }
+    }
+
+    fn connect(&mut self, to: Endpoint, sockets: &mut dyn SocketApi) {
+        let known = self.links.values().any(|link| link.remote.addr == to.addr);
+        if known || self.links.len() >= self.peer.config.neighbours {
+            return;
+        }
+        if let Ok(socket) = sockets.connect(to) {
+            self.add_link(socket, to, false);
+            sockets.many().subscribe(socket, Interest::Connected);
+        }
+    }
+
     fn handle_due(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
         if matches!(self.phase, Phase::Away(until) if now >= until) {
             self.come(now, sockets);
@@ -341,6 +391,9 @@ impl Program {
         }
         if now >= self.announce_at {
             self.announce(now, sockets);
+        }
+        if now >= self.peer.tell_at() {
+            self.peer.handle_tell();
         }
         if now >= self.tick_at {
             self.peer.handle_interval(now);
@@ -379,7 +432,7 @@ impl Program {
                 } else if self.tick_at == Instant::MAX {
                     self.tick_at = now + self.peer.config.interval;
                 }
-                self.tick_at.min(self.announce_at).min(self.leave_at)
+                self.tick_at.min(self.announce_at).min(self.leave_at).min(self.peer.tell_at())
             }
         }
     }
@@ -409,6 +462,11 @@ impl Process for Program {
         let next = self.next_timeout(now);
         if self.phase == Phase::Gone { Wait::Done } else { Wait::Events(next) }
     }
+}
+
+/// A span from nothing to `whole`, by chance.
+fn part_of(whole: Span, sockets: &mut dyn SocketApi) -> Span {
+    Span::from_ps(((u128::from(sockets.random()) * u128::from(whole.as_ps())) >> 64) as u64)
 }
 
 fn exponential(mean: Span, sockets: &mut dyn SocketApi) -> Span {

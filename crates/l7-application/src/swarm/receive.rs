@@ -2,13 +2,10 @@
 
 use super::board::Event;
 use super::message::Message;
-use super::peer::{Behaviour, FLOOD, Output, Peer, QUEUE_TIME};
+use super::peer::{Behaviour, Conn, FLOOD, Output, Peer, QUEUE_TIME};
 use super::picker::Outcome;
-use super::torrent::Block;
+use super::torrent::{Block, splitmix};
 use tidewire_units::Instant;
-
-/// Connections that others open are taken up to so many times the neighbours that are looked for.
-const TAKES: usize = 2;
 
 impl Peer {
     /// Takes a message.
@@ -26,7 +23,7 @@ impl Peer {
                 self.ask_everybody(now);
             }
             Message::Unchoke => {
-                conn.choked_by_them = false;
+                (conn.choked_by_them, conn.snubbed) = (false, false);
                 self.ask(now, id);
             }
             Message::Interested => {
@@ -35,6 +32,9 @@ impl Peer {
             }
             Message::NotInterested => {
                 conn.interested_in_me = false;
+                if conn.untold.iter().any(|piece| !conn.theirs[*piece as usize]) {
+                    self.out.push_back(Output::Tell(id));
+                }
                 self.set_choked(id, true);
                 self.fill_slots();
             }
@@ -68,10 +68,13 @@ impl Peer {
         if self.banned.contains(&other) || other == self.id {
             return self.close(now, id);
         }
-        let full = self.conns.len() > TAKES * self.config.neighbours && !self.conns[&id].initiated;
-        if full {
+        if self.conns.len() > self.config.neighbours && !self.conns[&id].initiated {
             self.report(|report| report.refused += 1);
-            return self.close(now, id);
+            let least = self.least_preferred();
+            self.close(now, least);
+            if least == id {
+                return;
+            }
         }
         // Two that have connected to each other keep the connection of the lower name.
         let twin = self.conns.iter().find(|(_, conn)| conn.id == Some(other)).map(|(twin, _)| *twin);
@@ -88,6 +91,18 @@ impl Peer {
         if self.config.super_seed && self.config.seed {
             self.reveal(id);
         }
+    }
+
+    /// The connection that goes when there are too many: by a number that both ends of it agree on and nobody chooses (BEP 40). So who
+    /// knows whom does not depend on who came first, and those who come late are not left to themselves.
+    fn least_preferred(&self) -> u32 {
+        let own = self.board.borrow().peers[self.index as usize].address;
+        let priority = |conn: &Conn| {
+            let other = conn.remote.addr.to_bits();
+            splitmix(&mut (u64::from(own.min(other)) << 32 | u64::from(own.max(other))))
+        };
+        let least = self.conns.iter().min_by_key(|(_, conn)| priority(conn));
+        *least.expect("there are too many").0
     }
 
     fn note_bitfield(&mut self, now: Instant, id: u32, bits: &[u8]) {
@@ -255,7 +270,7 @@ impl Peer {
             if conn.theirs[piece as usize] {
                 conn.wanted -= 1;
             }
-            self.out.push_back(Output::Send(id, Message::Have(piece)));
+            self.tell_piece(now, id, piece);
             self.update_interest(id);
         }
         if self.picker.is_complete() {

@@ -166,9 +166,18 @@ impl Net {
         }
     }
 
+    fn tell(&mut self, id: u32, conn: u32) {
+        let untold = self.peers.get_mut(&id).unwrap().take_untold(conn);
+        self.queue.extend(untold.into_iter().map(|piece| (id, conn % 100, Message::Have(piece))));
+    }
+
     fn act(&mut self, id: u32, output: Output) {
         match output {
-            Output::Send(conn, message) => self.queue.push_back((id, conn % 100, message)),
+            Output::Tell(conn) => self.tell(id, conn),
+            Output::Send(conn, message) => {
+                self.tell(id, conn);
+                self.queue.push_back((id, conn % 100, message));
+            }
             Output::MayServe(conn) => {
                 let twist = u64::from(self.peers[&id].config().behaviour == Behaviour::Corrupt);
                 while let Some(block) = self.peers.get_mut(&id).unwrap().next_upload(conn) {
@@ -188,7 +197,10 @@ impl Net {
     fn interval(&mut self) {
         self.now += Span::from_secs(10);
         let now = self.now;
-        self.peers.values_mut().for_each(|peer| peer.handle_interval(now));
+        self.peers.values_mut().for_each(|peer| {
+            peer.handle_interval(now);
+            peer.handle_tell();
+        });
         self.settle();
     }
 

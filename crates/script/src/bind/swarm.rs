@@ -11,6 +11,8 @@ use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use tidewire_l4_transport::TcpConfig;
+use tidewire_l4_transport::congestion::CcKind;
 use tidewire_l7_application::swarm::{
     Behaviour, Board, Event, Lifetime, Peer, PeerConfig, PeerReport, Policy, Program, SharedBoard, Torrent,
     Tracker,
@@ -119,6 +121,8 @@ struct Plan {
     port: u16,
     tracker: Endpoint,
     name: String,
+    /// Instead of the hosts'.
+    cc: Option<CcKind>,
 }
 
 fn start(sim: &Shared, table: &Table) -> mlua::Result<SharedBoard> {
@@ -126,6 +130,7 @@ fn start(sim: &Shared, table: &Table) -> mlua::Result<SharedBoard> {
     let tracker: NodeId = node(table.raw_get::<Value>("tracker")?)?;
     let mut world = sim.world()?;
     let name: String = table.raw_get("name")?;
+    let cc: Option<String> = table.raw_get("cc")?;
     let seed = stable_hash(&[b"swarm", name.as_bytes()]);
     let torrent = Torrent::new(table.raw_get("size")?, table.raw_get("piece")?, seed);
     table.raw_set("hash", format!("{:016x}", torrent.file_hash()))?;
@@ -135,6 +140,7 @@ fn start(sim: &Shared, table: &Table) -> mlua::Result<SharedBoard> {
         tracker: Endpoint::new(address(&world, tracker)?, TRACKER_PORT),
         table: table.clone(),
         name,
+        cc: cc.map(|name| super::congestion::kind_of(sim, &name)).transpose()?,
     };
     if world.listener_on(tracker, TRACKER_PORT, tidewire_world::Transport::Udp).is_none() {
         let program = Tracker::new(TRACKER_PORT, board.clone());
@@ -199,7 +205,9 @@ impl Plan {
         let random = world.streams().stream(Purpose::Application, &format!("{key}/choices")).bits();
         let peer = Peer::new(config, index, board.clone(), random);
         let program = Program::new(peer, life, self.tracker, self.port);
-        world.spawn_native(host, Box::new(program), None, &key);
+        let with = |cc: &CcKind| Arc::new(TcpConfig { cc: cc.clone(), ..(*world.tcp_config(host)).clone() });
+        let tcp = self.cc.as_ref().map(with);
+        world.spawn_native_with(host, Box::new(program), None, tcp, &key);
         Ok(())
     }
 
