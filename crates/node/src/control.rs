@@ -1,6 +1,6 @@
 //! A router's routing protocols: their messages as packets, and what they find in the forwarding table.
 
-use crate::stack::flow_hash;
+use crate::ways::flow_hash;
 use crate::{Context, IpNode};
 use tidewire_l3_network::NextHop;
 use tidewire_l3_network::routing::{Carrier, Control, RoutingMessage};

@@ -1,8 +1,8 @@
 //! UDP sockets and ICMP echo sockets.
 
 use crate::sockets::{Kind, Sockets};
-use crate::stack::flow_hash;
 use crate::tcp::ANY;
+use crate::ways::flow_hash;
 use crate::{Context, IpStack, NO_FLOW, Progress};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! DHCP on a host or router: messages as packets, and what they mean for its interfaces and routes.
 
-use crate::stack::flow_hash;
+use crate::ways::flow_hash;
 use crate::{Context, IpNode};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::dhcp::{DhcpClient, DhcpEvent, DhcpPool, DhcpSend, DhcpServer, Lease, relayed};

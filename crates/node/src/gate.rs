@@ -154,7 +154,7 @@ impl IpNode {
         let Some(mut reset) = reset_for(&segment) else { return };
         let (src, dst) = (packet.dst, cx.packets.body(packet).src);
         let header = self.stack.header(src, dst, Ecn::NotCapable);
-        let hash = crate::stack::flow_hash(6, src, reset.src_port, dst, reset.dst_port);
+        let hash = crate::ways::flow_hash(6, src, reset.src_port, dst, reset.dst_port);
         let answer = cx.packets.insert_tcp(&header, &mut reset, hash, cx.now);
         let is_own = self.stack.is_local(src);
         let answer = if is_own { Some(answer) } else { self.translate_departure(LOOPBACK, answer, cx) };

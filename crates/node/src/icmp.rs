@@ -1,6 +1,6 @@
 //! What a node says and hears about packets (ICMP: RFC 792, RFC 1122 section 3.2.2; ICMPv6: RFC 4443), and fragments for it.
 
-use crate::stack::flow_hash;
+use crate::ways::flow_hash;
 use crate::{Context, IpNode, IpStack};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::{NextHop, Pieced, Trouble, error_about};

@@ -61,5 +61,6 @@ pub use multicast::Groups;
 pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress, TRACKED};
 pub use settings::TcpSetting;
 pub use sockets::{Seen, SocketView, Sockets};
-pub use stack::{Ecmp, Iface, IpStack, NodeStats, ping_flow};
+pub use stack::{Ecmp, Iface, IpStack, NodeStats};
 pub use switch::Switch;
+pub use ways::ping_flow;

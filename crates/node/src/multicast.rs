@@ -1,7 +1,7 @@
 //! Groups on a host or router: who listens, and where routers send what comes.
 
 use crate::control::CS6;
-use crate::stack::flow_hash;
+use crate::ways::flow_hash;
 use crate::{Context, IpNode};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::multicast::{GroupMessage, GroupSend, Membership, MulticastRouter, Rpf};

@@ -108,7 +108,7 @@ impl IpNode {
         };
         let mut header = self.stack.header(src, new.flow.dst.addr, Ecn::NotCapable);
         header.dont_fragment = false;
-        let hash = crate::stack::flow_hash(1, src, 0, header.dst, 0);
+        let hash = crate::ways::flow_hash(1, src, 0, header.dst, 0);
         let packet = cx.packets.insert_icmp(&header, message.clone(), hash);
         cx.packets.rewrite_quote(&packet, quoted.src, quoted.dst);
         self.stack.output_unscreened(packet, cx);

@@ -1,6 +1,6 @@
 //! Neighbour discovery over IPv6 (RFC 4861): who has this address on the link?
 
-use crate::stack::flow_hash;
+use crate::ways::flow_hash;
 use crate::{Context, IpStack};
 use std::net::Ipv4Addr;
 use tidewire_wire::{AddressBook, Ecn, Hot, IcmpMessage, MacKey, Ndp};

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use tidewire_l2_datalink::{ArpConfig, GivenUp, Neighbors, Resolved};
 use tidewire_l3_network::{ErrorLimit, Fib, FibSource, NextHop, Prefix};
-use tidewire_units::{IfaceId, Instant, Span, stable_hash};
+use tidewire_units::{IfaceId, Instant, Span};
 use tidewire_wire::{AddressBook, ArpOperation, ArpPacket, Cause, Ecn, Hot, HotKind, Ipv4Header, MacKey};
 
 /// How a router spreads flows over equal-cost next hops.
@@ -590,14 +590,3 @@ const LEAST_PATH: u16 = 552;
 const MTU_EXPIRES: Span = Span::from_secs(600);
 /// As Linux' `lo`.
 const LOOPBACK_MTU: u16 = u16::MAX;
-
-/// The hash that decides the path of an ICMP echo.
-pub fn ping_flow(src: Ipv4Addr, dst: Ipv4Addr, id: u16) -> u32 {
-    flow_hash(1, src, id, dst, 0)
-}
-
-/// The hash of a flow's addresses, protocol and ports.
-pub(crate) fn flow_hash(protocol: u8, src: Ipv4Addr, src_port: u16, dst: Ipv4Addr, dst_port: u16) -> u32 {
-    let ports = [src_port.to_be_bytes(), dst_port.to_be_bytes()].concat();
-    (stable_hash(&[&[protocol], &src.octets(), &dst.octets(), &ports]) >> 32) as u32
-}

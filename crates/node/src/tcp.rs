@@ -1,7 +1,7 @@
 //! TCP sockets of a host: opening, listening, accepting, and driving connections.
 
 use crate::sockets::{Kind, Socket, Sockets, tcp_in};
-use crate::stack::flow_hash;
+use crate::ways::flow_hash;
 use crate::{Context, IpStack, NO_FLOW, Progress, TRACKED};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;

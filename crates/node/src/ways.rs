@@ -1,7 +1,7 @@
 //! The ways that packets to known destinations take: what the forwarding table and address resolution said, in one look-up.
 
 use std::net::Ipv4Addr;
-use tidewire_units::{IfaceId, Instant};
+use tidewire_units::{IfaceId, Instant, stable_hash};
 use tidewire_wire::{Hot, MacKey};
 
 /// Sets of the first table.
@@ -107,6 +107,17 @@ impl Ways {
     pub fn clear(&mut self) {
         self.sets.clear();
     }
+}
+
+/// The hash that decides the path of an ICMP echo.
+pub fn ping_flow(src: Ipv4Addr, dst: Ipv4Addr, id: u16) -> u32 {
+    flow_hash(1, src, id, dst, 0)
+}
+
+/// The hash of a flow's addresses, protocol and ports.
+pub(crate) fn flow_hash(protocol: u8, src: Ipv4Addr, src_port: u16, dst: Ipv4Addr, dst_port: u16) -> u32 {
+    let ports = [src_port.to_be_bytes(), dst_port.to_be_bytes()].concat();
+    (stable_hash(&[&[protocol], &src.octets(), &dst.octets(), &ports]) >> 32) as u32
 }
 
 #[cfg(test)]

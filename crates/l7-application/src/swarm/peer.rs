@@ -360,12 +360,11 @@ impl Peer {
         }
     }
 
-    /// Tells a neighbour of a new piece. It has to know at once if that may make it ask; with what is sent next if it has the piece,
-    /// or waits for others of this peer anyway.
+    /// Tells a neighbour of a new piece: at once if it lacks it, because what is rare must be known to be asked for first; else with
+    /// what is sent next.
     pub(super) fn tell_piece(&mut self, now: Instant, id: u32, piece: u32) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        let idle = !conn.choked_by_me && conn.requests.is_empty();
-        if conn.theirs[piece as usize] || conn.interested_in_me && !idle {
+        if conn.theirs[piece as usize] {
             conn.untold.push(piece);
             self.tell_at = self.tell_at.min(now + TELL_AFTER);
         } else {
