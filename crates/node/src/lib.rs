@@ -10,7 +10,7 @@
 //! | `outbox.rs` | [`Outbox`], everything that a node says to the world, and [`Context`] |
 //! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
 //! | `table.rs` | where the forwarding table is, or comes from |
-//! | `ways.rs` | what forwarding and address resolution found for known destinations |
+//! | `ways.rs` | what forwarding and address resolution found for known flows |
 //! | `arp.rs`, `ndp.rs` | ARP; neighbour discovery over IPv6 |
 //! | `gate.rs` | what packets have to pass: a firewall |
 //! | `multicast.rs` | groups |

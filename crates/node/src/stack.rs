@@ -423,10 +423,7 @@ impl IpStack {
         match fib.hops(fib.find(packet.dst)) {
             [] => None,
             [only] => Some(*only),
-            hops => {
-                self.ways.split_by_flow();
-                Some(hops[pick(self.ecmp, &mut self.turn, packet.flow_hash ^ self.salt, hops.len())])
-            }
+            hops => Some(hops[pick(self.ecmp, &mut self.turn, packet.flow_hash ^ self.salt, hops.len())]),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The ways that packets to known destinations take: what the forwarding table and address resolution said, in one look-up.
+//! The ways that packets of known flows take: what the forwarding table and address resolution said, in one look-up.
 
 use std::net::Ipv4Addr;
 use tidewire_units::{IfaceId, Instant, stable_hash};
@@ -11,12 +11,11 @@ const MOST: usize = 512;
 /// A table with more misses than this for each set is too small.
 const PATIENCE: u32 = 4;
 
-/// Where packets for one destination, or of one flow, leave, and for whom.
+/// Where packets of one flow leave, and for whom.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
     dst: Ipv4Addr,
-    /// The destination's hash, or the flow's.
-    key: u32,
+    flow_hash: u32,
     /// The neighbour's address is not believed any longer than this.
     until: Instant,
     /// The interface.
@@ -29,7 +28,7 @@ pub(crate) struct Way {
 
 const EMPTY: Way = Way {
     dst: Ipv4Addr::UNSPECIFIED,
-    key: 0,
+    flow_hash: 0,
     until: Instant::ZERO,
     out: IfaceId(0),
     dst_mac: MacKey::ZERO,
@@ -43,22 +42,20 @@ const _: () = assert!(size_of::<Way>() == 32);
 #[repr(align(64))]
 struct Set([Way; 2]);
 
-/// A table by destination; by flow hash where several ways of equal cost lead on, of which each flow takes one. No larger than what
-/// goes through the node needs. Nothing depends on what it holds but speed.
+/// A table by flow hash, no larger than the node's flows need. Nothing depends on what it holds but speed.
 #[derive(Debug, Default)]
 pub(crate) struct Ways {
     sets: Vec<Set>,
     misses: u32,
-    by_flow: bool,
 }
 
 impl Ways {
     /// The way of a packet, if it is known and holds at `now`.
     #[inline(always)]
     pub fn find(&self, now: Instant, packet: &Hot) -> Option<&Way> {
-        let key = self.key_of(packet);
-        let Set([first, second]) = self.sets.get(key as usize & self.sets.len().wrapping_sub(1))?;
-        let is_of = |way: &Way| way.key == key && way.dst == packet.dst;
+        let Set([first, second]) =
+            self.sets.get(packet.flow_hash as usize & self.sets.len().wrapping_sub(1))?;
+        let is_of = |way: &Way| way.flow_hash == packet.flow_hash && way.dst == packet.dst;
         let way = if is_of(first) {
             first
         } else if is_of(second) {
@@ -78,29 +75,12 @@ impl Ways {
             self.sets.clear();
             self.sets.resize((2 * n).max(FIRST), Set([EMPTY; 2]));
         }
-        let key = self.key_of(packet);
-        let at = key as usize & (self.sets.len() - 1);
+        let at = packet.flow_hash as usize & (self.sets.len() - 1);
         let Set([first, second]) = &mut self.sets[at];
-        if first.key != key || first.dst != packet.dst {
+        if first.flow_hash != packet.flow_hash || first.dst != packet.dst {
             *second = *first;
         }
-        *first = Way { dst: packet.dst, key, until, out, dst_mac, mtu };
-    }
-
-    #[inline(always)]
-    fn key_of(&self, packet: &Hot) -> u32 {
-        // Multiplying mixes upwards; neighbours in a network differ in the lowest bits.
-        let dst = packet.dst.to_bits().wrapping_mul(0x9E37_79B1) >> 12;
-        if self.by_flow { packet.flow_hash } else { dst }
-    }
-
-    /// Ways depend on more than the destination from now on.
-    #[inline]
-    pub fn split_by_flow(&mut self) {
-        if !self.by_flow {
-            self.by_flow = true;
-            self.clear();
-        }
+        *first = Way { dst: packet.dst, flow_hash: packet.flow_hash, until, out, dst_mac, mtu };
     }
 
     /// Forgets everything: routes or addresses have changed.
@@ -132,7 +112,6 @@ mod tests {
             packet
         };
         let mut ways = Ways::default();
-        ways.split_by_flow();
         let now = Instant::ZERO;
         for hash in [0, 1 << 20, 1 << 21] {
             ways.remember(&packet(hash), IfaceId(hash), MacKey::ZERO, 1500, Instant::MAX);
@@ -143,22 +122,5 @@ mod tests {
         let mut large = packet(1 << 20);
         large.len = 1501;
         assert!(ways.find(now, &large).is_none());
-    }
-
-    #[test]
-    fn flows_to_one_destination_share_a_way_until_ways_differ_by_flow() {
-        let packet = |flow_hash| {
-            let mut packet = Hot::NOTHING;
-            (packet.flow_hash, packet.len, packet.dst) = (flow_hash, 100, Ipv4Addr::new(10, 0, 0, 7));
-            packet
-        };
-        let mut ways = Ways::default();
-        let now = Instant::ZERO;
-        ways.remember(&packet(1), IfaceId(3), MacKey::ZERO, 1500, Instant::MAX);
-        assert_eq!(ways.find(now, &packet(2)).map(|way| way.out), Some(IfaceId(3)));
-        ways.split_by_flow();
-        assert!(ways.find(now, &packet(1)).is_none());
-        ways.remember(&packet(1), IfaceId(3), MacKey::ZERO, 1500, Instant::MAX);
-        assert!(ways.find(now, &packet(1)).is_some() && ways.find(now, &packet(2)).is_none());
     }
 }

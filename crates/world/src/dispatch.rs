@@ -20,7 +20,6 @@ impl World {
     pub fn run(&mut self, limit: &Limit) -> Pause {
         self.started = true;
         let mut look = self.events;
-        let look_every = if self.watches.eager { 1 } else { LOOK_EVERY };
         loop {
             // Every step handles the key that is popped here; a key beyond the limit is put back.
             let Some(key) = self.agenda.pop() else {
@@ -37,26 +36,38 @@ impl World {
             }
             self.events += 1;
             if self.events >= look {
-                if self.events > limit.events {
-                    return Pause::EventLimit;
+                match self.look_around(limit) {
+                    Ok(next) => look = next,
+                    Err(pause) => return pause,
                 }
-                if limit.stop.load(Ordering::Relaxed) || limit.halt.load(Ordering::Relaxed) {
-                    return Pause::Stopped;
-                }
-                if self.storm_watch
-                    && let Some(storm) = self.storm()
-                {
-                    return storm;
-                }
-                if self.watches.eager {
-                    self.notice_changes();
-                }
-                look = (self.events + look_every).min(limit.events.saturating_add(1));
             }
             if let Some(pause) = self.step(key) {
                 return pause;
             }
         }
+    }
+
+    /// What is looked at every so many events: limits, requests to stop, storms, things watched for changes. When the next look is due.
+    #[cold]
+    #[inline(never)]
+    fn look_around(&mut self, limit: &Limit) -> Result<u64, Pause> {
+        if self.events > limit.events {
+            return Err(Pause::EventLimit);
+        }
+        if limit.stop.load(Ordering::Relaxed) || limit.halt.load(Ordering::Relaxed) {
+            return Err(Pause::Stopped);
+        }
+        if self.storm_watch
+            && let Some(storm) = self.storm()
+        {
+            return Err(storm);
+        }
+        let mut every = LOOK_EVERY;
+        if self.watches.eager {
+            self.notice_changes();
+            every = 1;
+        }
+        Ok((self.events + every).min(limit.events.saturating_add(1)))
     }
 
     /// Schedules a callback: [`Pause::Control`] with `token` at `at`, or now if that is past. In the background it does not keep the
