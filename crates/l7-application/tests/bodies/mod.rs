@@ -1,5 +1,4 @@
 //! What the fuzz targets of services do with their bytes.
-#![allow(dead_code, reason = "each target uses its own part")]
 
 use bytes::{Bytes, BytesMut};
 use std::net::Ipv4Addr;
