@@ -98,7 +98,7 @@ pub enum Command {
     Plot(PlotArgs),
     /// Compile a script and build every point of its grid, without running it
     Check(CheckArgs),
-    /// Show the network of a script or file: a table, --dot, --svg, --routes or --json
+    /// Show the network of a script or file: a table, --ascii, --dot, --svg, -o, --routes or --json
     Topo(TopoArgs),
     /// A results folder as one HTML page that needs nothing else, and as text
     #[command(after_long_help = REPORT_EXAMPLES)]
@@ -279,7 +279,7 @@ pub struct PlotArgs {
     /// Only rows with this value
     #[arg(long = "where", value_name = "NAME=VALUE")]
     pub only: Vec<String>,
-    /// The file to write, .svg
+    /// The file to write, .svg or .pdf
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -310,6 +310,12 @@ pub struct TopoArgs {
     /// A picture
     #[arg(long, group = "form")]
     pub svg: bool,
+    /// A picture as a file, .svg or .pdf
+    #[arg(short, value_name = "FILE", group = "form")]
+    pub output: Option<PathBuf>,
+    /// A picture in letters, for small networks
+    #[arg(long, group = "form")]
+    pub ascii: bool,
     /// The table of routes of every node
     #[arg(long, group = "form")]
     pub routes: bool,
@@ -357,7 +363,7 @@ pub struct TraceArgs {
     /// Packets shown of a ladder
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub rows: usize,
-    /// Write the time-sequence diagram of a TCP conversation, .svg
+    /// Write the time-sequence diagram of a TCP conversation, .svg or .pdf
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

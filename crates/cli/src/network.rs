@@ -7,7 +7,10 @@ use serde_json::json;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use tidewire_lab::{LabError, Plan, PlannedRun, Runner, Threshold, Tone, Wanted, check_plots, shown};
+use tidewire_lab::{
+    LabError, Plan, PlannedRun, Runner, Threshold, Tone, Wanted, check_plots, drawing_format, shown,
+    write_drawing,
+};
 use tidewire_script::{Fault, Script, ScriptError};
 use tidewire_topology as topology;
 use tidewire_topology::{Finding, Severity, import};
@@ -125,6 +128,7 @@ fn word(severity: Severity) -> &'static str {
 
 /// Shows the network of a script or file: a table, Graphviz text, a picture or JSON.
 pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
+    args.output.iter().try_for_each(|path| drawing_format(path).map(drop))?;
     let shape = args.source.to_str().filter(|source| source.starts_with("net:"));
     let network = if shape.is_none() && is_network(&args.source) {
         from_file(context, args)?
@@ -143,7 +147,9 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
         serde_json::to_string_pretty(&network).expect("names and texts are JSON")
     } else if args.dot {
         topology::draw::dot(&network)
-    } else if args.svg {
+    } else if args.ascii {
+        topology::draw::ascii(&network).map_err(wrong)?
+    } else if args.svg || args.output.is_some() {
         if let Some(why) = topology::draw::too_large(&network) {
             return Err(wrong(why));
         }
@@ -153,7 +159,10 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
     } else {
         topology::draw::text(&network)
     };
-    context.term.raw(&format!("{}\n", text.trim_end_matches('\n')));
+    match &args.output {
+        Some(path) => write_drawing(path, &text)?,
+        None => context.term.raw(&format!("{}\n", text.trim_end_matches('\n'))),
+    }
     let mut code = 0;
     for finding in topology::check(&network) {
         let severity = finding.problem.severity();

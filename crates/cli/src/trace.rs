@@ -6,7 +6,8 @@ use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tidewire_lab::{
-    Conversation, LabError, Tone, conversations, ladder_lines, results_folder, time_sequence, write_whole,
+    Conversation, LabError, Tone, conversations, drawing_format, ladder_lines, results_folder, time_sequence,
+    write_drawing,
 };
 use tidewire_metrics::{Align, TextTable};
 
@@ -120,12 +121,9 @@ fn object((file, all): &(&PathBuf, Vec<Conversation>)) -> serde_json::Value {
 }
 
 fn draw(conversation: &Conversation, path: &Path) -> Result<(), LabError> {
-    if path.extension().is_none_or(|extension| extension != "svg") {
-        return Err(LabError::Usage(format!("-o {}: diagrams are written as .svg", path.display())));
-    }
+    drawing_format(path)?;
     let figure = time_sequence(conversation).ok_or_else(|| {
         LabError::Usage("this conversation carries no TCP data, which a time-sequence diagram shows; choose with --conversation".into())
     })?;
-    write_whole(path, tidewire_lab::render(&figure).as_bytes())
-        .map_err(|error| LabError::io("cannot write", path, error, ""))
+    write_drawing(path, &tidewire_lab::render(&figure))
 }

@@ -124,7 +124,12 @@ fn a_csv_file_is_drawn_with_the_columns_that_are_named() {
     expect(&tidewire(dir.path(), &["plot", "no.csv", "--x", "a", "--y", "b"]), 5, "cannot read no.csv");
     expect(&tidewire(dir.path(), &["plot"]), 2, "no results below results");
     let png = ["plot", "runs.csv", "--x", "loss", "--y", "x_ms", "-o", "out.png"];
-    expect(&tidewire(dir.path(), &png), 2, "written as .svg");
+    expect(&tidewire(dir.path(), &png), 2, "write .svg or .pdf");
+    let odd = ["plot", "runs.csv", "--x", "loss", "--y", "x_ms", "-o", "out"];
+    expect(&tidewire(dir.path(), &odd), 2, "written as .svg or .pdf");
+    let pdf = ["plot", "runs.csv", "--x", "loss", "--y", "x_ms", "--color", "proto", "-o", "out.pdf"];
+    expect(&tidewire(dir.path(), &pdf), 0, "");
+    assert!(fs::read(dir.path().join("out.pdf")).unwrap().starts_with(b"%PDF-"));
 }
 
 #[test]

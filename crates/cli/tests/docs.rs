@@ -7,6 +7,9 @@
 //! | `<!-- with: ... -->` before it | what comes before it in the script |
 //! | a block `lua,error` | fails; the following block `text` is the message |
 //! | a block `console` | lines with `$ ` are run, the others are what comes out |
+//! | a block `sh` | its commands succeed in a copy of the repository's `scripts` |
+//! | a block `python`, `r` | runs, where python3 has pandas and matplotlib, and where there is Rscript |
+//! | a block of no kind | is only shown |
 //!
 //! Times of the clock on the wall, speeds and keys of result folders are not compared. A line `...` stands for any lines.
 //! `TIDEWIRE_DOCS=write cargo test -p tidewire --test docs` writes what comes out into the pages.
@@ -17,6 +20,7 @@ use place::{Place, text};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
@@ -172,6 +176,39 @@ impl Page {
         came
     }
 
+    /// Blocks of which only is asked that they succeed.
+    fn elsewhere(&mut self, kind: &str, block: &str) {
+        let failed = match kind {
+            "sh" => {
+                let scripts = self.place.path("scripts");
+                if !scripts.exists() {
+                    copy(&docs().join("../scripts"), &scripts);
+                }
+                let commands = block.lines().map(|line| line.split(" #").next().unwrap_or(line).trim());
+                let run = |line: &str| match self.run(line) {
+                    (_, Some(0)) => None,
+                    (came, code) => Some(format!("{line}: {code:?}\n{came}")),
+                };
+                commands.filter(|line| !line.is_empty()).find_map(run)
+            }
+            "python" if python_has_pandas() => self.program("python3", "block.py", block),
+            "r" if can("Rscript", &["--version"]) => self.program("Rscript", "block.R", block),
+            other => {
+                println!("{}: nothing here that runs {other}", self.name);
+                None
+            }
+        };
+        self.wrong.extend(failed.map(|why| format!("{}: {why}", self.name)));
+    }
+
+    fn program(&self, program: &str, file: &str, block: &str) -> Option<String> {
+        fs::write(self.place.path(file), block).unwrap();
+        let mut command = Command::new(program);
+        command.arg(file).current_dir(self.place.path("")).env("MPLBACKEND", "Agg");
+        let output = command.output().expect("it was there a moment ago");
+        (!output.status.success()).then(|| format!("{block}\n{}", text(&output.stderr)))
+    }
+
     fn console(&mut self, block: &str) {
         let mut commands: Vec<(&str, Vec<&str>)> = Vec::new();
         for line in block.lines() {
@@ -193,6 +230,27 @@ impl Page {
                     let _ = writeln!(self.written, "{}", line.trim_end());
                 });
             }
+        }
+    }
+}
+
+fn can(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+fn python_has_pandas() -> bool {
+    can("python3", &["-c", "import pandas, matplotlib"])
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
         }
     }
 }
@@ -261,14 +319,19 @@ fn check(path: &Path) -> Page {
                 let _ = writeln!(page.written, "{block}");
             }
             ("console", None) => page.console(block),
+            ("sh" | "python" | "r", None) => {
+                page.elsewhere(kind, block);
+                let _ = writeln!(page.written, "{block}");
+            }
             ("text", None) => {
                 let came = printed.take();
                 let differs = came.as_ref().filter(|came| !agrees(block, came));
                 let _ = writeln!(page.written, "{}", differs.map_or(block, |came| came.trim_end()));
             }
-            _ => {
+            ("", None) => {
                 let _ = writeln!(page.written, "{block}");
             }
+            _ => panic!("{}: a block of the kind '{kind}' that nothing runs", page.name),
         }
         page.written.push_str("```\n");
     }

@@ -52,3 +52,38 @@ fn the_ladders_of_the_page_on_loss_are_those_of_its_runs() {
         assert!(printed.lines().any(|known| known == line), "no run prints\n{line}");
     }
 }
+
+#[test]
+fn every_network_of_the_repository_can_be_pdf_and_the_small_ones_letters() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let tidewire = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
+        let output = command.args(arguments).current_dir(&root).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let mut drawn = 0;
+    for entry in fs::read_dir(root.join("topologies")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            continue;
+        }
+        let pdf = place.path().join("network.pdf");
+        let (code, _) = tidewire(&["topo", path.to_str().unwrap(), "-o", pdf.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{}", path.display());
+        assert!(fs::read(&pdf).unwrap().starts_with(b"%PDF-"), "{}", path.display());
+        fs::remove_file(&pdf).unwrap();
+        drawn += 1;
+    }
+    assert!(drawn > 10);
+    let (code, letters) = tidewire(&["topo", "topologies/home.toml", "--ascii"]);
+    let (_, table) = tidewire(&["topo", "topologies/home.toml"]);
+    assert_eq!(code, Some(0));
+    let names =
+        table.lines().skip(1).take_while(|line| !line.is_empty()).filter(|line| !line.starts_with(' '));
+    for name in names.filter_map(|line| line.split(' ').next()) {
+        assert!(letters.contains(name), "{name} is not in\n{letters}");
+    }
+    let (code, _) = tidewire(&["topo", "topologies/home.toml", "-o", "home.png"]);
+    assert_eq!(code, Some(2), "pixels are refused");
+}

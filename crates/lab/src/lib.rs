@@ -83,7 +83,7 @@ pub use merge::merge;
 pub use params::{Kind, Param, Params, amount, measure, point_id, run_id, same, shown, value_of};
 pub use part::{NotAPart, Part, encode, ended_word};
 pub use plan::{Plan, PlannedRun, Wanted, quoted, run_seed};
-pub use plots::{Names, check_plot_metrics, check_plots, draw, replot};
+pub use plots::{Names, check_plot_metrics, check_plots, draw, drawing_format, replot, write_drawing};
 pub use reopen::{Reopened, join_shards, results_folder};
 pub use results::{Results, matches, recorded};
 pub use runner::{Overrides, Runner, ScriptRunner};

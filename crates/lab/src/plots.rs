@@ -177,16 +177,43 @@ fn in_series(metric: &str, folder: &Path) -> bool {
 }
 
 fn write_one(figures: Vec<Named>, path: &Path) -> Result<Vec<PathBuf>, LabError> {
-    if path.extension().is_none_or(|extension| extension != "svg") {
-        return Err(LabError::Usage(format!("-o {}: plots are written as .svg", path.display())));
-    }
+    drawing_format(path)?;
     let [(_, figure)] = &figures[..] else {
         let n = figures.len();
         return Err(LabError::Usage(format!(
             "-o names one file, but there are {n} plots; choose with --x and --y"
         )));
     };
-    write_whole(path, tidewire_plot::render(figure).as_bytes())
-        .map_err(|error| LabError::io("cannot write", path, error, ""))?;
+    write_drawing(path, &tidewire_plot::render(figure))?;
     Ok(vec![path.to_owned()])
+}
+
+/// Whether a drawing is to be PDF, by the name of its file.
+///
+/// # Errors
+/// Other formats than SVG and PDF.
+pub fn drawing_format(path: &Path) -> Result<bool, LabError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => Ok(false),
+        Some("pdf") => Ok(true),
+        Some("png" | "jpg" | "jpeg" | "gif" | "webp") => Err(LabError::Usage(format!(
+            "-o {}: drawings are lines, not pixels: write .svg or .pdf; a browser, Inkscape, rsvg-convert or pdftoppm makes pixels of these",
+            path.display()
+        ))),
+        _ => Err(LabError::Usage(format!("-o {}: drawings are written as .svg or .pdf", path.display()))),
+    }
+}
+
+/// Writes a drawing as SVG or PDF, by the name of its file.
+///
+/// # Errors
+/// Other formats, and what the file system refuses.
+pub fn write_drawing(path: &Path, svg: &str) -> Result<(), LabError> {
+    let bytes = match drawing_format(path)? {
+        false => svg.as_bytes().to_vec(),
+        true => {
+            tidewire_plot::pdf(svg).map_err(|why| LabError::Usage(format!("-o {}: {why}", path.display())))?
+        }
+    };
+    write_whole(path, &bytes).map_err(|error| LabError::io("cannot write", path, error, ""))
 }

@@ -1,4 +1,4 @@
-//! Figures for papers, reports and slides: data in, SVG text out.
+//! Figures for papers, reports and slides: data in, SVG text (or a page of PDF) out.
 //!
 //! ```text
 //!   Figure (model) --+--> data: extents, legend entries, description
@@ -25,8 +25,9 @@
 //! - `axes`: grid, ticks, titles, reference lines
 //! - `style`: colours, dashes, markers, hatches
 //! - `geom`, `text`, `svg`: clipping and thinning, widths of text, elements
+//! - `pdf`: an SVG of this project as a page of PDF
 //!
-//! What is not here: experiments, statistics beyond quartiles, files, other formats than SVG.
+//! What is not here: experiments, statistics beyond quartiles, files, formats made of pixels.
 //!
 //! ```
 //! use tidewire_plot::{Axis, Curve, Figure, Marks, Point, render};
@@ -46,6 +47,7 @@ mod labels;
 mod layout;
 mod legend;
 mod model;
+mod pdf;
 mod render;
 mod scale;
 mod style;
@@ -57,4 +59,5 @@ mod ticks;
 mod trace;
 
 pub use model::*;
+pub use pdf::pdf;
 pub use render::render;

@@ -270,3 +270,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_figure_as_pdf_has_the_size_the_letters_and_the_lines_of_the_svg() {
+    let curves = vec![line("tcp", 0, &[(1.0, 9.5), (2.0, 7.0)]), line("udp", 3, &[(1.0, 2.0), (2.0, 4.0)])];
+    let figure = Figure::single("Goodput", Axis::linear("Hops"), Axis::linear("Goodput (Mbit/s)"), curves);
+    let svg = render(&figure);
+    let bytes = pdf(&svg).unwrap();
+    assert_eq!(bytes, pdf(&svg).unwrap(), "equal drawings give equal bytes");
+    let document = Document::parse(&svg).unwrap();
+    let size = document.root_element().attribute("viewBox").unwrap().replacen("0 0 ", "", 1);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    assert!(text.starts_with("%PDF-") && text.trim_end().ends_with("%%EOF"));
+    assert!(text.contains(&format!("/MediaBox [0 0 {size}]")), "the page is as large as the drawing");
+    for node in document.descendants().filter(|node| node.has_tag_name("text")) {
+        let words = node.text().unwrap();
+        assert!(text.contains(words) || !words.is_ascii(), "the PDF lacks '{words}'");
+    }
+    let strokes = text.lines().filter(|line| matches!(*line, "S" | "B")).count();
+    let lines = document.descendants().filter(|n| n.has_tag_name("path") && n.attribute("stroke").is_some());
+    assert!(strokes >= lines.count(), "every line is drawn");
+}
+
+proptest! {
+    #[test]
+    fn every_figure_can_be_pdf(ys in prop::collection::vec(0.1f64..1e9, 1..20), style in 0usize..40, kind in 0..4) {
+        let points: Vec<Point> = ys.iter().enumerate()
+            .map(|(x, y)| Point::with_interval(x as f64 + 1.0, *y, y * 0.5, y * 1.5)).collect();
+        let marks = match kind {
+            0 => Marks::Line(points),
+            1 => Marks::Bars(points),
+            2 => Marks::Boxes(BoxStats::of(1.0, &ys).into_iter().collect()),
+            _ => Marks::Dots(points),
+        };
+        let figure = Figure::single("한 < 10⁻⁶ & \u{1}", Axis::log10("x"), Axis::log10("y"), vec![Curve::new("c", style, marks)]);
+        prop_assert!(pdf(&render(&figure)).is_ok());
+    }
+}

@@ -15,8 +15,13 @@ const SAFETY: f64 = 1.05;
 
 /// Estimated width of a text at this letter size.
 pub(crate) fn width(text: &str, size: f64) -> f64 {
+    metric_width(text, size) * SAFETY
+}
+
+/// The width in Helvetica itself.
+pub(crate) fn metric_width(text: &str, size: f64) -> f64 {
     let thousandths: u64 = text.chars().map(|c| u64::from(letter(c))).sum();
-    thousandths as f64 / 1000.0 * size * SAFETY
+    thousandths as f64 / 1000.0 * size
 }
 
 fn letter(c: char) -> u16 {

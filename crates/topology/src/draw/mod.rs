@@ -1,5 +1,6 @@
-//! Drawings of a plan: a table as text, Graphviz DOT, and SVG. All are functions of the plan alone.
+//! Drawings of a plan: a table as text, letters for a terminal, Graphviz DOT, and SVG. All are functions of the plan alone.
 
+mod ascii;
 mod dot;
 mod labels;
 mod layout;
@@ -8,6 +9,7 @@ mod scene;
 mod svg;
 mod text;
 
+pub use ascii::ascii;
 pub use dot::dot;
 pub use svg::{svg, too_large};
 pub use text::{routes, text};

@@ -210,3 +210,30 @@ fn a_network_too_large_for_a_picture_is_refused_with_what_to_do() {
     assert!(why.contains("5000 symbols") && why.contains("--dot"), "{why}");
     assert!(svg(&plan).len() < 1000);
 }
+
+#[test]
+fn letters_show_every_node_once_and_every_link() {
+    for (name, plan) in shapes() {
+        if super::scene::size(&plan).0 > 60 {
+            assert!(ascii(&plan).unwrap_err().contains("--svg"), "{name}");
+            continue;
+        }
+        let text = ascii(&plan).unwrap();
+        let scene = Scene::new(&plan, &Legend::new(&plan));
+        for vertex in &scene.vertices {
+            let label = &vertex.label[0].text;
+            let shown = ["[", "=", "("].iter().any(|open| text.contains(&format!("{open}{label}")));
+            assert!(shown, "{label} of the {name}:\n{text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "the {name} is too wide:\n{text}");
+    }
+    let plan = numbered(|p| drop(generate::line(p, 3, &Style::default())));
+    let bar = format!("{}|\n", " ".repeat(42));
+    let shown = format!(
+        "[h1]{0}(r1){0}(r2){0}(r3){0}[h3]\n{1}{2}[h2]\n",
+        "-".repeat(16),
+        bar.repeat(5),
+        " ".repeat(40)
+    );
+    assert_eq!(ascii(&plan).unwrap(), shown);
+}
