@@ -379,6 +379,8 @@ fn replaced(c: char) -> String {
         '→' => "->",
         '←' => "<-",
         '↔' => "<->",
+        '↑' => "^",
+        '↓' => "v",
         other => return other.to_string(),
     }
     .to_owned()

@@ -98,7 +98,7 @@ impl Page {
         }
     }
 
-    /// Takes the candidate that covers least; of equals the earlier. Lines of `own` do not count.
+    /// Takes the candidate that covers least; of equals the earlier. Lines of `own` count less.
     pub fn place(&mut self, candidates: &[Rect], own: &[(Point, Point)]) -> Rect {
         let cost = |(rank, rect): (usize, &Rect)| rank as f64 * 1.5 + self.cost(*rect, own);
         let costs = candidates.iter().enumerate().map(|candidate| (cost(candidate), candidate.1));
@@ -119,12 +119,12 @@ impl Page {
             list.dedup();
         }
         let covered: f64 = boxes.iter().map(|&id| self.boxes[id as usize].overlap(rect)).sum();
-        let crossed: f64 = (lines.iter())
-            .map(|&id| self.lines[id as usize])
-            .filter(|line| !own.contains(line))
-            .map(|(a, b)| rect.covers(a, b))
-            .sum();
-        covered * 1.5 + crossed * 0.35
+        let crossed = |line: (Point, Point)| {
+            let weight = if own.contains(&line) { 0.1 } else { 0.35 };
+            rect.covers(line.0, line.1) * weight
+        };
+        let crossed: f64 = lines.iter().map(|&id| crossed(self.lines[id as usize])).sum();
+        covered * 1.5 + crossed
     }
 
     fn cells_of(&self, rect: Rect) -> Vec<usize> {

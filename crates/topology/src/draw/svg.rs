@@ -139,14 +139,17 @@ fn bent([a, m, b]: [f64; 3], t: f64) -> f64 {
     (1.0 - t) * (1.0 - t) * a + 2.0 * t * (1.0 - t) * (2.0 * m - (a + b) / 2.0) + t * t * b
 }
 
-/// Above or below a level link, or on one that is steeper; at last beside it.
+/// Along both sides of a link, touching it; on a steep one that is long enough in the middle of it.
 fn beside(at: Point, curve: &[Point; 3], size: Point) -> Vec<Rect> {
-    let (dx, dy) = ((curve[2][0] - curve[0][0]).abs(), (curve[2][1] - curve[0][1]).abs());
-    let lift = size[1] / 2.0 + 4.0 + size[0] / 2.0 * (dy / dx.max(1.0)).min(0.5);
-    let (above, below) = ([at[0], at[1] - lift], [at[0], at[1] + lift]);
-    let aside = size[0] / 2.0 + 5.0;
-    let (left, right) = ([at[0] - aside, at[1]], [at[0] + aside, at[1]]);
-    let centres = if dy < dx * 0.35 { vec![above, below, at] } else { vec![at, right, left] };
+    let (dx, dy) = (curve[2][0] - curve[0][0], curve[2][1] - curve[0][1]);
+    let length = layout::distance(curve[0], curve[2]).max(1e-9);
+    // Upwards, so that a level link has its label above.
+    let normal = if dx >= 0.0 { [dy / length, -dx / length] } else { [-dy / length, dx / length] };
+    let reach = (normal[0] * size[0]).abs() / 2.0 + (normal[1] * size[1]).abs() / 2.0 + 3.0;
+    let aside = |sign: f64| [at[0] + sign * normal[0] * reach, at[1] + sign * normal[1] * reach];
+    let (above, below) = (aside(1.0), aside(-1.0));
+    let steep = dy.abs() > dx.abs() && length > 4.0 * size[1];
+    let centres = if steep { [at, above, below] } else { [above, below, at] };
     centres.into_iter().map(|centre| Rect::around(centre, size)).collect()
 }
 
@@ -185,6 +188,8 @@ impl Picture<'_> {
         let _ = writeln!(out, r#"<g fill="none" stroke-linecap="round"{faint}>"#);
         self.scene.edges.iter().for_each(|edge| self.write_edge(edge, &mut out));
         out.push_str("</g>\n");
+        // Under everything but the links: what lies close may lose a bit of a link, never of a symbol or a text.
+        self.labels.iter().filter(|label| label.boxed).for_each(|label| write_box(label, &mut out));
         for (vertex, point) in self.scene.vertices.iter().zip(&self.points) {
             let copies = if vertex.count > 1 { 3 } else { 1 };
             for copy in (0..copies).rev() {
@@ -292,18 +297,27 @@ fn write_symbol(kind: NodeKind, [x, y]: Point, scale: f64, name: &str, out: &mut
     out.push_str("</g>\n");
 }
 
-fn write_label(label: &Label, out: &mut String) {
+/// Paper under the lines of a label, each as wide as its text.
+fn write_box(label: &Label, out: &mut String) {
     let Rect { low, high } = label.rect;
-    if label.boxed {
+    let mut y = low[1];
+    for line in &label.lines {
+        let (width, height) = (text_width(&line.text, line.size) + 6.0, line.size * LINE_HEIGHT);
+        let x = (low[0] + high[0] - width) / 2.0;
         let _ = writeln!(
             out,
             r#"<rect x="{}" y="{}" width="{}" height="{}" rx="2" fill="white" fill-opacity="0.86"/>"#,
-            num(low[0]),
-            num(low[1]),
-            num(high[0] - low[0]),
-            num(high[1] - low[1])
+            num(x),
+            num(y),
+            num(width),
+            num(height)
         );
+        y += height;
     }
+}
+
+fn write_label(label: &Label, out: &mut String) {
+    let low = label.rect.low;
     let x = label.rect.centre()[0];
     let mut y = low[1];
     for line in &label.lines {

@@ -73,6 +73,12 @@ fn no_symbols_and_no_labels_overlap_in_drawings_of_well_known_shapes() {
         assert_eq!(overlaps(&symbols), 0, "symbols of the {name}");
         let texts = texts(&svg(&plan));
         assert!(texts.len() >= symbols.len(), "every symbol of the {name} has a label");
+        let drawn = svg(&plan);
+        let paper = drawn.rfind("fill-opacity").unwrap_or(0);
+        assert!(
+            paper < drawn.find("<g transform").unwrap(),
+            "paper under labels hides symbols of the {name}"
+        );
         for (i, (a, content)) in texts.iter().enumerate() {
             for (b, other) in &texts[i + 1..] {
                 assert!(a.overlap(*b) < 6.0, "'{content}' and '{other}' of the {name} overlap: {a:?} {b:?}");
