@@ -363,9 +363,7 @@ impl QuicConnection {
 
     pub(super) fn reset_path(&mut self) {
         self.mtu.restart();
-        let (serial, in_flight) = (self.control.serial, self.control.bytes_in_flight());
-        self.control =
-            Control::after(&self.config.tcp, self.now, u32::from(self.mtu.size), serial, in_flight);
+        self.control = self.control.next_path(&self.config.tcp, self.now, u32::from(self.mtu.size));
         self.challenge = Some(self.own ^ self.now);
         self.spaces[2].probes = self.spaces[2].probes.max(1);
         self.pto_count = 0;

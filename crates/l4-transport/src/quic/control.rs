@@ -24,6 +24,8 @@ pub(crate) struct InFlight {
     pub sent_us: Us,
     /// Which packet of the connection it was, over all spaces.
     pub serial: u64,
+    /// The path it was sent on: only its own path learns from it (RFC 9000 section 9.4).
+    pub path: u32,
     pub bytes: u32,
     pub rate: Sent,
 }
@@ -55,21 +57,27 @@ pub(crate) struct Control {
     lost: Segments,
     /// Packets sent so far.
     pub serial: u64,
+    path: u32,
     /// When the last reduction began; losses of packets that were sent before are part of it.
     recovery_start: Option<Us>,
 }
 
 impl Control {
     pub fn new(config: &TcpConfig, now: Us, mss: u32) -> Control {
-        Control::after(config, now, mss, 0, 0)
+        Control::on_path(config, now, mss, 0, 0)
     }
 
-    /// For a new path of a connection that has sent `serial` packets, of which so many bytes are in flight.
-    pub fn after(config: &TcpConfig, now: Us, mss: u32, serial: u64, in_flight: u64) -> Control {
+    /// For the path after this one: the window and the round-trip time begin anew, and what is in flight elsewhere counts for neither
+    /// (RFC 9000 section 9.4).
+    pub fn next_path(&self, config: &TcpConfig, now: Us, mss: u32) -> Control {
+        Control::on_path(config, now, mss, self.serial, self.path + 1)
+    }
+
+    fn on_path(config: &TcpConfig, now: Us, mss: u32, serial: u64, path: u32) -> Control {
         let mut tx = Sender::new(now, Seq(serial as u32), mss, 3, config.init_cwnd);
         let mut cc = Controller::new(config);
         cc.init(&mut tx);
-        let mut control = Control {
+        Control {
             tx,
             cc,
             latest: 0,
@@ -78,14 +86,13 @@ impl Control {
             least: 0,
             has_sample: false,
             samples: (0, 0),
-            in_flight,
+            in_flight: 0,
             acked: Segments::default(),
             lost: Segments::default(),
             serial,
+            path,
             recovery_start: None,
-        };
-        control.count();
-        control
+        }
     }
 
     /// The path carries datagrams of another size.
@@ -100,6 +107,12 @@ impl Control {
         (n > 0).then(|| (self.least as f64 / 1e6, sum as f64 / n as f64 / 1e6))
     }
 
+    /// A packet was sent on the path that this is about.
+    pub fn is_here(&self, packet: &InFlight) -> bool {
+        packet.path == self.path
+    }
+
+    #[cfg(test)]
     pub fn bytes_in_flight(&self) -> u64 {
         self.in_flight
     }
@@ -190,7 +203,7 @@ impl Control {
             let gap = bytes as u64 * 1_000_000_000 / self.tx.pacing_rate;
             self.tx.pace_next_ns = self.tx.pace_next_ns.max(now * 1000) + gap;
         }
-        InFlight { sent_us: now, serial, bytes: bytes as u32, rate }
+        InFlight { sent_us: now, serial, path: self.path, bytes: bytes as u32, rate }
     }
 
     /// Packets were acknowledged and others are lost; `una` is the first that is still in flight.
@@ -264,9 +277,10 @@ impl Control {
         n
     }
 
-    /// Bytes are forgotten, neither acknowledged nor lost: their keys are gone (RFC 9002 section 6.4).
-    pub fn forget(&mut self, bytes: u64) {
-        self.in_flight = self.in_flight.saturating_sub(bytes);
+    /// Packets are forgotten, neither acknowledged nor lost: their keys are gone (RFC 9002 section 6.4), or they were too large.
+    pub fn forget<'a>(&mut self, packets: impl Iterator<Item = &'a InFlight>) {
+        let here = packets.filter(|packet| packet.path == self.path);
+        self.in_flight = self.in_flight.saturating_sub(here.map(|packet| u64::from(packet.bytes)).sum());
         self.count();
     }
 }

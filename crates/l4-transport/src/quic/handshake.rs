@@ -127,10 +127,9 @@ impl QuicConnection {
         if std::mem::replace(&mut of.discarded, true) {
             return;
         }
-        let bytes =
-            std::mem::take(&mut of.in_flight).values().map(|packet| u64::from(packet.flight.bytes)).sum();
+        let packets = std::mem::take(&mut of.in_flight);
         (of.loss_time, of.ack_at, of.probes) = (None, None, 0);
-        self.control.forget(bytes);
+        self.control.forget(packets.values().map(|packet| &packet.flight));
         self.pto_count = 0;
     }
 
@@ -140,7 +139,7 @@ impl QuicConnection {
         let early: Vec<u64> =
             space.in_flight.iter().filter(|(_, packet)| packet.early).map(|(number, _)| *number).collect();
         let packets: Vec<_> = early.iter().filter_map(|number| space.in_flight.remove(number)).collect();
-        self.control.forget(packets.iter().map(|packet| u64::from(packet.flight.bytes)).sum());
+        self.control.forget(packets.iter().map(|packet| &packet.flight));
         packets.into_iter().flat_map(|packet| packet.carried).for_each(|what| self.repeat(2, what));
     }
 }

@@ -34,16 +34,18 @@ impl QuicConnection {
         }
         if let Some((number, packet)) = packets.last()
             && *number == largest
+            && self.control.is_here(&packet.flight)
         {
             let most = self.config.max_ack_delay.as_us();
             let rtt = self.now - packet.flight.sent_us;
             self.control.sample(self.now, rtt, if i == 2 { delay.min(most) } else { 0 });
         }
-        let mut acked: Vec<InFlight> = packets.iter().map(|(_, packet)| packet.flight.clone()).collect();
+        let here = packets.iter().filter(|(_, packet)| self.control.is_here(&packet.flight));
+        let mut acked: Vec<InFlight> = here.map(|(_, packet)| packet.flight.clone()).collect();
         self.detect_losses(i, &mut acked);
         self.pto_count = 0;
         for (_, packet) in packets {
-            if packet.is_probe {
+            if packet.is_probe && self.control.is_here(&packet.flight) {
                 self.mtu.on_acked();
                 self.control.set_mss(u32::from(self.mtu.size));
             }
@@ -83,21 +85,21 @@ impl QuicConnection {
         let lost: Vec<(u64, SentPacket)> =
             numbers.iter().filter_map(|number| Some((*number, space.in_flight.remove(number)?))).collect();
         self.counts.packets_lost += lost.len() as u64;
+        let here = || lost.iter().filter(|(_, packet)| self.control.is_here(&packet.flight));
         // A probe for larger datagrams was lost for its size (RFC 9000 section 14.4).
-        let probes = lost.iter().filter(|(_, packet)| packet.is_probe);
-        let forgotten: u64 = probes.clone().map(|(_, packet)| u64::from(packet.flight.bytes)).sum();
-        if probes.count() > 0 {
+        let (probes, others): (Vec<_>, Vec<_>) = here().partition(|(_, packet)| packet.is_probe);
+        let counted: Vec<(u64, InFlight)> =
+            others.into_iter().map(|(n, packet)| (*n, packet.flight.clone())).collect();
+        if !probes.is_empty() {
             self.mtu.on_lost();
-            self.control.forget(forgotten);
+            self.control.forget(probes.into_iter().map(|(_, packet)| &packet.flight));
         }
-        let counted: Vec<(u64, InFlight)> = lost
-            .iter()
-            .filter(|(_, packet)| !packet.is_probe)
-            .map(|(n, packet)| (*n, packet.flight.clone()))
-            .collect();
         let persistent = self.is_persistent(i, &counted);
         let flights: Vec<InFlight> = counted.into_iter().map(|(_, flight)| flight).collect();
-        let first = self.spaces.iter().filter_map(|space| space.in_flight.values().next());
+        let first = self
+            .spaces
+            .iter()
+            .filter_map(|space| space.in_flight.values().find(|packet| self.control.is_here(&packet.flight)));
         let una = first.map(|packet| packet.flight.serial).min().unwrap_or(self.control.serial);
         self.control.on_ack(self.now, acked, &flights, una, persistent);
         lost.into_iter().flat_map(|(_, packet)| packet.carried).for_each(|what| self.repeat(i, what));

@@ -16,7 +16,7 @@ struct Pair {
     client: QuicConnection,
     server: Option<QuicConnection>,
     config: QuicConfig,
-    /// By time and order: to the server?, from, bytes.
+    /// By time and order: to the server?, the client's address, bytes.
     path: BTreeMap<(Instant, u64), (bool, Endpoint, Bytes)>,
     sent: [u64; 2],
     losses: [u64; 2],
@@ -67,9 +67,10 @@ impl Pair {
                 let lost = (self.lose)(to_server, *n) || datagram.len() > self.carries;
                 self.losses[usize::from(!to_server)] += u64::from(lost);
                 if !lost {
-                    let from = if to_server { self.client_at } else { SERVER };
+                    let server = self.server.as_ref();
+                    let client = if to_server { self.client_at } else { server.unwrap().remote() };
                     let order = self.sent[0] + self.sent[1];
-                    self.path.insert((self.now + ms(20), order), (to_server, from, datagram));
+                    self.path.insert((self.now + ms(20), order), (to_server, client, datagram));
                 }
             }
         }
@@ -108,15 +109,16 @@ impl Pair {
             }
             self.now = self.now.max(next);
             if arrival == Some(next) {
-                let (_, (to_server, from, datagram)) = self.path.pop_first().unwrap();
+                let (_, (to_server, client, datagram)) = self.path.pop_first().unwrap();
                 if to_server {
                     let (now, config) = (self.now, self.config.clone());
                     let server = self
                         .server
-                        .get_or_insert_with(|| QuicConnection::server(now, from, (33, 11), config));
-                    server.handle_datagram(now, from, &datagram);
-                } else {
-                    self.client.handle_datagram(self.now, from, &datagram);
+                        .get_or_insert_with(|| QuicConnection::server(now, client, (33, 11), config));
+                    server.handle_datagram(now, client, &datagram);
+                } else if client == self.client_at {
+                    // Nobody is at an address that the client has left.
+                    self.client.handle_datagram(self.now, SERVER, &datagram);
                 }
             } else {
                 self.client.handle_timeout(self.now);
@@ -298,6 +300,37 @@ fn a_server_goes_on_sending_to_the_new_address() {
     pair.client.migrate(pair.now);
     pair.run(at(5_000));
     assert_eq!(pair.read.get(&(true, id)), Some(&2_000_000));
+}
+
+#[test]
+fn what_was_lost_on_the_old_path_does_not_slow_down_the_new_one() {
+    // When the address changes, after so many ms of 2 MB, how long it takes in all: 0.38 s without a change.
+    for (after, most) in [(20, 700), (60, 750), (120, 800), (200, 850), (300, 900)] {
+        let mut pair = Pair::new(config(), false);
+        let id = pair.client.open();
+        pair.client.write(id, Payload::Zeros(10));
+        pair.client.finish(id);
+        pair.run(at(200));
+        let server = pair.server.as_mut().unwrap();
+        server.write(id, Payload::Zeros(2_000_000));
+        server.finish(id);
+        pair.run(at(200 + after));
+        pair.client_at = Endpoint { addr: CLIENT.addr, port: 1234 };
+        pair.client.migrate(pair.now);
+        // What was sent to the old address is known to be lost, and nothing was on the new one (RFC 9000 section 9.4).
+        pair.run(at(200 + after + 150));
+        let control = &pair.server.as_ref().unwrap().control;
+        assert!(
+            control.tx.cwnd >= 10 && control.tx.ssthresh > 1 << 20,
+            "{after}: {} {}",
+            control.tx.cwnd,
+            control.tx.ssthresh
+        );
+        assert_eq!((control.least, control.smoothed), (40_000, 40_000), "{after}");
+        pair.run(at(20_000));
+        let took = pair.done_at[&(true, id)].since(at(200)).as_us() / 1000;
+        assert!(took < most, "{after}: {took}");
+    }
 }
 
 #[test]

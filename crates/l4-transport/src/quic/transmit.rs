@@ -102,7 +102,7 @@ impl QuicConnection {
             if let Some(number) = probe.map(|(number, _)| *number)
                 && let Some(packet) = self.spaces[2].in_flight.remove(&number)
             {
-                self.control.forget(u64::from(packet.flight.bytes));
+                self.control.forget(std::iter::once(&packet.flight));
             }
             self.mtu.refused();
         }

@@ -153,6 +153,17 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.add("quic_migrate", |lua, sim, (endpoint, id): (AnyUserData, u64)| {
         let shape = of(&endpoint)?;
         let mut shape = shape.borrow_mut();
+        if shape.is_server {
+            return Err(Mistake::new(
+                "a server's end does not migrate (RFC 9000 section 9): call migrate() of the client's end",
+            )
+            .at_word("migrate")
+            .into());
+        }
+        let over = shape.connections.get(&id).map_or(Some("closed"), |conn| conn.quic.error().map(word));
+        if let Some(why) = over {
+            return (Value::Nil, why).into_lua_multi(lua);
+        }
         let mut world = sim.world()?;
         let now = world.now();
         let fresh = match world.udp(shape.node, 0) {
@@ -167,6 +178,14 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         }
         shape.kick(&mut world);
         true.into_lua_multi(lua)
+    })?;
+    native.add("quic_connected", |lua, _, (endpoint, id): (AnyUserData, u64)| {
+        let shape = of(&endpoint)?;
+        let shape = shape.borrow();
+        match shape.connections.get(&id).and_then(|conn| conn.connected) {
+            Some((resumed, early, at)) => (resumed, early, at.as_us() as f64 / 1e6).into_lua_multi(lua),
+            None => Value::Nil.into_lua_multi(lua),
+        }
     })?;
     native.add("quic_info", |lua, _, (endpoint, id): (AnyUserData, u64)| {
         let shape = of(&endpoint)?;
@@ -381,9 +400,7 @@ impl Op for Await {
             let error = conn.quic.error();
             let stream = self.stream;
             let found = match &*self.what {
-                "connected" => conn.connected.map(|(resumed, early, at)| {
-                    (resumed, early, at.as_us() as f64 / 1e6).into_lua_multi(lua)
-                }),
+                "connected" => conn.connected.map(|_| true.into_lua_multi(lua)),
                 "stream" => conn.opened.pop_front().map(|stream| stream.into_lua_multi(lua)),
                 "readable" => conn.quic.is_readable(stream).then(|| true.into_lua_multi(lua)),
                 "delivered" => conn.quic.is_delivered(stream).then(|| true.into_lua_multi(lua)),

@@ -7,6 +7,17 @@ local now, type = now, type
 local Stream, Conn = {}, {}
 local stream_meta = http.class("quic stream", "QUIC streams have", Stream)
 local conn_meta = http.class("quic connection", "QUIC connections have", Conn, "peer")
+-- What is known once the handshake is complete, whoever waits for that.
+local after_handshake = { resumed = false, early = false, handshake_s = 0 }
+local methods_of = conn_meta.__index
+function conn_meta.__index(self, key)
+  local before = after_handshake[key]
+  if before == nil then return methods_of(self, key) end
+  local resumed, early, at = native.quic_connected(self.endpoint, self.id)
+  if resumed == nil then return before end
+  self.resumed, self.early, self.handshake_s = resumed, early, at - self.began
+  return rawget(self, key)
+end
 -- Tickets that clients have from servers, by client and server.
 local tickets = {}
 
@@ -96,10 +107,7 @@ function Conn.migrate(self) return native.quic_migrate(self.endpoint, self.id) e
 function Conn.info(self) return native.quic_info(self.endpoint, self.id) end
 
 function Conn.connected(self, opts)
-  local resumed, early, at = native.quic_wait(self.endpoint, self.id, "connected", nil, timeout_of(opts))
-  if resumed == nil then return nil, early end
-  self.resumed, self.early, self.handshake_s = resumed, early, at - self.began
-  return true
+  return native.quic_wait(self.endpoint, self.id, "connected", nil, timeout_of(opts))
 end
 
 -- Options that TCP has too come apart from the others.
@@ -113,7 +121,7 @@ end
 
 local function conn_of(host, endpoint, id)
   return setmetatable({
-    endpoint = endpoint, id = id, host = host, name = host.name, began = now(), resumed = false, early = false, handshake_s = 0,
+    endpoint = endpoint, id = id, host = host, name = host.name, began = now(),
   }, conn_meta)
 end
 

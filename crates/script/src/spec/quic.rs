@@ -69,9 +69,9 @@ static CONNECTED: Func = func("quic_conn:connected", "Waits until the handshake 
     .gives("true; or nil, error");
 static MIGRATE: Func = func(
     "quic_conn:migrate",
-    "The client goes on from another port, as behind a translator that has forgotten it: the connection survives.",
+    "The client goes on from another port, as behind a translator that has forgotten it: the connection survives. A server's end has no migrate (RFC 9000 section 9).",
 )
-.gives("true");
+.gives("true; or nil, error");
 static INFO: Func = func("quic_conn:info", "What the connection knows of its path.")
     .gives("{ cc, cwnd_packets, in_flight, rtt, packets_sent, packets_lost, ptos, datagrams_sent, datagram_size, ticket }");
 static CLOSE: Func =
