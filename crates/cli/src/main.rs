@@ -53,6 +53,8 @@ use tidewire_lab::{Interrupt, LabError, ScriptRunner, Tool};
 /// An error that no mistake of the user explains.
 const INTERNAL: u8 = 70;
 const INTERRUPTED: u8 = 130;
+/// What was said could not be written.
+const CANNOT_WRITE: u8 = 5;
 
 /// What every command gets.
 #[derive(Clone)]
@@ -121,7 +123,12 @@ fn main() -> ExitCode {
         Command::Doc(args) => doc::doc(&context, args),
         Command::Completions { shell } => others::completions(*shell),
     };
-    ExitCode::from(result.unwrap_or_else(|error| fail(&context, &error)))
+    let mut code = result.unwrap_or_else(|error| fail(&context, &error));
+    if let Some(why) = term::output_lost() {
+        context.term.error(&format!("cannot write to standard output: {why}"));
+        code = if code == 0 { CANNOT_WRITE } else { code };
+    }
+    ExitCode::from(code)
 }
 
 /// Reads the script. A name without its ending gets a hint.

@@ -4,7 +4,7 @@ use crate::term::Term;
 use crate::{INTERNAL, INTERRUPTED};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
-use tidewire_lab::{Failure, Outcome, Plan, exit_code_of, shown};
+use tidewire_lab::{Failure, Outcome, Plan, Tone, exit_code_of, shown};
 use tidewire_script::{Place, RunResult};
 
 /// Different errors shown in full; the others are in the logs.
@@ -130,4 +130,15 @@ pub fn counted(n: usize, what: &str) -> String {
 /// `  exp.lua:12`, or nothing.
 pub fn at(place: &Option<Place>) -> String {
     place.as_ref().map(|place| format!("  {}:{}", place.file, place.line)).unwrap_or_default()
+}
+
+/// Says which metrics do not say what they are measured in.
+pub fn hint_at_units(term: &Term, names: &[&str]) {
+    if let Some(first) = names.first() {
+        let text = format!(
+            "hint: no unit in the name of {}: end it in _ms, _mbps, _bytes, _count ... (tidewire doc record), or declare experiment{{ units = {{ {first} = \"1\" }} }}",
+            names.join(", ")
+        );
+        term.note(Tone::Faint, &text);
+    }
 }

@@ -232,6 +232,7 @@ fn finish(
     outcome.stopped.iter().for_each(|error| term.error(&error.to_string()));
     let unmet = if complete { after_all(context, plan, folder, &results)? } else { 0 };
     say(context, plan, folder, &results, &outcome, &judged, &plots);
+    report::hint_at_units(term, &results.without_unit());
     let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
     let mut code = report::exit_code(&outcome, lost > 0 || unmet > 0 || !failed_checks(&results).is_empty());
     if code <= 1 && complete {

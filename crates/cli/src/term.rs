@@ -2,6 +2,7 @@
 
 use crate::args::{Color, Globals};
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 use tidewire_lab::{Line, Tone};
 
 /// How to write to the two streams.
@@ -48,7 +49,7 @@ impl Term {
         if self.json {
             self.write(&mut std::io::stderr().lock(), line, self.err_color);
         } else {
-            self.write(&mut std::io::stdout().lock(), line, self.out_color);
+            lost(writeln!(std::io::stdout().lock(), "{}", painted(line, self.out_color)));
         }
     }
 
@@ -60,7 +61,7 @@ impl Term {
     /// Text on stdout as it is.
     pub fn raw(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        lost(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
     /// A line of information on stderr, unless quiet.
@@ -88,9 +89,27 @@ impl Term {
     }
 
     fn write(&self, stream: &mut dyn Write, line: &Line, color: bool) {
-        // A closed pipe is no reason to fail: the results are in files.
+        // Nobody is left to be told.
         let _ = writeln!(stream, "{}", painted(line, color));
     }
+}
+
+/// Why standard output lost something.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Remembers what could not be written. A closed pipe is no reason to fail: who reads has seen enough, and the results are in files.
+fn lost(written: std::io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error.to_string());
+    }
+}
+
+/// Why standard output lost something, if it did.
+pub fn output_lost() -> Option<&'static str> {
+    lost(std::io::stdout().flush());
+    LOST.get().map(String::as_str)
 }
 
 /// The line with its colours.

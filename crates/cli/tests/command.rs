@@ -168,3 +168,31 @@ fn the_reference_in_the_documentation_is_what_the_command_prints() {
     let written = fs::read_to_string(written).unwrap();
     assert!(written == printed, "write it anew: tidewire doc --markdown > docs/reference.md");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("x.lua"), "print 'hello'").unwrap();
+    let run = |out: std::process::Stdio| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidewire"));
+        let child = command.args(["run", "x.lua", "-q"]).current_dir(dir.path()).stdout(out);
+        child.stderr(std::process::Stdio::piped()).output().unwrap()
+    };
+    let full = run(fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(full.status.code(), Some(5));
+    assert!(text(&full.stderr).contains("cannot write to standard output"), "{}", text(&full.stderr));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(run(writer.into()).status.code(), Some(0));
+}
+
+#[test]
+fn metrics_that_do_not_say_their_unit_get_a_hint() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "experiment { name = 'u', reps = 2, units = { jain = '1' } } record { jain = 1, speed = 2, delay_ms = 3, note = 'x' }";
+    fs::write(dir.path().join("u.lua"), script).unwrap();
+    let output = tidewire(dir.path(), &["sweep", "u.lua", "--no-progress"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("no unit in the name of speed:"), "{said}");
+}

@@ -90,6 +90,16 @@ impl Results {
         declared.or_else(|| unit_of(metric))
     }
 
+    /// Metrics that are numbers and say nowhere what they are measured in.
+    pub fn without_unit(&self) -> Vec<&str> {
+        let is_number = |metric: &str| {
+            let number = |part: &Part| value_of(&part.result.record, metric).number().is_some();
+            self.runs.iter().any(number)
+        };
+        let unclear = |metric: &&String| self.unit(metric).is_none() && is_number(metric);
+        self.metrics.iter().filter(unclear).map(String::as_str).collect()
+    }
+
     /// The columns before a run's figures: `run,point,rep,seed` and the parameters.
     fn run_columns(&self) -> Vec<String> {
         let fixed = ["run", "point", "rep", "seed"].map(String::from);

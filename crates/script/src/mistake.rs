@@ -241,6 +241,8 @@ fn explained(mut mistake: Mistake) -> Mistake {
         mistake.message = "too many functions wait to be called (at, after, every, on)".to_owned();
         mistake.fault = Fault::Limit;
         mistake.notes.push("one every() or a process with sleep() does what many at() do".to_owned());
+    } else if text.ends_with("stack overflow (string slice too long)") {
+        mistake.message = "string.byte gives at most about a million numbers at once: take pieces".to_owned();
     } else if text.contains("stack overflow") {
         mistake.message = "stack overflow: a function calls itself without end".to_owned();
     } else if text.starts_with("attempt to") && mistake.caret.is_none() {

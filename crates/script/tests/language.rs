@@ -636,3 +636,40 @@ fn a_function_is_called_when_a_flow_is_over() {
     );
     assert_eq!(out, ["true\tnil\ttrue"]);
 }
+
+#[test]
+fn calls_give_exactly_what_the_function_gives() {
+    let code = "local n = function(...) return select('#', ...) end
+        local none, two = function() end, function() return nil, nil end
+        print(n(pcall(none)), n(pcall(two)), n(xpcall(none, print)), n(pcall(error)))
+        print(n(coroutine.resume(coroutine.create(none))), n(coroutine.resume(coroutine.create(two))))
+        print(n(coroutine.wrap(none)()), n(coroutine.wrap(two)()))
+        print(n(pcall(function() sleep '1s' return nil, 1, nil end)))";
+    assert_eq!(printed(code), ["1\t3\t1\t2", "1\t3", "0\t2", "4"]);
+}
+
+#[test]
+fn too_many_bytes_at_once_are_named() {
+    let error = common::error_of("local t = { string.byte(('x'):rep(1000001), 1, -1) }");
+    assert!(error.message.contains("a million numbers at once"), "{error}");
+}
+
+#[test]
+fn receive_gives_what_did_arrive_as_in_luasocket() {
+    let code = "b:serve(80, function(c) c:send('12345') sleep '1s' c:send('67890abc') end)
+        local c = a:connect(b, 80)
+        print(c:receive(8, { timeout = '0.5s' }))
+        local all = {}
+        repeat
+          local data, status, partial = c:receive(2^2)
+          all[#all + 1] = data or partial
+        until status == 'closed'
+        print(table.concat(all, '|'))
+        c = a:connect(b, 80)
+        print(c:receive('*l'))
+        print(a:connect(b, 80):recv_line())";
+    assert_eq!(
+        on_pair(code),
+        ["nil\ttimeout\t12345", "6789|0abc|", "nil\tclosed\t1234567890abc", "1234567890abc"]
+    );
+}

@@ -418,8 +418,10 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
     ("!experiment { duration = '10' }", 1, &["'10' is not a time"]),
     ("!experiment { duration = '10s', warmup = '10s' }", 1, &["leaves nothing of the duration"]),
     ("!experiment { params = { seed = {1, 2} } }", 1, &["a parameter cannot be named 'seed'"]),
+    ("!experiment { params = { sd = {1, 2} } }", 1, &["a parameter cannot be named 'sd'"]),
     ("!experiment { params = { n = {} } }", 1, &["parameter 'n' has no values"]),
     ("!experiment { params = { n = {1, 1} } }", 1, &["parameter 'n' has the value 1 twice"]),
+    ("!experiment { params = { n = {1, '1'} } }", 1, &["parameter 'n' has the value 1 twice"]),
     ("!experiment { params = { f = { print } } }", 1, &["the values of parameter 'f' are numbers, texts"]),
     ("!experiment { params = { n = {1} }, order = {'m'} }", 1, &["order names no parameter 'm'"]),
     (

@@ -10,7 +10,20 @@ use mlua::{Table, Value};
 use tidewire_metrics as metrics;
 
 /// Parameters cannot have the names of columns of the results.
-const MORE_RESERVED: [&str; 6] = ["object", "metric", "unit", "link", "direction", "in_warmup"];
+const MORE_RESERVED: [&str; 12] = [
+    "object",
+    "metric",
+    "unit",
+    "link",
+    "direction",
+    "in_warmup",
+    "mean",
+    "sd",
+    "ci95_low",
+    "ci95_high",
+    "median",
+    "t_s",
+];
 
 /// Most points of a grid.
 const MOST_POINTS: usize = 1_000_000;
@@ -145,7 +158,10 @@ fn parameter_lists(params: &Table) -> Result<Vec<(String, Vec<metrics::Value>)>,
         if values.is_empty() {
             return Err(Mistake::new(format!("parameter '{name}' has no values")).at_word(&name));
         }
-        if let Some(twice) = values.iter().enumerate().find(|(i, value)| values[..*i].contains(value)) {
+        // Tables of results and names of runs tell values by what they read: 1 and "1" are one.
+        let same = |other: &metrics::Value, value: &metrics::Value| other.to_string() == value.to_string();
+        let mut all = values.iter().enumerate();
+        if let Some(twice) = all.find(|(i, value)| values[..*i].iter().any(|other| same(other, value))) {
             return Err(
                 Mistake::new(format!("parameter '{name}' has the value {} twice", twice.1)).at_word(&name)
             );

@@ -34,13 +34,14 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         if max == 0 {
             return Err(Mistake::new("recv(0) would never return anything").at_word("recv").into());
         }
-        receive(lua, sim, &call, Want::Some(max))
+        receive(lua, sim, &call, Want::Some(max), false)
     })?;
     registry.add(&spec::RECV_EXACT, |lua, sim, call| {
         let n = size(&call).unwrap_or(0) as usize;
-        receive(lua, sim, &call, Want::Exact(n))
+        receive(lua, sim, &call, Want::Exact(n), false)
     })?;
-    registry.add(&spec::RECV_LINE, |lua, sim, call| receive(lua, sim, &call, Want::Line(usize::MAX)))?;
+    registry
+        .add(&spec::RECV_LINE, |lua, sim, call| receive(lua, sim, &call, Want::Line(usize::MAX), false))?;
     registry.add(&spec::RECV_UNTIL, |lua, sim, mut call| {
         let Some(Val::Data(separator)) = call.take(0) else {
             unreachable!("the table of functions says data")
@@ -50,12 +51,12 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
                 .at_word("recv_until")
                 .into());
         }
-        receive(lua, sim, &call, Want::Until(separator))
+        receive(lua, sim, &call, Want::Until(separator), false)
     })?;
-    registry.add(&spec::RECV_ALL, |lua, sim, call| receive(lua, sim, &call, Want::All))?;
+    registry.add(&spec::RECV_ALL, |lua, sim, call| receive(lua, sim, &call, Want::All, false))?;
     registry.add(&spec::DISCARD, |lua, sim, call| {
         let want = Want::Discard { limit: size(&call).unwrap_or(u64::MAX), done: 0 };
-        receive(lua, sim, &call, want)
+        receive(lua, sim, &call, want, false)
     })?;
     registry.add(&spec::RECEIVE, |lua, sim, call| {
         let want = match call.arg(0) {
@@ -70,7 +71,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             }
             _ => return Err(placed(lua, pattern()).into()),
         };
-        receive(lua, sim, &call, want)
+        receive(lua, sim, &call, want, true)
     })
 }
 
@@ -97,10 +98,10 @@ fn send(lua: &Lua, sim: &Shared, call: &Call, rest: Outgoing) -> mlua::Result<Mu
     )
 }
 
-fn receive(lua: &Lua, sim: &Shared, call: &Call, want: Want) -> mlua::Result<MultiValue> {
+fn receive(lua: &Lua, sim: &Shared, call: &Call, want: Want, partial: bool) -> mlua::Result<MultiValue> {
     let deadline = call.deadline(sim.world.borrow().now(), this(call)?.timeout.get());
     let socket = call.this.clone().expect("methods have a receiver");
-    block_on(lua, sim, Box::new(Receive { socket, want, searched: 0, deadline }))
+    block_on(lua, sim, Box::new(Receive { socket, want, searched: 0, deadline, partial }))
 }
 
 /// Receives for a module.
@@ -111,7 +112,7 @@ pub(super) fn receive_for(
     want: Want,
     deadline: Instant,
 ) -> mlua::Result<MultiValue> {
-    block_on(lua, sim, Box::new(Receive { socket, want, searched: 0, deadline }))
+    block_on(lua, sim, Box::new(Receive { socket, want, searched: 0, deadline, partial: false }))
 }
 
 /// Sends several pieces as one, so that they share segments.
@@ -298,6 +299,8 @@ struct Receive {
     /// How much of the buffer is known not to hold the separator.
     searched: usize,
     deadline: Instant,
+    /// What there is comes as a third value where what was asked for does not, as in LuaSocket.
+    partial: bool,
 }
 
 impl Receive {
@@ -329,7 +332,7 @@ impl Receive {
                 }
                 self.searched = buffer.len();
                 match ended {
-                    true if buffer.is_empty() => closed(),
+                    true if buffer.is_empty() || self.partial => closed(),
                     true => text(&buffer.split()),
                     false => Ok(None),
                 }
@@ -358,25 +361,7 @@ impl Receive {
         }
     }
 
-    /// How much to ask the connection for.
-    fn appetite(&self, buffered: usize) -> usize {
-        match &self.want {
-            Want::Some(max) | Want::Skip(max) => *max,
-            Want::Exact(n) => n.saturating_sub(buffered).max(1),
-            Want::Discard { limit, done } => (limit - done).min(1 << 30) as usize,
-            _ => 1 << 20,
-        }
-    }
-}
-
-/// The first place of `needle` that does not lie wholly before `from`.
-fn find(hay: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    let from = from.min(hay.len());
-    hay[from..].windows(needle.len()).position(|window| window == needle).map(|at| at + from)
-}
-
-impl Op for Receive {
-    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+    fn try_now(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let handle = self.socket.clone();
         let socket = handle.borrow::<TcpHandle>()?;
         if let Some(values) = self.buffered(lua, &socket, false)? {
@@ -435,6 +420,35 @@ impl Op for Receive {
                 Err(why) => return refused(lua, why).map(Some),
             }
         }
+    }
+
+    /// How much to ask the connection for.
+    fn appetite(&self, buffered: usize) -> usize {
+        match &self.want {
+            Want::Some(max) | Want::Skip(max) => *max,
+            Want::Exact(n) => n.saturating_sub(buffered).max(1),
+            Want::Discard { limit, done } => (limit - done).min(1 << 30) as usize,
+            _ => 1 << 20,
+        }
+    }
+}
+
+/// The first place of `needle` that does not lie wholly before `from`.
+fn find(hay: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    let from = from.min(hay.len());
+    hay[from..].windows(needle.len()).position(|window| window == needle).map(|at| at + from)
+}
+
+impl Op for Receive {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let mut values = self.try_now(lua, sim, me)?;
+        if let (true, Some(values)) = (self.partial, &mut values)
+            && values.front().is_some_and(Value::is_nil)
+        {
+            let there = self.socket.borrow::<TcpHandle>()?.buffer.borrow_mut().split();
+            values.push_back(Value::String(lua.create_string(&*there)?));
+        }
+        Ok(values)
     }
 
     fn patience(&self, sim: &Sim) -> Option<Span> {

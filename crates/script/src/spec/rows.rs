@@ -87,9 +87,27 @@ const ROWS: &[Row] = &[
     ),
     row(&[33, 69], "names: from the root down, and back", &["host:resolve"], "dns/hierarchy.lua"),
     row(&[34], "names: time to live, caches", &["host:resolve"], "dns/ttl.lua"),
+    row(
+        &[35, 74],
+        "several name servers, private zones, failover",
+        &["host:dns_server", "net:dns_tree"],
+        "dns/managed.lua",
+    ),
     row(&[36], "typing a URL: the whole journey", &["net:trace"], "chain/journey_of_a_url.lua"),
     row(&[37], "the long way to a server", &["host:traceroute"], "internet/long_way.lua"),
     row(&[38], "HTTP requests and answers", &["host:http_server", "host:http_get"], "web/http.lua"),
+    row(
+        &[39],
+        "HTTPS: certificates, round trips, who can read it",
+        &["net:authority", "host:trust"],
+        "web/https.lua",
+    ),
+    row(
+        &[40, 41, 42, 73],
+        "cookies, sessions, tokens, a closed browser",
+        &["host:http_server"],
+        "web/sessions.lua",
+    ),
     row(&[43, 72], "where the session lives", &["host:http_balancer"], "chain/where_sessions_live.lua"),
     row(&[50], "CGI against a pool of workers", &["host:http_server"], "chain/cgi.lua"),
     row(&[51], "kinds of workers, slow clients", &["host:http_balancer"], "chain/slow_clients.lua"),
@@ -110,6 +128,15 @@ const ROWS: &[Row] = &[
         "files/ftp.lua",
     ),
     row(&[47], "the page, or a part of it", &["html", "host:browser"], "web/partial_update.lua"),
+    row(&[46], "methods, paths and status codes of an API", &["host:http_server"], "web/http.lua"),
+    row(&[48, 70], "lost answers, and what is done twice", &["host:http_server"], "web/idempotency.lua"),
+    row(&[49], "static and dynamic pages", &["host:http_server"], "web/http.lua"),
+    row(
+        &[52],
+        "load shared by several servers; one dies",
+        &["host:http_balancer", "host:tcp_proxy"],
+        "web/load_balancer.lua",
+    ),
     row(
         &[56],
         "inbound and outbound rules, a stateful firewall",
@@ -167,6 +194,20 @@ const ROWS: &[Row] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_subject_is_shown() {
+        let shown: Vec<u8> = rows().iter().flat_map(|row| row.rows).copied().collect();
+        let missing: Vec<u8> = (1..=79).filter(|row| !shown.contains(row)).collect();
+        assert!(missing.is_empty(), "nothing shows {missing:?}");
+        let index = include_str!("../../../../scripts/README.md");
+        let rows_of = |line: &str| -> Vec<u8> {
+            let cell = line.strip_prefix("| ").and_then(|rest| rest.split(" |").next()).unwrap_or_default();
+            cell.split(", ").filter_map(|n| n.parse().ok()).collect()
+        };
+        let indexed: Vec<u8> = index.lines().flat_map(rows_of).collect();
+        assert!((1..=79).all(|row| indexed.contains(&row)), "the index lacks one of {indexed:?}");
+    }
 
     #[test]
     fn what_shows_a_subject_exists() {

@@ -51,7 +51,7 @@ pub(crate) static RECEIVE: Func =
         .with(&[may("pattern", Kind::Any)])
         .opts(&[TIMEOUT])
         .blocking()
-        .gives("data; or nil, error");
+        .gives("data; or nil, error, what did arrive");
 pub(crate) static RECV_EXACT: Func = func("tcp:recv_exact", "Takes exactly n bytes.")
     .with(&[need("n", Kind::Size)])
     .opts(&[TIMEOUT])

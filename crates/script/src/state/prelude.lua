@@ -12,8 +12,8 @@ local match, concat, sub = string.match, table.concat, string.sub
 -- scheduler, which resumes it when there is reason to try again.
 local token = setmetatable({}, { __name = "wait", __metatable = false })
 
-local function finish(first, ...)
-  if first ~= token then return first, ... end
+local function finish(...)
+  if (...) ~= token then return ... end
   yield(token)
   return finish(again())
 end
@@ -23,12 +23,13 @@ local function block(start)
 end
 
 -- Errors: Rust's become texts, and those that end the run cannot be caught. ------------------------------------------------------
-local function caught(ok, first, ...)
-  if ok then return true, first, ... end
+local function caught(ok, ...)
+  if ok then return true, ... end
+  local first = ...
   if fatal(first) then error(first, 0) end
   local text = plain_error(first)
   if text ~= nil then return false, text end
-  return false, first, ...
+  return false, ...
 end
 
 function pcall(f, ...) return caught(stock_pcall(f, ...)) end
@@ -46,9 +47,9 @@ end
 local processes = setmetatable({}, { __mode = "k" })
 local inner = setmetatable({}, { __mode = "k" }) -- the coroutine whose wait a coroutine passes on
 
-local function passed(co, ok, first, ...)
+local function passed(co, ok, ...)
   leave()
-  if first == token and ok then
+  if ok and (...) == token then
     local me = running()
     inner[me] = co
     yield(token)
@@ -56,7 +57,7 @@ local function passed(co, ok, first, ...)
     enter(co)
     return passed(co, resume(co))
   end
-  return caught(ok, first, ...)
+  return caught(ok, ...)
 end
 
 function coroutine.resume(co, ...)
