@@ -25,7 +25,7 @@ end
 
 local swarm = net:swarm { seed = seed, peers = peers, size = "50MB", cc = p.cc, slots = 4, interval = "2s" }
 local call, upload
-if p.rival == "call" then call = pc:voice { to = far, start = BEGIN, stop = END, codec = "g711_plc", buffer = "200ms" } end
+if p.rival == "call" then call = pc:voice { to = far, start = BEGIN, stop = END, codec = "g711_plc", buffer = "100ms" } end
 if p.rival == "upload" then upload = pc:bulk { to = far, start = BEGIN, stop = END } end
 local before
 at(BEGIN, function() before = swarm:peer(seed).uploaded end)

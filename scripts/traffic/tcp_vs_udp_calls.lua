@@ -28,7 +28,8 @@ net:link(a, b, { rate = "10Mbps", delay = "40ms", queue = "200pkt", forward = { 
 local FRAME, PLAYOUT = 172, 0.080
 local call = { sent = 0, played = 0, delays = histogram "frame_ms" }
 if p.proto == "udp" then
-  call.flow = a:voice { to = b, codec = "g711_plc", buffer = "80ms" }
+  -- Behind the first frame, which takes 40 ms.
+  call.flow = a:voice { to = b, codec = "g711_plc", buffer = PLAYOUT - 0.040 }
 else
   b:serve(4000, function(conn)
     for n = 0, math.huge do

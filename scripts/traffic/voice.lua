@@ -24,7 +24,9 @@ home:bulk { to = friend, cc = "cubic", start = "2s" }
 
 at_end(function()
   local v = call.voice
-  print(("%s, %s: mouth to ear %.0f ms, %.1f %% of the frames not played, R %.1f, MOS %.2f")
-    :format(p.codec, p.queue, v.delay * 1000, v.loss_pct, v.r, v.mos))
-  record { mos = v.mos, mouth_to_ear_ms = v.delay * 1000, loss_pct = v.loss_pct, late_count = v.late }
+  -- Where nothing reached an ear there is no delay.
+  local delay_ms = v.delay and v.delay * 1000
+  print(("%s, %s: mouth to ear %s, %.1f %% of the frames not played, R %.1f, MOS %.2f")
+    :format(p.codec, p.queue, delay_ms and ("%.0f ms"):format(delay_ms) or "never", v.loss_pct, v.r, v.mos))
+  record { mos = v.mos, mouth_to_ear_ms = delay_ms, loss_pct = v.loss_pct, late_count = v.late }
 end)

@@ -248,7 +248,7 @@ pub fn mos(r: f64) -> f64 {
 /// When frames are played.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Buffering {
-    /// So long after they were sent.
+    /// So long behind the first frame of the call, had it been played when it came.
     Fixed(Span),
     /// As the delays of the past suggest: their smoothed mean and four times their variation, at least so long. It changes only at
     /// the beginning of a talk spurt (Ramjee, Kurose, Towsley and Schulzrinne, INFOCOM 1994, algorithm 1).
@@ -264,10 +264,10 @@ pub struct Heard {
     pub played: u64,
     /// Arrived, but too late.
     pub late: u64,
-    /// Mean time from sending to playing, in s.
-    pub playout_s: f64,
-    /// Mean time in the network, in s.
-    pub network_s: f64,
+    /// Mean time from sending to playing, in s; `None` when nothing was played.
+    pub playout_s: Option<f64>,
+    /// Mean time in the network, in s; `None` when nothing came.
+    pub network_s: Option<f64>,
     /// Mean length of bursts of frames that were not played, as a multiple of that of random losses.
     pub burst_r: f64,
 }
@@ -278,44 +278,55 @@ impl Heard {
         if self.sent == 0 { 0.0 } else { 1.0 - self.played as f64 / self.sent as f64 }
     }
 
-    /// From mouth to ear, in s: a packet is filled and the coder looks ahead, then it travels and waits to be played.
-    pub fn mouth_to_ear_s(&self, codec: &Codec) -> f64 {
-        (codec.packet_time + codec.look_ahead).as_secs_f64() + self.playout_s
+    /// From mouth to ear, in s: a packet is filled and the coder looks ahead, then it travels and waits to be played. `None` when
+    /// nothing was played.
+    pub fn mouth_to_ear_s(&self, codec: &Codec) -> Option<f64> {
+        Some((codec.packet_time + codec.look_ahead).as_secs_f64() + self.playout_s?)
     }
 
     /// The quality of the call; `None` if nothing of it was heard.
     pub fn rating(&self, codec: &Codec) -> Option<Rating> {
-        let delay_ms = 1e3 * self.mouth_to_ear_s(codec);
+        let delay_ms = 1e3 * self.mouth_to_ear_s(codec)?;
         let rating = EModel::over_packets(codec, delay_ms, self.loss(), self.burst_r).rating();
         // Beyond what the model was made for, it goes on below zero.
-        (self.played > 0).then(|| Rating { r: rating.r.max(0.0), ..rating })
+        Some(Rating { r: rating.r.max(0.0), ..rating })
     }
 }
 
 /// The receiver's buffer. Frames are told to it as they are sent and as they arrive.
+///
+/// A call is signalled before anybody speaks, and the way is known by then. So what was sent before the first frame has arrived opens the
+/// way, and speech counts from the next frame on; if there is none, from the first.
 #[derive(Clone, Debug)]
 pub struct Playout {
     codec: Codec,
     buffering: Buffering,
-    /// By frame: when it was sent, and what became of it.
-    frames: Vec<(Instant, Fate)>,
+    frames: Vec<Frame>,
+    /// Frames before these do not count: the warm-up, and what opened the way.
+    warm: usize,
+    spoken: Option<usize>,
     /// No frame for longer than this is a pause between talk spurts.
     pause: Span,
     /// Smoothed delay and variation, in s, and the delay of the spurt that is played.
     mean: Option<(f64, f64)>,
     spurt: (Option<Instant>, Span),
-    playout_sum: Span,
-    network_sum: Span,
-    arrived: u64,
+    learned: u64,
+    has_come: bool,
     /// No frame below this is still on its way, as far as order tells.
     hint: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Fate {
-    Away,
-    Played,
-    Late,
+struct Frame {
+    sent: Instant,
+    /// How long it took, and how long it might have taken.
+    came: Option<(Span, Span)>,
+}
+
+impl Frame {
+    fn is_played(&self) -> bool {
+        self.came.is_some_and(|(delay, due)| delay <= due)
+    }
 }
 
 impl Playout {
@@ -328,12 +339,13 @@ impl Playout {
             codec,
             buffering,
             frames: Vec::new(),
+            warm: 0,
+            spoken: None,
             pause: codec.packet_time * 2,
             mean: None,
             spurt: (None, delay),
-            playout_sum: Span::ZERO,
-            network_sum: Span::ZERO,
-            arrived: 0,
+            learned: 0,
+            has_come: false,
             hint: 0,
         }
     }
@@ -343,59 +355,70 @@ impl Playout {
         self.codec
     }
 
-    /// A frame was sent.
-    pub fn sent(&mut self, at: Instant) {
-        self.frames.push((at, Fate::Away));
+    /// A frame was sent; it does not count before the warm-up is over.
+    pub fn sent(&mut self, at: Instant, counts: bool) {
+        if self.has_come && self.spoken.is_none() {
+            self.spoken = Some(self.frames.len());
+            (self.mean, self.spurt.0, self.learned) = (None, None, 0);
+        }
+        self.frames.push(Frame { sent: at, came: None });
+        if !counts {
+            self.warm = self.frames.len();
+        }
     }
 
     /// The frame that was sent at `sent` has arrived.
     pub fn arrived(&mut self, sent: Instant, now: Instant) {
         let Some(i) = self.find(sent) else { return };
-        let begins = i == 0 || sent.since(self.frames[i - 1].0) > self.pause;
+        self.has_come = true;
+        if self.spoken.is_some_and(|first| i < first) {
+            return;
+        }
         let delay = now.since(sent);
-        if begins && self.spurt.0.is_none_or(|last| sent > last) {
+        let begins = i > 0 && sent.since(self.frames[i - 1].sent) > self.pause;
+        if self.spurt.0.is_none_or(|last| begins && sent > last) {
             self.begin_spurt(sent, delay);
         }
-        let in_time = delay <= self.spurt.1;
-        self.frames[i].1 = if in_time { Fate::Played } else { Fate::Late };
-        self.arrived += 1;
-        self.network_sum += delay;
-        if in_time {
-            self.playout_sum += self.spurt.1;
-        }
+        self.frames[i].came = Some((delay, self.spurt.1));
         self.learn(delay.as_secs_f64());
     }
 
     /// What has been heard by `now`: of the frames that would have been played by then.
     pub fn heard(&self, now: Instant) -> Heard {
-        let all = &self.frames[..self.frames.partition_point(|(sent, _)| *sent + self.spurt.1 <= now)];
-        let count = |fate| all.iter().filter(|(_, of)| *of == fate).count() as u64;
-        let (played, late) = (count(Fate::Played), count(Fate::Late));
-        let mean = |sum: Span, n: u64| if n == 0 { 0.0 } else { sum.as_secs_f64() / n as f64 };
+        let end = self.frames.partition_point(|frame| frame.sent + self.spurt.1 <= now);
+        let begin = self.warm.max(self.spoken.unwrap_or(0));
+        let all = self.frames.get(begin..end).unwrap_or_default();
+        let (mut arrived, mut network, mut played, mut playout) = (0, Span::ZERO, 0, Span::ZERO);
+        for (delay, due) in all.iter().filter_map(|frame| frame.came) {
+            (arrived, network) = (arrived + 1, network + delay);
+            if delay <= due {
+                (played, playout) = (played + 1, playout + due);
+            }
+        }
+        let mean = |sum: Span, n: u64| (n > 0).then(|| sum.as_secs_f64() / n as f64);
         Heard {
             sent: all.len() as u64,
             played,
-            late,
-            playout_s: mean(
-                self.playout_sum,
-                self.frames.iter().filter(|f| f.1 == Fate::Played).count() as u64,
-            ),
-            network_s: mean(self.network_sum, self.arrived),
-            burst_r: burst_ratio(all.iter().map(|(_, fate)| *fate == Fate::Played)),
+            late: arrived - played,
+            playout_s: mean(playout, played),
+            network_s: mean(network, arrived),
+            burst_r: burst_ratio(all.iter().map(Frame::is_played)),
         }
     }
 
     fn find(&mut self, sent: Instant) -> Option<usize> {
-        let from = if self.frames.get(self.hint).is_some_and(|(at, _)| *at <= sent) { self.hint } else { 0 };
-        let i = from + self.frames[from..].partition_point(|(at, _)| *at < sent);
-        let (at, fate) = *self.frames.get(i)?;
+        let from =
+            if self.frames.get(self.hint).is_some_and(|frame| frame.sent <= sent) { self.hint } else { 0 };
+        let i = from + self.frames[from..].partition_point(|frame| frame.sent < sent);
+        let frame = self.frames.get(i)?;
         self.hint = i;
-        (at == sent && fate == Fate::Away).then_some(i)
+        (frame.sent == sent && frame.came.is_none()).then_some(i)
     }
 
     fn begin_spurt(&mut self, sent: Instant, first: Span) {
         let delay = match (self.buffering, self.mean) {
-            (Buffering::Fixed(delay), _) => delay,
+            (Buffering::Fixed(_), Some(_)) => self.spurt.1,
+            (Buffering::Fixed(delay), None) => first + delay,
             // Nothing is known yet: the first frame's delay and the least delay on top.
             (Buffering::Adaptive(least), None) => first + least,
             (Buffering::Adaptive(least), Some((mean, variation))) => {
@@ -407,7 +430,8 @@ impl Playout {
 
     /// The first frames weigh as in a plain mean: a call would be half over before it knew its delays.
     fn learn(&mut self, delay: f64) {
-        let new = (1.0 / self.arrived as f64).max(1.0 - 0.998_002);
+        self.learned += 1;
+        let new = (1.0 / self.learned as f64).max(1.0 - 0.998_002);
         let (mean, variation) = self.mean.unwrap_or((delay, 0.0));
         let mean = (1.0 - new) * mean + new * delay;
         self.mean = Some((mean, (1.0 - new) * variation + new * (mean - delay).abs()));

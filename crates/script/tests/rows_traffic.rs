@@ -220,137 +220,104 @@ fn a_server_that_is_not_there_is_counted_and_the_run_goes_on() {
     assert_eq!(lines, ["3\t0\t3\tunreachable"]);
 }
 
-#[test]
-fn quic_answers_after_two_round_trips_and_after_one_with_a_ticket() {
-    let result = good(result_of(&shipped("scripts/quic/handshakes.lua")));
-    // A round trip is 100 ms: TCP, TLS 1.3 and the question; the handshake and the question; the question.
-    for (column_name, ms) in [("https_ms", 300.0), ("quic_ms", 200.0), ("early_ms", 100.0)] {
-        let measured = column(&result, column_name);
-        assert!((measured - ms).abs() < 6.0, "{column_name} {measured}");
-    }
-    assert_eq!(column(&result, "migrated_bytes"), 5e6);
-}
-
-#[test]
-fn streams_of_quic_do_not_wait_for_one_another() {
-    let run = |over| at("scripts/quic/head_of_line.lua", &[("over", over), ("loss", "2%")]);
-    let (tcp, quic) = (run("tcp"), run("quic"));
-    // One loss of QUIC's makes one to three pictures late, one of TCP's three to four.
-    for result in [&tcp, &quic] {
-        assert!(
-            column(result, "over_least") > 0.8 && column(result, "over_most") < 1.3,
-            "{:?}",
-            result.record
-        );
-    }
-    assert!(column(&quic, "late_pct") < column(&tcp, "late_pct"));
-    for over in ["tcp", "quic"] {
-        let calm = at("scripts/quic/head_of_line.lua", &[("over", over), ("loss", "0%")]);
-        assert_eq!(column(&calm, "late_pct"), 0.0);
-    }
-}
-
-#[test]
-fn quic_is_as_fast_as_tcp_where_losses_are_the_limit() {
-    let script = shipped("scripts/quic/bulk.lua");
-    let experiment = plan(&script, &[]).unwrap();
-    for cc in ["reno", "cubic"] {
-        let took = |over: &str| {
-            let wanted = [("over", over), ("cc", cc), ("loss", "2%")];
-            let has = |point: &tidewire_script::Point, name: &str, value: &str| {
-                point.iter().any(|(known, own)| known == name && *own == text(value))
-            };
-            let mut points = experiment.points.iter();
-            let point =
-                points.find(|point| wanted.iter().all(|(name, value)| has(point, name, value))).unwrap();
-            let seconds = |seed| {
-                let request = tidewire_script::RunRequest { seed, ..request(point) };
-                column(&good(run(&script, &experiment, &request)), "took_s")
-            };
-            (1..=12).map(seconds).sum::<f64>() / 12.0
-        };
-        let (tcp, quic) = (took("tcp"), took("quic"));
-        assert!((quic / tcp - 1.0).abs() < 0.1, "{cc}: quic {quic} s, tcp {tcp} s");
-    }
-}
-
-#[test]
-fn a_page_over_quic_begins_a_round_trip_earlier_than_over_tcp_and_tls() {
-    let page = |over, loss| at("scripts/quic/web_page.lua", &[("over", over), ("loss", loss)]);
-    // A round trip is 60 ms: TCP, TLS 1.3 and the question; QUIC and the question. An answer's first packet takes 1 ms more.
-    let first = |over| column(&page(over, "0%"), "first_ms");
-    for (over, ms) in [("http1", 180.0), ("http2", 180.0), ("quic", 120.0), ("quic_in_order", 120.0)] {
-        assert!((0.0..6.0).contains(&(first(over) - ms)), "{over} {}", first(over));
-    }
-    // Six windows shrink less than one does, whoever has it.
-    let load = |over| column(&page(over, "2%"), "load_ms");
-    assert!(load("http1") < load("quic") && load("http1") < load("http2"));
-}
-
-#[test]
-fn connections_of_quic_with_a_name_have_rows_among_the_flows() {
-    let result = good(result_of(&script(
+/// What a call that nobody disturbs is rated over 100 ms of way, with these options, and what is done before it.
+fn call_over_100_ms(before: &str, options: &str) -> Vec<String> {
+    printed(&format!(
         "local a, b = net:host 'a', net:host 'b'
-         net:link(a, b, { rate = '10Mbps', delay = '10ms' })
-         b:quic_listen(443, function(conn)
-           for stream in conn:streams() do stream:discard() stream:send_bytes(200000) stream:finish() end
-         end, { flow = 'down' })
-         for _ = 1, 2 do
-           local conn = assert(a:quic_connect(b, 443, { flow = 'up', early = false }))
-           local stream = conn:open()
-           stream:send_bytes(1000000)
-           stream:finish()
-           assert(stream:discard() == 200000)
-           sleep(0.1)
-           conn:close()
-           sleep(0.1)
-         end
-         assert(a:quic_connect(b, 443, { early = false })):close() sleep(0.1)",
-    )));
-    let (_, flows) = result.tables.iter().find(|(name, _)| name == "flows").unwrap();
-    let cell = |row: &[Value], name: &str| {
-        row[flows.columns.iter().position(|column| column == name).unwrap()].clone()
-    };
-    let shown: Vec<String> = flows
-        .rows
-        .iter()
-        .map(|row| {
-            ["flow", "transport", "src", "dst", "bytes_delivered", "ended"]
-                .map(|name| cell(row, name).to_string())
-                .join(" ")
-        })
-        .collect();
-    // Both ends have rows, of what they send; an end without a name has none.
-    assert_eq!(
-        shown,
-        [
-            "down quic b a 200000 closed",
-            "down#2 quic b a 200000 closed",
-            "down#3 quic b a 0 closed",
-            "up quic a b 1000000 closed",
-            "up#2 quic a b 1000000 closed",
-        ]
-    );
-    let up = &flows.rows[3];
-    // 1 MB at 10 Mbit/s: 0.84 s with headers, and slow start.
-    let fct = cell(up, "fct_s").number().unwrap();
-    assert!((0.84..1.1).contains(&fct), "{fct}");
-    let goodput = cell(up, "goodput_mbps").number().unwrap();
-    assert!((goodput - 8.0 / fct).abs() < 0.01, "{goodput} {fct}");
-    assert!((20.0..60.0).contains(&cell(up, "rtt_min_ms").number().unwrap()));
+         net:link(a, b, {{ rate = '10Mbps', delay = '100ms' }})
+         {before}
+         local call = a:voice {{ to = b, start = 1, stop = 11, {options} }}
+         sleep(12)
+         local v = call.voice
+         print(v.late, v.lost, ('%.0f'):format(v.delay * 1000), ('%.2f'):format(v.mos))"
+    ))
 }
 
 #[test]
-fn quic_says_why_there_is_no_connection() {
+fn the_buffer_of_a_call_counts_from_its_first_frame() {
+    // 20 ms until a packet is full, 100 ms and 0.2 ms on the way, 60 ms in the buffer; whether addresses were known or not.
+    for before in ["", "a:ping(b)"] {
+        assert_eq!(call_over_100_ms(before, ""), ["0\t0\t180\t4.28"], "{before}");
+        assert_eq!(call_over_100_ms(before, "buffer = '20ms'"), ["0\t0\t140\t4.33"], "{before}");
+    }
+    // What the model says of that delay.
+    let lines = printed("print(('%.2f'):format(emodel { delay = '180ms' }.mos))");
+    assert_eq!(lines, ["4.28"]);
+}
+
+#[test]
+fn what_nobody_heard_has_no_delay() {
     let lines = printed(
         "local a, b = net:host 'a', net:host 'b'
-         net:link(a, b, { delay = '10ms' })
-         print(a:quic_connect(b, 443, { timeout = '2s' }))
-         b:quic_listen(443, function(conn) sleep(0.5) conn:close(3) end)
-         print(b:quic_listen(443, print))
-         local conn = assert(a:quic_connect(b, 443))
-         print(conn:accept())
-         print(conn:open():recv())",
+         net:link(a, b, { rate = '10Mbps', delay = '10ms', forward = { loss = '100%' } })
+         local call = a:voice { to = b, stop = 5 }
+         sleep(6)
+         local v = call.voice
+         print(v.sent, v.played, v.delay, v.network, v.mos, v.r)",
     );
-    assert_eq!(lines, ["nil\ttimeout", "nil\tin use", "nil\tclosed", "nil\tclosed"]);
+    assert_eq!(lines, ["250\t0\tnil\tnil\t1.0\t0.0"]);
+    // In a table it is an empty cell, and no plot takes the worst queue for the best.
+    let worst =
+        at("scripts/traffic/voice.lua", &[("queue", "droptail"), ("codec", "g711"), ("buffer", "60ms")]);
+    if column(&worst, "loss_pct") == 100.0 {
+        assert!(!worst.record.iter().any(|(name, _)| name == "mouth_to_ear_ms"), "{:?}", worst.record);
+    } else {
+        assert!(column(&worst, "mouth_to_ear_ms") > 100.0, "{:?}", worst.record);
+    }
+}
+
+/// A film of 200 s over 5 Mbit/s, of whose link or server something happens meanwhile.
+fn film(what_happens: &str, then: &str) -> Vec<String> {
+    printed(&format!(
+        "local a, b = net:host 'a', net:host 'b'
+         local link = net:link(a, b, {{ rate = '5Mbps', delay = '10ms' }})
+         local server = a:abr_server {{ ladder = {{ '300kbps', '1Mbps' }} }}
+         {what_happens}
+         local player = b:abr_player {{ server = a, ladder = {{ '300kbps', '1Mbps' }}, duration = '200s', rule = 'highest', buffer = '30s' }}
+         {then}"
+    ))
+}
+
+#[test]
+fn a_film_stands_still_while_a_segment_does_not_come() {
+    let lines = film(
+        "at(5, function() link:disable() end) at(30, function() link:enable() end)",
+        "for _, t in ipairs { 20, 25, 35 } do
+           sleep(t - now())
+           print(t, ('%.0f'):format(player.buffer), player.stalls, ('%.0f'):format(player.stalled_s))
+         end
+         print(player:wait())
+         print(player.stalls, #player.history, ('%.0f'):format(now() - player.startup_s - player.stalled_s))",
+    );
+    // The server tries again at 39 s. What is neither start nor stall is the film.
+    assert_eq!(lines[3..], ["true", "1\t50\t200"], "{lines:?}");
+    let rows: Vec<Vec<f64>> =
+        lines[..3].iter().map(|line| line.split('\t').map(|x| x.parse().unwrap()).collect()).collect();
+    let dry = 20.0 + rows[0][1];
+    assert!((20.5..25.0).contains(&dry) && rows[0][2] == 0.0, "{lines:?}");
+    assert_eq!((rows[1][1], rows[1][2], rows[2][2]), (0.0, 1.0, 1.0), "{lines:?}");
+    assert!((rows[2][3] - (35.0 - dry)).abs() <= 1.0, "{lines:?}");
+}
+
+#[test]
+fn a_film_that_breaks_off_has_stood_still_until_then() {
+    let lines = film(
+        "at(5, function() link:disable() end)",
+        "print(player:wait())
+         print(player.error, player.stalls, player.stalled_s > 40 and player.stalled_s < 65, player.buffer)
+         local before = player.stalled_s sleep(10) print(player.stalled_s == before)",
+    );
+    assert_eq!(lines, ["nil\ttimeout", "timeout\t1\ttrue\t0", "true"]);
+}
+
+#[test]
+fn a_film_in_a_quality_that_the_server_does_not_have_breaks_off() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b)
+         a:abr_server { ladder = { '300kbps', '1Mbps' } }
+         local player = b:abr_player { server = a, ladder = { '300kbps', '1Mbps', '5Mbps' }, rule = 'highest' }
+         print(player:wait())",
+    );
+    assert_eq!(lines, ["nil\tthe server has no quality 3"]);
 }

@@ -231,8 +231,8 @@ impl Flows {
                 flow.started.get_or_insert(now);
                 flow.sent += u64::from(bytes);
                 flow.packets_sent += 1;
-                if let Some(voice) = flow.voice.as_mut().filter(|_| now >= self.warmup) {
-                    voice.sent(now);
+                if let Some(voice) = &mut flow.voice {
+                    voice.sent(now, now >= self.warmup);
                 }
                 if now >= self.warmup {
                     flow.offered_measured += u64::from(bytes);

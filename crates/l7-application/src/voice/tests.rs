@@ -62,15 +62,59 @@ fn at(ms: u64) -> Instant {
 #[test]
 fn a_frame_later_than_the_buffer_is_not_played() {
     let mut buffer = Playout::new(Buffering::Fixed(Span::from_ms(60)), CODECS[0]);
-    for (i, delay) in [50, 60, 61, 40].into_iter().enumerate() {
-        let sent = at(20 * i as u64);
-        buffer.sent(sent);
-        buffer.arrived(sent, sent + Span::from_ms(delay));
-    }
-    buffer.sent(at(80));
+    say(&mut buffer, 0, &[Some(90)]);
+    // The first that counts takes 50 ms, so that 110 ms are in time.
+    say(&mut buffer, 100, &[Some(50), Some(110), Some(111), Some(40), None]);
     let heard = buffer.heard(at(1_000_000));
     assert_eq!((heard.sent, heard.played, heard.late), (5, 3, 1));
-    assert!(close(heard.loss(), 0.4, 1e-9) && close(heard.playout_s, 0.06, 1e-9));
+    assert!(close(heard.loss(), 0.4, 1e-9) && close(heard.playout_s.unwrap(), 0.11, 1e-9));
+    assert!(close(heard.network_s.unwrap(), (0.05 + 0.11 + 0.111 + 0.04) / 4.0, 1e-9));
+}
+
+/// A frame each 20 ms from `start`, in ms, that takes so long or is lost.
+fn say(buffer: &mut Playout, start: u64, delays: &[Option<u64>]) {
+    let sent = |i: usize| at(start + 20 * i as u64);
+    let mut events: Vec<(Instant, usize, bool)> = Vec::new();
+    for (i, delay) in delays.iter().enumerate() {
+        events.push((sent(i), i, false));
+        events.extend(delay.map(|ms| (sent(i) + Span::from_ms(ms), i, true)));
+    }
+    events.sort_unstable();
+    for (now, i, comes) in events {
+        if comes { buffer.arrived(sent(i), now) } else { buffer.sent(sent(i), true) }
+    }
+}
+
+#[test]
+fn frames_that_open_the_way_do_not_count() {
+    for buffering in [Buffering::Fixed(Span::from_ms(60)), Buffering::Adaptive(Span::from_ms(10))] {
+        let mut buffer = Playout::new(buffering, CODECS[0]);
+        // Twelve frames wait for addresses to be resolved, and come together.
+        let mut delays: Vec<Option<u64>> = (0..12).map(|i| Some(240 - 20 * i + 30)).collect();
+        delays.extend([Some(30); 50]);
+        say(&mut buffer, 0, &delays);
+        let heard = buffer.heard(at(1_000_000));
+        // The first came at 270 ms; the next is sent at 280 ms.
+        assert_eq!((heard.sent, heard.played), (62 - 14, 62 - 14), "{buffering:?}");
+        assert!(heard.playout_s.unwrap() < 0.0901, "{heard:?}");
+    }
+}
+
+#[test]
+fn a_call_that_is_over_before_anything_came_is_heard_nevertheless() {
+    let mut buffer = Playout::new(Buffering::Fixed(Span::from_ms(60)), CODECS[0]);
+    say(&mut buffer, 0, &[Some(100), Some(120), Some(170)]);
+    let heard = buffer.heard(at(1_000_000));
+    assert_eq!((heard.sent, heard.played, heard.late), (3, 2, 1));
+}
+
+#[test]
+fn of_what_was_not_heard_there_is_no_delay() {
+    let mut buffer = Playout::new(Buffering::Fixed(Span::from_ms(60)), CODECS[0]);
+    say(&mut buffer, 0, &[None; 10]);
+    let heard = buffer.heard(at(1_000_000));
+    assert_eq!((heard.sent, heard.played, heard.playout_s, heard.network_s), (10, 0, None, None));
+    assert_eq!((heard.mouth_to_ear_s(&CODECS[0]), heard.rating(&CODECS[0])), (None, None));
 }
 
 #[test]
@@ -79,14 +123,14 @@ fn the_adaptive_buffer_follows_the_delays_at_talk_spurts() {
     for spurt in 0..20 {
         for frame in 0..50 {
             let sent = at(spurt * 2000 + frame * 20);
-            buffer.sent(sent);
+            buffer.sent(sent, true);
             // From 30 to 49 ms, in turns.
             buffer.arrived(sent, sent + Span::from_ms(30 + frame % 20));
         }
     }
     let heard = buffer.heard(at(1_000_000));
     assert!(heard.loss() < 0.1, "{heard:?}");
-    assert!(heard.playout_s > 0.045 && heard.playout_s < 0.07, "{heard:?}");
+    assert!((0.045..0.07).contains(&heard.playout_s.unwrap()), "{heard:?}");
 }
 
 #[test]

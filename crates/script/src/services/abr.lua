@@ -72,14 +72,46 @@ end
 function rules.highest(v) return #v.ladder end
 function rules.lowest() return 1 end
 
+-- What is loaded and played. Time passes for it whenever somebody looks: a download that does not come is seen while it does not.
+local function pass(film)
+  local t = now()
+  if film.playing then
+    local left = film.buffer - (t - film.at)
+    film.buffer = max(left, 0)
+    if left < 0 then
+      film.playing = false
+      if not film.whole then film.stalls, film.dry_at = film.stalls + 1, t + left end
+    end
+  end
+  film.at = t
+  return film
+end
+
+local function stalled_s(film) return film.stalled_s + (film.dry_at and film.at - film.dry_at or 0) end
+
+local function roll(film)
+  film.stalled_s, film.dry_at, film.playing = stalled_s(film), nil, true
+end
+
 local Player = {}
 local player_meta = http.class("video player", "video players have", Player, "startup_s error")
+local seen = {
+  buffer = function(film) return film.buffer end,
+  stalls = function(film) return film.stalls end,
+  stalled_s = stalled_s,
+}
+local methods_of = player_meta.__index
+function player_meta.__index(self, key)
+  if seen[key] then return seen[key](pass(self.film)) end
+  return methods_of(self, key)
+end
 
 function Player.wait(self, opts)
   while not self.over do
     local ok, why = self.ended:wait(opts)
     if not ok and why then return nil, why end
   end
+  if self.error then return nil, self.error end
   return true
 end
 
@@ -89,27 +121,28 @@ local function player_figures(self)
   self.mean_kbps = #self.qualities > 0 and sum / #self.qualities / 1000 or 0
 end
 
--- A segment has arrived after so many seconds: the buffer played meanwhile, or ran dry.
-local function arrived(self, took)
-  if not self.playing then
-    self.buffer = self.buffer + self.length
-    if self.buffer >= self.needed then
-      self.playing = true
-      if not self.startup_s then self.startup_s = now() - self.began else self.stalled_s = self.stalled_s + now() - self.dry_at end
-    end
-    return
+-- A segment has arrived.
+local function arrived(self)
+  local film = pass(self.film)
+  film.buffer = film.buffer + self.length
+  if not film.playing and film.buffer >= self.needed then
+    self.startup_s = self.startup_s or now() - self.began
+    roll(film)
   end
-  if took > self.buffer then
-    self.stalls = self.stalls + 1
-    self.dry_at = now() - (took - self.buffer)
-    self.playing, self.buffer = false, self.length
-    if self.buffer >= self.needed then
-      self.playing = true
-      self.stalled_s = self.stalled_s + now() - self.dry_at
-    end
-  else
-    self.buffer = self.buffer - took + self.length
+end
+
+-- Nothing more comes: what is there is played to its end, and its end is no stall.
+local function finish(self)
+  local film = pass(self.film)
+  if not film.playing and film.buffer > 0 and not self.error then
+    self.startup_s = self.startup_s or now() - self.began
+    roll(film)
   end
+  film.stalled_s, film.dry_at, film.whole = stalled_s(film), nil, true
+  player_figures(self)
+  if film.playing then sleep(film.buffer) end
+  self.over = true
+  self.ended:fire(true)
 end
 
 local function play(self, client, o)
@@ -118,11 +151,7 @@ local function play(self, client, o)
   local rule = type(o.rule) == "function" and o.rule or rules[o.rule or "buffer"]
   for segment = 1, self.segments do
     -- A full buffer takes no more: wait until there is room for a segment.
-    if self.playing and self.buffer + self.length > self.limit then
-      local pause = self.buffer + self.length - self.limit
-      sleep(pause)
-      self.buffer = self.buffer - pause
-    end
+    if self.film.playing and self.buffer + self.length > self.limit then sleep(self.buffer + self.length - self.limit) end
     local q = rule(self)
     if type(q) ~= "number" or q ~= floor(q) or q < 1 or q > #self.ladder then
       native.mistake(("the rule gave %s: a quality is a whole number from 1 to %d"):format(tostring(q), #self.ladder), "rule")
@@ -133,21 +162,18 @@ local function play(self, client, o)
     url[3] = ("/video/%d/%d"):format(q, segment)
     local res, why = client:request(url, {})
     if not res or res.status ~= 200 then
-      self.error = why or tostring(res.status)
+      self.error = why or res.status == 404 and ("the server has no quality %d"):format(q) or tostring(res.status)
       break
     end
     local took = now() - asked
     self.throughputs[#self.throughputs + 1] = res.size * 8 / took
     self.qualities[#self.qualities + 1] = q
-    arrived(self, took)
+    arrived(self)
     self.history[#self.history + 1] =
       { t = now(), segment = segment, quality = q, kbps = self.ladder[q] / 1000, buffer = self.buffer, throughput = res.size * 8 / took }
   end
   client:close()
-  player_figures(self)
-  if self.playing then sleep(self.buffer) end
-  self.over = true
-  self.ended:fire(true)
+  finish(self)
 end
 
 function abr.abr_player(host, o)
@@ -161,8 +187,8 @@ function abr.abr_player(host, o)
   local self = setmetatable({
     name = o.name or "player of " .. host.name, server = o.server, ladder = ladder_of(o.ladder, "host:abr_player"), length = length,
     segments = max(1, floor((o.duration or 120) / length + 0.5)), limit = limit, needed = o.startup or length,
-    reservoir = o.reservoir or max(2 * length, 0.1 * limit), buffer = 0, quality = 1, playing = false, stalls = 0, stalled_s = 0,
-    switches = 0, qualities = {}, throughputs = {}, history = {}, mean_kbps = 0, over = false, ended = signal(),
+    reservoir = o.reservoir or max(2 * length, 0.1 * limit), quality = 1,
+    film = { buffer = 0, at = now(), playing = false, stalls = 0, stalled_s = 0 }, switches = 0, qualities = {}, throughputs = {}, history = {}, mean_kbps = 0, over = false, ended = signal(),
   }, player_meta)
   self.cushion = o.cushion or max(length, 0.9 * limit - self.reservoir)
   local client = http.http_client(host, { keepalive = true, keep = 0, tcp = o.tcp })

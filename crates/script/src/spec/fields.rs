@@ -296,7 +296,7 @@ const ALL: &[Fields] = &[
             f(
                 "voice",
                 "table",
-                "of host:voice: .mos .r .sent .played .late .lost .loss_pct .burst, .delay from mouth to ear and .network in s, .ie_eff .id",
+                "of host:voice: .mos .r .sent .played .late .lost .loss_pct .burst, .delay from mouth to ear (nil when nothing was played) and .network in s (nil when nothing came), .ie_eff .id",
             ),
         ],
     },

@@ -144,7 +144,7 @@ pub(crate) static VOICE: Func = func(
             "buffer",
             Kind::Any,
             "\"60ms\"",
-            "how long after it was sent a frame is played: a time, or \"adaptive\", which follows the delays at the beginning of each talk spurt",
+            "the jitter buffer: how long the first frame waits before it is played, all others follow at their times; or \"adaptive\", which follows the delays at the beginning of each talk spurt",
         ),
         Opt::new("talk", Kind::Bool, "false", "talk spurts and pauses (means 1.004 s and 1.587 s, ITU-T P.59), not speech all the time"),
         Opt::new("count", COUNT, "no limit", "frames in all"),
@@ -261,7 +261,7 @@ pub(crate) static ABR_WAIT: Func =
     func("abr_player:wait", "Waits until the video has been played, or has failed.")
         .opts(&[TIMEOUT])
         .blocking()
-        .gives("true; or nil, \"timeout\"");
+        .gives("true; or nil, error");
 
 /// What can be read off players.
 pub(crate) const PLAYER_FIELDS: Fields = Fields {
@@ -269,16 +269,20 @@ pub(crate) const PLAYER_FIELDS: Fields = Fields {
     doc: "A player of video in segments.",
     all: &[
         f("startup_s", "s", "from the first request to the first picture; nil before"),
-        f("stalls", "count", "how often the buffer ran dry"),
-        f("stalled_s", "s", "how long it stood still, start-up not counted"),
+        f("stalls", "count", "how often the buffer ran dry, up to now"),
+        f("stalled_s", "s", "how long it stood still, up to now, start-up not counted"),
         f("switches", "count", "changes of quality"),
         f("mean_kbps", "kbit/s", "mean rate of the qualities that were played; 0 before the end"),
-        f("buffer", "s", "what is loaded ahead"),
+        f("buffer", "s", "what is loaded ahead, now"),
         f("quality", "", "the last that was asked for, from 1"),
         f("throughputs", "list", "what each segment came with, in bit/s"),
         f("qualities", "list", "of each segment"),
         f("history", "list", "{ t, segment, quality, kbps, buffer, throughput } of each segment"),
-        f("error", "text", "why it broke off, if it did"),
+        f(
+            "error",
+            "text",
+            "why it broke off, if it did: \"timeout\" when nothing came from the server for 60 s; nil otherwise",
+        ),
     ],
 };
 
