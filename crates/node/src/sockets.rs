@@ -7,6 +7,7 @@ use crate::{Context, IpStack, NO_FLOW, Progress};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tidewire_l4_transport::{Connection, TcpConfig, Transmit};
 use tidewire_units::{Instant, Interest, Refusal, SocketId, WaitToken};
@@ -34,6 +35,8 @@ pub struct Sockets {
     /// Connections whose timer keeps the run alive.
     pub(crate) foreground: u32,
     next_port: u16,
+    /// Own address and peer between which no port was free; until one may be, nobody searches again.
+    pub(crate) crowded: FxHashSet<(Ipv4Addr, Endpoint)>,
     pub(crate) next_echo: u16,
     pub(crate) salt: u64,
     /// Connections that came to rest, the latest last; those that stay at rest are folded.
@@ -109,6 +112,7 @@ impl Sockets {
             timers: BinaryHeap::new(),
             foreground: 0,
             next_port: FIRST_EPHEMERAL,
+            crowded: FxHashSet::default(),
             next_echo: 1,
             salt,
             resting: VecDeque::new(),
@@ -173,6 +177,7 @@ impl Sockets {
             Kind::Listener(listener) => {
                 let (port, waiting) = (listener.port, std::mem::take(&mut listener.queue));
                 self.listeners.remove(&port);
+                self.crowded.clear();
                 // Connections that nobody will accept are reset, as Linux does.
                 let children = self.slots.iter().enumerate().filter_map(|(child, slot)| {
                     let half_open =
@@ -202,6 +207,7 @@ impl Sockets {
             Kind::Unbound { port, .. } => {
                 let port = *port;
                 self.bound.remove(&port);
+                self.crowded.clear();
                 self.forget(id, cx);
             }
         }
@@ -218,6 +224,7 @@ impl Sockets {
         self.latest = None;
         self.listeners.clear();
         self.bound.clear();
+        self.crowded.clear();
         self.udp_ports.clear();
         self.latest_udp = None;
         self.echo_ids.clear();
@@ -373,6 +380,29 @@ impl Sockets {
             }
         }
         Err(Refusal::InUse)
+    }
+
+    /// A port for a connection to a peer.
+    pub(crate) fn port_towards(&mut self, src: Ipv4Addr, remote: Endpoint) -> Result<u16, Refusal> {
+        if self.crowded.contains(&(src, remote)) {
+            return Err(Refusal::InUse);
+        }
+        let taken = |sockets: &Sockets, port: u16| {
+            let tuple = Tuple::new(Endpoint::new(src, port), remote);
+            sockets.connections.contains_key(&tuple) || sockets.tcp_port_taken(port)
+        };
+        self.free_port(taken).inspect_err(|_| {
+            self.crowded.insert((src, remote));
+        })
+    }
+
+    /// A connection is over, and its port free.
+    pub(crate) fn disconnect(&mut self, tuple: &Tuple) {
+        self.connections.remove(tuple);
+        self.latest = None;
+        if !self.crowded.is_empty() {
+            self.crowded.remove(&tuple.peers());
+        }
     }
 }
 

@@ -26,6 +26,11 @@ impl Tuple {
         let ports = u32::from(local.port) << 16 | u32::from(remote.port);
         Tuple { ports, remote: remote.addr.to_bits(), local: local.addr.to_bits() }
     }
+
+    /// The own address, and the other end.
+    pub fn peers(self) -> (Ipv4Addr, Endpoint) {
+        (Ipv4Addr::from_bits(self.local), Endpoint::new(Ipv4Addr::from_bits(self.remote), self.ports as u16))
+    }
 }
 
 pub(crate) struct TcpSock {
@@ -170,18 +175,16 @@ impl Sockets {
         let Some((src, mtu)) = stack.source_for(remote.addr).filter(|(src, _)| !src.is_unspecified()) else {
             return Err(Refusal::Unreachable);
         };
-        let taken = |sockets: &Sockets, port: u16| {
-            let tuple = Tuple::new(Endpoint::new(src, port), remote);
-            sockets.connections.contains_key(&tuple) || sockets.tcp_port_taken(port)
-        };
         let port = match port {
-            0 => self.free_port(taken)?,
+            0 => self.port_towards(src, remote)?,
             port if self.connections.contains_key(&Tuple::new(Endpoint::new(src, port), remote)) => {
                 return Err(Refusal::InUse);
             }
             port => port,
         };
-        self.bound.remove(&port);
+        if self.bound.remove(&port) {
+            self.crowded.clear();
+        }
         let local = Endpoint::new(src, port);
         let (isn, ts_offset) = self.initial_numbers(cx.now, local, remote);
         let Some(Kind::Unbound { config, .. }) = self.socket_mut(id).map(|socket| &socket.kind) else {
@@ -307,8 +310,7 @@ impl Sockets {
         let tcp = tcp_in(&mut self.slots, id).expect("a tuple belongs to a connection");
         if opens_again && tcp.conn.state() == State::TimeWait {
             // RFC 9293 section 3.10.7.4, TIME-WAIT: a new SYN may open the connection again.
-            self.connections.remove(&tuple);
-            self.latest = None;
+            self.disconnect(&tuple);
             self.forget(SocketId(id), cx);
             let segment = std::mem::take(&mut self.segment);
             return self.handle_stray(packet, segment, local, remote, stack, cx);
@@ -519,8 +521,7 @@ impl Sockets {
         let kept = tcp.flow != NO_FLOW && !tcp.receives_flow;
         let (tuple, released) = (Tuple::new(tcp.local, tcp.remote), (tcp.released || tcp.is_sink) && !kept);
         if self.connections.get(&tuple) == Some(&id) {
-            self.connections.remove(&tuple);
-            self.latest = None;
+            self.disconnect(&tuple);
         }
         if released {
             self.forget(SocketId(id), cx);
@@ -540,7 +541,7 @@ impl Sockets {
         Some(id)
     }
 
-    fn tcp_port_taken(&self, port: u16) -> bool {
+    pub(crate) fn tcp_port_taken(&self, port: u16) -> bool {
         self.listeners.contains_key(&port) || self.bound.contains(&port)
     }
 

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::Plan;
 use tidewire_units::{Instant, NodeId, Purpose, Span, Stream, Streams};
-use tidewire_world::{RoutingSpec, World};
+use tidewire_world::{RoutingSpec, WorkloadId, World};
 
 /// Numbers the runs of the process.
 static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -98,6 +98,8 @@ pub(crate) struct Sim {
     pub flow_names: RefCell<BTreeMap<String, u32>>,
     /// Endpoints of QUIC whose connections have rows in `flows.csv`.
     pub quic_flows: crate::bind::quic_flows::Measured,
+    /// Workloads: their names, and where they were asked for.
+    pub traffic: RefCell<Vec<(WorkloadId, String, Option<Place>)>>,
     /// Processor cores that are in use, by node id.
     pub cores: RefCell<BTreeMap<u32, Cores>>,
     /// Memory of hosts that have a limit or use some, by node id.
@@ -191,6 +193,7 @@ impl Sim {
             jitter: Cell::new(Span::ZERO),
             flow_names: RefCell::default(),
             quic_flows: RefCell::default(),
+            traffic: RefCell::default(),
             cores: RefCell::default(),
             memory: RefCell::default(),
             cpus: RefCell::default(),

@@ -98,6 +98,90 @@ fn a_load_is_the_share_of_the_link_that_is_used() {
     assert!((column(&result, "used_pct") - 50.0).abs() < 6.0, "{}", column(&result, "used_pct"));
 }
 
+/// Per cent of a bottleneck of 100 Mbit/s between so many pairs of hosts that a load of 40 % uses, of flows of this size.
+fn used_by(size: &str, pairs: u32, keep: bool) -> f64 {
+    let result = good(result_of(&script(&format!(
+        "experiment {{ duration = '6s', warmup = '1s' }}
+         local a, b = net:hosts('a', {pairs}), net:hosts('b', {pairs})
+         local l, r = net:router 'l', net:router 'r'
+         for _, host in ipairs(a) do net:link(host, l, {{ rate = '1Gbps' }}) end
+         for _, host in ipairs(b) do net:link(host, r, {{ rate = '1Gbps' }}) end
+         local link = net:link(l, r, {{ rate = '100Mbps', delay = '1ms', queue = '400pkt' }})
+         local t = net:traffic {{ from = a, to = b, size = '{size}', load = '40%', link = link, keepalive = {keep} }}
+         at_end(function() record {{ used_pct = link:forward().stats.utilization_pct, failed = t.failed }} end)"
+    ))));
+    assert_eq!(column(&result, "failed"), 0.0, "{size} {pairs} {keep}");
+    column(&result, "used_pct")
+}
+
+#[test]
+fn a_load_counts_handshakes_and_headers_of_small_flows() {
+    for (size, pairs, keep) in [
+        ("cache", 1, true),
+        ("cache", 4, true),
+        ("cache", 4, false),
+        ("200B", 1, true),
+        ("200B", 4, true),
+        ("200B", 4, false),
+        ("2kB", 1, true),
+        ("2kB", 4, false),
+        ("100kB", 1, true),
+        ("100kB", 1, false),
+        ("100kB", 4, false),
+    ] {
+        let used = used_by(size, pairs, keep);
+        assert!((36.0..44.0).contains(&used), "{size}, {pairs} pairs, keepalive = {keep}: {used}");
+    }
+}
+
+#[test]
+fn among_hosts_that_send_to_each_other_a_load_counts_what_answers_take() {
+    for (size, keep) in [("cache", false), ("20kB", false), ("20kB", true)] {
+        let result = good(result_of(&script(&format!(
+            "experiment {{ duration = '6s', warmup = '1s' }}
+             local hosts, core = net:hosts('h', 6), net:router 'core'
+             local links = {{}}
+             for i, host in ipairs(hosts) do links[i] = net:link(host, core, {{ rate = '10Mbps', queue = '400pkt' }}) end
+             net:traffic {{ hosts = hosts, size = '{size}', load = '40%', keepalive = {keep} }}
+             at_end(function()
+               local sum = 0
+               for _, link in ipairs(links) do sum = sum + link:forward().stats.utilization_pct end
+               record {{ used_pct = sum / #links }}
+             end)"
+        ))));
+        let used = column(&result, "used_pct");
+        assert!((36.0..44.0).contains(&used), "{size}, keepalive = {keep}: {used}");
+    }
+}
+
+#[test]
+fn hosts_without_a_free_port_are_named_at_the_end_and_cost_little() {
+    let result = good(result_of(&script(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '100Mbps', delay = '1ms', queue = '400pkt' })
+         local t = net:traffic { from = {a}, to = {b}, size = '200B', rate = 10000, stop = '2s' }
+         t:wait()
+         record { completed = t.completed, failed = t.failed, begun = t.begun }",
+    )));
+    assert_eq!(column(&result, "completed"), 16384.0);
+    assert_eq!(column(&result, "failed"), column(&result, "begun") - 16384.0);
+    let [warning] = &result.warnings[..] else { panic!("{:?}", result.warnings) };
+    assert!(warning.text.starts_with("traffic: a had no free port to b: "), "{}", warning.text);
+    assert!(warning.text.contains("flows failed as \"in use\"") && warning.text.contains("keepalive = true"));
+    assert_eq!(warning.place.as_ref().map(|place| place.line), Some(3));
+    // A port is taken again as soon as it is free, also from a socket of the script's.
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '1Gbps' })
+         local t = net:traffic { from = {a}, to = {b}, size = '200B', rate = 10000, stop = '2s', time_wait = '20s', port = 7000 }
+         t:wait()
+         print(t.completed, a:connect(b, 7000))
+         sleep(18.5)
+         print(a:connect(b, 7000) ~= nil)",
+    );
+    assert_eq!(lines, ["16384\tnil\tin use", "true"]);
+}
+
 const BUSY: &str = "experiment { duration = '60ms' }
     local tree = net:fat_tree { k = 4, link = { rate = '1Gbps', delay = '1us', queue = '100pkt' } }
     local t = net:traffic { hosts = tree.hosts, size = 'web_search', load = '60%' }

@@ -334,6 +334,8 @@ impl World {
         });
         let connected = to.ok_or(Refusal::Unreachable).and_then(|to| self.connect(client, socket, to));
         if let Err(why) = connected {
+            self.flows.tracking.all[at as usize].client.1 = None;
+            self.close(client, socket);
             return self.flows.tracking.events.push(Event::End(at, why));
         }
         let flow = |side| flow_of(at, side);

@@ -95,7 +95,8 @@ mod time;
 pub(crate) mod timetable;
 mod tls;
 pub(crate) mod traffic;
-mod traffic_results;
+mod traffic_cost;
+pub(crate) mod traffic_results;
 pub(crate) mod udp;
 pub(crate) mod work;
 

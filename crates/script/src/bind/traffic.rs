@@ -1,20 +1,24 @@
 //! Traffic of many hosts, and the quality of calls.
 
 use super::sizes::{classes, sizes};
-use super::tcp::own_config;
+use super::tcp_options::tcp_config;
+use super::traffic_cost::Packets;
 use super::traffic_results::{fields, rounds, rows, save, summary};
 use crate::call::{Call, Opts};
 use crate::classes::{Registry, wrong_this};
 use crate::mistake::Mistake;
 use crate::sched::{Op, block_on};
-use crate::sim::{Shared, Sim};
+use crate::sim::{Shared, Sim, here};
 use crate::spec::traffic as spec;
 use crate::values::Val;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
+use std::sync::Arc;
+use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::traffic::{Gaps, Pace, Pick, Sizes, Spec, Workload};
 use tidewire_l7_application::voice::{Codec, EModel, mos};
-use tidewire_topology::sends_on;
-use tidewire_units::{Instant, NodeId, Purpose, Span};
+use tidewire_topology::{link_of, sends_on};
+use tidewire_units::{DirId, Instant, NodeId, Purpose, Span};
+use tidewire_wire::AddressBook;
 use tidewire_world::{ProcessId, WorkloadId, WorkloadSpec};
 
 /// A workload, as scripts hold it.
@@ -27,9 +31,6 @@ pub(crate) struct TrafficHandle {
 
 /// First port of workloads.
 const FIRST_PORT: u16 = 7000;
-/// Headers of a full packet of Ethernet, IPv4 and TCP with timestamps, preamble and gap included, and its data.
-const OVERHEAD: f64 = 90.0;
-const FULL: f64 = 1448.0;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_TRAFFIC, |lua, sim, call| traffic(lua, sim, &call))?;
@@ -102,8 +103,16 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
         Pick::Fixed(_) => 1,
     };
     let mean = (up.mean() + down.as_ref().map_or(0.0, Sizes::mean)) * each as f64;
-    let pace = pace(sim, opts, &up, each, &clients)?;
+    let keep = opts.flag("keepalive").unwrap_or(false);
     let (start, stop) = times(sim, opts)?;
+    let base = sim.world()?.tcp_config(clients[0]);
+    let mut tcp = tcp_config(sim, opts, &base)?;
+    // Requests on kept connections that waited for acknowledgments of others before would measure Nagle's algorithm.
+    if keep && opts.flag("nodelay").is_none() {
+        tcp.nodelay = true;
+    }
+    let flow = Flow { up: &up, down: down.as_ref(), each, keep, same, timestamps: tcp.timestamps };
+    let pace = pace(sim, opts, &clients, &flow)?;
     let what = Spec {
         clients: clients.len() as u32,
         servers: servers.len() as u32,
@@ -113,7 +122,7 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
         up,
         down,
         split: false,
-        keep: opts.flag("keepalive").unwrap_or(false),
+        keep,
         start,
         stop,
         count: opts.int("count").map(|count| count as u64),
@@ -124,7 +133,7 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
             .note("give it count = 1000 or stop = \"1s\", or the experiment a duration")
             .into());
     }
-    begin(lua, sim, opts, name, (clients, servers), what, mean)
+    begin(lua, sim, call, name, WorkloadHosts { clients, servers, tcp }, what, mean)
 }
 
 fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
@@ -170,18 +179,28 @@ fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
     };
     let name = free_name(sim, opts, "incast");
     let mean = size.0 as f64 * if split { 1.0 } else { from.len() as f64 };
-    begin(lua, sim, opts, name, (vec![*to], from.clone()), what, mean)
+    let base = sim.world()?.tcp_config(*to);
+    let tcp = tcp_config(sim, opts, &base)?;
+    begin(lua, sim, call, name, WorkloadHosts { clients: vec![*to], servers: from.clone(), tcp }, what, mean)
+}
+
+/// Who takes part, and the TCP options of both ends.
+struct WorkloadHosts {
+    clients: Vec<NodeId>,
+    servers: Vec<NodeId>,
+    tcp: TcpConfig,
 }
 
 fn begin(
     lua: &Lua,
     sim: &Shared,
-    opts: &Opts,
+    call: &Call,
     name: String,
-    (clients, servers): (Vec<NodeId>, Vec<NodeId>),
+    WorkloadHosts { clients, servers, tcp }: WorkloadHosts,
     what: Spec,
     mean: f64,
 ) -> mlua::Result<Value> {
+    let opts = call.opts();
     let classes = classes(opts)?;
     let mut world = sim.world()?;
     for node in clients.iter().chain(&servers) {
@@ -194,7 +213,7 @@ fn begin(
         }
     }
     let own = opts.int("port").map(|port| port as u16);
-    let tcp = own_config(sim, &world.tcp_config(clients[0]), opts)?;
+    let tcp = Some(Arc::new(tcp));
     for port in own.map_or(FIRST_PORT..=u16::MAX, |port| port..=port) {
         let free = |node: &NodeId| world.listener_on(*node, port, tidewire_world::Transport::Tcp).is_none();
         if !servers.iter().all(free) {
@@ -204,6 +223,7 @@ fn begin(
         let id = world.add_workload(spec, what);
         let id = id.map_err(|(_, why)| Mistake::new(format!("the servers cannot listen: {why}")))?;
         drop(world);
+        sim.traffic.borrow_mut().push((id, name.clone(), here(lua)));
         return Ok(Value::UserData(lua.create_userdata(TrafficHandle { id, name, classes, mean })?));
     }
     let port = own.unwrap_or(FIRST_PORT);
@@ -272,8 +292,49 @@ fn share(opts: &Opts, name: &str) -> Option<f64> {
     }
 }
 
+/// What a load is made of.
+struct Flow<'a> {
+    up: &'a Sizes,
+    down: Option<&'a Sizes>,
+    /// How many are begun at a time.
+    each: usize,
+    keep: bool,
+    /// All send to all.
+    same: bool,
+    timestamps: bool,
+}
+
+/// Mean bytes that a flow takes of the link that a load is a share of.
+fn cost(sim: &Shared, opts: &Opts, clients: &[NodeId], flow: &Flow<'_>) -> mlua::Result<f64> {
+    let means = [Some(flow.up), flow.down];
+    if means.into_iter().flatten().any(|sizes| sizes.mean().is_infinite()) {
+        return Err(Mistake::new("these sizes have no mean: there is no rate that gives this load")
+            .at_word("load")
+            .note("give the distribution a shape above 1, or a max")
+            .into());
+    }
+    let named = of_link(opts)?;
+    let v6 = sim.world()?.address_of(clients[0]).is_some_and(AddressBook::is_v6);
+    let plan = sim.plan.borrow();
+    let first = || plan.node(clients[0]).ifaces.first().map(|iface| link_of(*iface));
+    let spec = named
+        .map(|dir| dir.link())
+        .or_else(first)
+        .map(|link| plan.link(link).spec.clone())
+        .unwrap_or_default();
+    let packets = Packets::new(spec.framing, spec.mtu, v6, flow.timestamps);
+    let (there, back) = packets.cost(flow.up, flow.down, flow.keep);
+    // Among hosts that all send to each other, each sender's link carries the answers to others; of one link that all cross,
+    // half of the flows go either way.
+    Ok(match (flow.same, named) {
+        (false, _) => there,
+        (true, None) => there + back,
+        (true, Some(_)) => (there + back) / 2.0,
+    })
+}
+
 /// One of load, rate and think.
-fn pace(sim: &Shared, opts: &Opts, up: &Sizes, each: usize, clients: &[NodeId]) -> mlua::Result<Pace> {
+fn pace(sim: &Shared, opts: &Opts, clients: &[NodeId], flow: &Flow<'_>) -> mlua::Result<Pace> {
     let gaps = match opts.text("arrivals") {
         Some("constant") => Gaps::Constant,
         _ => Gaps::Exponential,
@@ -284,16 +345,7 @@ fn pace(sim: &Shared, opts: &Opts, up: &Sizes, each: usize, clients: &[NodeId]) 
         (None, Some(rate), None) => rate,
         (Some(load), None, None) => {
             let bits = capacity(sim, opts, clients)? * load;
-            let mean = up.mean();
-            if mean.is_infinite() {
-                return Err(Mistake::new("these sizes have no mean: there is no rate that gives this load")
-                    .at_word("load")
-                    .note("give the distribution a shape above 1, or a max")
-                    .into());
-            }
-            // A packet that is not full costs as much besides its data as a full one; half a packet on average, and SYN and FIN.
-            let wire = mean * (1.0 + OVERHEAD / FULL) + 2.5 * OVERHEAD;
-            bits / 8.0 / (wire * each as f64)
+            bits / 8.0 / (cost(sim, opts, clients, flow)? * flow.each as f64)
         }
         (None, None, None) if opts.int("count").is_some() => return Ok(Pace::Closed(Span::ZERO)),
         _ => {
@@ -310,16 +362,21 @@ fn pace(sim: &Shared, opts: &Opts, up: &Sizes, each: usize, clients: &[NodeId]) 
     Ok(Pace::Open(Span::from_secs_f64(1.0 / per_s), gaps))
 }
 
+/// The link that all flows cross.
+fn of_link(opts: &Opts) -> mlua::Result<Option<DirId>> {
+    let Some(Val::Any(value)) = opts.get("link") else { return Ok(None) };
+    let wrong = || Mistake::new("link must be a link, as net:link() gives it").at_word("link");
+    let data = value.as_userdata().ok_or_else(wrong)?;
+    match (data.borrow::<crate::classes::Link>(), data.borrow::<crate::classes::Direction>()) {
+        (Ok(link), _) => Ok(Some(DirId::forward(link.0))),
+        (_, Ok(direction)) => Ok(Some(direction.0)),
+        _ => Err(wrong().into()),
+    }
+}
+
 /// What a load of 1 is, in bit/s, for all senders together.
 fn capacity(sim: &Shared, opts: &Opts, clients: &[NodeId]) -> mlua::Result<f64> {
-    if let Some(Val::Any(value)) = opts.get("link") {
-        let wrong = || Mistake::new("link must be a link, as net:link() gives it").at_word("link");
-        let data = value.as_userdata().ok_or_else(wrong)?;
-        let dir = match (data.borrow::<crate::classes::Link>(), data.borrow::<crate::classes::Direction>()) {
-            (Ok(link), _) => tidewire_units::DirId::forward(link.0),
-            (_, Ok(direction)) => direction.0,
-            _ => return Err(wrong().into()),
-        };
+    if let Some(dir) = of_link(opts)? {
         return Ok(sim.plan.borrow().direction(dir).rate.bits_per_s() as f64);
     }
     if let Some(rate) = opts.rate("of") {

@@ -2,17 +2,50 @@
 
 use super::traffic::TrafficHandle;
 use crate::classes::Registry;
+use crate::output::Output;
 use crate::sim::{Shared, Sim};
 use mlua::{Lua, Table, Value};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use tidewire_l7_application::traffic::{Exchange, by_class};
 use tidewire_metrics as metrics;
-use tidewire_units::NodeId;
+use tidewire_units::{NodeId, Refusal};
 use tidewire_world::{WorkloadId, World};
+
+/// Ports that hosts choose from (RFC 6335 section 6).
+const PORTS: u32 = 16_384;
 
 /// What counts: begun after the warm-up.
 fn counted(world: &World, id: WorkloadId) -> Vec<Exchange> {
     let warmup = world.warmup();
     world.workload(id).exchanges().iter().filter(|of| of.started >= warmup).copied().collect()
+}
+
+/// What went wrong so often that it is said at the end: hosts that had no port left.
+pub(crate) fn hints(sim: &Sim, world: &World, out: &mut Output) {
+    for (id, name, place) in sim.traffic.borrow().iter() {
+        let all = world.workload(*id).exchanges();
+        let mut crowded: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+        for of in all.iter().filter(|of| of.failure == Some(Refusal::InUse)) {
+            *crowded.entry((of.client, of.server)).or_default() += 1;
+        }
+        let Some((pair, _)) = crowded.iter().max_by_key(|(pair, n)| (**n, Reverse(**pair))) else { continue };
+        let first = all.iter().find(|of| (of.client, of.server) == *pair).expect("it is among them");
+        let (client, server) = world.parties(*id, first);
+        let plan = sim.plan.borrow();
+        let others = match crowded.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and so for {n} more pairs)"),
+        };
+        let text = format!(
+            "{name}: {} had no free port to {}{others}: {} of {} flows failed as \"in use\"\n  there are {PORTS} for each server, and a connection that is over keeps its own for a while (TIME_WAIT)\n  write keepalive = true, or take more hosts or a shorter time_wait",
+            plan.node(client).name,
+            plan.node(server).name,
+            crowded.values().sum::<usize>(),
+            all.len(),
+        );
+        out.warn(text, place.clone());
+    }
 }
 
 /// Of what is complete: bytes, completion time, slowdown.
