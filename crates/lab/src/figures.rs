@@ -161,6 +161,10 @@ fn y_axis(name: &str, unit: Option<&str>, values: impl Iterator<Item = f64>, log
     } else if min >= 0.0 && min <= 0.5 * max {
         axis.range.low = Some(0.0);
     }
+    // A share does not go beyond the whole; a little room lets markers at it be seen.
+    if !log && min >= 0.0 && (60.0..=100.0).contains(&max) && unit.or_else(|| unit_of(name)) == Some("%") {
+        axis.range.high = Some(104.0);
+    }
     axis
 }
 

@@ -10,7 +10,7 @@ use mlua::{Table, Value};
 use tidewire_metrics as metrics;
 
 /// Parameters cannot have the names of columns of the results.
-const MORE_RESERVED: [&str; 12] = [
+const MORE_RESERVED: [&str; 11] = [
     "object",
     "metric",
     "unit",
@@ -22,7 +22,6 @@ const MORE_RESERVED: [&str; 12] = [
     "ci95_low",
     "ci95_high",
     "median",
-    "t_s",
 ];
 
 /// Most points of a grid.
