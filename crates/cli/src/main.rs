@@ -47,8 +47,10 @@ mod validate;
 use args::{Cli, Command};
 use clap::Parser;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use term::Term;
 use tidewire_lab::{Interrupt, LabError, ScriptRunner, Tool};
+use tidewire_script::ScriptError;
 
 /// An error that no mistake of the user explains.
 const INTERNAL: u8 = 70;
@@ -133,13 +135,32 @@ fn main() -> ExitCode {
 
 /// Reads the script. A name without its ending gets a hint.
 fn read_script(path: &std::path::Path) -> Result<tidewire_script::Script, LabError> {
-    tidewire_script::load(path).map_err(|mut error| {
+    let script = tidewire_script::load(path).map_err(|mut error| {
         let with_ending = path.with_extension("lua");
         if path.extension().is_none() && with_ending.is_file() {
             error.message.push_str(&format!("\n  did you mean {}?", with_ending.display()));
         }
         LabError::Script(error)
-    })
+    })?;
+    let _ = SCRIPT.set(script.clone());
+    Ok(script)
+}
+
+/// The script that this command is about, for messages that quote it.
+static SCRIPT: OnceLock<tidewire_script::Script> = OnceLock::new();
+
+/// The message, with the line of the script where it only says which.
+fn with_line(error: &LabError) -> String {
+    let text = error.to_string();
+    let (LabError::Script(ScriptError { place: Some(place), .. }), Some(script)) = (error, SCRIPT.get())
+    else {
+        return text;
+    };
+    let bare = format!("\n  {}:{}", place.file, place.line);
+    match text.strip_suffix(&bare) {
+        Some(message) if place.file == script.shown => tidewire_script::quoted(script, message, place),
+        _ => text,
+    }
 }
 
 fn fail(context: &Context, error: &LabError) -> u8 {
@@ -147,7 +168,7 @@ fn fail(context: &Context, error: &LabError) -> u8 {
     for line in tidewire_script::take_unsaid() {
         context.term.say(&vec![(tidewire_lab::Tone::Plain, line)]);
     }
-    context.term.error(&error.to_string());
+    context.term.error(&with_line(error));
     let code = error.exit_code();
     if context.globals.json {
         context.term.json(&serde_json::json!({ "error": error.to_string(), "exit": code }));

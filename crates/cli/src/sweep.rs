@@ -227,9 +227,9 @@ fn finish(
         wrong.drain(..).for_each(|error| term.complain("warning:", &error.to_string()));
     }
     if complete {
-        wrong.iter().for_each(|error| term.error(&error.to_string()));
+        wrong.iter().for_each(|error| term.error(&crate::with_line(error)));
     }
-    outcome.stopped.iter().for_each(|error| term.error(&error.to_string()));
+    outcome.stopped.iter().for_each(|error| term.error(&crate::with_line(error)));
     let unmet = if complete { after_all(context, plan, folder, &results)? } else { 0 };
     say(context, plan, folder, &results, &outcome, &judged, &plots);
     report::hint_at_units(term, &results.without_unit());

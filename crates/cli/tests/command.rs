@@ -196,3 +196,17 @@ fn metrics_that_do_not_say_their_unit_get_a_hint() {
     let said = text(&output.stderr);
     assert!(said.contains("no unit in the name of speed:"), "{said}");
 }
+
+#[test]
+fn thresholds_and_plots_that_make_no_sense_are_shown_in_their_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "experiment {\n  expect = { \"mean(y_ms) > \" },\n}\nrecord { y_ms = 1 }\n";
+    fs::write(dir.path().join("c.lua"), script).unwrap();
+    let output = tidewire(dir.path(), &["sweep", "c.lua", "--no-progress"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let quoted = lines.iter().position(|line| line.starts_with("  c.lua:")).expect(&said);
+    assert!(lines[quoted].contains("expect") || lines[quoted].contains("experiment"), "{said}");
+    assert!(lines[quoted + 1].trim_start().starts_with('^'), "{said}");
+}

@@ -45,6 +45,7 @@ mod values;
 
 pub use api::*;
 pub use bind::after_all::SweepTables;
+pub use mistake::quoted;
 pub use run::{
     OpenCapture, accidental_global, after_all, build, inspect, plan, plan_within, run, run_capturing,
     take_unsaid,

@@ -1,7 +1,7 @@
 //! Mistakes of scripts: from an error in Lua or Rust to the message that a user reads.
 
 use crate::state::raw::Frame;
-use crate::{Fault, Place, ScriptError};
+use crate::{Fault, Place, Script, ScriptError};
 use std::cell::RefCell;
 use std::fmt;
 use std::fmt::Write;
@@ -158,6 +158,9 @@ fn find_word(line: &str, word: &str) -> Option<usize> {
     None
 }
 
+/// The name of the chunks that are part of the program.
+const OURS: &str = "tidewire";
+
 /// Whatever ended a chunk, as a mistake with its place; `None` for [`Unwind`]. `frames` are those of the script at the error.
 pub(crate) fn mistake_of(error: &mlua::Error, frames: &[Frame]) -> Option<Mistake> {
     let here = frames.first().map(|frame| Place { file: frame.chunk.clone(), line: frame.line });
@@ -188,7 +191,9 @@ pub(crate) fn mistake_of(error: &mlua::Error, frames: &[Frame]) -> Option<Mistak
         }
         other => Mistake::new(other.to_string()),
     };
-    Some(Mistake { place: mistake.place.clone().or(here), ..explained(mistake) })
+    // What is written in Lua by us is no place for users: theirs is the line that called it.
+    let own = mistake.place.clone().filter(|place| place.file != OURS);
+    Some(Mistake { place: own.or(here).or(mistake.place.clone()), ..explained(mistake) })
 }
 
 /// Takes `file.lua:12: message` apart.
@@ -241,6 +246,10 @@ fn explained(mut mistake: Mistake) -> Mistake {
         mistake.message = "too many functions wait to be called (at, after, every, on)".to_owned();
         mistake.fault = Fault::Limit;
         mistake.notes.push("one every() or a process with sleep() does what many at() do".to_owned());
+    } else if text.contains("to 'for iterator'") {
+        let got = between("got ", ")").unwrap_or_else(|| "something else".to_owned());
+        mistake.message = format!("pairs or ipairs got {got}, not a table");
+        mistake.caret = Some("pairs".to_owned());
     } else if text.ends_with("stack overflow (string slice too long)") {
         mistake.message = "string.byte gives at most about a million numbers at once: take pieces".to_owned();
     } else if text.contains("stack overflow") {
@@ -278,12 +287,9 @@ pub(crate) fn render(mistake: &Mistake, sources: &Sources, culprit: Option<&Culp
         (Some(place), Some((line, source))) => {
             let head = format!("  {}:{line}:  ", place.file);
             let _ = write!(text, "\n{head}{source}");
-            if let Some((at, word)) =
-                mistake.caret.as_deref().and_then(|word| Some((find_word(source, word)?, word)))
-            {
-                let indent = head.chars().count() + source[..at].chars().count();
-                let _ = write!(text, "\n{:indent$}{}", "", "^".repeat(word.chars().count().max(1)));
-            }
+            let (at, length) = blamed(mistake, source);
+            let indent = head.chars().count() + source[..at].chars().count();
+            let _ = write!(text, "\n{:indent$}{}", "", "^".repeat(length));
         }
         (Some(place), None) => {
             let _ = write!(text, "\n  {}:{}", place.file, place.line);
@@ -303,6 +309,44 @@ pub(crate) fn render(mistake: &Mistake, sources: &Sources, culprit: Option<&Culp
         }
     }
     ScriptError { fault: mistake.fault, place, message: text }
+}
+
+/// A message about a place in this script, with the line and carets under what is to blame.
+pub fn quoted(script: &Script, message: &str, place: &Place) -> String {
+    let sources = Sources::default();
+    sources.add(&script.shown, &script.text);
+    let mut lines = message.splitn(2, '\n');
+    let mut mistake = Mistake::new(lines.next().unwrap_or_default());
+    mistake.notes =
+        lines.next().into_iter().flat_map(str::lines).map(|line| line.trim().to_owned()).collect();
+    mistake.place = Some(place.clone());
+    render(&mistake, &sources, None).message
+}
+
+/// What in a line carets point at: where it begins in bytes, and its length in letters. The word that is known to be wrong; or one that
+/// the message quotes, or a function that it names; or all of the line.
+fn blamed(mistake: &Mistake, source: &str) -> (usize, usize) {
+    let found = |word: &str| Some((find_word(source, word)?, word.chars().count().max(1)));
+    if let Some(place) = mistake.caret.as_deref().and_then(found) {
+        return place;
+    }
+    let message = mistake.message.lines().next().unwrap_or_default();
+    let quoted = message.split('\'').skip(1).step_by(2);
+    if let Some(place) = quoted.filter(|word| word.len() > 1).find_map(found) {
+        return place;
+    }
+    let is_name = |c: char| c.is_alphanumeric() || "_.:".contains(c);
+    let last = |word: &'_ str| word.trim_matches(['.', ':']).rsplit(['.', ':']).next().map(str::to_owned);
+    let names = message.split(|c| !is_name(c)).filter_map(last).filter(|word| word.len() > 1);
+    let called = |word: String| {
+        let (at, length) = found(&word)?;
+        let after = source[at + word.len()..].trim_start();
+        let before = source[..at].chars().next_back();
+        let is_called = after.starts_with(['(', '{', '"', '\'', '[']) || matches!(before, Some('.' | ':'));
+        (is_called && !word.starts_with(|c: char| c.is_ascii_digit())).then_some((at, length))
+    };
+    let whole = || source.split("--").next().unwrap_or(source).trim_end().chars().count().clamp(1, 100);
+    names.into_iter().find_map(called).unwrap_or_else(|| (0, whole()))
 }
 
 /// The known name that a wrong one was probably meant to be.

@@ -421,6 +421,24 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
     ("!experiment { params = { sd = {1, 2} } }", 1, &["a parameter cannot be named 'sd'"]),
     ("!experiment { params = { n = {} } }", 1, &["parameter 'n' has no values"]),
     ("!experiment { params = { n = {1, 1} } }", 1, &["parameter 'n' has the value 1 twice"]),
+    ("!local r = resource(1)\nr:use(nil)", 2, &["resource:use(f, ...) needs a function, got nil"]),
+    ("!setmetatable(_G, {})", 1, &["the globals have a metatable of their own"]),
+    ("!setmetatable({}, 5)", 1, &["setmetatable: its second argument expects a table, got number"]),
+    ("!coroutine.wrap(5)", 1, &["coroutine.wrap expects a function, got number"]),
+    ("!coroutine.resume(5)", 1, &["coroutine.resume expects a thread, got number"]),
+    ("!for k in pairs(nil) do end", 1, &["pairs or ipairs got nil, not a table"]),
+    ("!require 'socket'", 1, &["there is no module 'socket' here", "host:tcp()"]),
+    ("net:link(a, b):schedule { at = '1s', rate = '1Mbps' }", 2, &["a schedule is a list of changes"]),
+    ("net:schedule { at = '1s', link = 'a-b', up = false }", 2, &["a schedule is a list of changes"]),
+    ("net:resolver { to = b }", 2, &["a name server is a host, an address or a list of these"]),
+    ("a:resolver { to = b }", 2, &["a name server is a host, an address or a list of these"]),
+    ("wait_all { worker = spawn(sleep, 1) }", 2, &["wait_all takes a list and timeout, not 'worker'"]),
+    (
+        "a:tcp():setoption('nodely')",
+        2,
+        &["unknown option 'nodely' of tcp:setoption; did you mean 'nodelay'?"],
+    ),
+    ("a:tcp():setoption('nodelay')", 2, &["setoption needs a value for 'nodelay'"]),
     ("!experiment { params = { n = {1, '1'} } }", 1, &["parameter 'n' has the value 1 twice"]),
     ("!experiment { params = { f = { print } } }", 1, &["the values of parameter 'f' are numbers, texts"]),
     ("!experiment { params = { n = {1} }, order = {'m'} }", 1, &["order names no parameter 'm'"]),
@@ -543,6 +561,7 @@ fn every_mistake_says_what_is_wrong_where_and_what_to_write() {
         if error.fault != fault
             || !missing.is_empty()
             || place != Some(("exp.lua", *line))
+            || !error.message.lines().any(|line| line.trim_start().starts_with('^'))
             || error.message.contains("mlua")
         {
             wrong.push(format!(

@@ -74,8 +74,9 @@ type SharedUnits = Rc<RefCell<Units>>;
 const USE: &str = r#"
 local acquire, release = ...
 local meta = { __close = function(unit) release(unit.of) end }
-local setmetatable = setmetatable
+local setmetatable, type, error = setmetatable, type, error
 return function(self, f, ...)
+  if type(f) ~= "function" then error("resource:use(f, ...) needs a function, got " .. type(f), 2) end
   local ok, e = acquire(self)
   if not ok then return nil, e end
   local unit <close> = setmetatable({ of = self }, meta) -- also where f raises or the process is killed

@@ -95,6 +95,15 @@ pub(super) fn set_option(lua: &Lua, sim: &Shared, mut call: Call) -> mlua::Resul
         Some(Val::Any(value)) => value,
         _ => Value::Nil,
     };
+    if value.is_nil() {
+        let all = TCP.iter().chain(OF_CONNECTIONS).map(|opt| opt.name);
+        let meant = crate::mistake::did_you_mean(&name, all.clone());
+        let text = match all.clone().any(|known| known == name) {
+            true => format!("setoption needs a value for '{name}'"),
+            false => format!("unknown option '{name}' of tcp:setoption{meant}"),
+        };
+        return Err(Mistake::new(text).at_word(name).into());
+    }
     let table = lua.create_table()?;
     table.set(name.as_str(), value)?;
     let opts = options(lua, sim, "tcp:setoption", &[TCP, OF_CONNECTIONS], &table)?;

@@ -49,6 +49,15 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::WAIT_ALL, |lua, sim, call| {
         let Some(Val::Table(list)) = call.arg(0) else { unreachable!() };
         let mut all = Vec::new();
+        for pair in list.pairs::<Value, Value>() {
+            if let (Value::String(name), _) = pair?
+                && name.to_string_lossy() != "timeout"
+            {
+                let name = name.to_string_lossy();
+                let text = format!("wait_all takes a list and timeout, not '{name}'");
+                return Err(Mistake::new(text).at_word(name).into());
+            }
+        }
         for item in list.sequence_values::<Value>() {
             all.push(record_of(&item?).ok_or_else(|| {
                 Mistake::new("wait_all takes a list of processes, as spawn() gives them").at_word("wait_all")

@@ -78,6 +78,9 @@ fn schedule(lua: &Lua, sim: &Shared, changes: &Value, of: Option<Target>) -> mlu
             Ok(())
         }
         Value::Table(rows) => {
+            if rows.pairs::<Value, Value>().any(|pair| pair.is_ok_and(|(key, _)| !key.is_integer())) {
+                return Err(no_change());
+            }
             for row in rows.sequence_values::<Value>() {
                 let Value::Table(row) = row? else { return Err(no_change()) };
                 change(lua, sim, &row, of.as_ref())?;

@@ -453,6 +453,7 @@ function dns.dns_resolver(host, o)
 end
 
 function dns.resolver(_, servers, o)
+  names.ips(servers)
   native.use_names()
   names.default = { servers = servers, timeout = o.timeout, tries = o.tries, cache = o.cache }
 end

@@ -19,7 +19,7 @@ function names.ips(value, out)
     out[#out + 1] = value.ip
   elseif type(value) == "table" and rawget(value, "host") then
     out[#out + 1] = value.host.ip
-  elseif type(value) == "table" then
+  elseif type(value) == "table" and (#value > 0 or next(value) == nil) then
     for _, each in ipairs(value) do names.ips(each, out) end
   elseif value ~= nil then
     native.mistake(format("a name server is a host, an address or a list of these, got a %s", type(value)), "resolver")

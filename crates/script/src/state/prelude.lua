@@ -60,7 +60,17 @@ local function passed(co, ok, ...)
   return caught(ok, ...)
 end
 
+local function check(value, kind, name)
+  if type(value) ~= kind then error(name .. " expects a " .. kind .. ", got " .. type(value), 3) end
+end
+
+function coroutine.create(f)
+  check(f, "function", "coroutine.create")
+  return create(f)
+end
+
 function coroutine.resume(co, ...)
+  check(co, "thread", "coroutine.resume")
   enter(co)
   return passed(co, resume(co, ...))
 end
@@ -86,6 +96,7 @@ end
 
 local script_resume = coroutine.resume
 function coroutine.wrap(f)
+  check(f, "function", "coroutine.wrap")
   local co = create(f)
   return function(...) return unwrapped(co, script_resume(co, ...)) end
 end
@@ -222,6 +233,11 @@ end
 
 local stock_setmetatable = setmetatable
 function setmetatable(t, meta)
+  check(t, "table", "setmetatable")
+  if meta ~= nil then check(meta, "table", "setmetatable: its second argument") end
+  if t == _G then
+    error("setmetatable(_G, ...): the globals have a metatable of their own; a name that was never assigned is an error already", 2)
+  end
   if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
     error("__gc is not called here: collection has no place in simulated time", 2)
   end
@@ -235,8 +251,12 @@ function load(chunk, name, mode, ...)
   return stock_load(chunk, name, "t", ...)
 end
 
+local elsewhere = {
+  socket = "there is no module 'socket' here, and no need of one: net:host gives hosts, and these the sockets: host:tcp(), host:udp(), host:connect(to, port)",
+}
 local loaded = {}
 function require(name)
+  if elsewhere[name] then error(elsewhere[name], 2) end
   if type(name) ~= "string" then error("require expects the name of a module, got " .. type(name), 2) end
   local found = loaded[name]
   if found == token then error("require '" .. name .. "': the modules require each other in a circle", 2) end
@@ -303,7 +323,7 @@ local function class(plural, methods, getters, find, all)
   end
 end
 
-setmetatable(_G, {
+stock_setmetatable(_G, {
   __metatable = false,
   __index = function(globals, key)
     if type(key) == "string" then unknown("global", key, globals) end
