@@ -1,6 +1,6 @@
 //! The contract between a program and whoever runs it.
 
-use tidewire_units::{Instant, Interest, Refusal, SocketId};
+use tidewire_units::{Instant, Interest, Refusal, SocketId, Span};
 use tidewire_wire::{Endpoint, Payload};
 
 /// What a process waits for next.
@@ -70,6 +70,8 @@ pub trait ManySockets {
     fn send_more(&mut self, socket: SocketId, payload: Payload) -> Result<usize, Refusal>;
     /// Bytes that were written to a connection and not yet sent.
     fn unsent(&self, socket: SocketId) -> u64;
+    /// The smoothed round-trip time of a connection; zero before the first measurement.
+    fn round_trip(&self, socket: SocketId) -> Span;
     /// Resets a connection.
     fn abort(&mut self, socket: SocketId);
     /// Why a connection failed, if it did.

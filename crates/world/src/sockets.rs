@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidewire_l4_transport::{Datagram, TcpConfig};
 use tidewire_l7_application::{ManySockets, SocketApi};
 use tidewire_node::{Context, Echo, EchoEvent, IpStack, SocketView, Sockets, TcpSetting};
-use tidewire_units::{Interest, NodeId, Refusal, SocketId, Stream, WaitToken};
+use tidewire_units::{Interest, NodeId, Refusal, SocketId, Span, Stream, WaitToken};
 use tidewire_wire::{Endpoint, Payload};
 
 impl World {
@@ -333,6 +333,11 @@ impl ManySockets for NativeSockets<'_> {
     fn unsent(&self, socket: SocketId) -> u64 {
         let view = self.world.hosts[self.host as usize].sockets().and_then(|all| all.view(socket));
         if let Some(SocketView::Tcp(_, _, conn)) = view { conn.unsent() } else { 0 }
+    }
+
+    fn round_trip(&self, socket: SocketId) -> Span {
+        let view = self.world.hosts[self.host as usize].sockets().and_then(|all| all.view(socket));
+        if let Some(SocketView::Tcp(_, _, conn)) = view { conn.srtt() } else { Span::ZERO }
     }
 
     fn abort(&mut self, socket: SocketId) {

@@ -47,7 +47,12 @@ impl Choker {
             chosen.extend(all.iter().take(self.slots).map(|one| one.conn));
             return chosen;
         }
-        all.sort_by_key(|one| (std::cmp::Reverse(one.score), !one.unchoked, one.conn));
+        // Who gave about as much (within twice) keeps its place, or has less than the others: shares of a line differ by chance, and who
+        // was unlucky once would fall behind for good.
+        let rank = |one: &Candidate| {
+            (std::cmp::Reverse(one.score.checked_ilog2()), !one.unchoked, one.behind.1, one.conn)
+        };
+        all.sort_by_key(rank);
         let regular = if self.slots > 1 { self.slots - 1 } else { self.slots };
         chosen.extend(all.iter().take(regular).map(|one| one.conn));
         let due = self.round % OPTIMISTIC_ROUNDS == 1;

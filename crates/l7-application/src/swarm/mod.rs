@@ -12,7 +12,7 @@
 //! | `message.rs` | [`Message`] and its [`Reader`], which hashes blocks while they pass |
 //! | `picker.rs` | which block is asked for next |
 //! | `choker.rs` | who is served |
-//! | `peer.rs`, `receive.rs` | [`Peer`], all of a peer but its sockets |
+//! | `peer.rs`, `receive.rs`, `serve.rs` | [`Peer`], all of a peer but its sockets |
 //! | `program.rs` | [`Program`], a peer with its sockets |
 //! | `tracker.rs` | [`Tracker`] and its messages |
 //! | `board.rs` | [`Board`], what all of them have done |
@@ -24,6 +24,7 @@ mod peer;
 mod picker;
 mod program;
 mod receive;
+mod serve;
 mod torrent;
 mod tracker;
 

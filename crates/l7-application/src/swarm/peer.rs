@@ -1,7 +1,7 @@
 //! A peer without sockets: connections, whom it serves, what it asks for.
 
 use super::board::{Event, PeerReport, SharedBoard};
-use super::choker::{Candidate, Choker};
+use super::choker::Choker;
 use super::message::Message;
 use super::picker::{Picker, Policy};
 use super::torrent::{Block, Torrent, splitmix};
@@ -99,6 +99,8 @@ pub(super) struct Conn {
     pub moved: VecDeque<Block>,
     pub target: usize,
     pub least_delay: Span,
+    /// TCP's: what takes longer than that waits in the other's line.
+    pub round_trip: Span,
     pub snubbed: bool,
     pub window: u64,
     pub last_window: u64,
@@ -108,9 +110,13 @@ pub(super) struct Conn {
     /// Intervals in which it was served and took nothing; who does so comes last, as it may be dead.
     pub stalls: u32,
     pub requests: VecDeque<Block>,
+    /// The piece that it was sent last, and how many blocks of it; how many were sent before the request that has waited longest.
+    pub piece: (u32, u32),
+    pub passed: u32,
     pub requests_choked: u32,
     /// Pieces that it will be told of with the next message, as it does not need to know at once.
     pub untold: Vec<u32>,
+    pub tell_at: Instant,
     /// Pieces told by a seed that tells of one at a time, and not yet seen elsewhere.
     pub revealed: Vec<u32>,
 }
@@ -138,10 +144,14 @@ const FIRST_REQUESTS: usize = 8;
 const MOST_REQUESTS: usize = 256;
 /// Blocks may wait so long at the other, over the least delay, before fewer are asked for.
 pub(super) const QUEUE_TIME: Span = Span::from_ms(1000);
+/// New requests wait until they are this share of those under way, but no more than so many.
+const REQUESTS_SHARE: usize = 8;
+const MOST_SHARE: usize = 8;
 /// The first requests of a line are not moved: their blocks are mostly on their way.
 const KEPT: usize = 3;
-/// News that is not urgent waits so long for a message that takes it along.
-pub(super) const TELL_AFTER: Span = Span::from_ms(1000);
+/// News that is not urgent waits so long for a message that takes it along; longer for those who have that piece themselves.
+const TELL_AFTER: Span = Span::from_ms(1000);
+const KNOWN_AFTER: Span = Span::from_ms(5000);
 /// More requests waiting than this are a flood.
 pub(super) const FLOOD: usize = 2048;
 
@@ -152,12 +162,14 @@ pub struct Peer {
     pub(super) index: u32,
     pub(super) id: [u8; 20],
     pub(super) picker: Picker,
-    choker: Choker,
+    pub(super) choker: Choker,
     pub(super) conns: BTreeMap<u32, Conn>,
     pub(super) banned: BTreeSet<[u8; 20]>,
     pub(super) out: VecDeque<Output>,
     pub(super) board: SharedBoard,
     pub(super) random: u64,
+    /// Blocks sent of each piece.
+    pub(super) given: Vec<u32>,
     /// How often a seed that tells of one piece at a time has told of each.
     reveals: Vec<u32>,
     /// When neighbours are told of pieces that no message has taken along.
@@ -172,6 +184,7 @@ impl Peer {
         Peer {
             picker: Picker::new(config.torrent.clone(), config.policy, config.seed),
             choker: Choker::new(config.slots),
+            given: vec![0; config.torrent.piece_count() as usize],
             reveals: vec![0; config.torrent.piece_count() as usize],
             conns: BTreeMap::new(),
             banned: BTreeSet::new(),
@@ -223,12 +236,42 @@ impl Peer {
 
     /// Other peers that the tracker knows.
     pub fn handle_peers(&mut self, peers: &[Endpoint]) {
-        for peer in peers {
+        let most = if self.is_complete() && !self.config.seed { self.spare_slots() } else { peers.len() };
+        for peer in peers.iter().take(most) {
             let known = self.conns.values().any(|conn| conn.remote.addr == peer.addr);
             if self.conns.len() < self.config.neighbours && !known {
                 self.out.push_back(Output::Connect(*peer));
             }
         }
+    }
+
+    /// Whether it should ask the tracker for more others.
+    pub fn lacks_neighbours(&self) -> bool {
+        match (self.config.seed, self.is_complete()) {
+            (true, _) => self.conns.len() < self.config.neighbours,
+            (_, true) => self.spare_slots() > 0,
+            _ => self.conns.len() < self.config.neighbours.div_ceil(2),
+        }
+    }
+
+    /// How many more a peer with the whole file could serve.
+    fn spare_slots(&self) -> usize {
+        if self.config.behaviour != Behaviour::Honest || self.conns.len() >= self.config.neighbours {
+            return 0;
+        }
+        let served = self.conns.values().filter(|conn| conn.interested_in_me).count();
+        self.choker.slots().saturating_sub(served)
+    }
+
+    /// Two that have the whole file have no use for each other.
+    pub(super) fn close_useless(&mut self, now: Instant) {
+        if !self.is_complete() {
+            return;
+        }
+        let n = self.config.torrent.piece_count();
+        let useless = self.conns.iter().filter(|(_, conn)| conn.their_count == n);
+        let useless: Vec<u32> = useless.map(|(id, _)| *id).collect();
+        useless.into_iter().for_each(|id| self.close(now, id));
     }
 
     /// There is a connection; its other end is `remote`.
@@ -250,6 +293,7 @@ impl Peer {
             moved: VecDeque::new(),
             target: self.config.pipeline.unwrap_or(FIRST_REQUESTS),
             least_delay: Span::MAX,
+            round_trip: Span::ZERO,
             snubbed: false,
             window: 0,
             last_window: 0,
@@ -257,8 +301,11 @@ impl Peer {
             sent_before: 0,
             stalls: 0,
             requests: VecDeque::new(),
+            piece: (u32::MAX, 0),
+            passed: 0,
             requests_choked: 0,
             untold: Vec::new(),
+            tell_at: Instant::MAX,
             revealed: Vec::new(),
         };
         self.conns.insert(conn, state);
@@ -288,6 +335,7 @@ impl Peer {
 
     /// A connection is over.
     pub fn handle_closed(&mut self, now: Instant, conn: u32) {
+        self.take_back(conn);
         let Some(state) = self.conns.remove(&conn) else { return };
         state.asked.iter().for_each(|block| self.picker.release(*block));
         self.picker.forget(conn);
@@ -303,46 +351,11 @@ impl Peer {
         self.handle_closed(now, conn);
     }
 
-    /// An interval is over: who is served is decided again, requests that take too long are given up.
-    pub fn handle_interval(&mut self, now: Instant) {
-        let is_seed = self.is_complete();
-        for conn in self.conns.values_mut() {
-            if conn.sent > conn.sent_before {
-                conn.stalls = 0;
-            } else if !conn.choked_by_me && conn.interested_in_me {
-                conn.stalls += 1;
-            }
-            conn.sent_before = conn.sent;
-        }
-        let score = |conn: &Conn| conn.window + conn.last_window;
-        let all = self.conns.iter().filter(|(_, conn)| conn.interested_in_me && self.serves(conn));
-        let all: Vec<Candidate> = all
-            .map(|(id, conn)| Candidate {
-                conn: *id,
-                score: score(conn),
-                behind: (conn.stalls, conn.their_count),
-                unchoked: !conn.choked_by_me,
-            })
-            .collect();
-        let chosen = self.choker.decide(is_seed, all, &mut self.random);
-        let ids: Vec<u32> = self.conns.keys().copied().collect();
-        for id in ids {
-            self.set_choked(id, !chosen.contains(&id));
-            self.give_up(now, id);
-            let Some(conn) = self.conns.get_mut(&id) else { continue };
-            conn.last_window = std::mem::take(&mut conn.window);
-            if self.config.behaviour == Behaviour::Flood && conn.id.is_some() {
-                let block = self.config.torrent.block(0, 0);
-                (0..FLOOD + 100).for_each(|_| self.out.push_back(Output::Send(id, Message::Request(block))));
-            }
-        }
-        self.fill_slots();
-        self.ask_everybody(now);
-    }
-
     /// Pieces to tell a neighbour of before anything else is said to it.
     pub fn take_untold(&mut self, conn: u32) -> Vec<u32> {
-        self.conns.get_mut(&conn).map(|conn| std::mem::take(&mut conn.untold)).unwrap_or_default()
+        let Some(conn) = self.conns.get_mut(&conn) else { return Vec::new() };
+        conn.tell_at = Instant::MAX;
+        std::mem::take(&mut conn.untold)
     }
 
     /// When [`Peer::handle_tell`] is due.
@@ -351,32 +364,34 @@ impl Peer {
     }
 
     /// News has waited long enough.
-    pub fn handle_tell(&mut self) {
+    pub fn handle_tell(&mut self, now: Instant) {
         self.tell_at = Instant::MAX;
-        for (id, conn) in &self.conns {
-            if !conn.untold.is_empty() {
+        for (id, conn) in &mut self.conns {
+            if conn.tell_at <= now {
+                conn.tell_at = Instant::MAX;
                 self.out.push_back(Output::Tell(*id));
             }
+            self.tell_at = self.tell_at.min(conn.tell_at);
         }
     }
 
-    /// Tells a neighbour of a new piece: at once if it lacks it, because what is rare must be known to be asked for first; else with
-    /// what is sent next.
+    /// Tells a neighbour of a new piece. It must know at once of what is rare, to ask for that first, and of what it has no other reason
+    /// to ask this peer for; the rest goes with what is sent next.
     pub(super) fn tell_piece(&mut self, now: Instant, id: u32, piece: u32) {
+        let is_rare = 4 * self.picker.availability(piece) as usize <= self.conns.len();
         let Some(conn) = self.conns.get_mut(&id) else { return };
-        if conn.theirs[piece as usize] {
+        let has_it = conn.theirs[piece as usize];
+        if has_it || conn.interested_in_me && !is_rare {
             conn.untold.push(piece);
-            self.tell_at = self.tell_at.min(now + TELL_AFTER);
+            let after = if has_it { KNOWN_AFTER } else { TELL_AFTER };
+            conn.tell_at = conn.tell_at.min(now + after);
+            self.tell_at = self.tell_at.min(conn.tell_at);
         } else {
             self.out.push_back(Output::Send(id, Message::Have(piece)));
         }
     }
 
-    fn serves(&self, conn: &Conn) -> bool {
-        conn.id.is_some() && self.config.behaviour != Behaviour::FreeRider
-    }
-
-    fn give_up(&mut self, now: Instant, id: u32) {
+    pub(super) fn give_up(&mut self, now: Instant, id: u32) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.asked_at.front().is_none_or(|asked| now < *asked + self.config.patience) {
             return;
@@ -387,59 +402,6 @@ impl Peer {
         blocks.into_iter().for_each(|block| self.picker.release(block));
         self.picker.forget(id);
         self.report(|report| report.timeouts += 1);
-    }
-
-    pub(super) fn set_choked(&mut self, id: u32, choked: bool) {
-        let Some(conn) = self.conns.get_mut(&id) else { return };
-        if conn.choked_by_me == choked {
-            return;
-        }
-        conn.choked_by_me = choked;
-        if choked {
-            conn.requests.clear();
-        }
-        conn.requests_choked = 0;
-        self.out.push_back(Output::Send(id, if choked { Message::Choke } else { Message::Unchoke }));
-    }
-
-    /// Slots that nobody has are given away at once.
-    pub(super) fn fill_slots(&mut self) {
-        let used = |conn: &Conn| !conn.choked_by_me && conn.interested_in_me;
-        let mut free = self.choker.slots().saturating_sub(self.conns.values().filter(|c| used(c)).count());
-        while free > 0 {
-            let waiting = self
-                .conns
-                .iter()
-                .filter(|(_, conn)| conn.interested_in_me && conn.choked_by_me && self.serves(conn));
-            let is_seed = self.picker.is_complete();
-            let rank = |conn: &Conn| {
-                let gave = if is_seed { 0 } else { conn.window + conn.last_window };
-                (std::cmp::Reverse(gave), conn.stalls, conn.their_count)
-            };
-            let mut waiting: Vec<_> = waiting.map(|(id, conn)| (rank(conn), *id)).collect();
-            if waiting.is_empty() {
-                return;
-            }
-            waiting.sort_unstable();
-            let equals = waiting.iter().take_while(|one| one.0 == waiting[0].0).count();
-            let chosen = waiting[(splitmix(&mut self.random) % equals as u64) as usize].1;
-            self.set_choked(chosen, false);
-            free -= 1;
-        }
-    }
-
-    /// The next block to send on a connection.
-    pub fn next_upload(&mut self, conn: u32) -> Option<Block> {
-        let block = self.conns.get_mut(&conn)?.requests.pop_front()?;
-        self.count_upload(conn, block);
-        Some(block)
-    }
-
-    fn count_upload(&mut self, conn: u32, block: Block) {
-        if let Some(state) = self.conns.get_mut(&conn) {
-            state.sent += u64::from(block.len);
-        }
-        self.report(|report| report.uploaded += u64::from(block.len));
     }
 
     /// Asks every neighbour that serves this peer for as much as suits it.
@@ -471,6 +433,10 @@ impl Peer {
             return None;
         }
         let target = conn.target.min(MOST_REQUESTS);
+        // Several requests share a packet.
+        if conn.asked.len() + (target / REQUESTS_SHARE).min(MOST_SHARE) > target {
+            return Some(target);
+        }
         while conn.asked.len() < target {
             let picked = self.picker.pick(id, &conn.theirs, &mut self.random);
             let Some(block) = picked else { break };

@@ -67,6 +67,7 @@ pub struct Program {
     question: u32,
     failures: u32,
     announce_at: Instant,
+    announced: Instant,
     tick_at: Instant,
     leave_at: Instant,
     progress: (u64, Instant),
@@ -94,6 +95,7 @@ impl Program {
             question: 0,
             failures: 0,
             announce_at: Instant::MAX,
+            announced: Instant::ZERO,
             tick_at: Instant::MAX,
             leave_at: Instant::MAX,
             progress: (0, life.join),
@@ -170,6 +172,7 @@ impl Program {
 
     fn announce(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
         self.send_question(false, sockets);
+        self.announced = now;
         let wait = RETRY * u64::from(1u32 << self.failures);
         self.announce_at = now + wait + part_of(wait, sockets);
         // Whoever lacks something goes on asking, and gives up as a whole at some time.
@@ -229,6 +232,7 @@ impl Program {
         let Some(link) = self.links.get_mut(&socket.0) else { return };
         let mut received = std::mem::take(&mut self.received);
         let open = sockets.many().receive_all(socket, &mut received).is_ok();
+        self.peer.note_round_trip(socket.0, sockets.many().round_trip(socket));
         let mut fed = Ok(());
         for payload in received.drain(..) {
             let peer = &mut self.peer;
@@ -393,14 +397,13 @@ impl Program {
             self.announce(now, sockets);
         }
         if now >= self.peer.tell_at() {
-            self.peer.handle_tell();
+            self.peer.handle_tell(now);
         }
         if now >= self.tick_at {
             self.peer.handle_interval(now);
             self.tick_at = now + self.peer.config.interval;
-            let lonely = self.links.len() < self.peer.config.neighbours.div_ceil(2);
-            if lonely && !self.peer.is_complete() && self.announce_at == Instant::MAX {
-                self.announce_at = now + self.peer.config.interval * 2;
+            if self.peer.lacks_neighbours() && self.announce_at == Instant::MAX {
+                self.announce_at = now.max(self.announced + self.peer.config.interval * 2);
             }
             let received = self.peer.report(|report| report.downloaded);
             if received != self.progress.0 || self.peer.is_complete() {
@@ -417,6 +420,8 @@ impl Program {
         if self.peer.is_complete() && !self.was_complete {
             self.was_complete = true;
             self.leave_at = self.life.stay.map_or(Instant::MAX, |stay| now + stay);
+            // BEP 3's "completed": the tracker tells those who have everything of others than those who lack something.
+            self.announce_at = now;
         }
     }
 

@@ -5,7 +5,7 @@ use super::message::Message;
 use super::peer::{Behaviour, Conn, FLOOD, Output, Peer, QUEUE_TIME};
 use super::picker::Outcome;
 use super::torrent::{Block, splitmix};
-use tidewire_units::Instant;
+use tidewire_units::{Instant, Span};
 
 impl Peer {
     /// Takes a message.
@@ -94,14 +94,15 @@ impl Peer {
     }
 
     /// The connection that goes when there are too many: by a number that both ends of it agree on and nobody chooses (BEP 40). So who
-    /// knows whom does not depend on who came first, and those who come late are not left to themselves.
+    /// knows whom does not depend on who came first, and those who come late are not left to themselves. Who gives something stays.
     fn least_preferred(&self) -> u32 {
         let own = self.board.borrow().peers[self.index as usize].address;
         let priority = |conn: &Conn| {
             let other = conn.remote.addr.to_bits();
             splitmix(&mut (u64::from(own.min(other)) << 32 | u64::from(own.max(other))))
         };
-        let least = self.conns.iter().min_by_key(|(_, conn)| priority(conn));
+        let least =
+            self.conns.iter().min_by_key(|(_, conn)| (conn.window + conn.last_window > 0, priority(conn)));
         *least.expect("there are too many").0
     }
 
@@ -124,6 +125,7 @@ impl Peer {
             }
         }
         self.update_interest(id);
+        self.close_useless(now);
     }
 
     fn note_have(&mut self, now: Instant, id: u32, piece: u32) {
@@ -141,8 +143,21 @@ impl Peer {
             self.update_interest(id);
             self.ask(now, id);
         }
+        if self.conns.get(&id).is_some_and(|conn| conn.their_count == 1) {
+            self.note_first_piece(id);
+        }
         if self.config.super_seed && self.config.seed {
             self.note_spread(id, piece);
+        }
+        if self.conns.get(&id).is_some_and(|conn| conn.their_count == self.config.torrent.piece_count()) {
+            self.close_useless(now);
+        }
+    }
+
+    /// TCP has measured how long the way to a neighbour and back is.
+    pub fn note_round_trip(&mut self, id: u32, round_trip: Span) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.round_trip = round_trip;
         }
     }
 
@@ -224,7 +239,8 @@ impl Peer {
             let delay = now.since(asked);
             conn.least_delay = conn.least_delay.min(delay);
             if fixed.is_none() {
-                let waits = delay > conn.least_delay + QUEUE_TIME;
+                let path = conn.least_delay.max(conn.round_trip);
+                let waits = delay > path + QUEUE_TIME;
                 conn.target = if waits { (conn.target - 1).max(2) } else { conn.target + 1 };
             }
         }
@@ -281,6 +297,7 @@ impl Peer {
                 report.complete = Some(now);
             });
             self.tell(now, Event::Complete);
+            self.close_useless(now);
         }
     }
 }

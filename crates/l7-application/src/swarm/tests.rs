@@ -199,7 +199,7 @@ impl Net {
         let now = self.now;
         self.peers.values_mut().for_each(|peer| {
             peer.handle_interval(now);
-            peer.handle_tell();
+            peer.handle_tell(now);
         });
         self.settle();
     }
@@ -281,4 +281,80 @@ fn blocks_out_of_order_of_pieces_are_counted_when_nobody_asked() {
     let block = net.torrent.block(0, 0);
     net.peers.get_mut(&1).unwrap().handle_message(Instant::ZERO, 100, Message::Piece(block, 1));
     assert_eq!((net.report(1).unrequested, net.report(1).wasted), (1, u64::from(BLOCK)));
+}
+
+#[test]
+fn a_seed_sends_what_it_sent_least_and_finishes_pieces() {
+    let mut net = Net::new(&[Behaviour::Honest; 3]);
+    for other in 1..3 {
+        net.connect(other, 0);
+        let seed = net.peers.get_mut(&0).unwrap();
+        let mut id = [b'x'; 20];
+        id[0] = other as u8;
+        seed.handle_message(Instant::ZERO, other, Message::Handshake(net.torrent.info, id));
+        seed.handle_message(Instant::ZERO, other, Message::Interested);
+    }
+    let torrent = net.torrent.clone();
+    let seed = net.peers.get_mut(&0).unwrap();
+    let mut ask = |other: u32, piece: u32, numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            let request = Message::Request(torrent.block(piece, number));
+            seed.handle_message(Instant::ZERO, other, request);
+        }
+    };
+    ask(1, 0, 0..4);
+    ask(2, 0, 0..4);
+    ask(2, 3, 0..2);
+    let sent = |seed: &mut Peer, other: u32, n: usize| -> Vec<(u32, u32)> {
+        (0..n)
+            .filter_map(|_| seed.next_upload(other))
+            .map(|block| (block.piece, block.begin / BLOCK))
+            .collect()
+    };
+    assert_eq!(sent(seed, 1, 4), [(0, 0), (0, 1), (0, 2), (0, 3)]);
+    // The first of the line went out once already, so what did not goes first.
+    assert_eq!(sent(seed, 2, 9), [(3, 0), (3, 1), (0, 0), (0, 1), (0, 2), (0, 3)]);
+    // Who got half of a piece and left does not count.
+    let ask = |seed: &mut Peer, other: u32, piece: u32, number: u32| {
+        seed.handle_message(Instant::ZERO, other, Message::Request(torrent.block(piece, number)));
+    };
+    ask(seed, 1, 5, 0);
+    assert_eq!(sent(seed, 1, 1), [(5, 0)]);
+    seed.handle_closed(Instant::ZERO, 1);
+    (0..4).for_each(|number| ask(seed, 2, 3, number));
+    ask(seed, 2, 5, 0);
+    assert_eq!(sent(seed, 2, 1), [(3, 0)]);
+}
+
+#[test]
+fn two_that_have_the_whole_file_part() {
+    let mut net = Net::new(&[Behaviour::Honest; 2]);
+    net.connect(1, 0);
+    net.settle();
+    assert!(net.report(1).complete.is_some());
+    assert_eq!((net.peers[&0].degree(), net.peers[&1].degree()), (0, 0));
+}
+
+#[test]
+fn common_news_waits_for_who_is_interested_anyway() {
+    let mut net = Net::new(&[Behaviour::Honest; 3]);
+    net.connect(1, 2);
+    let peer = net.peers.get_mut(&1).unwrap();
+    while peer.poll_output().is_some() {}
+    // Nobody else has the piece and the neighbour is not interested: it is told now.
+    peer.tell_piece(Instant::ZERO, 102, 0);
+    assert_eq!(peer.poll_output(), Some(Output::Send(102, Message::Have(0))));
+    peer.handle_message(Instant::ZERO, 102, Message::Interested);
+    while peer.poll_output().is_some() {}
+    peer.tell_piece(Instant::ZERO, 102, 1);
+    assert_eq!(peer.poll_output(), Some(Output::Send(102, Message::Have(1))));
+    // What the neighbour has itself can wait longer than a second.
+    peer.handle_message(Instant::ZERO, 102, Message::Have(2));
+    while peer.poll_output().is_some() {}
+    peer.tell_piece(Instant::ZERO, 102, 2);
+    assert_eq!(peer.poll_output(), None);
+    assert_eq!(peer.tell_at(), Instant::ZERO + Span::from_secs(5));
+    peer.handle_tell(peer.tell_at());
+    assert_eq!(peer.poll_output(), Some(Output::Tell(102)));
+    assert_eq!(peer.take_untold(102), [2]);
 }

@@ -137,12 +137,18 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
+struct Member {
+    id: [u8; 20],
+    at: Endpoint,
+    lacks: bool,
+}
+
 /// The tracker's program.
 pub struct Tracker {
     port: u16,
     socket: Option<SocketId>,
     /// The members of each file, in the order of their coming.
-    files: BTreeMap<[u8; 20], Vec<([u8; 20], Endpoint)>>,
+    files: BTreeMap<[u8; 20], Vec<Member>>,
     secret: u64,
     board: SharedBoard,
 }
@@ -156,7 +162,7 @@ impl Tracker {
     fn handle(&mut self, from: Endpoint, bytes: &[u8], sockets: &mut dyn SocketApi) -> Option<Bytes> {
         let (question, id) = parse_question(bytes)?;
         let secret = self.secret ^ u64::from(from.addr.to_bits()) << 16;
-        let Question::Announce { number, info, peer, stops, wants, port, .. } = question else {
+        let Question::Announce { number, info, peer, left, stops, wants, port } = question else {
             return Some(answer(&Answer::Connected(secret), id));
         };
         if number != secret {
@@ -164,10 +170,12 @@ impl Tracker {
         }
         self.board.borrow_mut().announces += 1;
         let members = self.files.entry(info).or_default();
-        members.retain(|(known, _)| *known != peer);
-        let mut others: Vec<Endpoint> = members.iter().map(|(_, at)| *at).collect();
+        members.retain(|known| known.id != peer);
+        // Who has everything is told of those who lack something only: others would have no use for it.
+        let useful = members.iter().filter(|one| left > 0 || one.lacks);
+        let mut others: Vec<Endpoint> = useful.map(|one| one.at).collect();
         if !stops {
-            members.push((peer, Endpoint::new(from.addr, port)));
+            members.push(Member { id: peer, at: Endpoint::new(from.addr, port), lacks: left > 0 });
         }
         // A sample by chance (Fisher and Yates).
         let n = others.len().min(wants as usize).min(MOST_PEERS);

@@ -188,7 +188,7 @@ impl Plan {
             slots: self.table.raw_get(if is_seed { "seed_slots" } else { "slots" })?,
             interval: self.span("interval")?.unwrap_or(Span::from_secs(10)),
             pipeline: self.table.raw_get("pipeline")?,
-            neighbours: self.table.raw_get("neighbours")?,
+            neighbours: self.table.raw_get(if is_seed { "seed_neighbours" } else { "neighbours" })?,
             super_seed: self.table.raw_get("super_seed")?,
             end_game: self.table.raw_get("end_game")?,
             patience: self.span("patience")?.unwrap_or(Span::from_secs(30)),

@@ -144,7 +144,7 @@ function swarm.swarm(_, o)
   local plan = {
     seeds = seeds, peers = peers, tracker = o.tracker or seeds[1], port = o.port or 6881, size = o.size, piece = piece,
     slots = o.slots or 4, seed_slots = o.seed_slots or o.slots or 4, interval = o.interval, policy = o.policy or "rarest_first",
-    neighbours = o.neighbours or 30, pipeline = o.pipeline, super_seed = o.super_seed or false, end_game = o.end_game ~= false,
+    neighbours = o.neighbours or 30, seed_neighbours = o.seed_neighbours or o.neighbours or 30, pipeline = o.pipeline, super_seed = o.super_seed or false, end_game = o.end_game ~= false,
     cc = o.tcp and o.tcp.cc,
     patience = o.patience, stay = o.stay, away_after = o.away_after, back_after = o.back_after, gives_up = o.gives_up,
     behaviours = behaviours, joins = joins_of(o, #peers), name = name,

@@ -19,6 +19,7 @@ pub(crate) static SWARM: Func = func(
     Opt::new("interval", LONG, "10s", "between two decisions about whom to serve; of three, one is by chance"),
     Opt::new("policy", Kind::Choice(&["rarest_first", "random", "sequential"]), "\"rarest_first\"", "which piece is begun next"),
     Opt::new("neighbours", Kind::Int(1, 1000), "30", "others that a peer looks for, and keeps when more come: those that BEP 40 prefers").or(&["neighbors"]),
+    Opt::new("seed_neighbours", Kind::Int(1, 100_000), "as neighbours", "the same of seeds; many let a seed serve those who have least in the whole swarm").or(&["seed_neighbors"]),
     Opt::new("pipeline", Kind::Int(1, 256), "by delay", "requests under way to each other peer"),
     Opt::new("cc", Kind::Text, "the hosts'", "congestion control of its connections, one of TCP's; \"ledbat\" yields to everybody else (RFC 6817)").or(&["congestion"]),
     Opt::new("super_seed", Kind::Bool, "false", "seeds tell of each piece to one neighbour at a time (BEP 16)"),
