@@ -1,4 +1,4 @@
-//! Bytes as lines of mail, and as packets of SSH.
+//! Bytes as lines of mail.
 #![no_main]
 
 #[path = "../../crates/l7-application/tests/bodies/mod.rs"]

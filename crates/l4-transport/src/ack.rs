@@ -395,7 +395,7 @@ impl Connection {
             }
         } else {
             let delay = self.window_probe_delay();
-            self.arm(Pending::WindowProbe, delay);
+            self.arm_window_probe(delay);
         }
     }
 

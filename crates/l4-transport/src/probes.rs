@@ -7,6 +7,8 @@ use crate::{Connection, State, TcpError};
 
 /// After the host's own queue has refused a segment.
 pub(crate) const LOCAL_RETRY_US: Us = 500_000;
+/// Window probes in the foreground: a quarter of an hour.
+const PATIENT_PROBES: u32 = 15;
 
 impl Connection {
     /// The time until the next window probe.
@@ -66,7 +68,19 @@ impl Connection {
             self.tx.backoff += 1;
         }
         let delay = self.window_probe_delay();
-        self.arm(Pending::WindowProbe, delay);
+        self.arm_window_probe(delay);
+    }
+
+    /// Probes go on for as long as the peer answers them (RFC 9293, section 3.8.6.1). The first ones are in the foreground: the news
+    /// of an open window may have been lost. Who has said so often that there is no room does not read, and keeps no run alive.
+    pub(crate) fn arm_window_probe(&mut self, delay: Us) {
+        if u32::from(self.tx.backoff) < self.config.retries.min(PATIENT_PROBES) {
+            self.arm(Pending::WindowProbe, delay);
+        } else {
+            self.disarm();
+            self.timers.pending = Pending::WindowProbe;
+            self.timers.keep = self.deadline(delay.min(self.config.rto_max.as_us()));
+        }
     }
 
     /// The keepalive settings have changed: the time that the peer has been silent counts.
@@ -97,6 +111,12 @@ impl Connection {
 
     pub(crate) fn on_keep_timer(&mut self) {
         self.timers.keep = Us::MAX;
+        if self.timers.pending == Pending::WindowProbe && self.timers.rtx == Us::MAX {
+            self.timers.pending = Pending::None;
+            self.on_window_probe_timer();
+            self.arm_keepalive();
+            return;
+        }
         match self.state {
             State::TimeWait => self.finish(None),
             State::FinWait2 if self.flags.orphan => self.finish(None),

@@ -110,6 +110,31 @@ fn both_sides_close_and_the_first_waits_a_minute() {
     assert_eq!(TcpInfo::INFINITE_SSTHRESH, link.a().info(now).snd_ssthresh);
 }
 
+#[test]
+fn probes_of_a_window_that_stays_closed_end_up_in_the_background_and_still_find_it_open() {
+    let mut link =
+        Link::new(TcpConfig { rcvbuf_init: 64 << 10, rcvbuf_max: 64 << 10, ..linux(CcKind::Cubic) });
+    link.connect();
+    link.run_for(Span::from_secs(1));
+    link.send(A, tidewire_wire::Payload::Zeros(200_000));
+    link.run_for(Span::from_secs(60));
+    // The news of an open window may have been lost: the run waits.
+    assert!(!link.a().timeout_is_background());
+    link.run_for(Span::from_secs(3600));
+    assert!(link.a().timeout_is_background() && link.a().state() == State::Established);
+    let probes = link.trace.len();
+    link.run_for(Span::from_secs(600));
+    assert!(link.trace.len() >= probes + 8, "one each 120 s, and its answer");
+    for _ in 0..40 {
+        let now = link.now;
+        while link.b().recv(now, 1 << 20).is_some() {}
+        link.flush(B);
+        link.run_for(Span::from_secs(10));
+    }
+    assert_eq!(link.b().bytes_received_in_order(), 200_000);
+    assert!(!link.a().has_unacked());
+}
+
 /// Goodput of a minute on 10 Mbit/s, 50 ms, with a buffer of one bandwidth-delay product, as a share of the rate.
 fn share(cc: CcKind, mbps: u64, loss_per_mille: u64) -> f64 {
     let mut link = Link::new(linux(cc));

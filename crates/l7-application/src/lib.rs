@@ -19,6 +19,7 @@
 //! | `http2/` | frames of HTTP/2, HPACK |
 //! | `lines.rs` | command lines of FTP and SMTP |
 //! | `ssh.rs` | packets as SSH has them |
+//! | `postgres.rs` | heads of messages as PostgreSQL has them |
 //! | `codec/` | values as bytes, compression, character sets |
 //! | `store/` | a store of values in memory, as Redis is |
 //! | `broker/` | a queue server, as beanstalkd is |
@@ -33,6 +34,7 @@ pub mod dns;
 pub mod http;
 pub mod http2;
 pub mod lines;
+pub mod postgres;
 mod process;
 pub mod ssh;
 pub mod store;

@@ -6,7 +6,7 @@ use crate::sched::{self, Failure};
 use crate::state::raw;
 use crate::state::watchdog::Watch;
 use crate::{Fault, Place, ScriptError};
-use tidewire_units::NodeId;
+use tidewire_units::{Instant, NodeId};
 
 impl Run {
     /// Errors of a process become messages; a wanted end is none.
@@ -63,10 +63,37 @@ impl Run {
 
     pub fn deadlock(&self) -> ScriptError {
         let now = self.sim.world.borrow().now();
-        let rows = sched::waiting(&self.sim);
-        let mut mistake = Mistake::new(format!(
+        let mistake = Mistake::new(format!(
             "deadlock at t = {now}: nothing will ever happen again, and the main program still waits"
         ));
+        self.with_waiting(mistake, sched::main_place(&self.sim), false)
+    }
+
+    /// The program is over, and all that is left are probes of connections whose other ends do not read.
+    pub fn stuck(&self) -> ScriptError {
+        let now = self.sim.world.borrow().now();
+        let mistake = Mistake::new(format!(
+            "deadlock at t = {now}: nothing will ever happen again, and a process waits for somebody who does not read"
+        ))
+        .note("read at the other end, close one of both, or give up: c:send(data, { timeout = \"60s\" })");
+        self.with_waiting(mistake, None, true)
+    }
+
+    /// Time is counted in 64 bits.
+    pub fn end_of_clock(&self) -> ScriptError {
+        let now = self.sim.world.borrow().now();
+        let mistake = Mistake::new(format!(
+            "the clock ends here, at t = {now}: a run lasts {} days at most, and this one was not over",
+            Instant::MAX.since(Instant::ZERO).as_secs_f64() as u64 / 86_400
+        ))
+        .fault(Fault::Limit)
+        .note("write experiment{ duration = \"30s\" } at the top, or let what goes on for ever end");
+        self.with_waiting(mistake, None, false)
+    }
+
+    /// A message with those who wait, each in a line.
+    fn with_waiting(&self, mut mistake: Mistake, place: Option<Place>, only_stuck: bool) -> ScriptError {
+        let rows = sched::waiting(&self.sim, only_stuck);
         let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
         let widths = [width(0), width(1), width(2)];
         for [name, what, place, details] in rows.iter().take(20) {
@@ -77,7 +104,7 @@ impl Run {
         if rows.len() > 20 {
             mistake = mistake.note(format!("... and {} more", rows.len() - 20));
         }
-        mistake.place = sched::main_place(&self.sim);
+        mistake.place = place;
         render(&mistake, &self.sim.sources, None)
     }
 

@@ -23,6 +23,8 @@ use tidewire_world::{Limit, Options, Pause, World};
 const PLAN_MEMORY: u64 = 1 << 30;
 /// After so many steps of processes at one instant, it is taken for the last one.
 const MOST_STEPS: u64 = 1_000_000;
+/// A run without duration that gets so far was cut by the end of the clock: what comes later than that never comes.
+const LAST_DAY: Instant = Instant::from_ps(u64::MAX - 86_400 * 1_000_000_000_000);
 /// CPU time that finding the `experiment{}` may take.
 const PLAN_TIMEOUT_S: f64 = 2.0;
 
@@ -356,6 +358,12 @@ impl Run {
             let pause = sim.world.borrow_mut().run(&limit);
             let failure = sim.cc_failure.borrow_mut().take();
             self.outcome(failure.map_or(Ok(()), Err))?;
+            if end == Instant::MAX
+                && matches!(pause, Pause::Idle | Pause::TimeUp)
+                && sim.world.borrow().now() >= LAST_DAY
+            {
+                return Err(self.end_of_clock());
+            }
             let main_waits = sim.sched.borrow().main_is_alive();
             // Keepalive keeps no run alive; but it may be all that a program waits for.
             let patience = if pause == Pause::Idle && main_waits { sched::patience(sim) } else { None };
@@ -389,6 +397,7 @@ impl Run {
                 Pause::Control(token) => self.outcome(sched::control(lua, sim, token))?,
                 Pause::TimeUp => return Ok(Ended::Duration),
                 Pause::Idle if main_waits => return Err(self.deadlock()),
+                Pause::Idle if sched::is_stuck(sim) => return Err(self.stuck()),
                 Pause::Idle => return Ok(Ended::Finished),
                 Pause::Stopped => return Ok(Ended::Cut),
                 Pause::EventLimit => return Err(self.event_limit(limit.events)),

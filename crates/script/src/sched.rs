@@ -24,6 +24,10 @@ pub(crate) trait Op {
     fn patience(&self, _sim: &Sim) -> Option<Span> {
         None
     }
+    /// Whether nobody takes what it has to give, when nothing else is left to happen.
+    fn is_stuck(&self) -> bool {
+        false
+    }
     /// The process goes on, or ends, without having completed this: it leaves the lines in which it stands.
     fn cancel(&mut self, _sim: &Sim, _me: ProcessId) {}
 }
@@ -470,12 +474,12 @@ pub(crate) fn control(lua: &Lua, sim: &Shared, token: u64) -> Result<(), Failure
     resume(sim, record.id)
 }
 
-/// Who waits in what, for a deadlock: name, operation, place, details.
-pub(crate) fn waiting(sim: &Sim) -> Vec<[String; 4]> {
+/// Who waits in what, for a deadlock: name, operation, place, details. Only those who are stuck, or all.
+pub(crate) fn waiting(sim: &Sim, only_stuck: bool) -> Vec<[String; 4]> {
     let sched = sim.sched.borrow();
     let mut rows = Vec::new();
     for process in sched.processes.values() {
-        let Some(op) = &process.op else { continue };
+        let Some(op) = process.op.as_ref().filter(|op| op.is_stuck() || !only_stuck) else { continue };
         let (what, details) = op.describe(sim);
         let place = frames_of(process.thread.state(), 1)
             .pop()
@@ -488,6 +492,11 @@ pub(crate) fn waiting(sim: &Sim) -> Vec<[String; 4]> {
         rows.push([name, what, place, details]);
     }
     rows
+}
+
+/// Whether a process has something to say to somebody who does not read.
+pub(crate) fn is_stuck(sim: &Sim) -> bool {
+    sim.sched.borrow().processes.values().any(|process| process.op.as_ref().is_some_and(|op| op.is_stuck()))
 }
 
 /// For how long a wait of the main program, or of one that it may depend on, may still be ended by a timer in the background.

@@ -31,6 +31,8 @@ pub enum Kind {
     Ptr,
     /// All that there are; only asked.
     Any,
+    /// A type that is not known here, by its number; only asked, and then there is nothing (RFC 3597).
+    Other(u16),
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Kind::Txt => "TXT",
             Kind::Ptr => "PTR",
             Kind::Any => "ANY",
+            Kind::Other(_) => "TYPE",
         }
     }
 
@@ -69,11 +72,18 @@ impl Kind {
             Kind::Txt => TYPE::TXT.into(),
             Kind::Ptr => TYPE::PTR.into(),
             Kind::Any => QTYPE::ANY,
+            // The number is written over this.
+            Kind::Other(_) => TYPE::NULL.into(),
         }
     }
 
-    fn of_question(kind: QTYPE) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|known| known.question() == kind)
+    fn of_question(kind: u16) -> Option<Kind> {
+        // Transfers of zones and parts of them (RFC 5936) ask for no records of a type.
+        let asked = |known: Kind| u16::from(known.question());
+        Kind::ALL
+            .into_iter()
+            .find(|known| asked(*known) == kind)
+            .or((!(251..=254).contains(&kind)).then_some(Kind::Other(kind)))
     }
 }
 
@@ -135,6 +145,7 @@ impl fmt::Display for Data {
             Data::A(ip) => ip.fmt(f),
             Data::Aaaa(ip) => ip.fmt(f),
             Data::Ns(name) | Data::Cname(name) | Data::Ptr(name) => write!(f, "{name}."),
+            // As a record it also says whose zone it is.
             Data::Soa { server, serial, minimum } => {
                 write!(f, "{server}. hostmaster. {serial} {REFRESH} {RETRY} {EXPIRE} {minimum}")
             }
@@ -157,7 +168,14 @@ pub struct Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.\t{}\tIN\t{}\t{}", self.name, self.ttl, self.data.kind().name(), self.data)
+        write!(f, "{}.\t{}\tIN\t{}\t", self.name, self.ttl, self.data.kind().name())?;
+        match &self.data {
+            Data::Soa { server, serial, minimum } => {
+                let mailbox = mailbox_of(&self.name);
+                write!(f, "{server}. {mailbox}. {serial} {REFRESH} {RETRY} {EXPIRE} {minimum}")
+            }
+            data => data.fmt(f),
+        }
     }
 }
 
@@ -252,9 +270,17 @@ impl Message {
     /// Reads a message; none if the bytes are none, or ask for something that is unknown here. Records of unknown types are
     /// passed over.
     pub fn parse(bytes: &[u8]) -> Option<Message> {
-        let packet = Packet::parse(bytes).ok()?;
+        let mut bytes = std::borrow::Cow::Borrowed(bytes);
+        let asked =
+            type_at(&bytes).and_then(|at| bytes.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes));
+        if let (Some(at), Some(kind)) = (type_at(&bytes), asked)
+            && matches!(Kind::of_question(kind), Some(Kind::Other(_)))
+        {
+            bytes.to_mut()[at..at + 2].copy_from_slice(&u16::from(TYPE::NULL).to_be_bytes());
+        }
+        let packet = Packet::parse(&bytes).ok()?;
         let question = match packet.questions.first() {
-            Some(question) => Some((text_of(&question.qname)?, Kind::of_question(question.qtype)?)),
+            Some(question) => Some((text_of(&question.qname)?, Kind::of_question(asked?)?)),
             None => None,
         };
         let rcode = match packet.rcode() {
@@ -310,7 +336,11 @@ impl Message {
         packet.answers = self.answers.iter().map(wire_record).collect();
         packet.name_servers = self.authority.iter().map(wire_record).collect();
         packet.additional_records = self.additional.iter().map(wire_record).collect();
-        packet.build_bytes_vec_compressed().unwrap_or_default()
+        let mut bytes = packet.build_bytes_vec_compressed().unwrap_or_default();
+        if let (Some((_, Kind::Other(kind))), Some(at)) = (&self.question, type_at(&bytes)) {
+            bytes[at..at + 2].copy_from_slice(&kind.to_be_bytes());
+        }
+        bytes
     }
 
     /// The bytes if they are at most `most`; else those of a reply that says so and holds no records (RFC 2181, section 9).
@@ -322,6 +352,52 @@ impl Message {
         let bare = Message { truncated: true, ..Message::reply_to(self, self.rcode) };
         bare.emit()
     }
+}
+
+/// Where the type stands that the first question asks for; none without a question whose name is written out.
+fn type_at(bytes: &[u8]) -> Option<usize> {
+    let questions = u16::from_be_bytes([*bytes.get(4)?, *bytes.get(5)?]);
+    let mut at = 12;
+    loop {
+        match *bytes.get(at).filter(|_| questions > 0)? {
+            0 => return (bytes.len() >= at + 5).then_some(at + 1),
+            length @ 1..=63 => at += usize::from(length) + 1,
+            _ => return None,
+        }
+    }
+}
+
+/// Why a query cannot be looked at, and the reply to that; no reply to what is no query or has no header (RFC 8906).
+///
+/// # Errors
+/// A cause by which it is counted, and the reply.
+pub fn check_query(bytes: &[u8]) -> Result<(), (&'static str, Option<Vec<u8>>)> {
+    if bytes.len() < 12 || bytes[2] & 0x80 != 0 {
+        return Err(("bad message", None));
+    }
+    let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+    let reply = |cause, rcode: u8, until: usize| {
+        let mut reply = bytes[..until].to_vec();
+        // It is a reply; the kind of question and the wish for recursion stay.
+        (reply[2], reply[3]) = (bytes[2] & 0x79 | 0x80, rcode);
+        reply[4..12].copy_from_slice(&[0, u8::from(until > 12), 0, 0, 0, 0, 0, 0]);
+        Err((cause, Some(reply)))
+    };
+    let end = type_at(bytes).map(|at| at + 4);
+    if bytes[2] >> 3 & 15 != 0 {
+        return reply("not implemented", 4, end.unwrap_or(12));
+    }
+    let Some(end) = end.filter(|_| word(4) == 1) else { return reply("bad message", 1, 12) };
+    if !matches!(word(end - 2), 1 | 255) {
+        return reply("another class", 5, end);
+    }
+    if Kind::of_question(word(end - 4)).is_none() {
+        return reply("zone transfer", 5, end);
+    }
+    if Message::parse(bytes).is_none() {
+        return reply("bad message", 1, 12);
+    }
+    Ok(())
 }
 
 /// A name in small letters, without the last dot.
@@ -388,6 +464,11 @@ fn record_of(record: &ResourceRecord<'_>) -> Option<Record> {
     Some(Record { name: text_of(&record.name)?, ttl: record.ttl, data })
 }
 
+/// Whom to write to about a zone, with a dot for the at sign.
+fn mailbox_of(zone: &str) -> String {
+    if zone.is_empty() { "hostmaster".to_owned() } else { format!("hostmaster.{zone}") }
+}
+
 fn wire_record(record: &Record) -> ResourceRecord<'_> {
     let name = |text| Name::new_unchecked(text);
     let data = match &record.data {
@@ -399,7 +480,7 @@ fn wire_record(record: &Record) -> ResourceRecord<'_> {
         Data::Mx(preference, text) => RData::MX(MX { preference: *preference, exchange: name(text) }),
         Data::Soa { server, serial, minimum } => RData::SOA(SOA {
             mname: name(server),
-            rname: name("hostmaster"),
+            rname: Name::new(&mailbox_of(&record.name)).map_or(name("hostmaster"), Name::into_owned),
             serial: *serial,
             refresh: REFRESH,
             retry: RETRY,
@@ -426,81 +507,5 @@ fn wire_record(record: &Record) -> ResourceRecord<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn full() -> Message {
-        let record = |name: &str, data| Record { name: name.to_owned(), ttl: 60, data };
-        Message {
-            response: true,
-            authoritative: true,
-            answers: vec![
-                record("www.example.com", Data::Cname("web.example.com".into())),
-                record("web.example.com", Data::A(Ipv4Addr::new(10, 0, 0, 1))),
-                record("web.example.com", Data::Aaaa("2001:db8::1".parse().unwrap())),
-                record("example.com", Data::Mx(10, "mail.example.com".into())),
-                record("example.com", Data::Txt("v=spf1 -all".into())),
-                record("1.0.0.10.in-addr.arpa", Data::Ptr("web.example.com".into())),
-            ],
-            authority: vec![
-                record("", Data::Ns("ns.example.com".into())),
-                record("example.com", Data::Soa { server: "ns.example.com".into(), serial: 7, minimum: 30 }),
-            ],
-            ..Message::query(77, "www.example.com", Kind::A, true)
-        }
-    }
-
-    #[test]
-    fn messages_are_read_as_they_are_written() {
-        let message = full();
-        assert_eq!(Message::parse(&message.emit()).unwrap(), message);
-        let query = Message::query(1, "Example.COM.", Kind::Any, false);
-        assert_eq!(query.question.as_ref().unwrap().0, "example.com");
-        assert_eq!(Message::parse(&query.emit()).unwrap(), query);
-    }
-
-    #[test]
-    fn names_are_compressed() {
-        // 12 bytes of header, a question of 21, an answer whose name is a pointer: 2 + 10 + 4.
-        let mut message = Message::query(1, "www.example.com", Kind::A, true);
-        message.answers =
-            vec![Record { name: "www.example.com".into(), ttl: 1, data: Data::A(Ipv4Addr::LOCALHOST) }];
-        assert_eq!(message.emit().len(), 12 + 21 + 16);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_left_out_and_that_is_said() {
-        let short = Message::parse(&full().emit_within(100)).unwrap();
-        assert!(short.truncated && short.answers.is_empty() && short.response);
-        assert!(!Message::parse(&full().emit_within(5000)).unwrap().truncated);
-    }
-
-    #[test]
-    fn names_and_their_parts_have_a_longest_length() {
-        assert_eq!(bad_name(&format!("{}.com", "a".repeat(63))), None);
-        assert!(bad_name(&format!("{}.com", "a".repeat(64))).is_some());
-        assert!(bad_name(&"abc.".repeat(70)).is_some() && bad_name("a..b").is_some());
-        assert_eq!((bad_name(""), bad_name("."), bad_name("a.b.")), (None, None, None));
-    }
-
-    #[test]
-    fn zones_hold_what_is_below_them() {
-        assert!(is_below("www.example.com", "example.com") && is_below("example.com", "example.com"));
-        assert!(is_below("com", "") && !is_below("badexample.com", "example.com"));
-        assert_eq!(reverse_name("10.1.2.3".parse().unwrap()), "3.2.1.10.in-addr.arpa");
-        assert!(reverse_name("2001:db8::1".parse().unwrap()).starts_with("1.0.0.0."));
-    }
-
-    proptest! {
-        #[test]
-        fn garbage_is_no_message_and_no_panic(bytes: Vec<u8>, at in 0usize..200, byte: u8) {
-            let _ = Message::parse(&bytes);
-            let mut damaged = full().emit();
-            let at = at % damaged.len();
-            damaged[at] = byte;
-            let _ = Message::parse(&damaged);
-            let _ = Message::parse(&damaged[..at]);
-        }
-    }
-}
+#[path = "message_tests.rs"]
+mod tests;

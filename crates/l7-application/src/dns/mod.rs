@@ -19,5 +19,7 @@ mod zone;
 
 pub use cache::{Cache, Found};
 pub use lookup::{Answer, Lookup, Outcome, Servers, Step};
-pub use message::{Data, Kind, Message, Rcode, Record, bad_name, is_below, normal_name, reverse_name};
+pub use message::{
+    Data, Kind, Message, Rcode, Record, bad_name, check_query, is_below, normal_name, reverse_name,
+};
 pub use zone::Zone;

@@ -24,7 +24,9 @@ impl Url {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!("'{text}' is not a URL: it begins with http:// or https://"));
         };
-        let usual = match scheme {
+        // A scheme may be in capitals (RFC 3986, section 3.1).
+        let scheme = scheme.to_ascii_lowercase();
+        let usual = match &*scheme {
             "http" => 80,
             "https" => 443,
             _ => return Err(format!("'{scheme}' is not known here; there is http and https")),
@@ -50,7 +52,7 @@ impl Url {
             return Err(wrong());
         }
         let target = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Url { scheme: scheme.to_owned(), host: host.to_owned(), port, target })
+        Ok(Url { scheme, host: host.to_owned(), port, target })
     }
 }
 

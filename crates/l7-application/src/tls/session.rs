@@ -3,7 +3,7 @@
 use super::certificate::{Certificate, verify};
 use super::record::{Content, Raw, Records, clear, mix, sealed};
 use std::collections::{BTreeMap, VecDeque};
-use tidewire_units::Span;
+use tidewire_units::{Instant, Span};
 use tidewire_wire::Payload;
 
 /// Seconds for which a ticket is good.
@@ -73,6 +73,8 @@ pub struct Server {
     pub chain: Vec<Certificate>,
     /// Whether it gives tickets.
     pub tickets: bool,
+    /// What its tickets are sealed with: servers with the same number take each other's.
+    pub secret: u64,
     /// Whether it takes early data.
     pub early: bool,
     /// What slow parts cost.
@@ -133,14 +135,19 @@ pub struct Session {
     work: Span,
     failed: Option<String>,
     now: i64,
+    ready_at: Option<Instant>,
 }
 
 impl Session {
     /// A client that begins; `random` is its own, `now` the second.
     pub fn client(client: Client, random: u64, now: i64) -> Session {
+        let mut client = client;
+        // A ticket is good for its own version alone (RFC 8446, sections 2.2 and 4.6.1).
+        let resumes = client.ticket.as_deref().and_then(version_of).filter(|own| *own <= client.version);
+        client.ticket = client.ticket.filter(|_| resumes.is_some());
         let mut session = Session::new(Role::Client(client.clone()), client.version, random, now);
         session.facts.name.clone_from(&client.name);
-        let early = client.early && client.ticket.is_some() && client.version == Version::V13;
+        let early = client.early && resumes == Some(Version::V13);
         let mut fields = vec![
             ("name", client.name.clone()),
             ("version", client.version.name().to_owned()),
@@ -191,6 +198,7 @@ impl Session {
             work: Span::ZERO,
             failed: None,
             now,
+            ready_at: None,
         }
     }
 
@@ -207,6 +215,18 @@ impl Session {
     /// Whether data can be sent: after the handshake, or before it as early data.
     pub fn can_send(&self) -> bool {
         self.stage == Stage::Ready || self.early_key.is_some() && matches!(self.role, Role::Client(_))
+    }
+
+    /// Says what time it is after something came: the first time after the handshake is kept.
+    pub fn note_time(&mut self, now: Instant) {
+        if self.stage == Stage::Ready {
+            self.ready_at.get_or_insert(now);
+        }
+    }
+
+    /// When the handshake was over.
+    pub fn ready_at(&self) -> Option<Instant> {
+        self.ready_at
     }
 
     /// Handshake messages to send.
@@ -387,8 +407,11 @@ impl Session {
         self.facts.name = fields.get("name").cloned().unwrap_or_default();
         let theirs = fields.get("random").and_then(|text| u64::from_str_radix(text, 16).ok());
         let theirs = theirs.ok_or("a hello without a random number")?;
-        let own = server.chain.first().map_or(0, |certificate| certificate.key);
-        let ticket = fields.get("ticket").filter(|ticket| server.tickets && is_good(ticket, own, self.now));
+        let own = sealed_with(server);
+        let fits = |ticket: &&String| {
+            version_of(ticket) == Some(self.facts.version) && is_good(ticket, own, self.now)
+        };
+        let ticket = fields.get("ticket").filter(|ticket| server.tickets && fits(ticket));
         self.facts.resumed = ticket.is_some();
         let wants_early = fields.get("early").is_some_and(|early| early == "1");
         self.facts.early =
@@ -431,8 +454,8 @@ impl Session {
 
     fn give_ticket(&mut self, server: &Server) {
         if server.tickets && (!self.facts.resumed || self.facts.version == Version::V13) {
-            let own = server.chain.first().map_or(0, |certificate| certificate.key);
-            let ticket = format!("{own:x}.{}.{:x}", self.now, mix(self.random));
+            let (own, version) = (sealed_with(server), self.facts.version.name());
+            let ticket = format!("{own:x}.{}.{:x}.{version}", self.now, mix(self.random));
             self.say(4, &[("ticket", ticket)], 200);
         }
     }
@@ -528,6 +551,17 @@ fn next_message(bytes: &mut Vec<u8>) -> Result<Option<(u8, Fields)>, String> {
 
 fn key_of(ticket: &str) -> u64 {
     ticket.bytes().fold(7, |state, byte| mix(state ^ u64::from(byte)))
+}
+
+fn sealed_with(server: &Server) -> u64 {
+    let certificate = server.chain.first().map_or(0, |certificate| certificate.key);
+    mix(certificate ^ mix(server.secret))
+}
+
+/// The version that a ticket is of.
+fn version_of(ticket: &str) -> Option<Version> {
+    let name = ticket.splitn(4, '.').nth(3)?;
+    [Version::V12, Version::V13].into_iter().find(|version| version.name() == name)
 }
 
 /// A ticket of this server that is not too old.

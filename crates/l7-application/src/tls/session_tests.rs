@@ -27,8 +27,14 @@ fn ends(version: Version, ticket: Option<String>, early: bool, roots: &[u64]) ->
         early,
         costs: Costs::default(),
     };
-    let server =
-        Server { version: Version::V13, chain: chain(), tickets: true, early: true, costs: Costs::default() };
+    let server = Server {
+        version: Version::V13,
+        chain: chain(),
+        tickets: true,
+        secret: 0,
+        early: true,
+        costs: Costs::default(),
+    };
     (Session::client(client, 1, 5), Session::server(server, 2, 5))
 }
 
@@ -67,6 +73,30 @@ fn two_round_trips_in_1_2_one_in_1_3_and_with_a_ticket_one_in_1_2() {
         assert_eq!(shake(&mut client, &mut server), 1);
         assert!(client.facts().resumed && server.facts().resumed);
     }
+}
+
+#[test]
+fn tickets_are_good_for_their_version_and_their_server_alone() {
+    let ticket = |version| {
+        let (mut client, mut server) = ends(version, None, false, &[10]);
+        shake(&mut client, &mut server);
+        client.facts().ticket.clone()
+    };
+    let meet = |offered, ticket, secret, spoken| {
+        let (mut client, _) = ends(offered, ticket, false, &[10]);
+        let costs = Costs::default();
+        let server = Server { version: spoken, chain: chain(), tickets: true, secret, early: true, costs };
+        let mut server = Session::server(server, 2, 5);
+        (shake(&mut client, &mut server), client.facts().resumed)
+    };
+    let (old, new) = (ticket(Version::V12), ticket(Version::V13));
+    // A ticket of 1.3 at a server of 1.2: a whole handshake (RFC 8446, section 4.6.1).
+    assert_eq!(meet(Version::V13, new.clone(), 0, Version::V12), (2, false));
+    assert_eq!(meet(Version::V13, old.clone(), 0, Version::V13), (1, false));
+    assert_eq!(meet(Version::V12, new.clone(), 0, Version::V13), (2, false));
+    assert_eq!(meet(Version::V13, old, 0, Version::V12), (1, true));
+    assert_eq!(meet(Version::V13, new.clone(), 1, Version::V13), (1, false));
+    assert_eq!(meet(Version::V13, new, 0, Version::V13), (1, true));
 }
 
 #[test]
@@ -117,6 +147,7 @@ fn early_data_comes_with_the_first_flight() {
         version: Version::V13,
         chain: chain(),
         tickets: true,
+        secret: 0,
         early: false,
         costs: Costs::default(),
     };

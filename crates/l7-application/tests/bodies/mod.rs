@@ -12,7 +12,7 @@ use tidewire_l7_application::lines::{
     Command, LONGEST_COMMAND, ReplyLine, host_port, host_port_text, mailbox, stuff_dots,
 };
 use tidewire_l7_application::tls::{Certificate, Client, Costs, Server, Session, Version};
-use tidewire_l7_application::{ssh, tls};
+use tidewire_l7_application::{broker, postgres, ssh, store, tls};
 use tidewire_units::{Instant, Span};
 use tidewire_wire::Payload;
 
@@ -115,8 +115,14 @@ fn ends(version: Version) -> (Session, Session) {
         early: false,
         costs: Costs::default(),
     };
-    let server =
-        Server { version, chain: vec![certificate], tickets: true, early: true, costs: Costs::default() };
+    let server = Server {
+        version,
+        chain: vec![certificate],
+        tickets: true,
+        secret: 0,
+        early: true,
+        costs: Costs::default(),
+    };
     (Session::client(client, 1, 10), Session::server(server, 2, 10))
 }
 
@@ -160,7 +166,7 @@ pub fn ftp(bytes: &[u8]) {
     }
 }
 
-/// Lines of mail, and packets of SSH.
+/// Lines of mail.
 pub fn smtp(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n') {
         let Ok(command) = Command::parse(line) else { continue };
@@ -173,9 +179,81 @@ pub fn smtp(bytes: &[u8]) {
     let text = stuff_dots(bytes);
     assert!(!text.starts_with(b".\r\n"), "no line ends the mail");
     assert!(!text.windows(5).any(|five| five == b"\r\n.\r\n"), "no line ends the mail");
-    if let Some((head, rest)) = bytes.split_first_chunk::<4>() {
-        let _ = ssh::rest_of(*head);
-        assert!(ssh::open(1, 1, rest).is_err(), "nobody has the key");
+}
+
+/// Packets of SSH.
+pub fn ssh_packets(bytes: &[u8]) {
+    let Some((head, rest)) = bytes.split_first_chunk::<4>() else { return };
+    if let Ok(n) = ssh::rest_of(*head) {
+        assert!(n < 1 << 20, "{n} bytes are waited for");
+    }
+    assert!(ssh::open(1, 1, rest).is_err(), "nobody has the key");
+    let sealed = ssh::seal(7, 3, rest);
+    assert_eq!(ssh::open(7, 3, &sealed[4..]).as_deref(), Ok(rest), "sealed and opened");
+}
+
+/// Commands and replies of caches (RESP): the same commands however they are cut.
+pub fn resp(bytes: &[u8]) {
+    let read = |step: usize| {
+        let (mut input, mut told) = (BytesMut::new(), Vec::new());
+        for piece in bytes.chunks(step) {
+            input.extend_from_slice(piece);
+            while let Ok(Some(words)) = store::read_command(&mut input) {
+                let mut out = BytesMut::new();
+                store::write_command(words.iter().map(|word| &word[..]), &mut out);
+                assert_eq!(store::read_command(&mut out), Ok(Some(words.clone())), "written and read");
+                told.push(words);
+            }
+        }
+        told
+    };
+    assert_eq!(read(bytes.len().max(1)), read(1), "however they are cut");
+    let mut keys = store::Store::new(store::Limits { bytes: 4096, ..store::Limits::default() });
+    for words in read(64) {
+        let _ = keys.execute(Instant::ZERO, &words);
+        assert!(keys.bytes() <= 4096);
+    }
+    let mut input = BytesMut::from(bytes);
+    while let Ok(Some(_)) = store::read_reply(&mut input) {}
+}
+
+/// Commands of queues (beanstalkd).
+pub fn beanstalk(bytes: &[u8]) {
+    let (mut input, mut queue) = (BytesMut::from(bytes), broker::Broker::new(4, Instant::ZERO));
+    let mut n = 0;
+    while let Ok(Some(command)) = broker::read_command(&mut input) {
+        n += 1;
+        queue.handle(Instant::ZERO + Span::from_secs(n), n % 3, command);
+        while queue.poll_reply().is_some() {}
+    }
+    let (ready, reserved, other) = queue.present();
+    assert!(ready + reserved + other <= 4, "no more than there is room for");
+}
+
+/// Messages of databases (PostgreSQL).
+pub fn postgresql(bytes: &[u8]) {
+    if let Some((length, _)) = bytes.split_first_chunk::<4>()
+        && let Some(rest) = postgres::startup(*length)
+    {
+        assert_eq!(u32::from_be_bytes(*length), rest + 4);
+    }
+    let mut left = bytes;
+    while let Some((head, after)) = left.split_first_chunk::<5>() {
+        let Some((kind, rest)) = postgres::head(*head) else { break };
+        let Some((content, next)) = after.split_at_checked(rest as usize) else { break };
+        assert_eq!(postgres::message(kind, content), left[..5 + content.len()], "written as it was read");
+        left = next;
+    }
+}
+
+/// Calls of functions on another host: values in MessagePack.
+pub fn rpc(bytes: &[u8]) {
+    if let Ok(call) = Form::Msgpack.decode(bytes) {
+        let again = Form::Msgpack.encode(&call).expect("what was read can be written");
+        assert!(Form::Msgpack.decode(&again).is_ok(), "and read");
+        for at in 0..again.len().min(32) {
+            let _ = Form::Msgpack.decode(&again[..at]);
+        }
     }
 }
 
@@ -204,7 +282,7 @@ pub fn codecs(bytes: &[u8]) {
 pub type Body = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
 
 /// All of them.
-pub const ALL: [Body; 7] = [
+pub const ALL: [Body; 12] = [
     ("dns", dns, &[b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x03www\x07example\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\0\0\x01"]),
     (
         "http",
@@ -217,6 +295,18 @@ pub const ALL: [Body; 7] = [
     ("http2", http2, &[b"\0\0\x11\x01\x05\0\0\0\x01\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff", b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\xff\xff"]),
     ("tls", tls_records, &[b"\x16\x03\x01\0\x05\x01\0\0\x01\0", b"\x17\x03\x03\0\x10aaaaaaaaaaaaaaaa"]),
     ("ftp", ftp, &[b"PORT 10,0,0,1,195,80\r\nRETR a b\r\n", b"227 passive (10,0,0,1,4,5)\r\n250-a\r\n250 b\r\n"]),
-    ("smtp", smtp, &[b"MAIL FROM:<a@b.c> SIZE=5\r\nRCPT TO:<@r:d@e.f>\r\n", b"\0\0\0\x20aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]),
+    ("smtp", smtp, &[b"MAIL FROM:<a@b.c> SIZE=5\r\nRCPT TO:<@r:d@e.f>\r\n"]),
+    ("ssh", ssh_packets, &[b"\0\0\0\x20aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]),
+    (
+        "resp",
+        resp,
+        &[
+            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n",
+            b"*2\r\n$-1\r\n:42\r\n+OK\r\n-ERR no\r\n",
+        ],
+    ),
+    ("beanstalk", beanstalk, &[b"put 1 0 60 5\r\nhello\r\nreserve-with-timeout 5\r\ndelete 1\r\nrelease 1 1 0\r\nbury 1 0\r\nstats\r\n"]),
+    ("postgres", postgresql, &[b"\0\0\0\x08\0\x03\0\0", b"Q\0\0\0\x06x\0X\0\0\0\x04"]),
+    ("rpc", rpc, &[b"\x83\xa2id\xa11\xa4name\xa3add\xa4args\x92\x01\x02", b"\x82\xa2id\xa11\xa2ok\xc2"]),
     ("codecs", codecs, &[b"{\"a\":[1,2.5,null,true,\"x\"],\"b\":{}}", b"\x82\xa1a\x93\x01\xcb\x40\x04\0\0\0\0\0\0\xc0\xa1b\x80"]),
 ];

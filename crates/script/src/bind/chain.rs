@@ -13,6 +13,7 @@ use bytes::BytesMut;
 use mlua::{AnyUserData, IntoLua, IntoLuaMulti, Lua, MultiValue, Table, UserData, UserDataMethods, Value};
 use std::cell::RefCell;
 use tidewire_l7_application::broker::{self, Broker, Command};
+use tidewire_l7_application::postgres;
 use tidewire_l7_application::store::{Limits, Reply, Store, read_command, read_reply, write_command};
 use tidewire_units::{Instant, Interest, Refusal, Span};
 use tidewire_world::ProcessId;
@@ -53,6 +54,16 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.wait("resp_read", |lua, sim, (socket, timeout): (AnyUserData, Option<f64>)| {
         let deadline = deadline(sim, timeout);
         block_on(lua, sim, Box::new(Framed { socket, what: What::Reply, deadline }))
+    })?;
+    // The kind of a message and how many bytes follow, or nil.
+    native.add("database_head", |lua, _, head: mlua::LuaString| {
+        match (*head.as_bytes()).try_into().ok().and_then(postgres::head) {
+            Some((kind, rest)) => (lua.create_string([kind])?, rest).into_lua_multi(lua),
+            None => Value::Nil.into_lua_multi(lua),
+        }
+    })?;
+    native.add("database_startup", |_, _, length: mlua::LuaString| {
+        Ok((*length.as_bytes()).try_into().ok().and_then(postgres::startup))
     })?;
     native.add("broker", |_, sim, capacity: Option<usize>| {
         let from = sim.world.borrow().warmup();

@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use tidewire_l3_network::Prefix;
 use tidewire_l7_application::dns::{
     Answer, Cache, Data, Found, Kind, Lookup, Message, Outcome, Rcode, Record, Servers, Step, Zone, bad_name,
-    is_below, normal_name, reverse_name,
+    check_query, is_below, normal_name, reverse_name,
 };
 use tidewire_units::{Instant, Span};
 
@@ -112,6 +112,12 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.add("dns_parse", |lua, _, bytes: LuaString| {
         Message::parse(&bytes.as_bytes()).map(|message| message_table(lua, &message)).transpose()
     })?;
+    // Nothing where the bytes are a query that can be looked at; else a cause, and what is said to that.
+    native.add("dns_check", |lua, _, bytes: LuaString| match check_query(&bytes.as_bytes()) {
+        Ok(()) => Value::Nil.into_lua_multi(lua),
+        Err((cause, None)) => cause.into_lua_multi(lua),
+        Err((cause, Some(reply))) => (cause, lua.create_string(reply)?).into_lua_multi(lua),
+    })?;
     // The reply to a query, from the zone that is closest; or nothing where no zone fits.
     native.add("dns_answer", |lua, _, (zones, bytes, most): (Table, LuaString, usize)| {
         let Some(query) = Message::parse(&bytes.as_bytes()).filter(|message| !message.response) else {
@@ -149,6 +155,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
             "NXDOMAIN" => Rcode::NxDomain,
             "SERVFAIL" => Rcode::ServFail,
             "REFUSED" => Rcode::Refused,
+            "NOTIMP" => Rcode::NotImp,
             _ => Rcode::NoError,
         };
         let mut reply = Message::reply_to(&query, rcode);
@@ -162,7 +169,11 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         lua.create_string(reply.emit_within(most)).map(Value::String)
     })?;
     native.add("reverse_name", |_, _, ip: AnyText| Ok(ip.0.parse::<IpAddr>().ok().map(reverse_name)))?;
-    native.add("is_ip", |_, _, ip: AnyText| Ok(ip.0.parse::<IpAddr>().is_ok()))?;
+    // 4 or 6, or nil.
+    native.add("is_ip", |_, _, value: Value| {
+        let ip = value.as_string().and_then(|text| text.to_string_lossy().parse::<IpAddr>().ok());
+        Ok(ip.map(|ip| if ip.is_ipv4() { 4 } else { 6 }))
+    })?;
     native.add("normal_name", |_, _, name: AnyText| Ok(normal_name(&name.0)))?;
     native.add("record_type", |_, _, kind: AnyText| Ok(kind_of(&kind.0).map(|_| ())?))?;
     native.add("bad_name", |_, _, name: AnyText| Ok(bad_name(&name.0)))?;
@@ -203,7 +214,7 @@ fn record_of(row: &Table) -> mlua::Result<Record> {
         Kind::Mx => Data::Mx(row.raw_get::<Option<u16>>("preference")?.unwrap_or(10), normal_name(&value)),
         Kind::Txt => Data::Txt(value),
         Kind::Soa => start_of(&value).ok_or_else(wrong)?,
-        Kind::Any => return Err(wrong().into()),
+        Kind::Any | Kind::Other(_) => return Err(wrong().into()),
     };
     let ttl = row.raw_get::<Option<f64>>("ttl")?.unwrap_or(0.0);
     let name = normal_name(&row.raw_get::<AnyText>("name")?.0);

@@ -16,14 +16,16 @@ use tidewire_l7_application::http::{
     Head, Limits, MessageError, Progress, Reader, Role, Start, Url, date_text, decode_percent,
     encode_percent, head_text, parse_date, parse_query,
 };
+use tidewire_node::SocketView;
 use tidewire_units::{Instant, Interest, Refusal, Span};
 use tidewire_wire::Payload;
-use tidewire_world::ProcessId;
+use tidewire_world::{ProcessId, World};
 
 pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Result<()> {
-    for func in [&spec::HTTP_GET, &spec::HTTP_CLIENT, &spec::HTTP_PROXY] {
+    for func in [&spec::HTTP_GET, &spec::HTTP_CLIENT] {
         services.add(registry, func, "http")?;
     }
+    services.add(registry, &spec::HTTP_PROXY, "proxy")?;
     services.add(registry, &spec::HTTP_SERVER, "server")?;
     services.add(registry, &spec::HTTP_LOAD, "load")?;
     services.add(registry, &spec::TCP_PROXY, "balance")?;
@@ -80,6 +82,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
             deadline,
             patience,
             streams: streams == Some(true),
+            waits_for_us: false,
             meta: meta.clone(),
         };
         block_on(lua, sim, Box::new(op))
@@ -100,6 +103,10 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let patience = args.next().and_then(|value| crate::values::number(&value)).map(Span::from_secs_f64);
         let parts = args.flat_map(|value| payloads(&value)).collect::<VecDeque<_>>();
         send_while_taken(lua, sim, socket, parts, patience)
+    })?;
+    // For how many seconds nothing has come.
+    native.add("silent_for", |_, sim, socket: AnyUserData| {
+        Ok(silent_for(&sim.world.borrow(), &*socket.borrow::<TcpHandle>()?).as_secs_f64())
     })?;
     native.add("http_head", |lua, _, (AnyText(start), fields): (AnyText, Table)| {
         let text = head(&start, &fields)?;
@@ -162,6 +169,15 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     })?;
     native.add("ends", |_, sim, ()| Ok(sim.experiment.borrow().duration.is_some()))?;
     native.add("warmup", |_, sim, ()| Ok(sim.world.borrow().warmup().as_secs_f64()))
+}
+
+/// For how long the other side has neither sent anything nor taken anything of what it is sent.
+fn silent_for(world: &World, socket: &TcpHandle) -> Span {
+    let Some(SocketView::Tcp(_, _, conn)) = world.view(socket.node, socket.id) else { return Span::MAX };
+    let info = conn.info(world.now());
+    // Answers to probes of a closed window or of an idle connection say nothing.
+    let takes = info.snd_wnd > 0 && conn.config().keepalive.is_none();
+    if takes { info.last_data_recv.min(info.last_ack_recv) } else { info.last_data_recv }
 }
 
 pub(super) fn deadline(sim: &Sim, timeout: Option<f64>) -> Instant {
@@ -249,6 +265,8 @@ struct Read {
     patience: Option<Span>,
     /// The caller takes the body itself, where its length is known.
     streams: bool,
+    /// The client sends its body when it is told to.
+    waits_for_us: bool,
     meta: Table,
 }
 
@@ -269,6 +287,11 @@ impl Read {
             match progress {
                 Ok(Progress::More) => return Ok(None),
                 Ok(Progress::Head(head)) => {
+                    self.waits_for_us = matches!(head.start, Start::Request { .. })
+                        && head.minor > 0
+                        && head.headers.iter().any(|(name, value)| {
+                            name.eq_ignore_ascii_case("expect") && value.eq_ignore_ascii_case(b"100-continue")
+                        });
                     self.head = Some(head);
                     if let (true, Some(rest)) = (self.streams, self.reader.rest()) {
                         let mut message = self.message(lua, sim)?;
@@ -394,6 +417,21 @@ impl Op for Read {
                 }
                 Ok(None) => {
                     let mut world = sim.world()?;
+                    // Nothing of the body has come (RFC 9110, section 10.1.1).
+                    if std::mem::take(&mut self.waits_for_us) {
+                        let text = Payload::from(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+                        let mut tls = socket.tls.borrow_mut();
+                        let parts =
+                            tls.as_mut().map_or_else(|| vec![text.clone()], |session| session.seal(&text));
+                        for part in parts {
+                            let _ = world.send(socket.node, socket.id, part);
+                        }
+                    }
+                    // What was written may still be on its way out.
+                    if let (Some(patience), true) = (self.patience, world.now() >= self.deadline) {
+                        let left = patience.saturating_sub(silent_for(&world, &socket));
+                        self.deadline = world.now() + left;
+                    }
                     if world.now() >= self.deadline {
                         let begun = self.first.is_some();
                         return (Value::Nil, "timeout", begun).into_lua_multi(lua).map(Some);
@@ -418,7 +456,7 @@ impl Op for Read {
         let details = self.socket.borrow::<TcpHandle>().ok().map(|socket| {
             let world = sim.world.borrow();
             match world.view(socket.node, socket.id) {
-                Some(tidewire_node::SocketView::Tcp(_, remote, _)) => {
+                Some(SocketView::Tcp(_, remote, _)) => {
                     format!("for an HTTP message from {remote}")
                 }
                 _ => "for an HTTP message".to_owned(),

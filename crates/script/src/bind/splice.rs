@@ -118,6 +118,10 @@ impl Op for Splice {
         }
     }
 
+    fn is_stuck(&self) -> bool {
+        self.pending.len() > 0
+    }
+
     fn describe(&self, _: &Sim) -> (String, String) {
         ("splice()".to_owned(), format!("{} B went over", self.moved))
     }

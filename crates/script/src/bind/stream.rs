@@ -273,8 +273,20 @@ impl Op for Send {
         }
     }
 
-    fn describe(&self, _: &Sim) -> (String, String) {
-        ("send()".to_owned(), format!("{} B do not fit into the send buffer", self.rest.len()))
+    fn is_stuck(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, sim: &Sim) -> (String, String) {
+        let to = self.socket.borrow::<TcpHandle>().ok().and_then(|socket| {
+            match sim.world.borrow().view(socket.node, socket.id) {
+                Some(SocketView::Tcp(_, remote, _)) => Some(format!(", {remote} does not read")),
+                _ => None,
+            }
+        });
+        let left = self.rest.len();
+        let details = format!("{left} B do not fit into the send buffer{}", to.unwrap_or_default());
+        ("send()".to_owned(), details)
     }
 }
 

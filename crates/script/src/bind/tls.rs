@@ -51,20 +51,38 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
             version: version(&opts)?,
             chain,
             tickets: opts.raw_get::<Option<bool>>("tickets")?.unwrap_or(true),
+            secret: number_of(&opts.raw_get::<String>("ticket_key")?),
             early: opts.raw_get::<Option<bool>>("early")?.unwrap_or(false),
             costs: costs(&opts)?,
         };
         let random = sim.draw(lua, "tls", |stream| stream.bits());
         begin(&socket, Session::server(server, random, sim.now().as_secs_f64() as i64))
     })?;
-    native.wait("tls_step", |lua, sim, (socket, timeout): (AnyUserData, Option<f64>)| {
-        let deadline = deadline(sim, timeout);
-        block_on(lua, sim, Box::new(Handshake { socket, deadline }))
+    // Socket, time for all of it, and without that: time without a byte.
+    native.wait("tls_step", |lua, sim, args: (AnyUserData, Option<f64>, Option<f64>)| {
+        let (socket, timeout, silence) = args;
+        let patience = silence.filter(|_| timeout.is_none()).map(Span::from_secs_f64);
+        let deadline = deadline(sim, timeout.or(silence));
+        block_on(lua, sim, Box::new(Handshake { socket, deadline, patience }))
     })?;
     native.add("tls_facts", |lua, _, socket: AnyUserData| {
         let socket = socket.borrow::<TcpHandle>()?;
         let tls = socket.tls.borrow();
         tls.as_ref().map(|session| facts(lua, session.facts())).transpose()
+    })?;
+    // When the handshake was over, and data need not go early.
+    native.add("tls_ready_at", |_, _, socket: AnyUserData| {
+        let socket = socket.borrow::<TcpHandle>()?;
+        let tls = socket.tls.borrow();
+        Ok(tls
+            .as_ref()
+            .and_then(|session| session.ready_at())
+            .map(|at| at.since(Instant::ZERO).as_secs_f64()))
+    })?;
+    native.add("check_tls_server", |lua, sim, opts: Table| {
+        crate::call::options(lua, sim, "tls", spec::SERVER_END, &opts)
+            .map(|_| ())
+            .map_err(|mistake| crate::call::placed(lua, mistake).into())
     })?;
     native.add("certificate", |_, _, opts: Table| {
         let certificate = Certificate {
@@ -82,6 +100,10 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     })
 }
 
+fn number_of(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 fn begin(socket: &AnyUserData, session: Session) -> mlua::Result<()> {
     let socket = socket.borrow::<TcpHandle>()?;
     let mut session = session;
@@ -94,10 +116,14 @@ fn begin(socket: &AnyUserData, session: Session) -> mlua::Result<()> {
 }
 
 fn version(opts: &Table) -> mlua::Result<Version> {
-    Ok(match opts.raw_get::<Option<String>>("version")?.as_deref() {
-        Some("1.2") => Version::V12,
-        _ => Version::V13,
-    })
+    match opts.raw_get::<Option<String>>("version")?.as_deref() {
+        Some("1.2") => Ok(Version::V12),
+        Some("1.3") | None => Ok(Version::V13),
+        Some(other) => {
+            let text = format!("there is no version '{other}' of TLS here: it can be \"1.2\" or \"1.3\"");
+            Err(Mistake::new(text).at_word("version").into())
+        }
+    }
 }
 
 fn costs(opts: &Table) -> mlua::Result<Costs> {
@@ -145,6 +171,7 @@ pub(super) fn take(world: &mut World, socket: &TcpHandle, max: usize) -> Result<
             Some(payload) => session.input(payload),
             None => return Ok(None),
         }
+        session.note_time(world.now());
         let _ = flush(world, socket, session)?;
     }
 }
@@ -153,6 +180,8 @@ pub(super) fn take(world: &mut World, socket: &TcpHandle, max: usize) -> Result<
 struct Handshake {
     socket: AnyUserData,
     deadline: Instant,
+    /// The deadline moves with everything that comes.
+    patience: Option<Span>,
 }
 
 impl Op for Handshake {
@@ -187,7 +216,13 @@ impl Op for Handshake {
                 return ("done", facts(lua, session.facts())?.into_lua(lua)?).into_lua_multi(lua).map(Some);
             }
             match world.recv(socket.node, socket.id, 1 << 16) {
-                Ok(Some(payload)) => session.input(payload),
+                Ok(Some(payload)) => {
+                    session.input(payload);
+                    session.note_time(world.now());
+                    if let Some(patience) = self.patience {
+                        self.deadline = world.now() + patience;
+                    }
+                }
                 Ok(None) => {
                     if world.now() >= self.deadline {
                         return failed("timeout");

@@ -19,7 +19,7 @@ local function backends_of(value, port, weights)
     end
     list[#list + 1] = {
       host = item, name = native.is_node(item) and item.name or tostring(item), port = port, up = true, open = 0, connections = 0, failed = 0,
-      weight = weights and weights[#list + 1] or 1, current = 0, bytes = 0,
+      weight = weights and weights[#list + 1] or 1, current = 0, bytes = 0, away_until = 0,
     }
   end
   add(value)
@@ -90,12 +90,13 @@ local function carry(self, conn, peer)
     local list = alive(self, without)
     if #list == 0 then
       self.refused = self.refused + 1
+      need("lines").fault(self, "nobody is there")
       conn:abort()
       return
     end
     local backend = policies[self.policy](self, list, peer)
     backend.open = backend.open + 1
-    local up = self.host:connect(backend.host, backend.port, { timeout = self.connect_timeout, nodelay = true })
+    local up, why = self.host:connect(backend.host, backend.port, { timeout = self.connect_timeout, nodelay = true })
     if up then
       self.connections, backend.connections = self.connections + 1, backend.connections + 1
       local back = native.spawn(self.host, self.name .. " back", relay, up, conn)
@@ -109,6 +110,7 @@ local function carry(self, conn, peer)
     end
     -- Somebody who cannot be reached now is passed over for this connection.
     backend.open, backend.failed = backend.open - 1, backend.failed + 1
+    need("lines").fault(self, "server " .. why)
     without[backend] = true
   end
 end
@@ -157,7 +159,7 @@ function balance.tcp_proxy(host, o)
   if not o.port or not o.to then native.mistake("host:tcp_proxy needs the options port and to", "tcp_proxy") end
   local self = setmetatable({
     host = host, name = format("%s:%d", host.name, o.port), port = o.port, policy = o.policy or "round_robin", backlog = o.backlog or 128,
-    backends = backends_of(o.to, o.to_port or o.port, o.weights), connect_timeout = o.connect_timeout or 1, connections = 0, refused = 0,
+    backends = backends_of(o.to, o.to_port or o.port, o.weights), connect_timeout = o.connect_timeout or 1, connections = 0, refused = 0, faults = {},
     random = random.stream("proxy " .. host.name),
   }, proxy_meta)
   if #self.backends == 0 then native.mistake("host:tcp_proxy needs somebody to pass connections on to", "to") end

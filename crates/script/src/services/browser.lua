@@ -29,6 +29,7 @@ local function objects_of(text, kind)
   if kind == "css" then
     for at, url in text:gmatch "()url%([\"']?([^\"')]+)[\"']?%)" do add(at, url, "image") end
     for at, url in text:gmatch "()@import%s+[\"']([^\"']+)[\"']" do add(at, url, "css") end
+    for at, url in text:gmatch "()@import%s+url%([\"']?([^\"')]+)[\"']?%)" do add(at, url, "css") end
   else
     for at, tag in text:gmatch "()<link([^>]*)>" do
       local href = tag:match "href%s*=%s*[\"']([^\"']+)[\"']"
@@ -103,10 +104,17 @@ local function unreachable(self, page, url, kind, why)
   failed(self, page, why)
 end
 
+-- What a browser says of itself, for answers that depend on it.
+local function own_fields(self, url)
+  local target, jar = http.target(url), self.client.jar
+  return { cookie = jar and need("cookies").header(jar, target, target.path) }
+end
+
 -- One object, from the cache or over the network, as a row of the waterfall.
 local function fetch(self, page, url, kind, opts)
   local row = new_row(page, url, kind)
-  local entry = self.cache and self.cache:get(url)
+  local fields = self.cache and own_fields(self, url)
+  local entry = self.cache and self.cache:get(url, fields)
   local res, why
   if entry and store.is_fresh(entry) and not opts.reload then
     self.hits = self.hits + 1
@@ -126,7 +134,7 @@ local function fetch(self, page, url, kind, opts)
         self.cache:refresh(entry, res)
         row.from, res = "revalidated", entry
       elseif self.cache and res.status == 200 then
-        self.cache:put(url, res)
+        self.cache:put(url, res, fields)
       end
     end
   end

@@ -37,7 +37,7 @@ local function converse(self, conn)
   self.guests[#self.guests + 1] = guest
   local writer = native.spawn(self.host, name .. " hears", function()
     while true do
-      if not conn:send(guest.queue:get() .. "\n") then return end
+      if not lines.tell(self, conn, guest.queue:get() .. "\n") then return end
     end
   end)
   spread(self, guest, "JOIN " .. name)

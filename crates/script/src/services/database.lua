@@ -1,8 +1,8 @@
 -- Databases: connections that are few and dear, queries that take processor time; the messages are those of PostgreSQL.
 local native, need = ...
-local http, wire = need "http", need "wire"
+local http, wire, lines = need "http", need "wire", need "lines"
 local database = {}
-local now, format, pack, unpack, type = now, string.format, string.pack, string.unpack, type
+local now, format, pack, type = now, string.format, string.pack, type
 
 -- A message: kind, length, content (PostgreSQL, "Message Formats").
 local function message(kind, content) return kind .. pack(">I4", #content + 4) .. content end
@@ -19,12 +19,12 @@ local function failure(severity, code, text) return message("E", format("S%s\0C%
 local function read(conn, deadline)
   local head, why = conn:recv_exact(5, { timeout = wire.left(deadline) })
   if not head then return nil, why end
-  local length = unpack(">I4", head, 2) - 4
-  if length < 0 or length > 2 ^ 30 then return nil, "bad message" end
-  if length == 0 then return head:sub(1, 1), "" end
-  local content, problem = conn:recv_exact(length, { timeout = wire.left(deadline) })
+  local kind, rest = native.database_head(head)
+  if not kind then return nil, "bad message" end
+  if rest == 0 then return kind, "" end
+  local content, problem = conn:recv_exact(rest, { timeout = wire.left(deadline) })
   if not content then return nil, problem end
-  return head:sub(1, 1), content
+  return kind, content
 end
 
 -- The server ------------------------------------------------------------------------------------------------------------------------
@@ -53,24 +53,29 @@ local function answered(self, query)
   return http.body(body)
 end
 
+local function bad(self)
+  self.bad_messages = self.bad_messages + 1
+  lines.fault(self, "bad message")
+end
+
 local function converse(self, conn)
   local length = conn:recv_exact(4, { timeout = 60 })
-  local size = length and unpack(">I4", length) or 0
-  if size < 8 or size > 10000 or not conn:recv_exact(size - 4, { timeout = 60 }) then
-    self.bad_messages = self.bad_messages + 1
+  local rest = length and native.database_startup(length)
+  if not rest or not conn:recv_exact(rest, { timeout = 60 }) then
+    bad(self)
     return
   end
   if self.open > self.most then
     self.refused = self.refused + 1
-    native.send_parts(conn, 60, failure("FATAL", "53300", "sorry, too many clients already"))
+    lines.tell(self, conn, failure("FATAL", "53300", "sorry, too many clients already"))
     return
   end
   if self.open > self.most_open then self.most_open = self.open end
-  if not native.send_parts(conn, 60, WELCOME) then return end
+  if not lines.tell(self, conn, WELCOME) then return end
   while true do
     local kind, content = read(conn)
     if not kind or kind == "X" then
-      if content == "bad message" then self.bad_messages = self.bad_messages + 1 end
+      if content == "bad message" then bad(self) end
       return
     end
     local t = native.trace
@@ -82,14 +87,14 @@ local function converse(self, conn)
       self.active = self.active - 1
       if payload then
         local head = COLUMN .. "D" .. pack(">I4I2I4", n + 10, 1, n)
-        sent = native.send_while_taken(conn, 60, head, payload, DONE .. READY)
+        sent = lines.tell(self, conn, head, payload, DONE .. READY)
       else
         self.failed = self.failed + 1
-        sent = native.send_while_taken(conn, 60, failure("ERROR", "XX000", tostring(n)) .. READY)
+        sent = lines.tell(self, conn, failure("ERROR", "XX000", tostring(n)) .. READY)
       end
     else
-      self.bad_messages = self.bad_messages + 1
-      sent = native.send_parts(conn, 60, failure("ERROR", "08P01", "unknown message") .. READY)
+      bad(self)
+      sent = lines.tell(self, conn, failure("ERROR", "08P01", "unknown message") .. READY)
     end
     if span then t.done(span) end
     if not sent then return end
@@ -123,7 +128,7 @@ function database.database_server(host, o)
   local self = setmetatable({
     host = host, port = port, name = o.name or format("%s:%d", host.name, port), backlog = o.backlog or 128, most = o.connections or 100,
     handler = o.handler, answer = o.answer or 0, mean = false, random = false, queries = 0, failed = 0, refused = 0, connections = 0,
-    most_open = 0, bad_messages = 0, waited = 0, stopped = false,
+    most_open = 0, bad_messages = 0, faults = {}, waited = 0, stopped = false, send_timeout = o.send_timeout,
   }, server_meta)
   if o.service ~= nil then
     local mean, varies = service_of(o.service)

@@ -1,43 +1,9 @@
 -- Name servers and resolvers.
 local native, need = ...
-local http, names = need "http", need "names"
+local http, names, records = need "http", need "names", need "records"
 local dns = {}
+local each, check_record, check_top = records.each, records.check, records.check_top
 local now, sleep, type, format = now, sleep, type, string.format
-
-local KINDS = { A = true, AAAA = true, CNAME = true, NS = true, MX = true, TXT = true, PTR = true, ALIAS = true }
-local OTHER = { ttl = true, failover = true, health = true }
-
-local function wrong(name, what, note) native.mistake(format("the record of '%s' %s", name, what), name, note) end
-
-local function each(value, f)
-  if type(value) == "table" and not native.is_node(value) and not rawget(value, "host") then
-    for _, item in ipairs(value) do f(item) end
-  else
-    f(value)
-  end
-end
-
--- Mistakes are named where the zone is written; addresses are looked up when time has begun.
-local function check_record(name, value)
-  local t = type(value)
-  local bad = not native.is_ip(name) and native.bad_name(name)
-  if bad then wrong(name, "has a name that " .. bad) end
-  if t == "string" or native.is_node(value) then return end
-  if t ~= "table" then wrong(name, "is a " .. t .. "; it can be a host, an address, a list of these or a table such as { A = ..., ttl = ... }") end
-  if value.host and rawget(value, "host") then return end
-  for key in pairs(value) do
-    if type(key) == "string" and not KINDS[key] and not OTHER[key] then
-      local upper = KINDS[key:upper()] and "; did you mean '" .. key:upper() .. "'?" or ""
-      wrong(name, "has an unknown part '" .. key .. "'" .. upper, "there is A AAAA CNAME NS MX TXT PTR ALIAS ttl failover health")
-    end
-  end
-  if value.MX == nil then return end
-  each(value.MX, function(item)
-    if type(item) == "number" or type(item) == "table" and not native.is_node(item) and not rawget(item, "host") then
-      wrong(name, "has an MX that is a " .. type(item), 'MX = "10 mail.example.com", or a host, or a list of these')
-    end
-  end)
-end
 
 local function below(name, zone)
   return zone == "" or name == zone or name:sub(-#zone - 1) == "." .. zone
@@ -181,6 +147,8 @@ end
 local function recursive_reply(daemon, bytes, query, most)
   local r = daemon.resolver
   r.queries = r.queries + 1
+  -- What has no name here cannot be asked for.
+  if query.type == "TYPE" then return native.dns_reply(bytes, "NOTIMP", {}, most) end
   local key = query.name .. " " .. query.type
   -- Who asks for what is being looked for already waits for that.
   while r.pending[key] do r.pending[key]:wait() end
@@ -199,13 +167,21 @@ local function recursive_reply(daemon, bytes, query, most)
   return native.dns_reply(bytes, rcode, answer, most)
 end
 
+-- All that listen there hear what is no query: it says to none of them that it is for him.
+local function fault(daemon, cause)
+  daemon.faults[cause] = (daemon.faults[cause] or 0) + 1
+  for _, server in ipairs(daemon.servers) do server.bad = server.bad + 1 end
+  if daemon.resolver then daemon.resolver.bad = daemon.resolver.bad + 1 end
+end
+
 -- The reply to a query, or nothing.
 local function reply_to(daemon, bytes, ip, tcp)
-  local query = native.dns_parse(bytes)
-  if not query or query.response or not query.name then
-    daemon.bad = daemon.bad + 1
-    return nil
+  local cause, said = native.dns_check(bytes)
+  if cause then
+    fault(daemon, cause)
+    return said
   end
+  local query = native.dns_parse(bytes)
   local most = tcp and 65535 or daemon.udp_size
   local zones, owners = zones_for(daemon, ip)
   local reply, which, what = native.dns_answer(zones, bytes, most)
@@ -250,9 +226,9 @@ local function start(daemon)
         while true do
           local n = conn:recv_exact(2, { timeout = 10 })
           local data = n and conn:recv_exact(string.unpack(">I2", n), { timeout = 10 })
+          if n and not data then fault(daemon, "cut message") end
           local reply = data and reply_to(daemon, data, peer.ip, true)
-          if not reply then break end
-          conn:send(string.pack(">s2", reply))
+          if not reply or not need("lines").tell(daemon, conn, string.pack(">s2", reply)) then break end
         end
         conn:close()
       end)
@@ -269,7 +245,7 @@ local function daemon_of(host, port)
   end
   local daemon = own[port]
   if daemon then return daemon end
-  daemon = { host = host, port = port, servers = {}, udp_size = 512, bad = 0 }
+  daemon = { host = host, port = port, servers = {}, udp_size = 512, faults = {} }
   local ok, why = start(daemon)
   if not ok then return nil, why end
   host:on_boot(function()
@@ -339,6 +315,7 @@ function Server.set(self, name, value)
   if not native.is_ip(name) and not below(name, self.origin) then
     native.mistake(format("'%s' is not below '%s', the zone of this name server", name, self.origin), "set")
   end
+  check_top(name, value, self.origin)
   self.records[name] = value
   self.built = false
 end
@@ -387,6 +364,7 @@ function dns.dns_server(host, o)
     local own = {}
     for name, value in sorted(view.zone) do
       check_record(name, value)
+      check_top(native.normal_name(name), value, origin)
       own[native.normal_name(name)] = value
     end
     self.views[i] = { from = view.from, zone = own }
@@ -395,11 +373,13 @@ function dns.dns_server(host, o)
     if not native.is_ip(name) and not below(name, origin) then
       native.mistake(format("'%s' is not below '%s', the zone of this name server", name, origin), name)
     end
+    check_top(name, records[name], origin)
   end
   local daemon, why = daemon_of(host, o.port or 53)
   if not daemon then return nil, why end
   if o.udp_size then daemon.udp_size = o.udp_size end
   daemon.servers[#daemon.servers + 1] = self
+  self.faults = daemon.faults
   if o.parent then
     each(o.parent, function(parent)
       if type(parent) ~= "table" then native.mistake("parent is what host:dns_server gave", "parent") end
@@ -449,6 +429,7 @@ function dns.dns_resolver(host, o)
     tries = o.tries or 2, pending = {}, queries = 0, hits = 0, upstream = 0, timeouts = 0, tcp_fallbacks = 0, bad = 0,
   }, resolver_meta)
   daemon.resolver = self
+  self.faults = daemon.faults
   return self
 end
 

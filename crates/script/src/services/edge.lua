@@ -1,6 +1,6 @@
 -- Caching proxies: they stand near those who ask, and ask the origin for what they do not have.
 local native, need = ...
-local http, store, web = need "http", need "kept", need "server"
+local http, store, web, proxy = need "http", need "kept", need "server", need "proxy"
 local edge = {}
 local now, format, type = now, string.format, type
 
@@ -8,7 +8,7 @@ local Cache = {}
 local cache_meta = http.class("http cache", "HTTP caches have", Cache, "fetching store stale_if_error origin")
 
 local function headers_for_client(entry, how)
-  local h = http.end_to_end(entry.headers)
+  local h = proxy.end_to_end(entry.headers)
   h["date"] = nil
   h["age"] = tostring(store.age(entry))
   h["x-cache"] = how
@@ -17,7 +17,7 @@ end
 
 local function from_origin(self, req, headers)
   self.origin_requests = self.origin_requests + 1
-  local h = http.end_to_end(headers or req.headers)
+  local h = proxy.end_to_end(headers or req.headers)
   h["via"] = (h["via"] and h["via"] .. ", " or "") .. "1.1 " .. self.host.name
   h["x-forwarded-for"] = req.client.ip
   h["range"] = nil
@@ -50,23 +50,29 @@ local function failed(self, why)
 end
 
 -- One asks, the others wait for the answer: a thousand who miss at once are one question to the origin.
-local function fetch(self, key, req, entry)
-  local waiting = self.fetching[key]
-  if waiting then
-    self.joined = self.joined + 1
-    waiting:wait()
-    local found = self.store:get(key)
-    if found and store.is_fresh(found) then return found, "HIT" end
-  end
+local function fetch(self, page, req, entry)
+  -- What a user asks for himself is not for others, and the other way round.
+  local alone, joined, key = req.headers.authorization ~= nil, nil, nil
+  repeat
+    key = self.store:key_of(page, req.headers)
+    local waiting = not alone and key ~= joined and self.fetching[key]
+    if waiting then
+      if not joined then self.joined = self.joined + 1 end
+      joined = key
+      waiting:wait()
+      local found = self.store:get(page, req.headers)
+      if found and store.is_fresh(found) then return found, "HIT" end
+    end
+  until not waiting
   local done = signal()
-  self.fetching[key] = done
+  if not alone then self.fetching[key] = done end
   local res, why = from_origin(self, req, entry and store.conditions(entry, req.headers) or nil)
   local found, how
   if res and res.status == 304 and entry then
     self.store:refresh(entry, res)
     found, how = entry, "REVALIDATED"
   elseif res then
-    found = self.store:put(key, res) or res
+    found = self.store:put(page, res, req.headers) or res
     how = "MISS"
   end
   if self.fetching[key] == done then self.fetching[key] = nil end
@@ -87,10 +93,10 @@ local function handle(self, req)
     if not res then return failed(self, why) end
     -- What was changed is not to be answered from memory (RFC 9111, section 4.4).
     if res.status < 400 then self.store:remove(req.target) end
-    return res.status, res.body or res.size, http.end_to_end(res.headers)
+    return res.status, res.body or res.size, proxy.end_to_end(res.headers)
   end
   local key, cc = req.target, store.directives(req.headers["cache-control"])
-  local entry = self.store:get(key)
+  local entry = self.store:get(key, req.headers)
   if entry and store.is_fresh(entry) and not cc["no-cache"] then
     self.hits, self.bytes_saved = self.hits + 1, self.bytes_saved + entry.size
     return answer_of(entry, "HIT", req)
@@ -139,6 +145,7 @@ function edge.http_cache(host, o)
     routes = { ["/*"] = function(req) return handle(self, req) end },
   })
   if not server then return nil, why end
+  server.faults = self.faults
   self.server = server
   return self
 end

@@ -1,8 +1,8 @@
 -- A front server, as nginx is: pages of its own, and requests that go on to one of several servers.
 local native, need = ...
-local http, web, balance = need "http", need "server", need "balance"
+local http, web, balance, proxy = need "http", need "server", need "balance", need "proxy"
 local front = {}
-local format, type = string.format, type
+local now, format, type = now, string.format, type
 
 local Front = {}
 local methods = http.class("http balancer", "http balancers have", Front)
@@ -22,8 +22,17 @@ local function stuck_to(self, req, list)
   end
 end
 
+-- Those that could be reached when it was tried last; if there are none of these, the others.
+local function reachable(list)
+  local good = {}
+  for _, each in ipairs(list) do
+    if each.away_until <= now() then good[#good + 1] = each end
+  end
+  return #good > 0 and good or list
+end
+
 local function choose(self, req, without)
-  local list = balance.alive(self, without)
+  local list = reachable(balance.alive(self, without))
   if #list == 0 then return nil end
   return stuck_to(self, req, list) or balance.policies[self.policy](self, list, req.client)
 end
@@ -35,7 +44,7 @@ local function pass(self, req)
     local backend = choose(self, req, without)
     if not backend then break end
     backend.open, backend.connections = backend.open + 1, backend.connections + 1
-    local res = http.http_proxy(self.host, req, backend.host, backend.port, self.proxy)
+    local res = proxy.http_proxy(self.host, req, backend.host, backend.port, self.proxy)
     backend.open = backend.open - 1
     if not res.error then
       if self.sticky and req.cookies[self.sticky] ~= backend.name then
@@ -49,7 +58,10 @@ local function pass(self, req)
     -- What may have been done is not done twice (RFC 9110, section 9.2.2).
     last, without[backend] = res, true
     backend.failed = backend.failed + 1
-    if res.error ~= "refused" and res.error ~= "unreachable" and not http.IDEMPOTENT[req.method] then break end
+    local not_there = res.error == "refused" or res.error == "unreachable"
+    if not_there then backend.away_until = now() + self.retry_after end
+    need("lines").fault(self.server, not_there and "server not reached" or "server: " .. res.error)
+    if not not_there and not http.IDEMPOTENT[req.method] then break end
   end
   if last then return last end
   self.refused = self.refused + 1
@@ -64,8 +76,8 @@ function front.http_balancer(host, o)
   local self = setmetatable({
     host = host, name = format("%s:%d", host.name, port), policy = o.policy or "round_robin", sticky = o.sticky or false,
     backends = balance.backends_of(o.to, o.to_port or port, o.weights), refused = 0, random = random.stream("balancer " .. host.name),
-    proxy = { timeout = o.upstream_timeout or 60, keepalive = o.upstream_keepalive or false, buffering = o.buffering },
-    connect_timeout = 1,
+    proxy = { timeout = o.upstream_timeout or 60, keepalive = o.upstream_keepalive or false, buffering = o.buffering, connect_timeout = o.connect_timeout or 1 },
+    retry_after = o.retry_after or 5,
   }, front_meta)
   if #self.backends == 0 then native.mistake("host:http_balancer needs somebody to pass requests on to", "to") end
   self.tries = o.tries or #self.backends

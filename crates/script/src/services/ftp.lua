@@ -8,7 +8,7 @@ local now, format, type = now, string.format, type
 local Server = {}
 local server_meta = http.class("ftp server", "FTP servers have", Server, "listener stopped anonymous read_only")
 
-local function say(conn, code, text) return conn:send(format("%d %s\r\n", code, text)) end
+local function say(self, conn, code, text) return lines.tell(self, conn, format("%d %s\r\n", code, text)) end
 
 -- What is below a folder: names, sizes, and whether they are folders.
 local function listing(self, folder)
@@ -53,20 +53,20 @@ end
 
 -- A data connection with `transfer(conn)` on it, and the replies before and after.
 local function transfer(self, control, state, what, run)
-  say(control, 150, "opening data connection for " .. what)
+  say(self, control, 150, "opening data connection for " .. what)
   state.mode = state.listener and "passive" or "active"
   local conn, why = data_connection(self, state)
-  if not conn then return say(control, 425, "cannot open data connection: " .. why) end
+  if not conn then return say(self, control, 425, "cannot open data connection: " .. why) end
   state.state, state.file, state.data = "transfer", what, conn
   local ok, problem = run(conn)
   conn:close()
   state.state, state.file, state.rest, state.data = "ready", nil, nil, nil
   if not ok then
     lines.fault(self, "transfer cut")
-    return say(control, 426, "data connection closed: " .. problem)
+    return say(self, control, 426, "data connection closed: " .. problem)
   end
   self.transfers = self.transfers + 1
-  say(control, 226, "done")
+  say(self, control, 226, "done")
 end
 
 local function send_list(self, control, state, argument, long)
@@ -78,28 +78,28 @@ local function send_list(self, control, state, argument, long)
   transfer(self, control, state, folder, function(conn)
     local text = table.concat(rows)
     if #text == 0 then return true end
-    return conn:send(text)
+    return lines.tell(self, conn, text)
   end)
 end
 
 local function retrieve(self, control, state, argument)
   local path = lines.path(state.folder, argument)
   local file, rest = self.files[path], state.rest or 0
-  if not file then return say(control, 550, "no such file") end
-  if rest > file.size then return say(control, 554, "the file is shorter than that") end
+  if not file then return say(self, control, 550, "no such file") end
+  if rest > file.size then return say(self, control, 554, "the file is shorter than that") end
   state.sent = 0
   transfer(self, control, state, format("%s (%d bytes)", path, file.size - rest), function(conn)
     local body = file.body
     local payload = type(body) == "string" and body:sub(rest + 1) or file.size - rest
     if file.size == rest then return true end
-    local sent, why = native.send_parts(conn, nil, payload)
+    local sent, why = lines.tell(self, conn, payload)
     if sent then state.sent, self.bytes_sent = sent, self.bytes_sent + sent end
     return sent, why
   end)
 end
 
 local function store(self, control, state, argument)
-  if self.read_only then return say(control, 550, "nothing may be stored here") end
+  if self.read_only then return say(self, control, 550, "nothing may be stored here") end
   local path, rest = lines.path(state.folder, argument), state.rest or 0
   transfer(self, control, state, path, function(conn)
     local size, body, got = lines.drain(conn, 1 << 20, self.timeout, 0)
@@ -121,85 +121,90 @@ local function store(self, control, state, argument)
 end
 
 -- Where the next data connection goes to, or is waited for.
-local function will_connect(control, state, ip, port)
+local function will_connect(self, control, state, ip, port)
+  -- Whoever wants to be connected to there means somebody else (RFC 2577, section 3).
+  if port < 1024 then
+    lines.fault(self, "port below 1024")
+    return say(self, control, 504, "not to a port below 1024")
+  end
   state.to_ip, state.to_port = ip, port
   if state.listener then state.listener:close() state.listener = nil end
-  say(control, 200, "will connect to " .. ip .. ":" .. port)
+  say(self, control, 200, "will connect to " .. ip .. ":" .. port)
 end
 
 local function will_listen(self, control, state)
   if state.listener then state.listener:close() end
   local listener = self.host:listen(0)
   state.listener, state.to_ip = listener, nil
-  if not listener then say(control, 421, "no port is free") end
+  if not listener then say(self, control, 421, "no port is free") end
   return listener
 end
 
 local handlers = {
-  SYST = function(_, control) say(control, 215, "UNIX Type: L8") end,
-  NOOP = function(_, control) say(control, 200, "nothing done") end,
-  HELP = function(_, control) say(control, 214, "USER PASS PORT PASV EPRT EPSV RETR STOR LIST REST SIZE CWD PWD QUIT") end,
-  FEAT = function(_, control) control:send "211-features\r\n EPRT\r\n EPSV\r\n REST STREAM\r\n SIZE\r\n211 end\r\n" end,
-  TYPE = function(_, control, state, argument)
-    if not argument:match "^[AaIi]" then return say(control, 504, "types are A and I") end
+  SYST = function(self, control) say(self, control, 215, "UNIX Type: L8") end,
+  NOOP = function(self, control) say(self, control, 200, "nothing done") end,
+  HELP = function(self, control) say(self, control, 214, "USER PASS PORT PASV EPRT EPSV RETR STOR LIST REST SIZE CWD PWD QUIT") end,
+  FEAT = function(self, control) lines.tell(self, control, "211-features\r\n EPRT\r\n EPSV\r\n REST STREAM\r\n SIZE\r\n211 end\r\n") end,
+  TYPE = function(self, control, state, argument)
+    if not argument:match "^[AaIi]" then return say(self, control, 504, "types are A and I") end
     state.type = argument:sub(1, 1):upper()
-    say(control, 200, "type " .. state.type)
+    say(self, control, 200, "type " .. state.type)
   end,
-  MODE = function(_, control, _, argument) say(control, argument:upper() == "S" and 200 or 504, "mode S") end,
-  STRU = function(_, control, _, argument) say(control, argument:upper() == "F" and 200 or 504, "structure F") end,
-  PWD = function(_, control, state) say(control, 257, '"' .. state.folder .. '"') end,
+  MODE = function(self, control, _, argument) say(self, control, argument:upper() == "S" and 200 or 504, "mode S") end,
+  STRU = function(self, control, _, argument) say(self, control, argument:upper() == "F" and 200 or 504, "structure F") end,
+  PWD = function(self, control, state) say(self, control, 257, '"' .. state.folder .. '"') end,
   CWD = function(self, control, state, argument)
     local path = lines.path(state.folder, argument)
-    if not is_folder(self, path) then return say(control, 550, "no such folder") end
+    if not is_folder(self, path) then return say(self, control, 550, "no such folder") end
     state.folder = path
-    say(control, 250, "now in " .. path)
+    say(self, control, 250, "now in " .. path)
   end,
-  PORT = function(_, control, state, argument)
+  PORT = function(self, control, state, argument)
     local ip, port = native.host_port(argument)
-    if not ip then return say(control, 501, "six numbers are needed") end
-    will_connect(control, state, ip, port)
+    if not ip then return say(self, control, 501, "six numbers are needed") end
+    will_connect(self, control, state, ip, port)
   end,
   PASV = function(self, control, state)
     -- Four numbers hold no address of IPv6 (RFC 2428).
-    if control.local_addr.ip:find(":", 1, true) then return say(control, 425, "EPSV is for IPv6") end
+    if control.local_addr.ip:find(":", 1, true) then return say(self, control, 425, "EPSV is for IPv6") end
     local listener = will_listen(self, control, state)
-    if listener then say(control, 227, "entering passive mode (" .. native.host_port_text(control.local_addr.ip, listener.port) .. ")") end
+    if listener then say(self, control, 227, "entering passive mode (" .. native.host_port_text(control.local_addr.ip, listener.port) .. ")") end
   end,
-  EPRT = function(_, control, state, argument)
+  EPRT = function(self, control, state, argument)
     local ip, port = native.extended_port(argument)
-    if not ip then return say(control, argument:match "^|[12]|" and 501 or 522, "|1|address|port| or |2|address|port| is needed (1,2)") end
-    will_connect(control, state, ip, port)
+    if not ip then return say(self, control, argument:match "^|[12]|" and 501 or 522, "|1|address|port| or |2|address|port| is needed (1,2)") end
+    will_connect(self, control, state, ip, port)
   end,
   EPSV = function(self, control, state, argument)
-    if argument:upper() == "ALL" then return say(control, 200, "no other way from now on") end
+    if argument:upper() == "ALL" then return say(self, control, 200, "no other way from now on") end
     local own = control.local_addr.ip:find(":", 1, true) and "2" or "1"
-    if argument ~= "" and argument ~= own then return say(control, 522, "this connection is of family " .. own .. " (" .. own .. ")") end
+    if argument ~= "" and argument ~= own then return say(self, control, 522, "this connection is of family " .. own .. " (" .. own .. ")") end
     local listener = will_listen(self, control, state)
-    if listener then say(control, 229, "entering extended passive mode (|||" .. listener.port .. "|)") end
+    if listener then say(self, control, 229, "entering extended passive mode (|||" .. listener.port .. "|)") end
   end,
-  REST = function(_, control, state, argument)
+  REST = function(self, control, state, argument)
     local n = math.tointeger(tonumber(argument:match "^%d+$"))
-    if not n then return say(control, 501, "a number of bytes is needed") end
+    if not n then return say(self, control, 501, "a number of bytes is needed") end
     state.rest = n
-    say(control, 350, "the next transfer begins at " .. n)
+    say(self, control, 350, "the next transfer begins at " .. n)
   end,
   SIZE = function(self, control, state, argument)
     local file = self.files[lines.path(state.folder, argument)]
-    if not file then return say(control, 550, "no such file") end
-    say(control, 213, tostring(file.size))
+    if not file then return say(self, control, 550, "no such file") end
+    say(self, control, 213, tostring(file.size))
   end,
   DELE = function(self, control, state, argument)
     local path = lines.path(state.folder, argument)
-    if self.read_only or not self.files[path] then return say(control, 550, "no such file, or not allowed") end
+    if self.read_only or not self.files[path] then return say(self, control, 550, "no such file, or not allowed") end
     self.files[path] = nil
-    say(control, 250, "deleted")
+    say(self, control, 250, "deleted")
   end,
-  STAT = function(_, control, state) say(control, 211, format("%s, in %s, type %s", state.user, state.folder, state.type)) end,
+  STAT = function(self, control, state) say(self, control, 211, format("%s, in %s, type %s", state.user, state.folder, state.type)) end,
   LIST = function(self, control, state, argument) send_list(self, control, state, argument, true) end,
   NLST = function(self, control, state, argument) send_list(self, control, state, argument, false) end,
   RETR = retrieve,
   STOR = store,
-  ABOR = function(_, control) say(control, 226, "nothing is under way") end,
+  ABOR = function(self, control) say(self, control, 226, "nothing is under way") end,
 }
 handlers.CDUP = function(self, control, state) handlers.CWD(self, control, state, "..") end
 
@@ -207,17 +212,17 @@ handlers.CDUP = function(self, control, state) handlers.CWD(self, control, state
 local function log_in(self, control, state, verb, argument)
   if verb == "USER" then
     state.user, state.state = argument, "password"
-    say(control, 331, "password, please")
+    say(self, control, 331, "password, please")
   elseif state.state ~= "password" then
-    say(control, 503, "USER comes first")
+    say(self, control, 503, "USER comes first")
   elseif self.users[state.user] == argument or (self.anonymous and state.user == "anonymous") then
     state.state = "ready"
     self.logins = self.logins + 1
-    say(control, 230, "welcome")
+    say(self, control, 230, "welcome")
   else
     state.state, state.failures = "user", (state.failures or 0) + 1
     lines.fault(self, "wrong password")
-    say(control, 530, "wrong user or password")
+    say(self, control, 530, "wrong user or password")
     return state.failures < 3
   end
   return true
@@ -232,8 +237,8 @@ local function abort(self, control, state)
   if state.listener then state.listener:close() end
   state.state, state.file, state.rest, state.data, state.listener, state.job = "ready", nil, nil, nil, nil, nil
   lines.fault(self, "transfer aborted")
-  say(control, 426, "transfer aborted")
-  return say(control, 226, "aborted") ~= nil
+  say(self, control, 426, "transfer aborted")
+  return say(self, control, 226, "aborted") ~= nil
 end
 
 -- A command that comes while data moves: it waits, unless it is about the transfer.
@@ -244,7 +249,7 @@ local function during_transfer(self, control, state, line)
     return true, abort(self, control, state)
   elseif verb == "STAT" then
     self.commands = self.commands + 1
-    return true, say(control, 211, "moving " .. tostring(state.file)) ~= nil
+    return true, say(self, control, 211, "moving " .. tostring(state.file)) ~= nil
   end
   state.job:join()
   return false
@@ -255,11 +260,11 @@ local function obey(self, control, state, line)
   local verb, argument = native.command(line)
   if not verb then
     lines.fault(self, argument)
-    return say(control, 500, argument) ~= nil
+    return say(self, control, 500, argument) ~= nil
   end
   state.last, self.commands = verb, self.commands + 1
   if verb == "QUIT" then
-    say(control, 221, "goodbye")
+    say(self, control, 221, "goodbye")
     return false
   elseif verb == "USER" or verb == "PASS" then
     return log_in(self, control, state, verb, argument)
@@ -267,13 +272,13 @@ local function obey(self, control, state, line)
   local handler = handlers[verb]
   if not handler then
     lines.fault(self, "unknown command")
-    return say(control, 500, "unknown command " .. verb) ~= nil
+    return say(self, control, 500, "unknown command " .. verb) ~= nil
   elseif MOVES[verb] and state.state == "ready" then
     -- Commands are heard while data moves.
     state.job = native.spawn(self.host, self.name .. " transfer", handler, self, control, state, argument)
     return true
   elseif state.state ~= "ready" and verb ~= "SYST" and verb ~= "FEAT" and verb ~= "NOOP" and verb ~= "HELP" then
-    return say(control, 530, "please log in") ~= nil
+    return say(self, control, 530, "please log in") ~= nil
   end
   handler(self, control, state, argument)
   return true
@@ -282,7 +287,7 @@ end
 local function converse(self, control, peer)
   local state = { client = tostring(peer), state = "user", folder = "/", type = "A", since = now() }
   self.states[#self.states + 1] = state
-  say(control, 220, self.host.name .. " FTP server")
+  say(self, control, 220, self.host.name .. " FTP server")
   while true do
     local begun = now()
     local line, why = native.read_line(control, 510, self.timeout)
@@ -294,8 +299,8 @@ local function converse(self, control, peer)
       if not done then goes_on = obey(self, control, state, line) end
       if not goes_on then break end
     elseif not (moving and why == "timeout") then
-      if why == "line too long" then say(control, 500, why) end
-      if why == "timeout" then say(control, 421, "too long without a command") end
+      if why == "line too long" then say(self, control, 500, why) end
+      if why == "timeout" then say(self, control, 421, "too long without a command") end
       if why ~= "closed" then lines.fault(self, why) end
       break
     end
@@ -335,7 +340,7 @@ Server.stop = lines.stop
 
 function ftp.ftp_server(host, o)
   local self = setmetatable({
-    host = host, port = o.port or 21, users = o.users or {}, anonymous = o.anonymous, read_only = o.read_only, timeout = o.timeout or 300,
+    host = host, port = o.port or 21, users = o.users or {}, anonymous = o.anonymous, read_only = o.read_only, timeout = o.timeout or 300, send_timeout = o.timeout,
     data_timeout = o.data_timeout or 10, files = {}, states = {}, faults = {}, connections = 0, open = 0, logins = 0, commands = 0,
     data_connections = 0, transfers = 0, bytes_sent = 0, bytes_received = 0,
   }, server_meta)
@@ -481,7 +486,7 @@ function Client.put(self, name, what, o)
   local begun, offset = now(), o and o.offset and bytes(o.offset) or 0
   local ok, why, moved = transfer(self, "STOR " .. name, offset, function(conn)
     if length == 0 then return true end
-    local sent, problem = native.send_parts(conn, nil, payload)
+    local sent, problem = native.send_while_taken(conn, self.timeout, payload)
     return sent and true, problem, sent
   end)
   if not ok then return nil, why, moved end

@@ -167,12 +167,15 @@ local function open(host, target, opts, deadline, res)
   local dialled = now()
   -- As clients and servers of the web do: a request is written whole, and waits for no acknowledgment.
   local o = { timeout = seconds_left(deadline), nodelay = true }
+  local most = target.connect_timeout
+  local short = most and (not o.timeout or most < o.timeout)
+  if short then o.timeout = most end
   if opts.tcp then for k, v in pairs(opts.tcp) do o[k] = v end end
   span = t and t.phase(host, "connect")
   local conn, why = host:connect(to, port, o)
   if span then t.done(span) end
   res.connect = now() - dialled
-  if not conn then return nil, why end
+  if not conn then return nil, short and why == "timeout" and "unreachable" or why end
   if target.scheme == "https" then
     local secured = now()
     span = t and t.phase(host, "tls")
@@ -210,11 +213,17 @@ local function request_head(target, req, version, keep)
   return head_text(format("%s %s HTTP/%s", req.method, req.path, version), h)
 end
 
+-- Without a deadline for as long as the server takes something now and then.
+function http.send(conn, deadline, ...)
+  if deadline then return send_parts(conn, seconds_left(deadline), ...) end
+  return native.send_while_taken(conn, http.SILENCE, ...)
+end
+
 local function send_request(conn, target, req, version, keep, deadline)
   if req.pace then
     return need("pool").slowly(conn, req.pace, request_head(target, req, version, keep), req.payload, deadline)
   end
-  return send_parts(conn, seconds_left(deadline), request_head(target, req, version, keep), req.payload)
+  return http.send(conn, deadline, request_head(target, req, version, keep), req.payload)
 end
 
 local function read_response(conn, req, deadline, keep_bytes, stream)
@@ -489,6 +498,16 @@ end
 -- All requests at once on one connection; the answers come in the order of the requests (RFC 9112, section 9.3.2).
 function Client.pipeline(self, urls, opts)
   opts = opts or {}
+  if urls[1] == nil then native.mistake("client:pipeline needs a list of URLs", "pipeline", 'write client:pipeline { "http://www/a", "http://www/b" }') end
+  local server
+  for _, url in ipairs(urls) do
+    local target = http.target(url)
+    local own = target.scheme .. "://" .. host_name(target)
+    server = server or own
+    if own ~= server then
+      native.mistake(format("'%s' is of another server than %s: what goes on one connection is for one server", http.url_of(target), server), "pipeline")
+    end
+  end
   local begun, results, res = now(), {}, { reused = false }
   local timeout = opts.timeout and seconds(opts.timeout) or self.opts.timeout
   local deadline = timeout and begun + timeout
@@ -507,7 +526,10 @@ function Client.pipeline(self, urls, opts)
     reqs[i] = prepare(target, { headers = opts.headers }, "GET")
     self.requests = self.requests + 1
     local ok, why = send_request(conn, target, reqs[i], "1.1", true, deadline)
-    if not ok then return nil, why end
+    if not ok then
+      conn:close()
+      return nil, why
+    end
   end
   for i, req in ipairs(reqs) do
     local msg, why = read_response(conn, req, deadline, self.opts.keep or 2 ^ 20 // 1)
@@ -537,55 +559,6 @@ function Client.close(self)
   end
 end
 
--- Proxies: the request as it came goes on, the answer comes back. -------------------------------------------------------------------
-local HOP_BY_HOP = {
-  connection = true, ["keep-alive"] = true, ["proxy-connection"] = true, ["transfer-encoding"] = true, te = true, trailer = true,
-  upgrade = true, ["content-length"] = true,
-}
-local proxies = setmetatable({}, { __mode = "k" })
-
-local function end_to_end(headers)
-  local h = {}
-  for name, value in pairs(headers) do
-    if not HOP_BY_HOP[name] then h[name] = value end
-  end
-  return h
-end
-http.end_to_end = end_to_end
-
-function http.http_proxy(host, req, to, port, opts)
-  local headers = end_to_end(req.headers or {})
-  headers["via"] = (headers["via"] and headers["via"] .. ", " or "") .. "1.1 " .. host.name
-  if req.client then
-    local before = headers["x-forwarded-for"]
-    headers["x-forwarded-for"] = (before and before .. ", " or "") .. req.client.ip
-  end
-  if opts.headers then for k, v in pairs(opts.headers) do headers[k] = v end end
-  local target = { scheme = "http", host = to, port = port or 80, path = opts.path or req.target or req.path }
-  local out = {
-    method = req.method, path = target.path, headers = headers,
-    payload = req.body or req.size or 0, length = req.size or (req.body and #req.body) or 0, stream = opts.buffering == false,
-  }
-  local begun = now()
-  local deadline = opts.timeout and begun + opts.timeout
-  local res, why
-  if opts.keepalive then
-    local client = proxies[host]
-    if not client then
-      client = http.http_client(host, { keepalive = true, connections = 2 ^ 31 // 1, keep = 2 ^ 24 // 1 })
-      proxies[host] = client
-    end
-    client.requests = client.requests + 1
-    res, why = client_exchange(client, target, out, deadline, begun)
-  else
-    res, why = once(host, target, out, { keep = 2 ^ 24 // 1, stream = out.stream }, deadline, begun)
-  end
-  if not res then
-    local status = why == "timeout" and 504 or 502
-    return { status = status, body = why .. "\n", headers = { ["Content-Type"] = "text/plain" }, error = why }
-  end
-  res.headers = end_to_end(res.headers)
-  return res
-end
+http.once, http.exchange = once, client_exchange
 
 return http

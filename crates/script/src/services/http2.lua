@@ -413,6 +413,7 @@ end
 
 function h2.client(host, conn)
   local c = new_connection(conn, "client")
+  c.patience = http.SILENCE
   c.control[1] = native.H2_PREFACE
   put(c, SETTINGS, 0, 0, native.h2_settings(c.own_window, nil, false))
   put(c, WINDOW_UPDATE, 0, 0, pack(">I4", c.connection_window - 65535))
@@ -433,12 +434,20 @@ function h2.close(c)
   wake(c)
 end
 
+-- For how long a request that was begun then may still wait: whoever sets no time gives up a server that says nothing.
+local function left(c, begun, deadline)
+  if deadline then return math.max(deadline - now(), 0) end
+  return math.max(http.SILENCE - math.min(now() - begun, native.silent_for(c.conn)), 0)
+end
+
 -- One request on a connection: the message of its answer; or nil, error.
 function h2.request(c, target, authority, req, deadline, keep)
+  local begun = now()
   while c.open >= c.peer_streams and not c.closed do
-    if deadline and now() >= deadline then return nil, "timeout" end
+    local patience = left(c, begun, deadline)
+    if patience < 1e-9 then return nil, "timeout" end
     c.slot = c.slot or signal()
-    c.slot:wait { timeout = deadline and math.max(deadline - now(), 0) }
+    c.slot:wait { timeout = patience }
   end
   if not h2.alive(c) then return nil, c.why or "closed" end
   local s = new_stream(c, c.next_id)
@@ -450,9 +459,11 @@ function h2.request(c, target, authority, req, deadline, keep)
   if not http.has(h, "accept") then h["accept"] = "*/*" end
   if req.length > 0 then h["content-length"] = req.length end
   put_message(c, s, fields_of(h, { ":method", req.method, ":scheme", target.scheme, ":authority", authority, ":path", req.path }), req.payload, req.length)
+  begun = now()
   while not s.got_all and not s.over do
-    local ok, why = s.done:wait { timeout = deadline and math.max(deadline - now(), 0) }
-    if ok == nil and why == "timeout" then
+    local ok, why = s.done:wait { timeout = left(c, begun, deadline) }
+    -- Something may have come meanwhile.
+    if ok == nil and why == "timeout" and left(c, begun, deadline) < 1e-9 then
       reset(c, s, CANCEL, "timeout")
       break
     end

@@ -28,7 +28,7 @@ local meta = { __index = Store, __metatable = false }
 -- Keeps up to `most` bytes of bodies; what was not used for the longest time goes first. The entries stand in a ring in the order
 -- of their use, with the store itself between the newest and the oldest.
 function store.new(most, shared, usual)
-  local self = setmetatable({ most = most, shared = shared, usual = usual, entries = {}, size = 0, count = 0, evicted = 0 }, meta)
+  local self = setmetatable({ most = most, shared = shared, usual = usual, entries = {}, kinds = {}, size = 0, count = 0, evicted = 0 }, meta)
   self.newer, self.older = self, self
   return self
 end
@@ -43,8 +43,36 @@ local function link(self, entry)
   self.older.newer, self.older = entry, entry
 end
 
-function Store.get(self, key)
-  local entry = self.entries[key]
+-- The request's fields that an answer depends on, in small letters; nil where it depends on none, false where on anything.
+local function varies_by(text)
+  if not text then return nil end
+  local names = {}
+  for name in text:lower():gmatch "[^,%s]+" do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do if name == "*" then return false end end
+  return names[1] and names or nil
+end
+
+-- An answer to one request is one for another with the same fields, as far as it says that it depends on them (RFC 9111, section
+-- 4.1).
+local function variant(key, names, headers)
+  if not names then return key end
+  local parts = { key }
+  for i, name in ipairs(names) do
+    local value = headers and headers[name]
+    parts[i + 1] = name .. (value and ":" .. tostring(value):gsub("%s+", " ") or "")
+  end
+  return table.concat(parts, "\n")
+end
+
+-- Under what an answer to this request is kept, as far as is known before it is there.
+function Store.key_of(self, key, headers)
+  local kind = self.kinds[key]
+  return variant(key, kind and kind.names, headers)
+end
+
+function Store.get(self, key, headers)
+  local entry = self.entries[self:key_of(key, headers)]
   if entry then
     unlink(entry)
     link(self, entry)
@@ -52,37 +80,61 @@ function Store.get(self, key)
   return entry
 end
 
-function Store.remove(self, key)
-  local entry = self.entries[key]
+local function remove_one(self, entry)
   if not entry then return end
   unlink(entry)
-  self.entries[key], self.size, self.count = nil, self.size - entry.size, self.count - 1
+  self.entries[entry.key], self.size, self.count = nil, self.size - entry.size, self.count - 1
+  local kind = self.kinds[entry.page]
+  if kind then
+    kind.entries[entry.key] = nil
+    if not next(kind.entries) then self.kinds[entry.page] = nil end
+  end
+end
+
+-- All answers for a page.
+function Store.remove(self, key)
+  local kind = self.kinds[key]
+  if not kind then return end
+  for _, entry in sorted(kind.entries) do remove_one(self, entry) end
 end
 
 local function make_room(self, size)
   while self.size + size > self.most and self.count > 0 do
-    self:remove(self.newer.key)
+    remove_one(self, self.newer)
     self.evicted = self.evicted + 1
   end
 end
 
--- Takes an answer, if it may be kept.
-function Store.put(self, key, res)
-  local cc = store.directives(res.headers["cache-control"])
-  if cc["no-store"] or (self.shared and cc.private) or res.headers.vary == "*" then return self:remove(key) end
+-- What is said to one user is not for others, unless the answer says so (RFC 9111, section 3.5).
+local function is_for_all(headers, cc)
+  return not headers.authorization or cc.public or cc["s-maxage"] or cc["must-revalidate"]
+end
+
+-- Takes an answer to a request with these fields, if it may be kept.
+function Store.put(self, page, res, headers)
+  local cc, names = store.directives(res.headers["cache-control"]), varies_by(res.headers.vary)
+  if self.shared and not is_for_all(headers, cc) then return end
+  local key = variant(page, names, headers)
+  local before = self.entries[self:key_of(page, headers)]
+  if cc["no-store"] or (self.shared and cc.private) or names == false then return remove_one(self, before) end
   if res.status ~= 200 and res.status ~= 301 and res.status ~= 404 and res.status ~= 410 then return end
   local fresh = lifetime(res.headers, cc, self.shared) or self.usual or 0
   if cc["no-cache"] then fresh = 0 end
   local validator = res.headers.etag or res.headers["last-modified"]
-  if (fresh <= 0 and not validator) or res.size > self.most then return self:remove(key) end
-  self:remove(key)
+  if (fresh <= 0 and not validator) or res.size > self.most then return remove_one(self, before) end
+  local kind = self.kinds[page]
+  -- What was kept by other fields cannot be found by these.
+  if kind and table.concat(kind.names or {}, ",") ~= table.concat(names or {}, ",") then self:remove(page) end
+  remove_one(self, self.entries[key])
   make_room(self, res.size)
   local entry = {
-    key = key, status = res.status, headers = res.headers, body = res.body, size = res.size, at = now(), fresh_until = now() + fresh - (tonumber(res.headers.age) or 0),
+    key = key, page = page, status = res.status, headers = res.headers, body = res.body, size = res.size, at = now(), fresh_until = now() + fresh - (tonumber(res.headers.age) or 0),
     etag = res.headers.etag, modified = res.headers["last-modified"],
   }
   link(self, entry)
   self.entries[key], self.size, self.count = entry, self.size + res.size, self.count + 1
+  kind = self.kinds[page] or { names = names, entries = {} }
+  self.kinds[page], kind.entries[key] = kind, entry
   return entry
 end
 

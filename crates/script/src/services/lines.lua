@@ -3,6 +3,9 @@ local native, need = ...
 local lines = {}
 local now, type, format = now, type, string.format
 
+-- How long nothing may be taken, where a server does not say otherwise: as HTTP servers have it.
+lines.SEND_TIMEOUT = 60
+
 function lines.left(deadline)
   if deadline then return math.max(deadline - now(), 0) end
 end
@@ -29,6 +32,17 @@ end
 -- Counts a fault under its cause.
 function lines.fault(self, cause)
   self.faults[cause] = (self.faults[cause] or 0) + 1
+end
+
+-- Sends for a server, as long as the other side takes something now and then; who does not is cut off and counted.
+function lines.tell(self, conn, ...)
+  local sent, why = native.send_while_taken(conn, rawget(self, "send_timeout") or lines.SEND_TIMEOUT, ...)
+  if sent then return sent end
+  if why == "timeout" then
+    lines.fault(self, "client does not read")
+    conn:abort()
+  end
+  return nil, why
 end
 
 -- Starts a server: `converse(self, conn, peer)` for each connection, again after a crash. Gives true, or nil and why not.

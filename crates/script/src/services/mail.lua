@@ -7,7 +7,7 @@ local now, format, type = now, string.format, type
 local Server = {}
 local server_meta = http.class("mail server", "mail servers have", Server, "listener stopped worker")
 
-local function say(conn, code, text) return conn:send(format("%d %s\r\n", code, text)) end
+local function say(self, conn, code, text) return lines.tell(self, conn, format("%d %s\r\n", code, text)) end
 
 -- Sending -------------------------------------------------------------------------------------------------------------------------
 local function step(conn, line, deadline)
@@ -215,43 +215,43 @@ local function obey(self, conn, state, line)
   local verb, argument = native.command(line)
   if not verb then
     lines.fault(self, argument)
-    return say(conn, 500, argument)
+    return say(self, conn, 500, argument)
   elseif verb == "QUIT" then
-    say(conn, 221, "goodbye")
+    say(self, conn, 221, "goodbye")
     return nil
   elseif verb == "DATA" then
-    if #state.to == 0 then return say(conn, 503, "RCPT comes first") end
-    say(conn, 354, "a dot ends it")
+    if #state.to == 0 then return say(self, conn, 503, "RCPT comes first") end
+    say(self, conn, 354, "a dot ends it")
     local text, why = read_text(self, conn)
     if text then
       take(self, state, text)
       state.from, state.to = nil, {}
-      return say(conn, 250, "taken")
+      return say(self, conn, 250, "taken")
     end
     lines.fault(self, why)
-    if why == "mail too long" then return say(conn, 552, why) end
-    if why == "line too long" then return say(conn, 500, why) end
+    if why == "mail too long" then return say(self, conn, 552, why) end
+    if why == "line too long" then return say(self, conn, 500, why) end
     return nil
   end
   local handler = handlers[verb]
   if not handler then
     lines.fault(self, "unknown command")
-    return say(conn, 500, "unknown command " .. verb)
+    return say(self, conn, 500, "unknown command " .. verb)
   end
   local code, text = handler(self, state, argument)
-  if verb == "EHLO" then return conn:send(format("250-%s\r\n", text)) end
+  if verb == "EHLO" then return lines.tell(self, conn, format("250-%s\r\n", text)) end
   if code >= 400 then lines.fault(self, text) end
-  return say(conn, code, text)
+  return say(self, conn, code, text)
 end
 
 local function converse(self, conn, peer)
   local state = { to = {}, client_ip = peer.ip }
-  say(conn, 220, self.host.name .. " mail server")
+  say(self, conn, 220, self.host.name .. " mail server")
   while true do
     local line, why = native.read_line(conn, 510, self.timeout)
     if not line then
-      if why == "line too long" then say(conn, 500, why) end
-      if why == "timeout" then say(conn, 421, "too long without a command") end
+      if why == "line too long" then say(self, conn, 500, why) end
+      if why == "timeout" then say(self, conn, 421, "too long without a command") end
       if why ~= "closed" then lines.fault(self, why) end
       return
     end
@@ -326,7 +326,7 @@ function mail.mail_server(host, o)
   local domains = type(o.domain) == "string" and { o.domain } or o.domain
   if not domains then native.mistake("host:mail_server needs the option domain", "mail_server", 'domain = "example.com", users = { "kim" }') end
   local self = setmetatable({
-    host = host, port = o.port or 25, domains = {}, boxes = {}, timeout = o.timeout or 300, max_size = o.max_size or 10000000, faults = {},
+    host = host, port = o.port or 25, domains = {}, boxes = {}, timeout = o.timeout or 300, send_timeout = o.timeout, max_size = o.max_size or 10000000, faults = {},
     retry = o.retry or 60, retries = o.retries or 5, relay = relay_rule(o.relay), arrived = signal(), outgoing = queue(), connections = 0,
     open = 0, received = 0, sent = 0, bounced = 0, waiting = 0,
   }, server_meta)

@@ -11,10 +11,10 @@
 //! | `browser.lua`, `kept.lua` | browsers; what caches of the web keep |
 //! | `chat.lua` | a room for talk |
 //! | `cookies.lua` | cookies of clients |
-//! | `dns.lua`, `names.lua` | name servers and resolvers; names where a host asks for them |
+//! | `dns.lua`, `records.lua`, `names.lua` | name servers and resolvers; what can be a record; names where a host asks for them |
 //! | `edge.lua` | caching proxies |
 //! | `ftp.lua` | files |
-//! | `http.lua` | HTTP clients and proxies |
+//! | `http.lua` | HTTP clients |
 //! | `http2.lua` | HTTP/2 |
 //! | `lines.lua` | what services with lines share |
 //! | `mail.lua` | mail |
@@ -22,6 +22,7 @@
 //! | `server.lua` | HTTP servers |
 //! | `load.lua` | many requests |
 //! | `pool.lua` | how a server's processes share its connections; slow clients |
+//! | `proxy.lua` | requests that go on to another server |
 //! | `quic.lua` | QUIC: listening, connecting, streams |
 //! | `probe.lua` | what `diagnose` looks at above the transport |
 //! | `terminal.lua` | telnet and SSH |
@@ -72,7 +73,9 @@ const MODULES: &[(&str, &str)] = &[
     ("tls", include_str!("tls.lua")),
     ("pool", include_str!("pool.lua")),
     ("probe", include_str!("probe.lua")),
+    ("proxy", include_str!("proxy.lua")),
     ("quic", include_str!("quic.lua")),
+    ("records", include_str!("records.lua")),
     ("rpc", include_str!("rpc.lua")),
     ("server", include_str!("server.lua")),
     ("kept", include_str!("kept.lua")),

@@ -133,8 +133,18 @@ end
 local function values_of(answer, kind)
   local list = {}
   for _, record in ipairs(answer) do
-    if record.type == kind then list[#list + 1] = record.value end
+    if record.type == kind or kind == "ANY" then list[#list + 1] = record end
   end
+  -- The mail server that is to be tried first comes first (RFC 5321, section 5.1).
+  if kind == "MX" then
+    local place = {}
+    for i, record in ipairs(list) do place[record] = i end
+    table.sort(list, function(a, b)
+      if a.preference ~= b.preference then return a.preference < b.preference end
+      return place[a] < place[b]
+    end)
+  end
+  for i, record in ipairs(list) do list[i] = record.value end
   return list
 end
 

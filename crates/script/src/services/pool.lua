@@ -1,5 +1,5 @@
 -- How a server's processes share its connections: one each, threads, a loop, or a process for each request. And slow clients.
-local native = ...
+local native, need = ...
 local pool = {}
 local now, sleep, format = now, sleep, string.format
 
@@ -136,7 +136,7 @@ function pool.slowly(conn, pace, head, payload, deadline)
         return nil, "timeout"
       end
       if wait > 0 then sleep(wait) end
-      local ok, why = native.send_parts(conn, nil, type(part) == "string" and part:sub(at + 1, at + n) or n)
+      local ok, why = need("http").send(conn, deadline, type(part) == "string" and part:sub(at + 1, at + n) or n)
       if not ok then return nil, why end
       at, sent = at + n, sent + n
     end

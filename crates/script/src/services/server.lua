@@ -2,7 +2,7 @@
 local native, need = ...
 local http = need "http"
 local web = {}
-local read, send_parts, head_text, date = native.http_read, native.send_parts, native.http_head, native.http_date
+local read, head_text, date = native.http_read, native.http_head, native.http_date
 local send_while_taken = native.send_while_taken
 local now, format, match, type = now, string.format, string.match, type
 
@@ -360,7 +360,6 @@ local function converse(self, conn, peer)
     req.cookies = req.headers.cookie and need("cookies").parse(req.headers.cookie) or {}
     local keep = self.keepalive and req.keeps_open and not self.stopped and self.version ~= "1.0"
     if self.max_requests and served >= self.max_requests then keep = false end
-    if req.headers.expect == "100-continue" then send_parts(conn, nil, "HTTP/1.1 100 Continue\r\n\r\n") end
     local t = native.trace
     local span = t and t.serve_http(self.host, req)
     local status, body, headers = web.handle(self, req)

@@ -1,8 +1,8 @@
 -- Stores of values in memory, and their clients.
 local native, need = ...
-local http, wire = need "http", need "wire"
+local http, wire, lines = need "http", need "wire", need "lines"
 local store = {}
-local now, format, type = now, string.format, type
+local now, format, type, select = now, string.format, type, select
 
 -- The server ------------------------------------------------------------------------------------------------------------------------
 local COUNTS = { hits = true, misses = true, sets = true, evictions = true, expired = true, commands = true, bytes = true, entries = true }
@@ -32,15 +32,18 @@ local function converse(self, conn)
   while true do
     local count, replies, detail = native.store_serve(conn, self.store)
     if not count then
-      if replies == "bad message" then native.send_parts(conn, nil, detail) end
+      if replies == "bad message" then
+        lines.fault(self, replies)
+        lines.tell(self, conn, detail)
+      end
       return conn:close()
     end
     local t = native.trace
     local span = t and t.serve(self.host, "cache", conn)
     if self.work then self.host:work(count * self.work) end
-    local sent = native.send_while_taken(conn, 60, replies)
+    local sent = lines.tell(self, conn, replies)
     if span then t.done(span) end
-    if not sent then return conn:abort() end
+    if not sent then return conn:close() end
   end
 end
 
@@ -65,7 +68,7 @@ end
 function store.cache_server(host, o)
   local self = setmetatable({
     host = host, port = o.port or 6379, name = o.name or format("%s:%d", host.name, o.port or 6379), backlog = o.backlog or 511,
-    work = o.work, connections = 0, stopped = false, store = native.store(o.memory, o.entries, o.evict ~= false),
+    work = o.work, connections = 0, stopped = false, faults = {}, send_timeout = o.send_timeout, store = native.store(o.memory, o.entries, o.evict ~= false),
   }, server_meta)
   local ok, why = start(self)
   if not ok then return nil, why end
@@ -87,8 +90,18 @@ function store.cache_client(host, to, port, o)
   }, client_meta)
 end
 
+-- Servers here take no longer words.
+local LONGEST = 16 << 20
+
 local function call(self, name, ...)
   self.requests = self.requests + 1
+  for i = 1, select("#", ...) do
+    local word = select(i, ...)
+    if type(word) == "string" and #word > LONGEST then
+      self.failed = self.failed + 1
+      return false, "too big"
+    end
+  end
   local deadline = self.timeout and now() + self.timeout
   local request = native.resp(name, ...)
   local t = native.trace

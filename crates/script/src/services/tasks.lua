@@ -1,6 +1,6 @@
 -- Queue servers, their clients, and workers.
 local native, need = ...
-local http, wire = need "http", need "wire"
+local http, wire, lines = need "http", need "wire", need "lines"
 local tasks = {}
 local now, sleep, format, match, type = now, sleep, string.format, string.match, type
 local now_ps = native.now_ps
@@ -23,9 +23,7 @@ local function answer(self)
     local id, text = self.broker:reply()
     if not id then break end
     local conn = self.open[id]
-    if conn then
-      if not native.send_while_taken(conn, 60, text) then conn:abort() end
-    end
+    if conn and not lines.tell(self, conn, text) then conn:abort() end
   end
   self.changed:fire(true)
 end
@@ -53,7 +51,8 @@ local function converse(self, conn, id)
     if not kind then
       if why == "bad message" then
         self.bad_commands = self.bad_commands + 1
-        native.send_parts(conn, nil, detail)
+        lines.fault(self, why)
+        lines.tell(self, conn, detail)
       end
       break
     end
@@ -99,7 +98,8 @@ end
 function tasks.queue_server(host, o)
   local self = setmetatable({
     host = host, port = o.port or 11300, name = o.name or format("%s:%d", host.name, o.port or 11300), backlog = o.backlog or 1024,
-    work = o.work or false, sync = o.sync, durable = o.durable ~= false, broker = native.broker(o.capacity), connections = 0, bad_commands = 0,
+    work = o.work or false, sync = o.sync, durable = o.durable ~= false, broker = native.broker(o.capacity), connections = 0, bad_commands = 0, faults = {},
+    send_timeout = o.send_timeout,
     stopped = false,
   }, server_meta)
   local ok, why = start(self)
@@ -144,6 +144,9 @@ local function command(self, wanted, again, ...)
   local line, why = self.pool:exchange(deadline, function(conn)
     local line, problem = say(conn, wire.patient(deadline), table.unpack(parts, 1, parts.n))
     if not line then return false, problem end
+    -- Who talks nonsense may have more of it to say: nobody listens to that.
+    local word = match(line, "^%S+")
+    if word ~= wanted and not WORDS[word or ""] then return false, "bad message" end
     return true, line
   end, again)
   if span then t.done(span) end

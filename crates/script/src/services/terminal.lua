@@ -21,7 +21,7 @@ end
 
 local function server(host, o, port, meta, more)
   local self = {
-    host = host, port = o.port or port, users = o.users or {}, shell = o.shell or usual, timeout = o.timeout or 300, faults = {},
+    host = host, port = o.port or port, users = o.users or {}, shell = o.shell or usual, timeout = o.timeout or 300, send_timeout = o.timeout, faults = {},
     connections = 0, open = 0, logins = 0, commands = 0,
   }
   for k, v in pairs(more or {}) do self[k] = v end
@@ -44,21 +44,21 @@ local function typed(conn, patience)
 end
 
 local function converse_telnet(self, conn)
-  conn:send(OFFER)
+  lines.tell(self, conn, OFFER)
   local user
   for _ = 1, 3 do
-    conn:send "login: "
+    lines.tell(self, conn, "login: ")
     local name = typed(conn, self.timeout)
-    conn:send "Password: "
+    lines.tell(self, conn, "Password: ")
     local password = name and typed(conn, self.timeout)
     if not password then return lines.fault(self, "gave up") end
     if self.users[name] == password then user = name break end
     lines.fault(self, "wrong password")
-    conn:send "Login incorrect\r\n"
+    lines.tell(self, conn, "Login incorrect\r\n")
   end
   if not user then return end
   self.logins = self.logins + 1
-  conn:send("Welcome\r\n" .. PROMPT)
+  lines.tell(self, conn, "Welcome\r\n" .. PROMPT)
   while true do
     local line, why = typed(conn, self.timeout)
     if not line then
@@ -66,7 +66,7 @@ local function converse_telnet(self, conn)
       return
     end
     if line == "exit" then return end
-    if not conn:send(run(self, line, user):gsub("\n", "\r\n") .. "\r\n" .. PROMPT) then return end
+    if not lines.tell(self, conn, run(self, line, user):gsub("\n", "\r\n") .. "\r\n" .. PROMPT) then return end
   end
 end
 
@@ -140,11 +140,18 @@ local function signature(public, text)
   return h
 end
 
+-- A server gives up whoever does not read.
+local function out(end_, text)
+  local server = rawget(end_, "server")
+  if server then return lines.tell(server, end_.conn, text) end
+  return end_.conn:send(text)
+end
+
 -- Packets: sealed, and as they are before there are keys.
 local function send_packet(end_, kind, payload)
   local text = native.ssh_seal(end_.key_to, end_.sent, string.char(kind) .. payload)
   end_.sent = end_.sent + 1
-  return end_.conn:send(text)
+  return out(end_, text)
 end
 
 -- A text of any length, in as many packets as it takes: one that is not full is the last.
@@ -163,7 +170,7 @@ end
 local function clear_packet(end_, kind, payload)
   local filler = 16 - (#payload + 6) % 16 + 4
   local body = string.char(filler) .. string.char(kind) .. payload .. ("\0"):rep(filler)
-  return end_.conn:send(pack(">I4", #body) .. body)
+  return out(end_, pack(">I4", #body) .. body)
 end
 
 local function read_clear(end_, deadline)
@@ -192,7 +199,7 @@ local function read_packet(end_, deadline)
 end
 
 local function greet(end_, deadline)
-  end_.conn:send "SSH-2.0-tidewire\r\n"
+  out(end_, "SSH-2.0-tidewire\r\n")
   -- Both say at once which methods they know: about a kilobyte of names.
   clear_packet(end_, KEXINIT, ("\0"):rep(16) .. ("curve25519-sha256,aes128-ctr,hmac-sha2-256,"):rep(20))
   local line, why = native.read_line(end_.conn, 255, lines.left(deadline))
@@ -263,7 +270,7 @@ local function allowed(self, shared, payload)
 end
 
 local function converse_ssh(self, conn)
-  local end_, deadline = { conn = conn }, now() + self.timeout
+  local end_, deadline = { conn = conn, server = self }, now() + self.timeout
   local shared, why = server_keys(self, end_, deadline)
   if not shared then return lines.fault(self, why) end
   if not expect(end_, deadline, false, SERVICE) then return lines.fault(self, "bad packet") end

@@ -66,10 +66,10 @@ function tls.trust(host, ...)
   end
 end
 
--- Runs a handshake to where data can be sent.
-local function shake(host, conn, deadline)
+-- Runs a handshake to where data can be sent; without a deadline, for as long as something comes within `silence` seconds.
+local function shake(host, conn, deadline, silence)
   while true do
-    local what, detail = native.tls_step(conn, deadline and math.max(deadline - now(), 0))
+    local what, detail = native.tls_step(conn, deadline and math.max(deadline - now(), 0), silence)
     if what == "work" then
       host:work(detail)
     elseif what == "done" then
@@ -80,36 +80,50 @@ local function shake(host, conn, deadline)
   end
 end
 
-function tls.client(host, conn, name, o, deadline)
+-- A server is known by its name and port: another port is another server, with keys of its own.
+local function place_of(conn, name) return name .. ":" .. conn.peer.port end
+
+function tls.client(host, conn, name, o, deadline, silence)
   local own = tickets[host] or {}
   tickets[host] = own
   local function span(value) return value and seconds(value) or nil end
   native.tls_begin_client(conn, {
-    name = name, version = o.version, ticket = o.resume ~= false and own[name] or nil, early = o.early,
+    name = name, version = o.version, ticket = o.resume ~= false and own[place_of(conn, name)] or nil, early = o.early,
     roots = o.verify ~= false and (trusted[host] or {}) or nil, verify = span(o.check), exchange = span(o.exchange),
   })
-  return shake(host, conn, deadline)
+  return shake(host, conn, deadline, silence)
 end
 
 -- A ticket may come after the handshake; it is looked for when the connection is done with.
 function tls.keep_ticket(host, conn, res)
   local facts = native.tls_facts(conn)
-  if facts and facts.ticket then tickets[host][facts.name] = facts.ticket end
-  if res and res.tls_info then res.tls_info = facts end
+  if facts and facts.ticket then tickets[host][place_of(conn, facts.name)] = facts.ticket end
+  if not res or not res.tls_info then return end
+  res.tls_info = facts
+  -- Data that was to go early and was not taken went after the handshake.
+  local at = res.tls_begun and not facts.early and native.tls_ready_at(conn)
+  if at then res.tls = at - res.tls_begun end
+  res.tls_begun = nil
 end
 
 -- For HTTP clients.
 function tls.connect(host, conn, target, opts, deadline, res)
   local name = type(target.host) == "string" and target.host or (native.is_node(target.host) and target.host.name) or target.host.ip
-  local facts, why = tls.client(host, conn, name, opts.tls or {}, deadline)
+  local begun = now()
+  local facts, why = tls.client(host, conn, name, opts.tls or {}, deadline, http.SILENCE)
   if not facts then return nil, why end
   res.tls_info = facts
+  -- With early data requests go out before the handshake is over: how long that took is known later.
+  if (opts.tls or {}).early then res.tls_begun = begun end
   return true
 end
 
 local function server_options(setting)
   if getmetatable(setting) == certificate_meta then return setting, {} end
-  if type(setting) == "table" and getmetatable(setting.cert) == certificate_meta then return setting.cert, setting end
+  if type(setting) == "table" and getmetatable(setting.cert) == certificate_meta then
+    native.check_tls_server(setting)
+    return setting.cert, setting
+  end
   native.mistake("tls is a certificate, or a table with cert = ...", "tls", "net:authority(name):certificate{ names = {...} } makes one")
 end
 tls.server_options = server_options
@@ -117,7 +131,8 @@ tls.server_options = server_options
 local function accept(host, conn, cert, o, deadline)
   local function span(value) return value and seconds(value) or nil end
   native.tls_begin_server(conn, {
-    chain = cert.chain, version = o.version, tickets = o.tickets, early = o.early, sign = span(o.sign), exchange = span(o.exchange),
+    chain = cert.chain, version = o.version, tickets = o.tickets,
+    ticket_key = o.ticket_key or format("%s:%d", host.name, conn.local_addr.port), early = o.early, sign = span(o.sign), exchange = span(o.exchange),
   })
   return shake(host, conn, deadline)
 end

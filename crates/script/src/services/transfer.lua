@@ -24,11 +24,11 @@ local function take(self, conn, file, name)
     file.received, self.bytes_received = file.received + n, self.bytes_received + n
     if file.checkpoint and file.received % file.checkpoint == 0 and file.received < file.size then
       file.confirmed = file.received
-      if not conn:send(format("POINT %d\n", file.confirmed)) then return end
+      if not lines.tell(self, conn, format("POINT %d\n", file.confirmed)) then return end
     end
   end
   file.confirmed, self.complete = file.size, self.complete + 1
-  conn:send "DONE\n"
+  lines.tell(self, conn, "DONE\n")
 end
 
 local function converse(self, conn)
@@ -45,12 +45,12 @@ local function converse(self, conn)
     self.resumed = self.resumed + 1
   end
   file.checkpoint, file.received = checkpoint > 0 and checkpoint or nil, file.confirmed
-  if conn:send(format("FROM %d\n", file.confirmed)) then take(self, conn, file, name) end
+  if lines.tell(self, conn, format("FROM %d\n", file.confirmed)) then take(self, conn, file, name) end
 end
 
 function transfer.transfer_server(host, o)
   local self = setmetatable({
-    host = host, port = o.port or 7000, timeout = o.timeout or 60, cut = o.cut, files = {}, faults = {}, connections = 0, open = 0, bytes_received = 0,
+    host = host, port = o.port or 7000, timeout = o.timeout or 60, send_timeout = o.timeout, cut = o.cut, files = {}, faults = {}, connections = 0, open = 0, bytes_received = 0,
     complete = 0, resumed = 0,
   }, server_meta)
   self.name = format("%s:%d", host.name, self.port)

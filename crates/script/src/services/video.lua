@@ -50,7 +50,9 @@ local function fetch_all(self, client)
       advance(self)
     end
     local from = self.arrived
-    local res, why = client:get(self.url, { headers = { Range = format("bytes=%d-%d", from, from + self.piece - 1) }, timeout = self.timeout })
+    -- A film that must be there first comes in one piece.
+    local range = not self.whole and { Range = format("bytes=%d-%d", from, from + self.piece - 1) } or nil
+    local res, why = client:get(self.url, { headers = range, timeout = self.timeout })
     if not res then return nil, why end
     if res.status ~= 206 and res.status ~= 200 then return nil, format("%d %s", res.status, res.reason) end
     local total = res.headers["content-range"] and tonumber(res.headers["content-range"]:match "/(%d+)$") or res.size

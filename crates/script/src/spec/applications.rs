@@ -20,7 +20,7 @@ pub(crate) static FTP_SERVER: Func = func(
     Opt::new("data_timeout", Kind::Time, "10s", "how long a data connection may take to open"),
     BACKLOG,
 ]])
-.gives("ftp_server: .connections .data_connections .logins .commands .transfers .bytes_sent .bytes_received .faults, :sessions(), :set(path, file), :stop()");
+.gives("ftp_server: .connections .data_connections .logins .commands .transfers .bytes_sent .bytes_received .faults, :sessions(), :set(path, file), :stop(); or nil, \"in use\"");
 pub(crate) static FTP: Func = func(
     "host:ftp",
     "Logs in to a server for files: ftp:list([folder]), :get(name, { offset = }), :put(name, file), :cwd(folder), :size(name), :delete(name), :command(line), :abort(), :quit().",
@@ -94,7 +94,7 @@ pub(crate) static TELNET_SERVER: Func =
             ],
             SHELL,
         ])
-        .gives("telnet_server: .connections .logins .commands .faults, :stop()");
+        .gives("telnet_server: .connections .logins .commands .faults, :stop(); or nil, \"in use\"");
 pub(crate) static TELNET: Func =
     func("host:telnet", "Logs in over telnet: session:run(line) runs a command, session:close() ends it.")
         .with(&[need("server", Kind::Peer), need("user", Kind::Text), need("password", Kind::Text)])
@@ -125,7 +125,7 @@ pub(crate) static SSH_SERVER: Func = func(
     ],
     SHELL,
 ])
-.gives("ssh_server: .connections .logins .commands .faults .host_key, :stop()");
+.gives("ssh_server: .connections .logins .commands .faults .host_key, :stop(); or nil, \"in use\"");
 pub(crate) static SSH: Func = func(
     "host:ssh",
     "Logs in over SSH by a key or a password: session:run(line) runs a command. A host keeps the keys of servers that it has met.",
@@ -161,7 +161,7 @@ pub(crate) static MAIL_SERVER: Func = func(
     Opt::new("timeout", Kind::Time, "300s", "how long a client may be silent"),
     BACKLOG,
 ]])
-.gives("mail_server: .received .sent .bounced .waiting .faults, :box(user), :fetch(user, { timeout = }), :stop()");
+.gives("mail_server: .received .sent .bounced .waiting .faults, :box(user), :fetch(user, { timeout = }), :stop(); or nil, \"in use\"");
 pub(crate) static SEND_MAIL: Func = func(
     "host:send_mail",
     "Sends a mail: to a server of its own with via, or to those that the MX records of the domains name.",
@@ -194,7 +194,7 @@ pub(crate) static CHAT_SERVER: Func =
             Opt::new("queue", COUNT, "1000", "lines that may wait for a guest, before the guest is put out"),
             BACKLOG,
         ]])
-        .gives("chat_server: .lines .copies .open .faults, :stop()");
+        .gives("chat_server: .lines .copies .open .faults, :stop(); or nil, \"in use\"");
 pub(crate) static CHAT: Func = func("host:chat", "Enters a room: chat:say(text), chat:hear(), chat:leave().")
     .with(&[need("server", Kind::Peer), need("name", Kind::Text)])
     .opts(&[&[Opt::new("port", Kind::Port, "6667", "the server's port"), PATIENCE]])
@@ -223,7 +223,7 @@ pub(crate) static RPC_SERVER: Func = func(
     Opt::new("keep", Kind::Time, "60s", "how long answers are kept for those who ask again"),
     Opt::new("port", Kind::Port, "111", "where it listens"),
 ]])
-.gives("rpc_server: .calls .executions .duplicates .replies .faults, :stop()");
+.gives("rpc_server: .calls .executions .duplicates .replies .faults, :stop(); or nil, \"in use\"");
 pub(crate) static RPC: Func = func(
     "host:rpc",
     "A client for remote calls: rpc:call(name, ...) asks, and asks again when no answer comes.",
@@ -252,7 +252,9 @@ pub(crate) static TRANSFER_SERVER: Func = func(
     Opt::new("timeout", Kind::Time, "60s", "how long nothing may come"),
     BACKLOG,
 ]])
-.gives("transfer_server: .bytes_received .connections .complete .resumed .faults, :stop()");
+.gives(
+    "transfer_server: .bytes_received .connections .complete .resumed .faults, :stop(); or nil, \"in use\"",
+);
 pub(crate) static TRANSFER: Func = func(
     "host:transfer",
     "Sends a long file; when the connection breaks it connects again and goes on at the last checkpoint, or without these at the beginning.",

@@ -31,7 +31,7 @@ pub(crate) static BROWSER: Func = func(
         super::web::PROXY,
         super::web::PROXY_PORT,
         Opt::new("keep", Kind::Size, "4MiB", "longer bodies are counted, but not kept as text"),
-        Opt::new("tls", Kind::Table, "1.3, tickets are used", "for https, as with host:http_get"),
+        Opt::new("tls", Kind::Options(super::tls::CLIENT_END), "1.3, tickets are used", "for https, as with host:http_get"),
     ],
     SERVICE_TCP,
 ])
@@ -62,7 +62,7 @@ pub(crate) static DRAW: Func = func("page:draw", "Saves the waterfall among the 
 
 pub(crate) static HTTP_CACHE: Func = func(
     "host:http_cache",
-    "A caching proxy (RFC 9111): before an origin, as an edge of a CDN, or for clients, as that of an institution. Many who miss the same at once are one question to the origin. Answers say in X-Cache what happened.",
+    "A caching proxy (RFC 9111), which minds Vary, private and Authorization: before an origin, as an edge of a CDN, or for clients, as that of an institution. Many who miss the same at once are one question to the origin. Answers say in X-Cache what happened.",
 )
 .opts(&[
     &[
@@ -81,7 +81,7 @@ pub(crate) static HTTP_CACHE: Func = func(
     ],
     SERVICE_TCP,
 ])
-.gives("http_cache: .requests .hits .misses .revalidated .joined .bytes_from_origin .bytes_saved, :hit_ratio(), :purge(path), :stop()");
+.gives("http_cache: .requests .hits .misses .revalidated .joined .bytes_from_origin .bytes_saved, :hit_ratio(), :purge(path), :stop(); or nil, \"in use\"");
 pub(crate) static HIT_RATIO: Func =
     func("http_cache:hit_ratio", "Requests answered from what was kept, as a part of all.").gives("0 to 1");
 pub(crate) static PURGE: Func =
@@ -103,7 +103,7 @@ pub(crate) static PLAY: Func = func(
         Opt::new("watch", Kind::Bool, "true", "waits until the end of the film, not only of the download"),
         Opt::new("timeout", Kind::Time, "none", "how long a piece may take"),
         Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the version that is spoken"),
-        Opt::new("tls", Kind::Table, "1.3, tickets are used", "for https, as with host:http_get"),
+        Opt::new("tls", Kind::Options(super::tls::CLIENT_END), "1.3, tickets are used", "for https, as with host:http_get"),
         Opt::new("name", Kind::Text, "\"buffer_s\"", "the series of how much film is there"),
     ],
     SERVICE_TCP,

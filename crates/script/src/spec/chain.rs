@@ -10,6 +10,8 @@ const ANSWER_WITHIN: Opt = Opt::new(
     "30s after it was asked, for the answer alone",
     "how long a request may take, waiting for a connection included",
 );
+const SEND_TIMEOUT: Opt =
+    Opt::new("send_timeout", Kind::Time, "60s", "a client that reads nothing for so long is cut off");
 const STOPS: &str = "Listens no longer; connections that are open go on.";
 
 pub(crate) static HTTP_BALANCER: Func = func(
@@ -32,6 +34,8 @@ pub(crate) static HTTP_BALANCER: Func = func(
     Opt::new("health", Kind::Options(&[super::web::HEALTH]), "none", "{ interval = \"5s\", failures = 3, timeout =, path = \"/\" }: as for host:tcp_proxy"),
     Opt::new("tries", COUNT, "one for each server", "servers that are tried for a request, if it may be said twice"),
     Opt::new("upstream_timeout", Kind::Time, "60s", "how long a server may take, before 504"),
+    Opt::new("connect_timeout", Kind::Time, "1s", "how long it may take to reach a server, before another one is tried"),
+    Opt::new("retry_after", Kind::Time, "5s", "a server that could not be reached is passed over for so long, if there is another"),
     Opt::new("upstream_keepalive", Kind::Bool, "false", "connections to the servers are used again"),
     Opt::new("pages", Kind::Table, "none", "static pages that it has itself, as host:http_server"),
     Opt::new(ROUTE, Kind::Any, "none", "routes that it answers itself, as host:http_server"),
@@ -49,7 +53,7 @@ pub(crate) static HTTP_BALANCER: Func = func(
     Opt::new("log", Kind::Bool, "false", "each request becomes a row of requests.csv"),
     NAME,
 ], SERVICE_TCP])
-.gives("balancer: as a server, and .backends (list of { name, up, open, connections, failed }), .refused");
+.gives("balancer: as a server, and .backends (list of { name, up, open, connections, failed }), .refused; or nil, \"in use\"");
 
 pub(crate) static CACHE_SERVER: Func = func(
     "host:cache_server",
@@ -61,10 +65,11 @@ pub(crate) static CACHE_SERVER: Func = func(
     Opt::new("entries", COUNT, "no limit", "how many keys"),
     Opt::new("evict", Kind::Bool, "true", "without room old keys go; false: new ones are refused"),
     Opt::new("work", Kind::Time, "0", "processor time of a command"),
+    SEND_TIMEOUT,
     Opt::new("backlog", COUNT, "511", "connections that may wait to be accepted"),
     NAME,
 ]])
-.gives("cache_server: .hits .misses .hit_ratio .evictions .expired .entries .bytes, :clear(), :stop()");
+.gives("cache_server: .hits .misses .hit_ratio .evictions .expired .entries .bytes .faults, :clear(), :stop(); or nil, \"in use\"");
 pub(crate) static CACHE_CLIENT: Func = func(
     "host:cache_client",
     "Asks a cache server, on connections that stay open: client:get(key), :set(key, value, { ttl = \"60s\" }), :delete, :increment, :expire, :command(\"PING\").",
@@ -78,7 +83,7 @@ pub(crate) static CACHE_GET: Func = func("cache_client:get", "The value of a key
     .with(&[need("key", Kind::Data)])
     .blocking()
     .gives("text; nil when there is none; or nil, error");
-pub(crate) static CACHE_SET: Func = func("cache_client:set", "Writes a value.")
+pub(crate) static CACHE_SET: Func = func("cache_client:set", "Writes a value, of at most 16 MiB.")
     .with(&[need("key", Kind::Data), need("value", Kind::Data)])
     .opts(&[&[Opt::new("ttl", Kind::Time, "for ever", "how long it is kept; whole milliseconds")]])
     .blocking()
@@ -116,11 +121,12 @@ pub(crate) static QUEUE_SERVER: Func = func(
     Opt::new("durable", Kind::Bool, "true", "tasks are on disk: after a crash they are still there; false: they are lost, and counted"),
     Opt::new("sync", Kind::Time, "0", "how long it takes to write to the disk, one after the other, before a task is acknowledged"),
     Opt::new("capacity", COUNT, "no limit", "tasks; further ones are refused"),
+    SEND_TIMEOUT,
     Opt::new("work", Kind::Time, "0", "processor time of a command"),
     Opt::new("backlog", COUNT, "1024", "connections that may wait to be accepted"),
     NAME,
 ]])
-.gives("queue_server: .put .reserved .done .released .timeouts .orphaned .redelivered .lost .waiting .working .mean_waiting .mean_present .mean_wait, :stop()");
+.gives("queue_server: .put .reserved .done .released .timeouts .orphaned .redelivered .lost .waiting .working .mean_waiting .mean_present .mean_wait .faults, :stop(); or nil, \"in use\"");
 pub(crate) static QUEUE_CLIENT: Func = func(
     "host:queue_client",
     "Puts tasks into a queue server: client:put(text).",
@@ -186,10 +192,11 @@ pub(crate) static DATABASE_SERVER: Func = func(
     Opt::new("answer", Kind::Any, "empty", "what every query gives: a text, or a size such as \"4KiB\""),
     Opt::new("handler", Kind::Function, "none", "what a query gives: function(text), returning a text or a size, or nil and an error; it may wait"),
     Opt::new("connections", COUNT, "100", "most connections; further ones are refused"),
+    SEND_TIMEOUT,
     Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted"),
     NAME,
 ]])
-.gives("database_server: .queries .failed .refused .open .most_open .active .waited, :stop()");
+.gives("database_server: .queries .failed .refused .open .most_open .active .waited .faults, :stop(); or nil, \"in use\"");
 pub(crate) static DATABASE_CLIENT: Func = func(
     "host:database_client",
     "Asks a database, on a pool of connections that stay open: client:query(text). While all are in use, queries wait.",
@@ -328,6 +335,7 @@ pub(crate) const CACHE_SERVER_FIELDS: Fields = Fields {
         f("commands", "count", "of any kind"),
         f("entries", "count", "keys now"),
         f("bytes", "bytes", "of keys and values now, with 64 for each pair"),
+        f("faults", "table", "what went wrong, by cause: faults[\"bad message\"]"),
         f("connections", "count", "accepted"),
         f("port", "port", "where it listens"),
         f("name", "text", "what results call it"),
@@ -366,6 +374,7 @@ pub(crate) const QUEUE_SERVER_FIELDS: Fields = Fields {
         f("mean_wait", "s", "mean wait of a task for its first worker"),
         f("connections", "count", "accepted"),
         f("bad_commands", "count", "that were not understood"),
+        f("faults", "table", "what went wrong, by cause: faults[\"bad message\"]"),
         f("durable", "true or false", "whether tasks survive a crash"),
         f("port", "port", "where it listens"),
         f("name", "text", "what results call it"),
@@ -405,6 +414,7 @@ pub(crate) const DATABASE_SERVER_FIELDS: Fields = Fields {
         f("active", "count", "queries that are worked on or wait for a core now"),
         f("waited", "s", "that queries waited for a core, with the option service; added up"),
         f("bad_messages", "count", "that were not understood"),
+        f("faults", "table", "what went wrong, by cause: faults[\"client does not read\"]"),
         f("port", "port", "where it listens"),
         f("name", "text", "what results call it"),
     ],

@@ -56,7 +56,7 @@ pub(crate) static DNS_SERVER: Func = func(
     "Answers for the names of a zone, over UDP and TCP in wire format; refers to the servers of zones below (NS). A host may be given several zones by several calls.",
 )
 .opts(&[SERVER])
-.gives("dns_server: .queries .tcp_queries .answers .referrals .denials, :set(name, record), :remove(name), :delegate(zone, hosts [, ttl])");
+.gives("dns_server: .queries .tcp_queries .answers .referrals .denials .faults, :set(name, record), :remove(name), :delegate(zone, hosts [, ttl])");
 pub(crate) static SERVER_SET: Func =
     func("dns_server:set", "Changes a record from now on; caches keep the old one until its time is over.")
         .with(&[need("name", Kind::Text), need("record", Kind::Any)]);
@@ -72,7 +72,7 @@ pub(crate) static DNS_RESOLVER: Func = func(
     "Finds answers for others: from the root downwards, or through other resolvers; keeps what it heard.",
 )
 .opts(&[RESOLVER])
-.gives("dns_resolver: .queries .hits .upstream .timeouts, :cache_list(), :flush()");
+.gives("dns_resolver: .queries .hits .upstream .timeouts .faults, :cache_list(), :flush()");
 pub(crate) static RESOLVER_LIST: Func =
     func("dns_resolver:cache_list", "What it keeps, with the seconds that are left.")
         .gives("list of records, printable");
@@ -147,7 +147,8 @@ pub(crate) const SERVER_FIELDS: Fields = Fields {
         f("referrals", "count", "referred to another server"),
         f("denials", "count", "answered that there is no such name or record"),
         f("truncated", "count", "replies that did not fit into a datagram"),
-        f("bad", "count", "datagrams that were no query"),
+        f("bad", "count", "messages to its port that were no query, or one that cannot be looked at"),
+        f("faults", "table", "these by cause, of all that answer on the port: faults[\"bad message\"]"),
     ],
 };
 pub(crate) const RESOLVER_FIELDS: Fields = Fields {
@@ -159,7 +160,8 @@ pub(crate) const RESOLVER_FIELDS: Fields = Fields {
         f("upstream", "count", "queries that it sent"),
         f("timeouts", "count", "of these without a reply"),
         f("tcp_fallbacks", "count", "asked again over TCP"),
-        f("bad", "count", "datagrams that were no query"),
+        f("bad", "count", "messages to its port that were no query, or one that cannot be looked at"),
+        f("faults", "table", "these by cause, of all that answer on the port: faults[\"bad message\"]"),
     ],
 };
 

@@ -36,34 +36,39 @@ const ENDS: &[Opt] = &[
     Opt::new("version", Kind::Choice(&["1.2", "1.3"]), "\"1.3\"", "the latest version that it speaks"),
     Opt::new("exchange", Kind::Time, "0", "processor time for the exchange of keys"),
 ];
+const CLIENT: &[Opt] = &[
+    Opt::new("resume", Kind::Bool, "true", "uses a ticket of an earlier connection to this name and port"),
+    Opt::new("early", Kind::Bool, "false", "with a ticket: data is sent with the first flight (0-RTT)"),
+    Opt::new("verify", Kind::Bool, "true", "checks the server's certificate"),
+    Opt::new("check", Kind::Time, "0", "processor time for each certificate"),
+];
+const SERVER: &[Opt] = &[
+    Opt::new("tickets", Kind::Bool, "true", "gives tickets, for two hours"),
+    Opt::new(
+        "ticket_key",
+        Kind::Text,
+        "the host's and port's own",
+        "servers that have the same one take each other's tickets, with the same certificate",
+    ),
+    Opt::new("early", Kind::Bool, "false", "takes early data; whoever repeats it is not noticed"),
+    Opt::new("sign", Kind::Time, "0", "processor time for a signature"),
+];
+/// What `tls = { ... }` of clients of the web takes.
+pub(super) const CLIENT_END: &[&[Opt]] = &[ENDS, CLIENT];
+/// What `tls = { ... }` of servers takes.
+pub(crate) const SERVER_END: &[&[Opt]] =
+    &[&[Opt::new("cert", Kind::Any, "required", "its certificate")], ENDS, SERVER];
 pub(crate) static TLS_CLIENT: Func = func(
     "tcp:tls_client",
     "Protects an open connection: a TLS handshake as client. Afterwards send and recv go through it.",
 )
 .with(&[need("name", Kind::Text)])
-.opts(&[
-    ENDS,
-    &[
-        Opt::new("resume", Kind::Bool, "true", "uses a ticket of an earlier connection to this name"),
-        Opt::new("early", Kind::Bool, "false", "with a ticket: data is sent with the first flight (0-RTT)"),
-        Opt::new("verify", Kind::Bool, "true", "checks the server's certificate"),
-        Opt::new("check", Kind::Time, "0", "processor time for each certificate"),
-    ],
-    TIMEOUT,
-])
+.opts(&[ENDS, CLIENT, TIMEOUT])
 .blocking()
 .gives("{ version, resumed, early, chain }; or nil, error");
 pub(crate) static TLS_SERVER: Func = func("tcp:tls_server", "The same as server, with a certificate.")
     .with(&[need("certificate", Kind::Any)])
-    .opts(&[
-        ENDS,
-        &[
-            Opt::new("tickets", Kind::Bool, "true", "gives tickets, for two hours"),
-            Opt::new("early", Kind::Bool, "false", "takes early data; whoever repeats it is not noticed"),
-            Opt::new("sign", Kind::Time, "0", "processor time for a signature"),
-        ],
-        TIMEOUT,
-    ])
+    .opts(&[ENDS, SERVER, TIMEOUT])
     .blocking()
     .gives("{ version, resumed, early, name }; or nil, error");
 

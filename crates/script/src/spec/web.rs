@@ -33,7 +33,7 @@ const SERVER: &[Opt] = &[
         "tls",
         Kind::Any,
         "none",
-        "speaks HTTPS: a certificate, or { cert =, version = \"1.2\" | \"1.3\", tickets =, early =, sign =, exchange = }, the last two processor times",
+        "speaks HTTPS: a certificate, or { cert =, version = \"1.2\" | \"1.3\", tickets =, ticket_key =, early =, sign =, exchange = }, the last two processor times",
     ),
     Opt::new(
         "keepalive",
@@ -93,7 +93,7 @@ const SERVER: &[Opt] = &[
 
 const TLS: Opt = Opt::new(
     "tls",
-    Kind::Table,
+    Kind::Options(super::tls::CLIENT_END),
     "1.3, tickets are used",
     "for https: { version = \"1.2\", resume = false, early = true, verify = false, check = \"1ms\", exchange = \"1ms\" }, the last two processor times",
 );
@@ -130,7 +130,12 @@ const REQUEST: &[Opt] = &[
 
 const CLIENT: &[Opt] = &[
     Opt::new("http", Kind::Choice(VERSIONS), "\"1.1\"", "the version that is spoken"),
-    Opt::new("keepalive", Kind::Bool, "true", "connections are used again"),
+    Opt::new(
+        "keepalive",
+        Kind::Bool,
+        "true",
+        "connections are used again; of a server of 1.0 it is asked to keep them",
+    ),
     Opt::new("connections", COUNT, "6", "most connections to one server; further requests wait"),
     Opt::new("timeout", Kind::Time, "60s without a byte of the answer", "how long a request may take"),
     TLS,
@@ -158,7 +163,7 @@ pub(crate) static HTTP_SERVER: Func = func(
     "Answers requests on a port: static pages, functions of the script, or both. Unknown paths get 404, wrong methods 405, unknown methods 501.",
 )
 .opts(&[SERVER, SERVICE_TCP])
-.gives("server: .requests .by_status .active .connections .bytes_sent .port, :set(path, page), :on(\"request\", fn), :stop()");
+.gives("server: .requests .by_status .active .connections .bytes_sent .port, :set(path, page), :on(\"request\", fn), :stop(); or nil, \"in use\"");
 
 pub(crate) static HTTP_GET: Func = func(
     "host:http_get",
@@ -247,7 +252,7 @@ pub(crate) static TCP_PROXY: Func = func(
     Opt::new("connect_timeout", Kind::Time, "1s", "then another server is tried"),
     Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted"),
 ]])
-.gives("tcp_proxy: .connections .refused .backends (list of { name, up, open, connections, failed, bytes }), :stop()");
+.gives("tcp_proxy: .connections .refused .backends (list of { name, up, open, connections, failed, bytes }), .faults, :stop(); or nil, \"in use\"");
 
 pub(crate) static URL_ENCODE: Func = func("url_encode", "A text as it stands in a URL: a space becomes %20.")
     .with(&[need("text", Kind::Data)])

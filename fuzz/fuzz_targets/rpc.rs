@@ -1,0 +1,7 @@
+//! Bytes as calls of functions on another host.
+#![no_main]
+
+#[path = "../../crates/l7-application/tests/bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::rpc(bytes));
