@@ -66,17 +66,19 @@ impl Run {
         let mistake = Mistake::new(format!(
             "deadlock at t = {now}: nothing will ever happen again, and the main program still waits"
         ));
-        self.with_waiting(mistake, sched::main_place(&self.sim), false)
+        self.with_waiting(mistake, sched::main_place(&self.sim))
     }
 
-    /// The program is over, and all that is left are probes of connections whose other ends do not read.
-    pub fn stuck(&self) -> ScriptError {
-        let now = self.sim.world.borrow().now();
-        let mistake = Mistake::new(format!(
-            "deadlock at t = {now}: nothing will ever happen again, and a process waits for somebody who does not read"
-        ))
-        .note("read at the other end, close one of both, or give up: c:send(data, { timeout = \"60s\" })");
-        self.with_waiting(mistake, None, true)
+    /// The program is over, and all that was left were probes of connections whose other ends do not read.
+    pub fn note_stuck(&self) {
+        let rows = sched::stuck(&self.sim);
+        let Some([name, what, place, details]) = rows.first() else { return };
+        let more = rows.len() - 1;
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let text = format!(
+            "the run ended while {name} waited for somebody who does not read: {what} at {place}, {details}{more}\n  read at the other end, or give up: c:send(data, {{ timeout = \"60s\" }})"
+        );
+        self.sim.out.borrow_mut().warn(text, None);
     }
 
     /// Time is counted in 64 bits.
@@ -88,12 +90,12 @@ impl Run {
         ))
         .fault(Fault::Limit)
         .note("write experiment{ duration = \"30s\" } at the top, or let what goes on for ever end");
-        self.with_waiting(mistake, None, false)
+        self.with_waiting(mistake, None)
     }
 
     /// A message with those who wait, each in a line.
-    fn with_waiting(&self, mut mistake: Mistake, place: Option<Place>, only_stuck: bool) -> ScriptError {
-        let rows = sched::waiting(&self.sim, only_stuck);
+    fn with_waiting(&self, mut mistake: Mistake, place: Option<Place>) -> ScriptError {
+        let rows = sched::waiting(&self.sim);
         let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
         let widths = [width(0), width(1), width(2)];
         for [name, what, place, details] in rows.iter().take(20) {

@@ -397,8 +397,10 @@ impl Run {
                 Pause::Control(token) => self.outcome(sched::control(lua, sim, token))?,
                 Pause::TimeUp => return Ok(Ended::Duration),
                 Pause::Idle if main_waits => return Err(self.deadlock()),
-                Pause::Idle if sched::is_stuck(sim) => return Err(self.stuck()),
-                Pause::Idle => return Ok(Ended::Finished),
+                Pause::Idle => {
+                    self.note_stuck();
+                    return Ok(Ended::Finished);
+                }
                 Pause::Stopped => return Ok(Ended::Cut),
                 Pause::EventLimit => return Err(self.event_limit(limit.events)),
                 Pause::Storm(switch) => return Err(self.storm(switch)),

@@ -474,12 +474,21 @@ pub(crate) fn control(lua: &Lua, sim: &Shared, token: u64) -> Result<(), Failure
     resume(sim, record.id)
 }
 
-/// Who waits in what, for a deadlock: name, operation, place, details. Only those who are stuck, or all.
-pub(crate) fn waiting(sim: &Sim, only_stuck: bool) -> Vec<[String; 4]> {
+/// Who waits in what, for a deadlock: name, operation, place, details.
+pub(crate) fn waiting(sim: &Sim) -> Vec<[String; 4]> {
+    waiting_where(sim, |_| true)
+}
+
+/// The same of those who have something to say that nobody takes.
+pub(crate) fn stuck(sim: &Sim) -> Vec<[String; 4]> {
+    waiting_where(sim, |op| op.is_stuck())
+}
+
+fn waiting_where(sim: &Sim, wanted: impl Fn(&dyn Op) -> bool) -> Vec<[String; 4]> {
     let sched = sim.sched.borrow();
     let mut rows = Vec::new();
     for process in sched.processes.values() {
-        let Some(op) = process.op.as_ref().filter(|op| op.is_stuck() || !only_stuck) else { continue };
+        let Some(op) = process.op.as_deref().filter(|op| wanted(*op)) else { continue };
         let (what, details) = op.describe(sim);
         let place = frames_of(process.thread.state(), 1)
             .pop()
@@ -492,11 +501,6 @@ pub(crate) fn waiting(sim: &Sim, only_stuck: bool) -> Vec<[String; 4]> {
         rows.push([name, what, place, details]);
     }
     rows
-}
-
-/// Whether a process has something to say to somebody who does not read.
-pub(crate) fn is_stuck(sim: &Sim) -> bool {
-    sim.sched.borrow().processes.values().any(|process| process.op.as_ref().is_some_and(|op| op.is_stuck()))
 }
 
 /// For how long a wait of the main program, or of one that it may depend on, may still be ended by a timer in the background.
