@@ -149,13 +149,15 @@ impl Run {
         let around =
             findings.iter().find(|finding| finding.problem == tidewire_topology::Problem::SwitchLoop);
         let frames = world.switch(switch).map_or(0, |switch| switch.floods());
-        let mistake = Mistake::new(format!(
+        let mut mistake = Mistake::new(format!(
             "a broadcast storm: by t = {} switch '{name}' has sent {frames} frames to all its ports",
             world.now()
         ))
-        .fault(Fault::Limit)
-        .note(around.map_or_else(String::new, ToString::to_string))
-        .note("leave out stp = false, or break the loop".to_owned());
+        .fault(Fault::Limit);
+        if let Some(around) = around {
+            mistake = mistake.note(around.to_string());
+        }
+        mistake = mistake.note("leave out stp = false, or break the loop");
         render(&mistake, &self.sim.sources, None)
     }
 

@@ -28,6 +28,10 @@ pub(crate) trait Op {
     fn is_stuck(&self) -> bool {
         false
     }
+    /// Whether it waits for others to begin something, for ever.
+    fn is_open_ended(&self) -> bool {
+        false
+    }
     /// The process goes on, or ends, without having completed this: it leaves the lines in which it stands.
     fn cancel(&mut self, _sim: &Sim, _me: ProcessId) {}
 }
@@ -148,9 +152,13 @@ impl Sched {
         self.next_timer
     }
 
-    /// Whether no process and no callback of `at` or `after` is left that could still do something.
+    /// Whether no process and no callback of `at` or `after` is left that could still do something by itself: servers that wait to be
+    /// asked do not.
     pub fn is_over(&self) -> bool {
-        self.processes.is_empty() && self.timers.values().all(|timer| timer.every.is_some())
+        let waits = |process: &Process| process.op.as_ref().is_some_and(|op| op.is_open_ended());
+        !self.main_is_alive()
+            && self.processes.values().all(waits)
+            && self.timers.values().all(|timer| timer.every.is_some())
     }
 
     /// A number for the next process that has no name.

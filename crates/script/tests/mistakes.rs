@@ -297,6 +297,11 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         2,
         &["flows have no method or field 'goodput_mbs'; did you mean 'goodput_mbps'?"],
     ),
+    (
+        "b:serve(80, function() end) b:http_server { port = 81, pages = {} } a:cbr { to = b, rate = '1Mbps' }",
+        2,
+        &["the run would never end"],
+    ),
     ("a:bulk { to = b }", 2, &["the run would never end", "experiment{ duration = \"30s\" }"]),
     ("queue():put(nil)", 2, &["put() needs a value that is not nil"]),
     ("queue(0)", 2, &["capacity = 0 is out of range"]),

@@ -5,8 +5,8 @@ use crate::{Pause, World};
 use tidewire_engine::{Class, Key};
 use tidewire_l2_datalink::{Bridge, BridgeConfig, BridgePortConfig, SpanningTree, converge};
 use tidewire_node::Context;
-use tidewire_topology::{self as topology, Lan, NodeKind, NodeSpec, SwitchSpec};
-use tidewire_units::{DirId, IfaceId, Instant, NodeId};
+use tidewire_topology::{self as topology, Lan, NodeSpec, SwitchSpec};
+use tidewire_units::{DirId, Instant, NodeId};
 use tidewire_wire::MacAddr;
 
 /// The sources of switches' timer keys: they come after hosts.
@@ -86,25 +86,33 @@ impl World {
         bridge
     }
 
-    /// Which ports of the bridges hear each other: `members[i]` is the switch of bridge `i`.
+    /// Which ports of the bridges hear each other: `members[i]` is the switch of bridge `i`. Hubs, and switches that do not take part,
+    /// pass protocol units on: all their links are one wire.
     fn segments_of(&self, lan: &Lan, members: &[usize]) -> Vec<Vec<(usize, u32)>> {
-        let end = |iface: IfaceId| {
-            let node = self.plan.node_of(iface);
-            let switch = self.switch_index(node);
-            members.iter().position(|member| *member == switch).map(|i| (i, self.plan.iface(iface).port))
+        let member = |node: NodeId| match self.plan.node(node).spec.is_hub() {
+            true => None,
+            false => members.iter().position(|member| *member == self.switch_index(node)),
         };
-        let is_hub = |iface: &IfaceId| self.plan.node(self.plan.node_of(*iface)).spec.is_hub();
-        let sides = |link| [DirId::forward(link), DirId::backward(link)].map(topology::sender_of);
-        let plain = lan.links.iter().map(|link| sides(*link)).filter(|sides| !sides.iter().any(is_hub));
-        let plain = plain.map(|sides| sides.into_iter().filter_map(&end).collect());
-        let hubs = lan.switches.iter().map(|node| self.plan.node(*node)).filter(|node| node.spec.is_hub());
-        let shared = hubs.map(|hub| {
-            let others = hub.ifaces.iter().map(|iface| topology::peer_of(*iface));
-            let switches = others
-                .filter(|iface| self.plan.node(self.plan.node_of(*iface)).spec.kind() == NodeKind::Switch);
-            switches.filter_map(&end).collect()
-        });
-        plain.chain(shared).collect()
+        let mut wires: Vec<(Vec<NodeId>, Vec<(usize, u32)>)> = Vec::new();
+        for link in &lan.links {
+            let (mut passing, mut ports) = (Vec::new(), Vec::new());
+            for iface in [DirId::forward(*link), DirId::backward(*link)].map(topology::sender_of) {
+                let node = self.plan.node_of(iface);
+                match member(node) {
+                    Some(bridge) => ports.push((bridge, self.plan.iface(iface).port)),
+                    None => passing.push(node),
+                }
+            }
+            for wire in wires
+                .extract_if(.., |(nodes, _)| nodes.iter().any(|node| passing.contains(node)))
+                .collect::<Vec<_>>()
+            {
+                passing.extend(wire.0);
+                ports.extend(wire.1);
+            }
+            wires.push((passing, ports));
+        }
+        wires.into_iter().map(|(_, ports)| ports).collect()
     }
 
     fn switch_spec(&self, node: NodeId) -> &SwitchSpec {

@@ -129,3 +129,24 @@ fn without_a_spanning_tree_a_broadcast_goes_round_and_the_storm_is_noticed() {
     world.assert_balanced();
     assert!(world.ledger_table().rows.len() > 1, "and the books are there");
 }
+
+/// A switch without a spanning tree passes the others' protocol units on, so that one that takes part breaks the loop.
+#[test]
+fn a_loop_through_a_switch_without_a_tree_is_broken_by_the_other() {
+    for stp in [SpanningTree::Auto, SpanningTree::Rstp] {
+        let mut plan = Plan::new();
+        let [a, b] = ["a", "b"].map(|name| plan.add_host(name).unwrap());
+        let switch = |stp| NodeSpec::Switch(SwitchSpec { stp, ..SwitchSpec::default() });
+        let [s, t] =
+            [("s", SpanningTree::Off), ("t", stp)].map(|(name, stp)| plan.add(name, switch(stp)).unwrap());
+        for [x, y] in [[s, t], [s, t], [a, s], [b, t]] {
+            plan.connect(x, y, LinkSpec::new(Rate::from_mbps(100), Span::from_us(10))).unwrap();
+        }
+        let mut world = World::new(Options { check_wire: true, ..Options::default() });
+        world.sync(&plan).unwrap();
+        let flow = cbr(&mut world, a, b, Span::from_secs(10));
+        let pause = run_to(&mut world, Span::from_secs(20));
+        let flow = world.flow(flow);
+        assert_eq!((flow.packets_sent, flow.packets_received), (1000, 1000), "{stp:?} {pause:?}");
+    }
+}

@@ -133,4 +133,8 @@ impl Op for Accept {
         };
         ("accept()".to_owned(), port)
     }
+
+    fn is_open_ended(&self) -> bool {
+        self.deadline == Instant::MAX
+    }
 }
