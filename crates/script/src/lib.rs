@@ -12,7 +12,7 @@
 //! | `source.rs`, `run.rs` | [`load`]; [`plan`], [`build`], [`run`] |
 //! | `failures.rs` | what ends a run before its time, as messages |
 //! | `sim.rs` | one run: everything that the Lua functions act on |
-//! | `sched.rs` | processes: coroutines that wait |
+//! | `sched.rs`, `join.rs` | processes: coroutines that wait |
 //! | `state/` | the Lua state: memory, sandbox, watchdog, prelude |
 //! | `spec/` | the one table of functions and options |
 //! | `call.rs`, `values.rs`, `link_values.rs` | arguments checked against that table, values with units |
@@ -29,6 +29,7 @@ mod bind;
 mod call;
 mod classes;
 mod failures;
+mod join;
 mod later;
 mod link_values;
 mod mistake;

@@ -1,8 +1,9 @@
 //! Time and processes; quantities as numbers; files.
 
 use crate::classes::{Process, Registry, Timer, wrong_this};
+use crate::join::Join;
 use crate::mistake::Mistake;
-use crate::sched::{Join, Record, Sleep, block_on, kill, schedule, spawn};
+use crate::sched::{Record, Sleep, block_on, kill, schedule, spawn};
 use crate::sim::{Ending, Shared, here};
 use crate::spec::time as spec;
 use crate::values::Val;
