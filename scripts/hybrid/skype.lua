@@ -34,12 +34,12 @@ end
 
 -- The E-model (ITU-T G.107) for G.711 with concealment: from the delay from mouth to ear, the share of frames that were not played,
 -- and how much longer the bursts of those were than they are by chance.
-local function quality(delay, played, count)
-  local lost, bursts = 0, 0
-  for n = 1, count do
+local function quality(delay, played, first, last)
+  local lost, bursts, count = 0, 0, math.max(last - first + 1, 1)
+  for n = first, last do
     if not played[n] then
       lost = lost + 1
-      if n == 1 or played[n - 1] then bursts = bursts + 1 end
+      if n == first or played[n - 1] then bursts = bursts + 1 end
     end
   end
   local loss = lost / count
@@ -62,7 +62,7 @@ end)
 
 -- A super-peer: it tells who asks how it looks from outside (as STUN does), remembers the addresses of names, passes on what is for
 -- them, and relays frames (as TURN does).
-local relayed = {}
+local relayed, relayed_of = {}, {}                      -- by super-peer; by call
 for i, host in ipairs(supers) do
   relayed[i] = 0
   host:spawn(function()
@@ -77,6 +77,7 @@ for i, host in ipairs(supers) do
         for name, to in pairs(call) do
           if name ~= b then
             relayed[i] = relayed[i] + 2 * #msg
+            relayed_of[a] = (relayed_of[a] or 0) + #msg
             sock:sendto(msg, to)
           end
         end
@@ -159,7 +160,7 @@ end
 
 -- Frames both ways: 20 ms of G.711 behind a header of RTP. A jitter buffer plays each frame as long after it was sent as the first one
 -- took and BUFFER_S; what comes later is lost. It begins anew after a silence. After a silence on a relay the next one is tried.
-function Client.talk(self, call, peer, till)
+function Client.talk(self, call, peer, till, other)
   local heard, played, playout, sent, delay_sum, wait_sum, gap, last = {}, {}, nil, 0, 0, 0, 0, now()
   local count = math.floor((till - now()) / FRAME_S)
   local function frame(n)
@@ -170,7 +171,7 @@ function Client.talk(self, call, peer, till)
   local stream = self.host:spawn(function()
     for n = 1, count do
       self.sock:sendto(frame(n), peer or supers[self.at].ip, (not peer) and 4000 or nil)
-      sent = n
+      sent, self.sent = n, n
       sleep(FRAME_S)
     end
   end)
@@ -198,10 +199,11 @@ function Client.talk(self, call, peer, till)
     end
   end
   stream:join()
-  local got = 0
-  for _ in pairs(heard) do got = got + 1 end
+  -- What counts: from the first frame that was heard to the last that the other end has sent.
+  local got, first = 0, math.huge
+  for n in pairs(heard) do got, first = got + 1, math.min(first, n) end
   local delay, wait = got > 0 and delay_sum / got or 0, got > 0 and wait_sum / got or 0
-  local loss, heard_as = quality(FRAME_S + wait, played, count)       -- a frame is spoken before it is sent
+  local loss, heard_as = quality(FRAME_S + wait, played, got > 0 and first or 1, other.sent or 0)       -- a frame is spoken before it is sent
   return { sent = sent, got = got, delay = delay, loss = loss, gap = gap, r = heard_as.r, mos = heard_as.mos }
 end
 
@@ -226,7 +228,7 @@ local function call(a, b, row, start)
       path = peer_a and "punched" or "relayed"
     end
     row.connect_ms = (now() - began.a) * 1e3
-    return ca:talk(id, peer_a, ends)
+    return ca:talk(id, peer_a, ends, cb)
   end
   local function callee()
     if not cb:enter() then return end
@@ -235,7 +237,7 @@ local function call(a, b, row, start)
     local by_relay
     peer_b, by_relay, ring = cb:knock(nil, 0.6)
     if ring then peer_b = cb:knock(cb.ringing[2], 0.8) end
-    if ca.outer then return cb:talk(id, peer_b, ends) end
+    if ca.outer then return cb:talk(id, peer_b, ends, ca) end
   end
   local pa, pb = a:spawn(caller), b:spawn(callee)
   local _, ra = pa:join()
@@ -260,15 +262,17 @@ for _, x in ipairs(KINDS) do
 end
 for i, plan in ipairs(plans) do
   local x, y, a, b = table.unpack(plan)
-  local row = { caller = x, callee = y, connect_ms = -1 }
+  local row = { caller = x, callee = y, }
   jobs[i] = spawn(function()
     local path, ra, rb, ca, cb = call(a, b, row, 8 + i * 0.02)
     local ok = ra and rb and ra.got > 0 and rb.got > 0
     row.path = ok and path or "failed"
     row.found_caller, row.found_callee = ca.kind or "no_udp", cb.kind or "no_udp"
     row.media_bytes = ok and (ra.sent + rb.sent) * FRAME or 0
-    row.relayed_bytes = row.path == "relayed" and row.media_bytes or 0
-    if ok then
+    row.relayed_bytes = relayed_of[a.name .. "+" .. b.name] or 0   -- what a super-peer has passed on
+    if not ok then
+      row.connect_ms = nil                                            -- an empty cell: there was no call
+    else
       row.delay_ms, row.loss_pct, row.gap_ms = (ra.delay + rb.delay) * 500, (ra.loss + rb.loss) * 50, math.max(ra.gap, rb.gap) * 1e3
       row.r, row.mos = math.min(ra.r, rb.r), math.min(ra.mos, rb.mos)
     end
@@ -293,8 +297,7 @@ for i, row in ipairs(rows) do
   if row.gap_ms then worst[row.path] = math.max(worst[row.path], row.gap_ms) end
   if row.mos then mos[row.path] = math.min(mos[row.path] or 5, row.mos) end
   record("paths", { caller = row.caller, callee = row.callee, path = row.path, found_caller = row.found_caller, found_callee = row.found_callee,
-    connect_ms = row.connect_ms, delay_ms = row.delay_ms or -1, loss_pct = row.loss_pct or -1, gap_ms = row.gap_ms or -1, r = row.r or -1,
-    mos = row.mos or -1, media_bytes = row.media_bytes, relayed_bytes = row.relayed_bytes })
+    connect_ms = row.connect_ms, delay_ms = row.delay_ms, loss_pct = row.loss_pct, gap_ms = row.gap_ms, r = row.r, mos = row.mos, media_bytes = row.media_bytes, relayed_bytes = row.relayed_bytes })
 end
 local login_bytes = login.stats.rx_bytes + login.stats.tx_bytes
 local relay_bytes, media = 0, 0

@@ -22,15 +22,17 @@ impl DeliveryTrace {
         valid.then(|| DeliveryTrace { times_ms: times_ms.into(), next: (0, 0) })
     }
 
-    /// Reads a trace: one time in milliseconds to a line.
+    /// Reads a trace: one time in milliseconds to a line; lines that begin with # do not count.
     ///
     /// # Errors
     /// The number of the first bad line, counted from 1, and what is wrong with it.
     pub fn parse(text: &str) -> Result<DeliveryTrace, (usize, String)> {
         let mut times: Vec<u64> = Vec::new();
+        // Some editors begin a file with a byte order mark, which nobody sees.
+        let text = text.trim_start_matches('\u{feff}');
         for (i, line) in text.lines().enumerate() {
             let word = line.trim();
-            if word.is_empty() {
+            if word.is_empty() || word.starts_with('#') {
                 continue;
             }
             let ms = word
@@ -106,6 +108,13 @@ mod tests {
         let all: Vec<u64> = (0..8).map(|_| taken(&mut trace, Instant::ZERO).as_us() / 1000).collect();
         assert_eq!(all, [2, 2, 5, 10, 12, 12, 15, 20]);
         assert_eq!(trace.mean_bps(), 4.0 * 1500.0 * 8.0 / 0.010);
+    }
+
+    #[test]
+    fn comments_and_a_byte_order_mark_do_not_count() {
+        let trace = DeliveryTrace::parse("\u{feff}# a walk\n2\n# a stop\n10\n").unwrap();
+        assert_eq!(trace.times_ms()[..], [2, 10]);
+        assert_eq!(DeliveryTrace::parse("# a\nx").unwrap_err().0, 2);
     }
 
     #[test]

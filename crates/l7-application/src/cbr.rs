@@ -1,7 +1,8 @@
 //! Datagrams at a constant rate, all the time or in bursts.
 
+use crate::traffic::Sizes;
 use crate::{Process, Resume, SocketApi, Wait};
-use tidewire_units::{Instant, Rate, SocketId, Span};
+use tidewire_units::{Instant, Purpose, Rate, SocketId, Span, Stream, Streams};
 use tidewire_wire::{Endpoint, Payload};
 
 /// What is sent and when.
@@ -71,6 +72,9 @@ pub struct OnOff {
     burst_ends: Instant,
     /// Sizes are exponential with the pattern's size as their mean.
     spread: bool,
+    /// Other distributions: of sizes, and of lengths of bursts and pauses in microseconds.
+    drawn: [Option<Sizes>; 3],
+    stream: Option<Stream>,
 }
 
 /// The largest payload of UDP over IPv4 (RFC 768, RFC 791), in bytes.
@@ -80,7 +84,18 @@ impl OnOff {
     /// Bursts of mean length `on` with pauses of mean length `off`; both exactly so, or `exponential`.
     pub fn new(pattern: Pattern, on: Span, off: Span, exponential: bool) -> OnOff {
         let burst_ends = Instant::ZERO;
-        OnOff { pattern, on, off, exponential, socket: None, sent: 0, burst_ends, spread: false }
+        OnOff {
+            pattern,
+            on,
+            off,
+            exponential,
+            socket: None,
+            sent: 0,
+            burst_ends,
+            spread: false,
+            drawn: [None, None, None],
+            stream: None,
+        }
     }
 
     /// The same with datagrams of exponential sizes, from 1 to 65,507 bytes.
@@ -89,14 +104,43 @@ impl OnOff {
         self
     }
 
-    fn size(&self, sockets: &mut dyn SocketApi) -> u32 {
+    /// The same with datagrams of such sizes, up to 65,507 bytes.
+    pub fn with_sizes(mut self, sizes: Sizes) -> OnOff {
+        self.drawn[0] = Some(sizes);
+        self
+    }
+
+    /// The same with bursts and pauses of other lengths, in microseconds: with heavy tails the sum of many is self-similar (Willinger,
+    /// Taqqu, Sherman and Wilson, 1997).
+    pub fn with_lengths(mut self, on: Option<Sizes>, off: Option<Sizes>) -> OnOff {
+        (self.drawn[1], self.drawn[2]) = (on, off);
+        self
+    }
+
+    fn draw(&mut self, which: usize, sockets: &mut dyn SocketApi) -> Option<u64> {
+        let sizes = self.drawn[which].as_ref()?;
+        let stream = self
+            .stream
+            .get_or_insert_with(|| Streams::new(sockets.random()).stream(Purpose::Application, "bursts"));
+        Some(sizes.draw(stream))
+    }
+
+    fn size(&mut self, sockets: &mut dyn SocketApi) -> u32 {
+        if let Some(size) = self.draw(0, sockets) {
+            return size.min(LARGEST as u64) as u32;
+        }
         if !self.spread {
             return self.pattern.size;
         }
         (f64::from(self.pattern.size) * exponential(sockets)).round().clamp(1.0, LARGEST) as u32
     }
 
-    fn length(&self, mean: Span, sockets: &mut dyn SocketApi) -> Span {
+    /// How long a burst (1) or a pause (2) is.
+    fn length(&mut self, which: usize, sockets: &mut dyn SocketApi) -> Span {
+        if let Some(us) = self.draw(which, sockets) {
+            return Span::from_us(us);
+        }
+        let mean = if which == 1 { self.on } else { self.off };
         if !self.exponential {
             return mean;
         }
@@ -113,7 +157,7 @@ fn exponential(sockets: &mut dyn SocketApi) -> f64 {
 impl Process for OnOff {
     fn resume(&mut self, now: Instant, why: Resume, sockets: &mut dyn SocketApi) -> Wait {
         if why == Resume::Start {
-            self.burst_ends = self.pattern.start + self.length(self.on, sockets);
+            self.burst_ends = self.pattern.start + self.length(1, sockets);
             return Wait::Until(self.pattern.start);
         }
         let over = now >= self.pattern.stop || self.pattern.count.is_some_and(|count| self.sent >= count);
@@ -127,8 +171,8 @@ impl Process for OnOff {
         if next < self.burst_ends {
             return Wait::Until(next);
         }
-        let begins = next.max(self.burst_ends) + self.length(self.off, sockets);
-        self.burst_ends = begins + self.length(self.on, sockets);
+        let begins = next.max(self.burst_ends) + self.length(2, sockets);
+        self.burst_ends = begins + self.length(1, sockets);
         Wait::Until(begins)
     }
 }
@@ -244,6 +288,20 @@ mod tests {
         let (times, sockets) = run(&mut Cbr::new(stopped), Instant::MAX);
         assert_eq!(times, [5000, 6000]);
         assert!(sockets.closed);
+    }
+
+    #[test]
+    fn bursts_and_pauses_may_have_heavy_tails() {
+        let endless = Pattern { count: Some(20_000), ..pattern() };
+        let of = |mean_us: f64| Some(Sizes::pareto_with_mean(mean_us, 2.5));
+        let process = OnOff::new(endless, Span::from_ms(50), Span::from_ms(150), true);
+        let (times, _) = run(&mut process.with_lengths(of(50_000.0), of(150_000.0)), Instant::MAX);
+        // The share of time in which it sends is a quarter: 1000 datagrams a second in bursts.
+        let per_s = times.len() as f64 / ((times[times.len() - 1] - times[0]) as f64 / 1e6);
+        assert!((220.0..280.0).contains(&per_s), "{per_s}");
+        // The shortest pause is three fifths of the mean.
+        let shortest = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 1000).min();
+        assert!((90_000..93_000).contains(&shortest.unwrap()), "{shortest:?}");
     }
 
     #[test]

@@ -405,3 +405,72 @@ fn a_film_in_a_quality_that_the_server_does_not_have_breaks_off() {
     );
     assert_eq!(lines, ["nil\tthe server has no quality 3"]);
 }
+
+#[test]
+fn bursts_pauses_and_sizes_may_be_of_pareto() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '100Mbps', queue = '10000pkt' })
+         local heavy = { 'pareto', mean = '100ms', shape = 1.5, max = '10s' }
+         local bursts = a:on_off { to = b, rate = '8Mbps', on = heavy, off = heavy, stop = 300 }
+         local sizes = a:poisson { to = b, rate = '1Mbps', size = { 'pareto', mean = 500, shape = 1.5, max = 1400 }, stop = 300 }
+         sleep(301)
+         print(bursts.bytes_delivered * 8 / 300e6, sizes.bytes_delivered * 8 / 300e6)",
+    );
+    let mbps: Vec<f64> = lines[0].split('\t').map(|x| x.parse().unwrap()).collect();
+    // Half of the time; 1,500 bursts whose deviation is four times their mean.
+    assert!((3.2..4.8).contains(&mbps[0]), "{mbps:?}");
+    assert!((0.97..1.03).contains(&mbps[1]), "{mbps:?}");
+    let wrong = |options: &str| {
+        error_of(&format!(
+            "local a, b = net:host 'a', net:host 'b' net:link(a, b) a:on_off {{ to = b, rate = '1Mbps', stop = 1, {options} }}"
+        ))
+        .message
+    };
+    assert!(wrong("on = 0").contains("on must be more than 0"));
+    assert!(wrong("on = 0, off = 0").contains("on must be more than 0"));
+    assert!(wrong("off = 'soon'").contains("off is a time, or"));
+    assert!(wrong("on = { 'pareto', mean = '1s', shape = 0.9 }").contains("has no mean"));
+    assert!(wrong("on = { 'pareto', mean = '1s', max = '1s' }").contains("max must be more than mean"));
+    assert!(wrong("on = { 'pareto', mean = 'x' }").contains("mean must be a time, such as \"100ms\""));
+}
+
+#[test]
+fn a_flow_of_datagrams_is_over_when_the_last_has_arrived_or_is_lost() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local link = net:link(a, b, { rate = '1Mbps', delay = '250ms', queue = '100pkt' })
+         a:ping(b)
+         local t = now()
+         local flow = a:cbr { to = b, rate = '8Mbps', size = 1000, count = 10 }
+         print(flow:wait(), flow.bytes_delivered, ('%.2f'):format(now() - t))
+         link:set { loss = '100%' }
+         t = now()
+         flow = a:cbr { to = b, rate = '8Mbps', size = 1000, count = 10 }
+         print(flow:wait(), flow.bytes_delivered, now() - t < 1)",
+    );
+    // Ten frames of 1066 bytes at 1 Mbit/s, and 250 ms on the way.
+    assert_eq!(lines, ["true\t10000\t0.34", "true\t0\ttrue"]);
+}
+
+#[test]
+fn calls_of_the_skype_script_lose_nothing_where_nothing_is_lost_and_failed_ones_have_empty_cells() {
+    let calm = at("scripts/hybrid/skype.lua", &[("dies", "nobody")]);
+    let (_, paths) = calm.tables.iter().find(|(name, _)| name == "paths").unwrap();
+    let place = |name: &str| paths.columns.iter().position(|column| column == name).unwrap();
+    let [path, connect, loss, media, relayed] =
+        ["path", "connect_ms", "loss_pct", "media_bytes", "relayed_bytes"].map(place);
+    assert_eq!(paths.rows.len(), 36);
+    for row in &paths.rows {
+        let number = |column: usize| row[column].number();
+        if row[path] == text("failed") {
+            assert_eq!((number(connect), number(loss)), (None, None), "{row:?}");
+            continue;
+        }
+        assert!(number(connect).unwrap() > 0.0 && number(loss) == Some(0.0), "{row:?}");
+        // What a relay has passed on is less than what was sent: the first frames come before both ends have called there.
+        let share = number(relayed).unwrap() / number(media).unwrap();
+        let expected = if row[path] == text("relayed") { 0.98..1.0 } else { 0.0..0.001 };
+        assert!(expected.contains(&share), "{row:?}");
+    }
+}

@@ -255,6 +255,11 @@ impl World {
         (sent - received).saturating_sub(self.measured_on_the_way(flow).count() as u64)
     }
 
+    /// Datagrams of a flow have neither arrived nor been lost.
+    pub fn has_datagrams_under_way(&self, flow: &Flow) -> bool {
+        flow.spec.transport == Transport::Udp && self.in_flight().any(|hot| hot.flow_hash == flow.hash)
+    }
+
     /// Bytes first sent in the measured time, without what is still under way.
     pub fn bytes_offered(&self, flow: &Flow) -> u64 {
         match flow.spec.transport {

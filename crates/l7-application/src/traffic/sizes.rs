@@ -49,6 +49,20 @@ impl Sizes {
         Sizes::Pareto { scale: mean * (shape - 1.0) / shape, shape, most: f64::INFINITY }
     }
 
+    /// A Pareto distribution with this mean that is cut off at `most`; none where the mean is not below that.
+    pub fn pareto_up_to(mean: f64, shape: f64, most: f64) -> Option<Sizes> {
+        if mean <= 0.0 || mean >= most {
+            return None;
+        }
+        // The mean rises with the scale, from 0 to `most`.
+        let (mut low, mut high) = (0.0, mean);
+        for _ in 0..200 {
+            let scale = (low + high) / 2.0;
+            if pareto_mean(scale, shape, most) < mean { low = scale } else { high = scale }
+        }
+        Some(Sizes::Pareto { scale: (low + high) / 2.0, shape, most })
+    }
+
     /// A log-normal distribution with this mean; `sigma` is the deviation of the logarithm.
     pub fn lognormal_with_mean(mean: f64, sigma: f64) -> Sizes {
         Sizes::Lognormal(log(mean) - sigma * sigma / 2.0, sigma)
@@ -160,6 +174,17 @@ mod tests {
             let (drawn, said) = (mean_of(&sizes, 100_000), sizes.mean());
             assert!((drawn / said - 1.0).abs() <= tolerance, "{sizes:?}: drawn {drawn}, said {said}");
         }
+    }
+
+    #[test]
+    fn the_scale_of_a_pareto_that_is_cut_off_follows_from_its_mean() {
+        for (mean, shape, most) in
+            [(500.0, 1.5, 1500.0), (10_000.0, 1.0, 1e6), (10_000.0, 0.5, 1e6), (20.0, 3.0, 21.0)]
+        {
+            let sizes = Sizes::pareto_up_to(mean, shape, most).unwrap();
+            assert!((sizes.mean() / mean - 1.0).abs() < 1e-6, "{sizes:?}: {}", sizes.mean());
+        }
+        assert_eq!(Sizes::pareto_up_to(1500.0, 1.5, 1500.0), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::info::info;
 use super::link::watch;
+use super::sizes::length;
 use super::tcp::own_config;
 use crate::call::Opts;
 use crate::call::{Call, placed};
@@ -13,6 +14,7 @@ use crate::spec::host as spec;
 use crate::values::{Peer, Val};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
 use std::net::{IpAddr, Ipv4Addr};
+use tidewire_l7_application::traffic::Sizes;
 use tidewire_l7_application::{Bulk, Cbr, OnOff, Pattern, Process};
 use tidewire_node::{IpStack, SocketView};
 use tidewire_units::{Bytes, Instant, Interest, NodeId, Purpose, Rate, Refusal, Span};
@@ -43,7 +45,8 @@ impl FlowHandle {
     pub(super) fn is_over(&self, world: &World) -> bool {
         let flow = world.flow(self.id);
         let through = flow.spec.transport == Transport::Udp || flow.socket.is_none();
-        flow.failure.is_some() || flow.ended.is_some() || (!world.is_alive(self.process) && through)
+        let done = flow.ended.is_some() || (!world.is_alive(self.process) && through);
+        flow.failure.is_some() || (done && !world.has_datagrams_under_way(flow))
     }
 
     /// When to look again: nothing says that a flow is over.
@@ -67,19 +70,28 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         datagrams(lua, sim, &call, 1.0, |pattern| Box::new(Cbr::new(Pattern { jitter, ..pattern })))
     })?;
     registry.add(&spec::ON_OFF, |lua, sim, call| {
-        let second = Span::from_secs(1);
-        let (on, off) = (call.opts().span("on").unwrap_or(second), call.opts().span("off").unwrap_or(second));
+        let ((on, bursts), (off, pauses)) = (length(sim, &call, "on")?, length(sim, &call, "off")?);
+        if on.is_zero() {
+            return Err(Mistake::new("on must be more than 0: nothing would be sent").at_word("on").into());
+        }
         let exponential = !call.opts().flag("fixed").unwrap_or(false);
-        let share = on.as_secs_f64() / (on + off).as_secs_f64().max(f64::MIN_POSITIVE);
-        datagrams(lua, sim, &call, share, |pattern| Box::new(OnOff::new(pattern, on, off, exponential)))
+        let share = on.as_secs_f64() / (on + off).as_secs_f64();
+        datagrams(lua, sim, &call, share, |pattern| {
+            Box::new(OnOff::new(pattern, on, off, exponential).with_lengths(bursts, pauses))
+        })
     })?;
     registry.add(&spec::POISSON, |lua, sim, call| {
         let spread = exponential_size(call.opts())?.is_some();
+        let sizes = drawn_size(sim, call.opts())?;
         datagrams(lua, sim, &call, 1.0, |pattern| {
             // A burst of no length holds one datagram; the pauses between are exponential.
             let mean = pattern.rate.time_for(u64::from(pattern.size));
             let sender = OnOff::new(Pattern { rate: Rate::INFINITE, ..pattern }, Span::ZERO, mean, true);
-            Box::new(if spread { sender.with_exponential_sizes() } else { sender })
+            Box::new(match sizes {
+                Some(sizes) => sender.with_sizes(sizes),
+                None if spread => sender.with_exponential_sizes(),
+                None => sender,
+            })
         })
     })?;
     registry.add(&spec::SINK, |lua, sim, call| {
@@ -301,6 +313,9 @@ fn bulk(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<MultiValue> {
 /// The mean of `size = { "exponential", mean = ... }`.
 fn exponential_size(opts: &Opts) -> Result<Option<u64>, Mistake> {
     let Some(Val::Any(Value::Table(table))) = opts.get("size") else { return Ok(None) };
+    if is_other(table) {
+        return Ok(None);
+    }
     let wrong = || Mistake::new("size is a size, or { \"exponential\", mean = 1000 }").at_word("size");
     let kind: Option<String> = table.raw_get(1).map_err(|_| wrong())?;
     let mean: Value = table.raw_get("mean").map_err(|_| wrong())?;
@@ -308,6 +323,28 @@ fn exponential_size(opts: &Opts) -> Result<Option<u64>, Mistake> {
     match (kind.as_deref(), super::sizes::size_of(&mean)) {
         (Some("exponential"), Some(mean)) if count == 2 => Ok(Some(mean.round() as u64)),
         _ => Err(wrong()),
+    }
+}
+
+/// A distribution that is not exponential.
+fn is_other(table: &mlua::Table) -> bool {
+    let kind: Option<String> = table.raw_get(1).ok().flatten();
+    kind.is_some_and(|kind| kind != "exponential")
+}
+
+/// Sizes of a distribution that is not exponential.
+fn drawn_size(sim: &Shared, opts: &Opts) -> mlua::Result<Option<Sizes>> {
+    match opts.get("size") {
+        Some(value @ Val::Any(Value::Table(table))) if is_other(table) => {
+            let sizes = super::sizes::sizes(sim, "size", value)?;
+            if sizes.mean() > 65_507.0 {
+                return Err(Mistake::new("size: a datagram has 65507 bytes at most, and the mean is more")
+                    .at_word("size")
+                    .into());
+            }
+            Ok(Some(sizes))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -328,7 +365,11 @@ fn datagrams(
     let opts = call.opts();
     let rate = call.required("rate", opts.rate("rate"))?;
     let size = match opts.get("size") {
-        Some(Val::Any(_)) => exponential_size(opts)?.map_or_else(|| plain_size(opts), Ok)?,
+        Some(Val::Any(_)) => match (exponential_size(opts)?, drawn_size(sim, opts)?) {
+            (Some(mean), _) => mean,
+            (None, Some(sizes)) => (sizes.mean().round() as u64).max(1),
+            (None, None) => plain_size(opts)?,
+        },
         _ => opts.size("size").unwrap_or(Bytes(1000)).0,
     };
     if size == 0 || size > 65_507 {
@@ -503,7 +544,7 @@ impl Op for FlowWait {
         }
         // A connection is over some time after its program: when the last FIN is acknowledged.
         let over = !world.is_alive(self.process) && (transport == Transport::Udp || socket.is_none());
-        if ended || over {
+        if (ended || over) && !world.has_datagrams_under_way(world.flow(self.flow)) {
             return true.into_lua_multi(lua).map(Some);
         }
         if now >= self.deadline {

@@ -1,11 +1,12 @@
 //! Distributions of sizes, as scripts write them.
 
-use crate::call::Opts;
+use crate::call::{Call, Opts};
 use crate::mistake::Mistake;
 use crate::sim::Shared;
 use crate::values::Val;
 use mlua::{Table, Value};
 use tidewire_l7_application::traffic::{Cdf, Sizes};
+use tidewire_units::Span;
 
 /// Where classes of sizes end.
 pub(super) fn classes(opts: &Opts) -> mlua::Result<Vec<u64>> {
@@ -51,7 +52,7 @@ pub(super) fn sizes(sim: &Shared, name: &'static str, value: &Val) -> mlua::Resu
     let Val::Any(value) = value else { unreachable!("the table of functions says any") };
     let wrong = |what: String| Mistake::new(format!("{name}: {what}")).at_word(name);
     match value {
-        Value::Table(table) => of_table(sim, name, table),
+        Value::Table(table) => of_table(sim, name, table, ("size", "10kB", size_of)),
         Value::String(text) => {
             let text = text.to_string_lossy();
             if let Some(cdf) = Cdf::published(&text) {
@@ -74,11 +75,71 @@ pub(super) fn sizes(sim: &Shared, name: &'static str, value: &Val) -> mlua::Resu
     }
 }
 
-fn of_table(sim: &Shared, name: &'static str, table: &Table) -> mlua::Result<Sizes> {
+/// A distribution of times, in microseconds, as scripts write it; none for a time.
+fn times(sim: &Shared, name: &'static str, value: &Val) -> mlua::Result<Option<Sizes>> {
+    let us = |value: &Value| match value {
+        Value::Integer(n) if *n > 0 => Some(*n as f64 * 1e6),
+        Value::Number(x) if *x > 0.0 && x.is_finite() => Some(*x * 1e6),
+        Value::String(text) => {
+            tidewire_units::parse_span(&text.to_string_lossy()).ok().map(|span| span.as_secs_f64() * 1e6)
+        }
+        _ => None,
+    };
+    let Val::Any(value) = value else { return Ok(None) };
+    match value {
+        Value::Table(table) => {
+            if table.raw_get::<Option<String>>(1)?.as_deref() == Some("cdf") {
+                let wrong = Mistake::new(format!("{name}: a cdf is of sizes, not of times")).at_word(name);
+                return Err(wrong.note("exponential, pareto, lognormal").into());
+            }
+            of_table(sim, name, table, ("time", "100ms", us)).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Mean length of bursts or pauses, and their distribution if it is not exponential or fixed.
+pub(super) fn length(sim: &Shared, call: &Call, name: &'static str) -> mlua::Result<(Span, Option<Sizes>)> {
+    let Some(value) = call.opts().get(name) else { return Ok((Span::from_secs(1), None)) };
+    if let Some(drawn) = times(sim, name, value)? {
+        let mean = drawn.mean();
+        if mean.is_infinite() {
+            let wrong = Mistake::new(format!("{name}: these times have no mean")).at_word(name);
+            return Err(wrong.note("give the distribution a shape above 1, or a max").into());
+        }
+        return Ok((Span::from_secs_f64(mean / 1e6), Some(drawn)));
+    }
+    let wrong = || {
+        Mistake::new(format!("{name} is a time, or {{ \"pareto\", mean = \"100ms\", shape = 1.5 }}"))
+            .at_word(name)
+    };
+    match value {
+        Val::Any(Value::String(text)) => {
+            Ok((tidewire_units::parse_span(&text.to_string_lossy()).map_err(|_| wrong())?, None))
+        }
+        Val::Any(value) => {
+            let seconds = number_of(value).filter(|s| *s >= 0.0 && s.is_finite());
+            let seconds = seconds.ok_or_else(wrong)?;
+            Ok((Span::from_secs_f64(seconds), None))
+        }
+        _ => Err(wrong().into()),
+    }
+}
+
+/// What a number of a distribution is, how one is written, and how it is read.
+type Quantity = (&'static str, &'static str, fn(&Value) -> Option<f64>);
+
+fn of_table(
+    sim: &Shared,
+    name: &'static str,
+    table: &Table,
+    (quantity, example, read): Quantity,
+) -> mlua::Result<Sizes> {
     let wrong = |what: String| Mistake::new(format!("{name}: {what}")).at_word(name);
     let kind: Option<String> = table.raw_get(1)?;
     let kind = kind.ok_or_else(|| {
-        wrong("a distribution begins with its name".to_owned()).note("{ \"exponential\", mean = \"10kB\" }")
+        wrong("a distribution begins with its name".to_owned())
+            .note(format!("{{ \"exponential\", mean = \"{example}\" }}"))
     })?;
     let allowed: &[&str] = match &*kind {
         "exponential" => &["mean"],
@@ -104,9 +165,9 @@ fn of_table(sim: &Shared, name: &'static str, table: &Table) -> mlua::Result<Siz
             return Ok(None);
         }
         Ok(Some(
-            size_of(&value)
+            read(&value)
                 .filter(|size| *size >= 1.0)
-                .ok_or_else(|| wrong(format!("{key} must be a size, such as \"10kB\"")))?,
+                .ok_or_else(|| wrong(format!("{key} must be a {quantity}, such as \"{example}\"")))?,
         ))
     };
     let number = |key: &str, default: f64| -> mlua::Result<f64> {
@@ -116,7 +177,7 @@ fn of_table(sim: &Shared, name: &'static str, table: &Table) -> mlua::Result<Siz
             .ok_or_else(|| wrong(format!("{key} must be a number above 0")))?)
     };
     let mean = || -> mlua::Result<f64> {
-        Ok(size("mean")?.ok_or_else(|| wrong(format!("{kind} needs mean = \"10kB\"")))?)
+        Ok(size("mean")?.ok_or_else(|| wrong(format!("{kind} needs mean = \"{example}\"")))?)
     };
     match &*kind {
         "exponential" => Ok(Sizes::Exponential(mean()?)),
@@ -130,7 +191,8 @@ fn of_table(sim: &Shared, name: &'static str, table: &Table) -> mlua::Result<Siz
                 (Some(scale), most) => {
                     Ok(Sizes::Pareto { scale, shape, most: most.unwrap_or(f64::INFINITY) })
                 }
-                (None, Some(_)) => Err(wrong("a pareto with max needs min, not mean".to_owned()).into()),
+                (None, Some(most)) => Ok(Sizes::pareto_up_to(mean()?, shape, most)
+                    .ok_or_else(|| wrong("max must be more than mean".to_owned()))?),
                 (None, None) if shape <= 1.0 => {
                     Err(wrong(format!("a pareto of shape {shape} has no mean: give it min and max")).into())
                 }

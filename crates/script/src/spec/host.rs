@@ -166,8 +166,8 @@ pub(crate) static ON_OFF: Func = func("host:on_off", "Sends datagrams at a const
         DATAGRAMS,
         SIZE,
         &[
-            Opt::new("on", Kind::Time, "1s", "mean length of a burst"),
-            Opt::new("off", Kind::Time, "1s", "mean length of a pause"),
+            Opt::new("on", Kind::Any, "1s", "mean length of a burst, or { \"pareto\", mean = \"100ms\", shape = 1.5 }, with min and max, or { \"lognormal\", mean =, sigma = }"),
+            Opt::new("off", Kind::Any, "1s", "mean length of a pause, or a distribution"),
             Opt::new("fixed", Kind::Bool, "false", "bursts and pauses are exactly so long, not exponential"),
         ],
     ])
@@ -180,7 +180,7 @@ pub(crate) static POISSON: Func = func("host:poisson", "Sends datagrams at expon
             "size",
             Kind::Any,
             "1000",
-            "payload of each datagram, or { \"exponential\", mean = 1000 }",
+            "payload of each datagram, or { \"exponential\", mean = 1000 }, or another distribution, as of host:game",
         )],
     ])
     .gives("flow");
