@@ -26,11 +26,7 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         &["rule 1 of inbound: the list 'from' is empty"],
     ),
     ("net:host('q', { cpu = 0 })", 2, &["cpu = 0: cores are so many times as fast, more than 0"]),
-    (
-        "a:poisson { to = b, rate = '1Mbps', size = { 'normal' } }",
-        2,
-        &["size is a size, or { \"exponential\", mean = 1000 }"],
-    ),
+    ("a:poisson { to = b, rate = '1Mbps', size = { 'normal' } }", 2, &["there is no distribution 'normal'"]),
     (
         "a:watch('sent_packets', { on_change = true, every = '1s' })",
         2,
