@@ -90,4 +90,9 @@ pub trait ManySockets {
 pub trait Process {
     /// Goes on at `now`, and says what it waits for next.
     fn resume(&mut self, now: Instant, why: Resume, sockets: &mut dyn SocketApi) -> Wait;
+
+    /// Its host has crashed: it will not go on, and its sockets are gone. Gives a process to wake, by its spawn number.
+    fn crash(&mut self, _now: Instant) -> Option<u32> {
+        None
+    }
 }

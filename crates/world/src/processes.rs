@@ -230,13 +230,20 @@ impl World {
         });
     }
 
-    /// Ends the native programs of a host.
+    /// Ends the native programs of a host that has crashed.
     pub(crate) fn end_natives_of(&mut self, host: u32) {
         let is_there = |slot: &Slot| slot.native.as_ref().is_some_and(|native| native.host == host);
         let ids: Vec<u32> = (0..self.processes.slots.len() as u32)
             .filter(|id| is_there(&self.processes.slots[*id as usize]))
             .collect();
-        ids.into_iter().for_each(|id| self.end_process(ProcessId(id)));
+        for id in ids {
+            let mut native = self.processes.slots[id as usize].native.take().expect("it is there");
+            let wakes = native.process.crash(self.now);
+            self.end_process(ProcessId(id));
+            if let Some(process) = wakes {
+                self.wake(ProcessId(process));
+            }
+        }
     }
 
     /// Whether a process has not ended.

@@ -1,7 +1,8 @@
 //! What the peers of a swarm have done, for whoever looks from outside.
 
+use super::tracker::Members;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tidewire_units::Instant;
 
@@ -12,8 +13,10 @@ pub enum Event {
     Piece(u32),
     /// It has the whole file.
     Complete,
-    /// It has left.
+    /// It has left, or its host has crashed.
     Left,
+    /// Its host has booted, and it goes on with the pieces on its disk.
+    Back,
     /// It has banned another: whose address that was.
     Banned(u32),
 }
@@ -31,7 +34,7 @@ pub struct PeerReport {
     pub joined: Option<Instant>,
     /// When it had the whole file, with the right hash.
     pub complete: Option<Instant>,
-    /// When it left for good.
+    /// When it left for good, or its host crashed.
     pub left: Option<Instant>,
     /// Pieces that it has.
     pub pieces: u32,
@@ -74,6 +77,21 @@ pub struct Board {
     pub waiting: Option<u32>,
     /// Announcements that the tracker has answered.
     pub announces: u64,
+    /// What is on the disks of peers whose hosts have crashed.
+    pub disks: BTreeMap<u32, Disk>,
+    /// What is on the disk of the tracker, when its host has crashed.
+    pub tracker_disk: Option<Members>,
+}
+
+/// What survives a crash of a peer's host.
+#[derive(Debug)]
+pub struct Disk {
+    /// The pieces.
+    pub have: Vec<bool>,
+    /// How often it has started before.
+    pub starts: u32,
+    /// It would not have come before this.
+    pub join: Instant,
 }
 
 /// Shared by the peers of a swarm and who looks at them; all of them run in one world.

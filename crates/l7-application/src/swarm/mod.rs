@@ -31,10 +31,10 @@ mod tracker;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Event, PeerReport, SharedBoard};
+pub use board::{Board, Disk, Event, PeerReport, SharedBoard};
 pub use message::{Message, Reader};
 pub use peer::{Behaviour, Peer, PeerConfig};
 pub use picker::Policy;
 pub use program::{Lifetime, Program};
 pub use torrent::{Block, Torrent};
-pub use tracker::Tracker;
+pub use tracker::{Members, Tracker};

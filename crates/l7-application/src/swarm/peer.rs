@@ -1,6 +1,6 @@
 //! A peer without sockets: connections, whom it serves, what it asks for.
 
-use super::board::{Event, PeerReport, SharedBoard};
+use super::board::{Disk, Event, PeerReport, SharedBoard};
 use super::choker::Choker;
 use super::message::Message;
 use super::picker::{Picker, Policy};
@@ -152,6 +152,8 @@ const KEPT: usize = 3;
 /// News that is not urgent waits so long for a message that takes it along; longer for those who have that piece themselves.
 const TELL_AFTER: Span = Span::from_ms(1000);
 const KNOWN_AFTER: Span = Span::from_ms(5000);
+/// So many bytes of a name say which peer it is; those behind them, how often it has started.
+pub(super) const NAMED: usize = 12;
 /// More requests waiting than this are a flood.
 pub(super) const FLOOD: usize = 2048;
 
@@ -161,6 +163,8 @@ pub struct Peer {
     pub(super) config: PeerConfig,
     pub(super) index: u32,
     pub(super) id: [u8; 20],
+    /// How often it has started before.
+    pub(super) starts: u32,
     pub(super) picker: Picker,
     pub(super) choker: Choker,
     pub(super) conns: BTreeMap<u32, Conn>,
@@ -194,8 +198,17 @@ impl Peer {
             config,
             index,
             id,
+            starts: 0,
             board,
         }
+    }
+
+    /// The peer after its host has crashed: with the pieces that were on its disk, under another name.
+    pub fn restart(mut self, disk: &Disk) -> Peer {
+        self.picker.load(&disk.have);
+        self.id[NAMED..NAMED + 4].copy_from_slice(&disk.starts.to_be_bytes());
+        self.starts = disk.starts;
+        self
     }
 
     /// What is to be done next.

@@ -86,6 +86,16 @@ impl Picker {
         }
     }
 
+    /// What is on the disk is there.
+    pub fn load(&mut self, have: &[bool]) {
+        for (piece, _) in have.iter().enumerate().filter(|(_, has)| **has) {
+            if !std::mem::replace(&mut self.have[piece], true) {
+                self.hashes[piece] = self.torrent.piece_hash(piece as u32);
+                (self.count, self.untouched) = (self.count + 1, self.untouched - 1);
+            }
+        }
+    }
+
     /// Whether a piece is there.
     pub fn has(&self, piece: u32) -> bool {
         self.have[piece as usize]

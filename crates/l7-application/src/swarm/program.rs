@@ -1,6 +1,6 @@
 //! A peer with its sockets: it comes, announces itself, exchanges, leaves.
 
-use super::board::Event;
+use super::board::{Disk, Event};
 use super::message::{Message, Reader};
 use super::peer::{Output, Peer};
 use super::tracker::{Answer, Question, ask, parse_answer};
@@ -107,9 +107,8 @@ impl Program {
     fn come(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
         let many = sockets.many();
         let (Ok(listener), Ok(udp)) = (many.listen(self.port, 128), many.bind_datagram(0)) else {
-            // Another swarm's peer has the port; the binding has been checked before.
-            self.phase = Phase::Gone;
-            return;
+            // A program of the host has taken the port since the swarm began.
+            return self.end(now);
         };
         many.subscribe(listener, Interest::Incoming);
         many.subscribe(udp, Interest::Readable);
@@ -145,9 +144,14 @@ impl Program {
             None => Phase::Gone,
         };
         if self.phase == Phase::Gone {
-            self.peer.report(|report| report.left = Some(now));
-            self.peer.tell(now, Event::Left);
+            self.end(now);
         }
+    }
+
+    fn end(&mut self, now: Instant) {
+        self.phase = Phase::Gone;
+        self.peer.report(|report| report.left = Some(now));
+        self.peer.tell(now, Event::Left);
     }
 
     fn send_question(&mut self, stops: bool, sockets: &mut dyn SocketApi) {
@@ -171,6 +175,10 @@ impl Program {
     }
 
     fn announce(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
+        if self.failures > 0 {
+            // The tracker may have started again; then it does not know its number any more (BEP 15).
+            self.number = None;
+        }
         self.send_question(false, sockets);
         self.announced = now;
         let wait = RETRY * u64::from(1u32 << self.failures);
@@ -466,6 +474,15 @@ impl Process for Program {
         drop(board);
         let next = self.next_timeout(now);
         if self.phase == Phase::Gone { Wait::Done } else { Wait::Events(next) }
+    }
+
+    fn crash(&mut self, now: Instant) -> Option<u32> {
+        let join = if let Phase::Away(until) = self.phase { until } else { now };
+        let disk = Disk { have: self.peer.picker.have().to_vec(), starts: self.peer.starts + 1, join };
+        self.end(now);
+        let mut board = self.peer.board.borrow_mut();
+        board.disks.insert(self.peer.index, disk);
+        board.waiting.take()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::board::Event;
 use super::message::Message;
-use super::peer::{Behaviour, Conn, FLOOD, Output, Peer, QUEUE_TIME};
+use super::peer::{Behaviour, Conn, FLOOD, NAMED, Output, Peer, QUEUE_TIME};
 use super::picker::Outcome;
 use super::torrent::{Block, splitmix};
 use tidewire_units::{Instant, Span};
@@ -65,7 +65,8 @@ impl Peer {
         if info != self.config.torrent.info || self.conns[&id].id.is_some() {
             return self.handle_malformed(now, id);
         }
-        if self.banned.contains(&other) || other == self.id {
+        let is_same = |known: &[u8; 20]| known[..NAMED] == other[..NAMED];
+        if self.banned.iter().any(is_same) || other == self.id {
             return self.close(now, id);
         }
         if self.conns.len() > self.config.neighbours && !self.conns[&id].initiated {
@@ -77,10 +78,11 @@ impl Peer {
             }
         }
         // Two that have connected to each other keep the connection of the lower name.
-        let twin = self.conns.iter().find(|(_, conn)| conn.id == Some(other)).map(|(twin, _)| *twin);
-        if let Some(twin) = twin {
+        // One that has crashed and started again has no use for its old one.
+        let twin = self.conns.iter().find_map(|(twin, conn)| Some((*twin, conn.id.filter(is_same)?)));
+        if let Some((twin, known)) = twin {
             let mine_stays = self.id < other;
-            let drop_new = self.conns[&id].initiated != mine_stays;
+            let drop_new = known == other && self.conns[&id].initiated != mine_stays;
             self.close(now, if drop_new { id } else { twin });
             if drop_new {
                 return;

@@ -1,6 +1,7 @@
 //! The tracker, who knows the peers of each file, over UDP (BEP 15).
 
 use super::board::SharedBoard;
+use super::peer::NAMED;
 use crate::{Process, Resume, SocketApi, Wait};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::collections::BTreeMap;
@@ -137,26 +138,31 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-struct Member {
+/// Who takes part in something.
+#[derive(Debug)]
+pub struct Member {
     id: [u8; 20],
     at: Endpoint,
     lacks: bool,
 }
 
+/// The members of each file, in the order of their coming.
+pub type Members = BTreeMap<[u8; 20], Vec<Member>>;
+
 /// The tracker's program.
 pub struct Tracker {
     port: u16,
     socket: Option<SocketId>,
-    /// The members of each file, in the order of their coming.
-    files: BTreeMap<[u8; 20], Vec<Member>>,
+    files: Members,
     secret: u64,
     board: SharedBoard,
 }
 
 impl Tracker {
-    /// A tracker on a UDP port.
+    /// A tracker on a UDP port, with the members that are on its disk.
     pub fn new(port: u16, board: SharedBoard) -> Tracker {
-        Tracker { port, socket: None, files: BTreeMap::new(), secret: 0, board }
+        let files = board.borrow_mut().tracker_disk.take().unwrap_or_default();
+        Tracker { port, socket: None, files, secret: 0, board }
     }
 
     fn handle(&mut self, from: Endpoint, bytes: &[u8], sockets: &mut dyn SocketApi) -> Option<Bytes> {
@@ -170,7 +176,7 @@ impl Tracker {
         }
         self.board.borrow_mut().announces += 1;
         let members = self.files.entry(info).or_default();
-        members.retain(|known| known.id != peer);
+        members.retain(|known| known.id[..NAMED] != peer[..NAMED]);
         // Who has everything is told of those who lack something only: others would have no use for it.
         let useful = members.iter().filter(|one| left > 0 || one.lacks);
         let mut others: Vec<Endpoint> = useful.map(|one| one.at).collect();
@@ -202,5 +208,10 @@ impl Process for Tracker {
         }
         sockets.many().subscribe(socket, Interest::Readable);
         Wait::Events(Instant::MAX)
+    }
+
+    fn crash(&mut self, _: Instant) -> Option<u32> {
+        self.board.borrow_mut().tracker_disk = Some(std::mem::take(&mut self.files));
+        None
     }
 }

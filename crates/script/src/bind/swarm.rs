@@ -14,8 +14,8 @@ use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l4_transport::congestion::CcKind;
 use tidewire_l7_application::swarm::{
-    Behaviour, Board, Event, Lifetime, Peer, PeerConfig, PeerReport, Policy, Program, SharedBoard, Torrent,
-    Tracker,
+    Behaviour, Board, Disk, Event, Lifetime, Peer, PeerConfig, PeerReport, Policy, Program, SharedBoard,
+    Torrent, Tracker,
 };
 use tidewire_units::{Instant, NodeId, Purpose, Span, stable_hash};
 use tidewire_wire::Endpoint;
@@ -27,34 +27,68 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
     services.add(registry, &spec::SWARM, "swarm")
 }
 
-type Boards = Rc<RefCell<Vec<SharedBoard>>>;
+type Swarms = Rc<RefCell<Vec<Rc<Swarm>>>>;
+
+/// A swarm of this run.
+struct Swarm {
+    board: SharedBoard,
+    seats: Vec<Seat>,
+    torrent: Arc<Torrent>,
+    port: u16,
+    tracker: Endpoint,
+    tracker_host: NodeId,
+    /// It is its tracker that runs there, not another swarm's.
+    has_tracker: bool,
+    name: String,
+}
+
+/// What a peer is made of, each time that its host boots.
+struct Seat {
+    host: NodeId,
+    config: PeerConfig,
+    life: Lifetime,
+    tcp: Option<Arc<TcpConfig>>,
+    key: String,
+}
 
 /// Functions that only the module sees.
 pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
-    let boards = Boards::default();
-    let all = boards.clone();
+    let swarms = Swarms::default();
+    let all = swarms.clone();
     native.add("swarm_new", move |_, sim, table: Table| {
-        let board = start(sim, &table)?;
-        all.borrow_mut().push(board);
+        let swarm = start(sim, &table, &all.borrow())?;
+        all.borrow_mut().push(Rc::new(swarm));
         Ok(all.borrow().len())
     })?;
-    let all = boards.clone();
+    let all = swarms.clone();
     native.wait("swarm_next", move |lua, sim, id: usize| {
-        let board = all.borrow()[id - 1].clone();
+        let board = all.borrow()[id - 1].board.clone();
         block_on(lua, sim, Box::new(Next { board }))
     })?;
-    let all = boards.clone();
+    let all = swarms.clone();
     native.add("swarm_peer", move |lua, _, (id, peer): (usize, usize)| {
-        let board = all.borrow()[id - 1].clone();
-        let board = board.borrow();
+        let swarm = all.borrow()[id - 1].clone();
+        let board = swarm.board.borrow();
         report(lua, &board.peers[peer - 1])
     })?;
-    let all = boards.clone();
+    let all = swarms.clone();
     native.add("swarm_wants_pieces", move |_, _, id: usize| {
-        all.borrow()[id - 1].borrow_mut().wants_pieces = true;
+        all.borrow()[id - 1].board.borrow_mut().wants_pieces = true;
         Ok(())
     })?;
-    native.add("swarm_announces", move |_, _, id: usize| Ok(boards.borrow()[id - 1].borrow().announces))
+    let all = swarms.clone();
+    native.add("swarm_boot", move |_, sim, (id, peer): (usize, usize)| {
+        let swarm = all.borrow()[id - 1].clone();
+        swarm.boot(&mut *sim.world()?, peer - 1);
+        Ok(())
+    })?;
+    let all = swarms.clone();
+    native.add("swarm_boot_tracker", move |_, sim, id: usize| {
+        let swarm = all.borrow()[id - 1].clone();
+        swarm.boot_tracker(&mut *sim.world()?);
+        Ok(())
+    })?;
+    native.add("swarm_announces", move |_, _, id: usize| Ok(swarms.borrow()[id - 1].board.borrow().announces))
 }
 
 /// The next thing that happens: time, number of the peer, word, detail.
@@ -74,6 +108,7 @@ impl Op for Next {
             Event::Piece(piece) => ("piece", Value::Integer(i64::from(piece) + 1)),
             Event::Complete => ("complete", Value::Nil),
             Event::Left => ("left", Value::Nil),
+            Event::Back => ("back", Value::Nil),
             Event::Banned(address) => {
                 let text = std::net::Ipv4Addr::from_bits(address).to_string();
                 ("banned", Value::String(lua.create_string(text)?))
@@ -125,7 +160,7 @@ struct Plan {
     cc: Option<CcKind>,
 }
 
-fn start(sim: &Shared, table: &Table) -> mlua::Result<SharedBoard> {
+fn start(sim: &Shared, table: &Table, others: &[Rc<Swarm>]) -> mlua::Result<Swarm> {
     let board: SharedBoard = Rc::new(RefCell::new(Board::default()));
     let tracker: NodeId = node(table.raw_get::<Value>("tracker")?)?;
     let mut world = sim.world()?;
@@ -142,40 +177,114 @@ fn start(sim: &Shared, table: &Table) -> mlua::Result<SharedBoard> {
         name,
         cc: cc.map(|name| super::congestion::kind_of(sim, &name)).transpose()?,
     };
-    if world.listener_on(tracker, TRACKER_PORT, tidewire_world::Transport::Udp).is_none() {
-        let program = Tracker::new(TRACKER_PORT, board.clone());
-        world.spawn_native(tracker, Box::new(program), None, &format!("{}/tracker", plan.name));
+    // A tracker knows the members of many files.
+    let has_tracker = !others.iter().any(|other| other.has_tracker && other.tracker_host == tracker);
+    if has_tracker && world.listener_on(tracker, TRACKER_PORT, tidewire_world::Transport::Udp).is_some() {
+        return Err(in_use(&world, TRACKER_PORT, tracker).into());
     }
+    let mut swarm = Swarm {
+        board,
+        seats: Vec::new(),
+        torrent: plan.torrent.clone(),
+        port: plan.port,
+        tracker: plan.tracker,
+        tracker_host: tracker,
+        has_tracker,
+        name: plan.name.clone(),
+    };
     let seeds: Table = table.raw_get("seeds")?;
     let peers: Table = table.raw_get("peers")?;
     for (is_seed, list) in [(true, seeds), (false, peers)] {
         for (i, value) in list.sequence_values::<Value>().enumerate() {
-            plan.add(&mut world, &board, node(value?)?, is_seed, i + 1)?;
+            let seat = plan.seat(&world, node(value?)?, is_seed, i + 1)?;
+            if others.iter().any(|other| other.port == plan.port && other.is_at(seat.host)) {
+                return Err(in_use(&world, plan.port, seat.host).into());
+            }
+            swarm.seats.push(seat);
         }
     }
-    Ok(board)
+    if has_tracker {
+        swarm.start_tracker(&mut world);
+    }
+    (0..swarm.seats.len()).try_for_each(|index| swarm.add(&mut world, index))?;
+    Ok(swarm)
+}
+
+impl Swarm {
+    /// Whether one of its peers is, or will be, at a host.
+    fn is_at(&self, host: NodeId) -> bool {
+        let board = self.board.borrow();
+        self.seats.iter().zip(&board.peers).any(|(seat, peer)| seat.host == host && peer.left.is_none())
+    }
+
+    fn start_tracker(&self, world: &mut World) {
+        let program = Tracker::new(TRACKER_PORT, self.board.clone());
+        world.spawn_native(self.tracker_host, Box::new(program), None, &format!("{}/tracker", self.name));
+    }
+
+    fn boot_tracker(&self, world: &mut World) {
+        if self.board.borrow().tracker_disk.is_some() {
+            self.start_tracker(world);
+        }
+    }
+
+    /// A peer as the swarm begins.
+    fn add(&self, world: &mut World, index: usize) -> mlua::Result<()> {
+        let seat = &self.seats[index];
+        let name = world.plan().node(seat.host).name.clone();
+        self.board.borrow_mut().peers.push(PeerReport {
+            name,
+            address: address(world, seat.host)?.to_bits(),
+            behaviour: seat.config.behaviour.name(),
+            pieces: if seat.config.seed { self.torrent.piece_count() } else { 0 },
+            ..PeerReport::default()
+        });
+        self.run(world, index, None);
+        Ok(())
+    }
+
+    /// A peer whose host has booted goes on with what is on its disk.
+    fn boot(&self, world: &mut World, index: usize) {
+        let mut board = self.board.borrow_mut();
+        let Some(disk) = board.disks.remove(&(index as u32)) else { return };
+        board.peers[index].left = None;
+        board.events.push_back((world.now(), index as u32, Event::Back));
+        let waiting = board.waiting.take();
+        drop(board);
+        if let Some(process) = waiting {
+            world.wake(ProcessId(process));
+        }
+        self.run(world, index, Some(&disk));
+    }
+
+    fn run(&self, world: &mut World, index: usize, disk: Option<&Disk>) {
+        let seat = &self.seats[index];
+        let mut life = seat.life;
+        let key = match disk {
+            None => seat.key.clone(),
+            Some(disk) => format!("{}/{}", seat.key, disk.starts),
+        };
+        let random = world.streams().stream(Purpose::Application, &format!("{key}/choices")).bits();
+        let mut peer = Peer::new(seat.config.clone(), index as u32, self.board.clone(), random);
+        if let Some(disk) = disk {
+            peer = peer.restart(disk);
+            life.join = disk.join.max(world.now());
+        }
+        let program = Program::new(peer, life, self.tracker, self.port);
+        world.spawn_native_with(seat.host, Box::new(program), None, seat.tcp.clone(), &key);
+    }
+}
+
+fn in_use(world: &World, port: u16, host: NodeId) -> Mistake {
+    let name = &world.plan().node(host).name;
+    let note = "close what has it, or take another host; peers may have another port";
+    Mistake::new(format!("net:swarm: port {port} of {name} is in use")).at_word("swarm").note(note)
 }
 
 impl Plan {
-    fn add(
-        &self,
-        world: &mut World,
-        board: &SharedBoard,
-        host: NodeId,
-        is_seed: bool,
-        i: usize,
-    ) -> mlua::Result<()> {
+    fn seat(&self, world: &World, host: NodeId, is_seed: bool, i: usize) -> mlua::Result<Seat> {
         let behaviour = self.behaviour(is_seed, i)?;
-        let index = board.borrow().peers.len() as u32;
-        let name = world.plan().node(host).name.clone();
-        let address = address(world, host)?;
-        board.borrow_mut().peers.push(PeerReport {
-            name: name.clone(),
-            address: address.to_bits(),
-            behaviour: behaviour.name(),
-            pieces: if is_seed { self.torrent.piece_count() } else { 0 },
-            ..PeerReport::default()
-        });
+        address(world, host)?;
         let config = PeerConfig {
             torrent: self.torrent.clone(),
             seed: is_seed,
@@ -201,14 +310,10 @@ impl Plan {
             back_after: self.span("back_after")?,
             gives_up: self.span("gives_up")?.unwrap_or(Span::from_secs(600)),
         };
-        let key = format!("{}/{name}", self.name);
-        let random = world.streams().stream(Purpose::Application, &format!("{key}/choices")).bits();
-        let peer = Peer::new(config, index, board.clone(), random);
-        let program = Program::new(peer, life, self.tracker, self.port);
+        let key = format!("{}/{}", self.name, world.plan().node(host).name);
         let with = |cc: &CcKind| Arc::new(TcpConfig { cc: cc.clone(), ..(*world.tcp_config(host)).clone() });
         let tcp = self.cc.as_ref().map(with);
-        world.spawn_native_with(host, Box::new(program), None, tcp, &key);
-        Ok(())
+        Ok(Seat { host, config, life, tcp, key })
     }
 
     fn behaviour(&self, is_seed: bool, i: usize) -> mlua::Result<Behaviour> {

@@ -36,10 +36,13 @@ local function listen(self)
       self.complete = self.complete + 1
       self.last_finish = t
     end
-    for _, f in ipairs(self.handlers[word]) do f(host, t, detail) end
+    for _, f in ipairs(self.handlers[word] or {}) do f(host, t, detail) end
     local waits = self.waits[host]
-    if waits and (word == "complete" or word == "left") then
-      self.waits[host] = nil
+    if word == "back" and waits == "left" then
+      self.waits[host] = "here"
+      self.waiting = self.waiting + 1
+    elseif waits == "here" and (word == "complete" or word == "left") then
+      self.waits[host] = word == "left" and word or nil
       self.waiting = self.waiting - 1
       if self.waiting == 0 then self.ended:fire(true) end
     end
@@ -162,10 +165,14 @@ function swarm.swarm(_, o)
   }, class)
   for i, host in ipairs(peers) do
     if (behaviours[i] or "free_rider") == "free_rider" then
-      self.waits[host] = true
+      self.waits[host] = "here"
       self.waiting = self.waiting + 1
     end
   end
+  for i, host in ipairs(hosts) do
+    host:on_boot(function() native.swarm_boot(self.id, i) end)
+  end
+  plan.tracker:on_boot(function() native.swarm_boot_tracker(self.id) end)
   native.spawn(nil, name, listen, self)                   -- on no host, so that it outlives all of them
   if o.log then at_end(function() log(self) end) end
   return self

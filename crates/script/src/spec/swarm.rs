@@ -51,13 +51,13 @@ pub(crate) static SWARM_ON: Func = func(
 .with(&[need("event", Kind::Choice(&["complete", "piece", "left", "banned"])), need("fn", Kind::Function)])
 .gives("the swarm");
 pub(crate) static SWARM_WAIT: Func =
-    func("swarm:wait", "Waits until every peer that wants the file has it or has left.")
+    func("swarm:wait", "Waits until every peer that wants the file has it or has left. Whoever crashes has left; when its host boots, its peer is back with the pieces that it had.")
         .opts(&[TIMEOUT])
         .blocking()
         .gives("true; or nil, \"timeout\"");
 pub(crate) static SWARM_PEER: Func = func(
     "swarm:peer",
-    "What a peer has done: { name, behaviour, joined, complete, left, pieces, downloaded, uploaded, wasted, corrupt, banned, malformed, floods, timeouts, unrequested, refused, connections, hash, ok }, times in seconds.",
+    "What a peer has done: { name, behaviour, joined, complete, left, pieces, downloaded, uploaded, wasted, corrupt, banned, malformed, floods, timeouts, unrequested, refused, connections, hash, ok }, times in seconds; left is nil again when its host has booted.",
 )
 .with(&[need("host", Kind::Host)])
 .gives("table");
