@@ -6,7 +6,7 @@ use crate::{Context, Groups, IpStack, Services};
 use tidewire_l3_network::routing::Control;
 use tidewire_l3_network::{Reassembly, Trouble};
 use tidewire_units::{IfaceId, Instant};
-use tidewire_wire::{AddressBook, Cause, Content, Hot, HotKind, MacKey};
+use tidewire_wire::{AddressBook, Cause, Content, Hot, HotKind, MacKey, Net, Protocol, Transport};
 
 /// A host or a router: a router is a host that forwards.
 pub struct IpNode {
@@ -87,6 +87,14 @@ impl IpNode {
         if let Some(sockets) = &mut self.sockets {
             sockets.crash(cx);
         }
+    }
+
+    /// The node starts again: what it was told to send while it did not run has left nothing behind.
+    pub fn boot(&mut self, cx: &mut Context<'_>) {
+        let waiting: Vec<Hot> = self.waiting().copied().collect();
+        waiting.into_iter().for_each(|packet| cx.end(packet, Cause::NodeDown));
+        self.reassembly = None;
+        self.stack.forget();
     }
 
     /// Handles a frame that came in through `port`.
@@ -282,6 +290,22 @@ impl IpNode {
         self.deliver_to_sockets(port, packet, cx);
     }
 
+    /// A packet that nothing here reads. What calls itself ICMP or ICMPv6 but is no message of it may have been an error, and errors
+    /// are never answered with errors (RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e)).
+    #[cold]
+    #[inline(never)]
+    fn handle_unknown(&mut self, packet: Hot, cx: &mut Context<'_>) {
+        let own = if AddressBook::is_v6(packet.dst) { Protocol::ICMPV6 } else { Protocol::ICMP };
+        if let Net::Ipv4(_, Transport::Raw(protocol, _)) | Net::Ipv6(_, Transport::Raw(protocol, _)) =
+            cx.packets.unpack(&packet).net
+            && protocol == own
+        {
+            return cx.end(packet, Cause::Malformed);
+        }
+        self.report(&packet, Trouble::NoProtocol, cx);
+        cx.end(packet, Cause::NoSocket);
+    }
+
     #[inline]
     fn deliver_to_sockets(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         match packet.kind() {
@@ -299,10 +323,7 @@ impl IpNode {
             _ => match cx.packets.body(&packet).content {
                 Content::Icmp(kind, code, rest) => self.handle_icmp(port, packet, kind, code, rest, cx),
                 _ if cx.packets.piece(&packet).is_some() => self.handle_fragment(port, packet, cx),
-                _ => {
-                    self.report(&packet, Trouble::NoProtocol, cx);
-                    cx.end(packet, Cause::NoSocket);
-                }
+                _ => self.handle_unknown(packet, cx),
             },
         }
     }

@@ -137,6 +137,7 @@ impl IpNode {
         let Some(router) = self.groups.as_mut().and_then(|groups| groups.router.as_mut()) else { return };
         let rpf = Rpf { port: hop.port, neighbor: hop.gateway };
         let out = router.handle_data(cx.now, port, source, group, rpf);
+        let before = self.stack.stats.forwarded;
         // A time to live of one is for the link where it was sent.
         for port in out.into_iter().filter(|_| packet.ttl > 1) {
             let iface = &self.stack.ifaces[port as usize];
@@ -150,6 +151,8 @@ impl IpNode {
             self.stack.stats.forwarded += 1;
             cx.send(iface.id.0, copy);
         }
+        let stats = &mut self.stack.stats;
+        stats.branched += (stats.forwarded - before).saturating_sub(1);
         self.say_groups(cx);
     }
 

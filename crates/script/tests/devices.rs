@@ -105,6 +105,23 @@ fn devices_that_reflect_each_others_frames_end_with_a_message() {
 }
 
 #[test]
+fn nobody_answers_icmp_that_cannot_be_read() {
+    for family in ["", "net:ipv6 { prefer = true }"] {
+        let out = printed(&format!(
+            "{family}
+             local a, b, d = net:host 'a', net:host 'b', net:device('d', {{ like = 'switch' }}) net:link(a, d) net:link(d, b)
+             local frames = 0
+             d:on_frame(function(port, f)
+               if f.ip and f.icmp and not (f.icmp.type >= 133 and f.icmp.type <= 137) then f.icmp = nil frames = frames + 1 end
+               d.ports[3 - port.number]:send(f)
+             end)
+             print(a:ping(b)) sleep '1s' print(frames)"
+        ));
+        assert_eq!(out, ["nil\ttimeout", "1"], "{family}");
+    }
+}
+
+#[test]
 fn many_equal_datagrams_through_a_device_are_no_storm() {
     let out = printed(
         "net:ipv6 { prefer = true }

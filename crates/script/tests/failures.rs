@@ -31,6 +31,17 @@ fn a_process_may_crash_its_own_host() {
 }
 
 #[test]
+fn a_host_that_is_down_asks_nobody_and_boots_without_unanswered_questions() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b' net:link(a, b)
+         a:crash() print(a:ping(b)) print(a:traceroute(b)) print(now() == 0)
+         a:udp():sendto('lost', b, 9) sleep '1ms' a:boot() print(a:ping(b) ~= nil)
+         print(a:ping(b) ~= nil, a:traceroute(b))",
+    );
+    assert_eq!(out, ["nil\thost is down", "nil\thost is down", "true", "true", "true\tb"]);
+}
+
+#[test]
 fn a_link_is_up_when_nothing_holds_it_down() {
     let out = printed(
         "local a, b = net:host 'a', net:host 'b' local l = net:link(a, b)
@@ -145,4 +156,25 @@ fn a_host_on_two_networks_with_the_same_addresses_is_refused() {
     );
     assert!(error.message.contains("have the address 10.0.0."), "{error}");
     assert!(error.to_string().contains("overlap"), "{error}");
+}
+
+#[test]
+fn links_that_flap_or_crawl_are_faults_of_layer_1() {
+    for (fault, kind, part) in [
+        (
+            "l:flap { enabled = '100ms', disabled = '130ms' } sleep '10ms'",
+            "flapping",
+            "goes down and up: it went down",
+        ),
+        ("l:set { rate = '100bps' }", "rate", "is too slow: at 100"),
+    ] {
+        let out = printed(&format!(
+            "local a, b, r, s = net:host 'a', net:host 'b', net:router 'r', net:router 's'
+             net:link(a, r) local l = net:link(r, s, {{ rate = '10Mbps' }}) net:link(s, b) a:ping(b)
+             {fault} local found = diagnose(a, b)
+             print(found.layer, found.fault, found.where) print(found.text)"
+        ));
+        assert_eq!(out[0], format!("1\t{kind}\tr-s"), "{out:?}");
+        assert!(out[1].contains(part), "{out:?}");
+    }
 }

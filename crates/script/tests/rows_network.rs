@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{column, good, lines, shipped, shows};
+use common::{column, good, lines, printed, shipped, shows};
 use tidewire_metrics::Value;
 
 #[test]
@@ -289,4 +289,27 @@ fn a_limit_without_a_rate_is_a_mistake() {
         error.message.contains("icmp.rate is a number of errors a second above 0, not nothing"),
         "{error}"
     );
+}
+
+#[test]
+fn those_who_forward_count_what_they_forward() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b' local r, s = net:router 'r', net:router 's'
+         net:link(a, r) net:link(r, s) net:link(s, b)
+         a:ping(b, { count = 3 })
+         for _, n in ipairs { a, r, s } do print(n.stats.tx_packets, n.stats.rx_packets, n.stats.forwarded) end
+         a:ping(r) print(r.stats.tx_packets, r.stats.rx_packets, r.stats.forwarded)",
+    );
+    assert_eq!(out, ["3\t3\t0", "6\t6\t6", "6\t6\t6", "7\t7\t6"]);
+}
+
+#[test]
+fn what_a_host_and_a_protocol_know_can_be_printed() {
+    let out = printed(
+        "local a, b, r = net:host 'a', net:host 'b', net:router 'r' net:link(a, r) net:link(r, b, { mtu = 1000 })
+         net:routing 'ospf' a:ping(b, { size = 1200, dont_fragment = true })
+         print(a:path_mtus()) print((tostring(r:routing()):gsub('\\n', ' ')))",
+    );
+    assert!(out[0].ends_with("  1000"), "{out:?}");
+    assert!(out[1].starts_with("protocol     ospf changes      "), "{out:?}");
 }

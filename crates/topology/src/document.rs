@@ -10,7 +10,8 @@ use crate::{
     RouterSpec, SpanningTree, SwitchSpec, Via, VlanSpec,
 };
 use queues::{CorruptDocument, JitterDocument, QueueDocument};
-use serde::de::Error;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +27,7 @@ const STP: [(&str, SpanningTree); 4] = [
 
 /// A plan with names instead of ids, for serde.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with nodes and links")]
 pub struct Document {
     /// What it is, for its readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +68,7 @@ pub(crate) enum IncludeDocument {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as {name = \"a\", kind = \"router\"}")]
 struct NodeDocument {
     name: String,
     #[serde(default)]
@@ -125,7 +126,7 @@ enum Kind {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as {ends = [\"a\", \"b\"], rate = \"10Mbps\"}")]
 struct LinkDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -158,7 +159,7 @@ struct LinkDocument {
     mtu: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     vlan: Option<VlanSpec>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "arq", skip_serializing_if = "Option::is_none")]
     arq: Option<ArqDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pause: Option<bool>,
@@ -209,6 +210,33 @@ fn delay_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::E
     }
 }
 
+/// A kind alone has its default window, as in scripts.
+fn arq<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ArqDocument>, D::Error> {
+    struct Repair;
+    impl<'de> Visitor<'de> for Repair {
+        type Value = Option<ArqDocument>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(
+                "\"stop_and_wait\", \"gbn\" or \"sr\", or a table such as {kind = \"sr\", window = 8}",
+            )
+        }
+
+        fn visit_str<E: Error>(self, kind: &str) -> Result<Self::Value, E> {
+            Ok(Some(ArqDocument { kind: kind.to_owned(), window: None, timeout: None }))
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            ArqDocument::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+    from.deserialize_any(Repair)
+}
+
 /// What routing pays is a whole number.
 fn cost<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
     #[derive(Deserialize)]
@@ -222,7 +250,7 @@ fn cost<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
 
 /// Every option of an access point's radio; what is left out has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of its options")]
 struct RadioDocument {
     #[serde(deserialize_with = "rate_text")]
     rate: Option<String>,
@@ -241,7 +269,7 @@ struct RadioDocument {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as {kind = \"sr\", window = 8}")]
 struct ArqDocument {
     kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,7 +279,7 @@ struct ArqDocument {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table of options such as {rate = \"1Mbps\"}")]
 struct DirectionDocument {
     #[serde(default, deserialize_with = "rate_text", skip_serializing_if = "Option::is_none")]
     rate: Option<String>,
@@ -302,14 +330,20 @@ enum LossDocument {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as {prefix = \"10.0.1.0/24\", nodes = [\"a\", \"b\"]}"
+)]
 struct SubnetDocument {
     prefix: String,
     nodes: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as {node = \"a\", prefix = \"0.0.0.0/0\", via = \"r\"}"
+)]
 struct RouteDocument {
     node: String,
     prefix: String,
@@ -318,7 +352,7 @@ struct RouteDocument {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as {prefix = \"10.0.1.0/24\", members = [\"a\"]}")]
 struct NetworkDocument {
     prefix: String,
     members: Vec<String>,

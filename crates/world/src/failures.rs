@@ -85,7 +85,11 @@ impl World {
             self.plan.node(node).ifaces.iter().map(|iface| topology::link_of(*iface)).collect();
         self.refresh_links(&links);
         match self.nodes[node.index()] {
-            NodeRef::Ip(_) => {
+            NodeRef::Ip(host) => {
+                let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+                self.hosts[host as usize].boot(&mut cx);
+                self.out.timers = true;
+                self.settle(host);
                 // Switches learn where it is, and neighbours that it is there (RFC 5227 section 3).
                 self.announce_addresses(node);
                 self.boot_routing(node);
@@ -165,7 +169,13 @@ impl World {
         }
     }
 
+    /// How often a link has gone down so far.
+    pub fn outages(&self, link: LinkId) -> u64 {
+        self.outages.get(&link).copied().unwrap_or(0)
+    }
+
     fn switch_link(&mut self, link: LinkId, up: bool) {
+        *self.outages.entry(link).or_default() += u64::from(!up);
         for dir in [DirId::forward(link), DirId::backward(link)] {
             let lost = if up {
                 0

@@ -95,7 +95,7 @@ use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::Resume;
 use tidewire_node::{IpNode, Outbox, Switch};
 use tidewire_topology::Plan;
-use tidewire_units::{Instant, NodeId, Span, Streams};
+use tidewire_units::{Instant, LinkId, NodeId, Span, Streams};
 use tidewire_wire::{Cause, Hot, MacKey, Packets};
 
 /// How a world is run.
@@ -230,6 +230,8 @@ pub struct World {
     pub(crate) nodes_down: BTreeSet<NodeId>,
     /// Nodes that run with their interfaces down.
     pub(crate) nodes_cut_off: BTreeSet<NodeId>,
+    /// How often links have gone down.
+    pub(crate) outages: BTreeMap<LinkId, u64>,
     pub(crate) inbox: devices::Inbox,
     pub(crate) bgp: routing::BgpPlan,
     pub(crate) nats: BTreeMap<NodeId, services::Translator>,
@@ -287,6 +289,7 @@ impl World {
             faults: Vec::new(),
             nodes_down: BTreeSet::new(),
             nodes_cut_off: BTreeSet::new(),
+            outages: BTreeMap::new(),
             inbox: devices::Inbox::default(),
             bgp: routing::BgpPlan::default(),
             nats: BTreeMap::new(),

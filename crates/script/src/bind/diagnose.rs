@@ -21,6 +21,8 @@ use tidewire_world::{Place, ProcessId, World};
 const PROBES: u16 = 8;
 const EVERY: Span = Span::from_ms(500);
 const PATIENCE: Span = Span::from_secs(8);
+/// Bytes of an echo request with its headers.
+const PROBE_BYTES: u16 = 84;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::DIAGNOSE, |lua, sim, call| {
@@ -63,6 +65,8 @@ struct Diagnosis {
     before: Books,
     /// How many frames each direction had damaged before.
     damaged: Vec<u64>,
+    /// How often each link had gone down before.
+    outages: Vec<u64>,
     heard: u16,
 }
 
@@ -249,14 +253,50 @@ impl Diagnosis {
     }
 
     fn of(ends: Ends, port: Option<u16>) -> Diagnosis {
-        let (before, damaged) = (Books::new(), Vec::new());
-        Diagnosis { ends, to: Ipv4Addr::UNSPECIFIED, port, step: Step::Look, before, damaged, heard: 0 }
+        let (before, damaged, outages) = (Books::new(), Vec::new(), Vec::new());
+        let to = Ipv4Addr::UNSPECIFIED;
+        Diagnosis { ends, to, port, step: Step::Look, before, damaged, outages, heard: 0 }
     }
 
     /// What is seen from now on is news.
     fn note(&mut self, world: &World) {
         self.before = books(world);
         self.damaged = damaged(world);
+        self.outages = world.plan().link_ids().map(|link| world.outages(link)).collect();
+    }
+
+    /// Links on the way that come and go, or take longer for a probe than lies between two of them.
+    fn weak_links(&self, world: &World) -> Vec<Finding> {
+        let plan = world.plan();
+        let way = plan.path(self.ends.a, self.ends.b, &|_| true).unwrap_or_default();
+        let is_on_way = |link: &LinkId| {
+            let [x, y] = plan.link(*link).ends;
+            way.windows(2).any(|hop| hop == [x, y] || hop == [y, x])
+        };
+        let mut found = Vec::new();
+        for link in plan.link_ids().filter(is_on_way) {
+            let name = plan.link(link).name.clone();
+            let before = self.outages.get(link.index()).copied().unwrap_or(0);
+            let times = world.outages(link) - before;
+            if times > 0 {
+                let often = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+                let text = format!("the link {name} goes down and up: it went down {often} just now");
+                found.push(Finding(1, "flapping", name.clone(), text));
+            }
+            let takes = |dir| {
+                let port = world.port(dir);
+                (port.rate().time_for(port.framing().wire_bytes(PROBE_BYTES)), port.rate())
+            };
+            let slower = [DirId::forward(link), DirId::backward(link)]
+                .map(takes)
+                .into_iter()
+                .max_by_key(|(time, _)| *time);
+            if let Some((time, rate)) = slower.filter(|(time, _)| *time > EVERY) {
+                let text = format!("the link {name} is too slow: at {rate} one small packet takes {time}");
+                found.push(Finding(1, "rate", name, text));
+            }
+        }
+        found
     }
 
     fn was_filtered(&self, world: &World) -> bool {
@@ -324,7 +364,7 @@ impl Diagnosis {
             Place::Node(node) => plan.node(node).name.clone(),
             Place::Link(dir) => plan.link(dir.link()).name.clone(),
         };
-        let mut found: Vec<Finding> = Vec::new();
+        let mut found = self.weak_links(world);
         for ((place, cause), n) in self.news(world) {
             let at = name(place);
             let finding = match cause {

@@ -30,11 +30,14 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NEIGHBOR_TABLE, |lua, sim, call| neighbor_table(lua, sim, this_node(&call)?))?;
     registry.add(&spec::PATH_MTUS, |lua, sim, call| {
         let world = sim.world()?;
-        let table = lua.create_table()?;
+        let (table, mut text) = (lua.create_table()?, Vec::new());
         let node = world.ip_node(this_node(&call)?);
         for (ip, mtu, _) in node.into_iter().flat_map(|node| node.stack.path_mtus(world.now())) {
-            table.raw_set(world.shown(ip).to_string(), mtu)?;
+            let ip = world.shown(ip).to_string();
+            text.push(format!("{ip}  {mtu}"));
+            table.raw_set(ip, mtu)?;
         }
+        super::routing::printable(lua, &table, text.join("\n"))?;
         Ok(table)
     })?;
     registry.add(&spec::SOCKETS, |lua, sim, call| {
@@ -197,9 +200,9 @@ pub(super) fn stats(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Table
     let world = sim.world()?;
     let stats = world.ip_node(node).map(|node| node.stack.stats).unwrap_or_default();
     let table = lua.create_table()?;
-    table.raw_set("tx_packets", stats.tx_packets)?;
+    table.raw_set("tx_packets", stats.sent())?;
     table.raw_set("tx_bytes", stats.tx_bytes)?;
-    table.raw_set("rx_packets", stats.rx_packets)?;
+    table.raw_set("rx_packets", stats.received())?;
     table.raw_set("rx_bytes", stats.rx_bytes)?;
     table.raw_set("forwarded", stats.forwarded)?;
     table.raw_set("fragments_made", stats.fragments_made)?;

@@ -18,6 +18,9 @@ use tidewire_world::ProcessId;
 /// The most data that an echo request takes in an IPv4 packet: 65535 - 20 - 8 bytes.
 const MOST_DATA: u64 = 65_507;
 
+/// Why a host that has crashed asks nobody.
+const HOST_DOWN: &str = "host is down";
+
 fn echo_size(opts: &Opts) -> Result<u32, Mistake> {
     match opts.size("size").map_or(56, |size| size.0) {
         size @ 0..=MOST_DATA => Ok(size as u32),
@@ -176,6 +179,11 @@ impl Op for Ping {
             if self.sent_at == Instant::ZERO && self.seq == 0 || self.pause.is_none() && self.is_between() {
                 self.seq += 1;
                 self.sent_at = now;
+                if !world.is_node_up(self.node) {
+                    self.last_error = HOST_DOWN;
+                    self.next(now, None);
+                    continue;
+                }
                 let way = world.ip_node(self.node).and_then(|node| node.stack.source_for(to));
                 let len = self.size + IpStack::header_len(to) + IcmpMessage::HEADER_LEN as u32;
                 if self.dont_fragment == Some(true) && way.is_some_and(|(_, mtu)| len > u32::from(mtu)) {
@@ -258,6 +266,9 @@ impl Op for Trace {
         }
         let to = self.target.unwrap_or(Ipv4Addr::UNSPECIFIED);
         let mut world = sim.world()?;
+        if !world.is_node_up(self.node) {
+            return (Value::Nil, HOST_DOWN).into_lua_multi(lua).map(Some);
+        }
         let (socket, id) = *self.socket.get_or_insert_with(|| world.echo_socket(self.node));
         loop {
             let now = world.now();

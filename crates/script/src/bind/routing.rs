@@ -8,7 +8,7 @@ use crate::sim::{Shared, Sim};
 use crate::spec::Opt;
 use crate::spec::routing as spec;
 use crate::values::{Peer, Val};
-use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
+use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::fmt::Write;
 use tidewire_l3_network::NextHop;
 use tidewire_l3_network::routing::{
@@ -72,14 +72,22 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let world = sim.world()?;
         let Some(control) = world.ip_node(node).and_then(|node| node.control()) else { return Ok(None) };
         let (table, counters) = (lua.create_table()?, control.counters());
-        table.raw_set("protocol", control.protocol())?;
-        table.raw_set("asn", control.bgp().map(|bgp| bgp.asn()))?;
-        table.raw_set("changes", counters.changes)?;
-        table.raw_set("last_change", control.last_change().as_secs_f64())?;
-        table.raw_set("tx_messages", counters.tx_messages)?;
-        table.raw_set("tx_bytes", counters.tx_bytes)?;
-        table.raw_set("rx_messages", counters.rx_messages)?;
-        table.raw_set("spf_runs", counters.spf_runs)?;
+        let fields = [
+            ("protocol", control.protocol().into_lua(lua)?),
+            ("asn", control.bgp().map(|bgp| bgp.asn()).into_lua(lua)?),
+            ("changes", counters.changes.into_lua(lua)?),
+            ("last_change", control.last_change().as_secs_f64().into_lua(lua)?),
+            ("tx_messages", counters.tx_messages.into_lua(lua)?),
+            ("tx_bytes", counters.tx_bytes.into_lua(lua)?),
+            ("rx_messages", counters.rx_messages.into_lua(lua)?),
+            ("spf_runs", counters.spf_runs.into_lua(lua)?),
+        ];
+        let mut text = Vec::new();
+        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_nil()) {
+            text.push(format!("{name:<11}  {}", value.to_string()?));
+            table.raw_set(name, value)?;
+        }
+        printable(lua, &table, text.join("\n"))?;
         Ok(Some(table))
     })
 }

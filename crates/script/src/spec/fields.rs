@@ -93,9 +93,9 @@ const ALL: &[Fields] = &[
         doc: "Counts of a host or router, over the whole run.",
         all: &[
             f("tx_packets", "packets", "sent, forwarded ones included"),
-            f("tx_bytes", "bytes", "sent, in IP packets"),
-            f("rx_packets", "packets", "received"),
-            f("rx_bytes", "bytes", "received, in IP packets"),
+            f("tx_bytes", "bytes", "sent in IP packets of its own; links count the bytes of all"),
+            f("rx_packets", "packets", "received, those to be forwarded included"),
+            f("rx_bytes", "bytes", "received in IP packets for itself"),
             f("forwarded", "packets", "passed on for others"),
             f(
                 "fragments_made",

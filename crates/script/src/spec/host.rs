@@ -80,7 +80,7 @@ pub(crate) static PATH_MTUS: Func = func(
     "host:path_mtus",
     "What routers have said about the largest packets on the way to others (RFC 1191, RFC 8201).",
 )
-.gives("{ [ip] = bytes }");
+.gives("{ [ip] = bytes }, printable");
 pub(crate) static WORK: Func =
     func("host:work", "Occupies a processor core of the host; waits for one if all are busy.")
         .with(&[need("time", Kind::Time)])

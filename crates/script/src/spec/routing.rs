@@ -136,7 +136,9 @@ pub(crate) static ROUTER_WITHDRAW: Func =
     func("router:withdraw", "A BGP router no longer announces a network as its own.")
         .with(&[need("prefix", Kind::Text)]);
 pub(crate) static ROUTER_ROUTING: Func = func("router:routing", "What its protocol did so far, or nil.")
-    .gives("{ protocol, asn, changes, last_change, tx_messages, tx_bytes, rx_messages, spf_runs }");
+    .gives(
+        "{ protocol, asn, changes, last_change, tx_messages, tx_bytes, rx_messages, spf_runs }, printable",
+    );
 
 pub(crate) const ALL: &[&Func] = &[
     &NET_ROUTING,

@@ -52,6 +52,36 @@ fn empty_files_and_files_of_other_kinds_are_refused() {
 }
 
 #[test]
+fn messages_name_what_to_write_and_no_types() {
+    let toml = "[[nodes]]\nname = \"a\"\n[[nodes]]\nname = \"b\"\n[[links]]\nends = [\"a\", \"b\"]\n";
+    for (text, part) in [
+        (format!("{toml}arq = \"foo\"\n"), "'foo' is none of \"stop_and_wait\", \"gbn\", \"sr\""),
+        (format!("{toml}arq = 7\n"), "or a table such as {kind = \"sr\", window = 8}"),
+        (format!("{toml}arq = {{ kind = \"sr\", windw = 8 }}\n"), "unknown field `windw`"),
+        (format!("{toml}forward = 7\n"), "expected a table of options such as {rate = \"1Mbps\"}"),
+        ("nodes = [\"a\"]".to_owned(), "expected a table such as {name = \"a\", kind = \"router\"}"),
+        ("nodes = []\nlinks = [3]".to_owned(), "expected a table such as {ends = "),
+        (format!("subnets = [1]\n{toml}"), "expected a table such as {prefix = "),
+        (format!("routes = [1]\n{toml}"), "expected a table such as {node = "),
+    ] {
+        let message = refused("a.toml", &text);
+        assert!(message.contains(part) && !message.contains("Document"), "{text}: {message}");
+    }
+    let (plan, _) = super::tests::read("a.toml", &format!("{toml}arq = \"sr\"\n"));
+    assert!(plan.links()[0].spec.arq.is_some());
+}
+
+#[test]
+fn a_header_that_may_be_a_link_is_spoken_of() {
+    let spoken = |text: &str| {
+        let (_, notes) = super::tests::read("e.csv", text);
+        notes.iter().any(|note| note.starts_with("the first line, 'a,b', was read as the header"))
+    };
+    assert!(spoken("a,b\nb,c\nc,d\n") && spoken("a;b\nb;c\n"));
+    assert!(!spoken("source,target\na,b\n") && !spoken("a,b,rate\nx,y,10Mbps\n"));
+}
+
+#[test]
 fn deep_nesting_is_refused_or_flat() {
     let deep = |open: &str, close: &str| open.repeat(100_000) + &close.repeat(100_000);
     assert!(refused("a.json", &deep("[", "]")).contains("a.json:1"));

@@ -88,9 +88,16 @@ pub(super) fn read_csv(text: &str) -> Result<Graph, ImportError> {
     let (Some(source), Some(target)) = ends else {
         return Err(ImportError::at(1, "the header must name the columns 'source' and 'target'"));
     };
+    let mut list = Directions::default();
+    // What names columns may be what names nodes.
+    if header.iter().all(|cell| matches!(cell.as_str(), "a" | "b")) {
+        let line = header.join(",");
+        list.graph.notes.push(format!(
+            "the first line, '{line}', was read as the header; if it is a link, write source,target above it"
+        ));
+    }
     let known: Vec<(usize, &str)> =
         header.iter().enumerate().filter_map(|(at, name)| Some((at, attributes::known(name)?))).collect();
-    let mut list = Directions::default();
     for record in reader.records() {
         let record = record.map_err(broken)?;
         let line = record.position().map_or(0, |p| p.line() as usize);
