@@ -13,7 +13,7 @@ use tidewire_lab::{
 };
 use tidewire_script::{Fault, Script, ScriptError};
 use tidewire_topology as topology;
-use tidewire_topology::{Finding, Severity, import};
+use tidewire_topology::{Finding, PlanError, Severity, import};
 
 /// Something found in the networks of one or more points.
 struct Found {
@@ -130,7 +130,8 @@ fn word(severity: Severity) -> &'static str {
 pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
     args.output.iter().try_for_each(|path| drawing_format(path).map(drop))?;
     let shape = args.source.to_str().filter(|source| source.starts_with("net:"));
-    let network = if shape.is_none() && is_network(&args.source) {
+    let is_file = shape.is_none() && is_network(&args.source);
+    let network = if is_file {
         from_file(context, args)?
     } else {
         let script = match shape {
@@ -166,7 +167,11 @@ pub fn topo(context: &Context, args: &TopoArgs) -> Result<u8, LabError> {
     let mut code = 0;
     for finding in topology::check(&network) {
         let severity = finding.problem.severity();
-        context.term.complain(word(severity), &finding.sentence);
+        // The second of two is the one too many.
+        let last = finding.nodes.last().filter(|_| severity == Severity::Error && is_file);
+        let place = last.and_then(|node| place_in(args, import::Sought::Node(&network.node(*node).name)));
+        let place = place.map_or(String::new(), |place| format!("{place}: "));
+        context.term.complain(word(severity), &format!("{place}{}", finding.sentence));
         if severity == Severity::Error {
             code = 3;
         }
@@ -204,8 +209,31 @@ fn from_file(context: &Context, args: &TopoArgs) -> Result<topology::Plan, LabEr
     let imported = imported.map_err(|error| wrong(error.to_string()))?;
     imported.notes.iter().for_each(|note| context.term.complain("note:", note));
     let numbered = network.assign_addresses();
-    numbered.map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+    numbered.map_err(|error| {
+        let place = match &error {
+            PlanError::SubnetFull { prefix, .. } => place_in(args, import::Sought::Subnet(*prefix)),
+            PlanError::SameAddress6 { nodes: [_, second], .. } => {
+                place_in(args, import::Sought::Node(second))
+            }
+            _ => None,
+        };
+        wrong(format!("{}: {error}", place.unwrap_or_else(|| path.display().to_string())))
+    })?;
     Ok(network)
+}
+
+/// Where a network's file says something that turned out to be wrong: `site.json:3`.
+fn place_in(args: &TopoArgs, what: import::Sought<'_>) -> Option<String> {
+    let path = args.source.as_path();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let bytes = read(path).ok()?;
+    let (file, line) = import::place_of(
+        &path.to_string_lossy(),
+        &bytes,
+        &mut |name| read(&folder.join(name)).map_err(|error| error.to_string()),
+        what,
+    )?;
+    Some(if line == 0 { file } else { format!("{file}:{line}") })
 }
 
 fn wrong(message: String) -> LabError {

@@ -259,3 +259,21 @@ fn a_full_disk_loses_nothing_that_is_finished() {
     let (_, err) = place.expect("sweep x.lua -j 1", 0);
     assert!(err.contains("2 of 3 runs found, 1 to go"), "{err}");
 }
+
+#[test]
+fn what_is_wrong_with_a_whole_network_has_its_place_in_the_file() {
+    let json = "{\n\"nodes\":[{\"name\":\"a\",\"ip\":\"10.0.0.1/24\"},\n{\"name\":\"b\",\"ip\":\"10.0.0.1/24\"}],\n\"links\":[{\"ends\":[\"a\",\"b\"]}]}";
+    let nodes = "[[nodes]]\nname = \"a\"\n[[nodes]]\nname = \"b\"\n[[nodes]]\nname = \"c\"\n[[nodes]]\nname = \"s\"\nkind = \"switch\"\n";
+    let links = ["a", "b", "c"].map(|end| format!("[[links]]\nends = [\"{end}\", \"s\"]\n")).concat();
+    let toml = format!("{nodes}{links}[[subnets]]\nprefix = \"192.168.1.0/30\"\nnodes = [\"a\", \"b\"]\n");
+    let outer = "{\"include\":[{\"file\":\"ip.json\",\"prefix\":\"x-\"}]}";
+    let place = Place::new(&[("ip.json", json), ("sub.toml", &toml), ("outer.json", outer)]);
+    for (file, says) in [
+        ("ip.json", "error: ip.json:3: 'a' and 'b' both have the address 10.0.0.1"),
+        ("outer.json", "error: ip.json:3: 'x-a' and 'x-b' both have the address 10.0.0.1"),
+        ("sub.toml", "error: sub.toml:16: subnet 192.168.1.0/30 has 2 addresses for hosts, but 3 are needed"),
+    ] {
+        let (_, err) = place.expect(&format!("topo {file}"), 3);
+        assert!(err.contains(says), "{file}: {err}");
+    }
+}

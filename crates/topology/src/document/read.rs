@@ -1,6 +1,7 @@
 //! From a document to a plan.
 
 use super::*;
+use crate::import::Sought;
 use std::net::Ipv4Addr;
 
 /// A problem without its place.
@@ -76,6 +77,22 @@ impl Document {
             plan.route(node, route.prefix.parse().map_err(at)?, via).map_err(|e| at(e.to_string()))?;
         }
         Ok(())
+    }
+}
+
+impl Document {
+    /// Which element of which list something is; its names have this prefix in the plan.
+    pub(crate) fn position(&self, prefix: &str, what: Sought<'_>) -> Option<(&'static str, usize)> {
+        match what {
+            Sought::Node(name) => {
+                let own = name.strip_prefix(prefix)?;
+                Some(("nodes", self.nodes.iter().position(|node| node.name == own)?))
+            }
+            Sought::Subnet(sought) => {
+                let is_it = |subnet: &SubnetDocument| subnet.prefix.parse() == Ok(sought);
+                Some(("subnets", self.subnets.iter().position(is_it)?))
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tidewire's own JSON and TOML, with includes, and the node-link JSON of networkx and D3.
 
 use super::graph::{Edge, Graph};
-use super::{ImportError, Loader, attributes};
+use super::{Format, ImportError, Loader, Sought, attributes};
 use crate::document::{Document, IncludeDocument};
 use crate::generate::Built;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -88,6 +88,37 @@ impl Loader<'_> {
             if access { &mut built.access } else { &mut built.links }.push(id);
         }
     }
+}
+
+/// See [`super::place_of`].
+pub(super) fn place_of(
+    name: &str,
+    bytes: &[u8],
+    prefix: &str,
+    read: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    what: Sought<'_>,
+    depth: usize,
+) -> Option<(String, usize)> {
+    let (text, _) = super::text::decode(bytes).ok()?;
+    let is_json = match Format::of_name(name).unwrap_or_else(|| Format::of_text(&text)) {
+        Format::Json => true,
+        Format::Toml => false,
+        _ => return None,
+    };
+    let document: Document =
+        if is_json { serde_json::from_str(&text).ok()? } else { toml::from_str(&text).ok()? };
+    if let Some((list, n)) = document.position(prefix, what) {
+        let line = if is_json { line_in_json(&text, list, n) } else { line_in_toml(&text, list, n) };
+        return Some((name.to_owned(), line));
+    }
+    document.include.iter().filter(|_| depth < DEEPEST).find_map(|include| {
+        let (file, own) = match include {
+            IncludeDocument::File(file) => (file, ""),
+            IncludeDocument::Named { file, prefix } => (file, prefix.as_str()),
+        };
+        let bytes = read(file).ok()?;
+        place_of(file, &bytes, &format!("{prefix}{own}"), read, what, depth + 1)
+    })
 }
 
 fn of_json(error: serde_json::Error) -> ImportError {

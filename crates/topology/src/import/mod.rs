@@ -144,6 +144,21 @@ impl Format {
 /// Reads a file that another one includes: its contents, or why not.
 pub type Read<'a> = &'a mut dyn FnMut(&str) -> Result<Vec<u8>, String>;
 
+/// Something in a document that a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought<'a> {
+    /// A node, by the name that it has in the plan.
+    Node(&'a str),
+    /// A subnet.
+    Subnet(crate::Prefix),
+}
+
+/// Where something stands that turned out to be wrong only when the network was whole: its file and line. Only documents (JSON, TOML)
+/// say such things; `read` gives the files that they include.
+pub fn place_of(name: &str, bytes: &[u8], read: Read<'_>, what: Sought<'_>) -> Option<(String, usize)> {
+    documents::place_of(name, bytes, "", read, what, 0)
+}
+
 /// Adds the network in a file to a plan. Its format is what the ending of its name says, else what its text looks like; `read` gives
 /// the files that it includes, by paths relative to the folder of `name`'s first file.
 ///
