@@ -50,7 +50,10 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
             Err(LabError::Usage(if search {
                 format!("nothing in the reference speaks of '{topic}'; 'tidewire doc' lists all functions")
             } else {
-                format!("no function is called '{topic}'; try 'tidewire doc search {topic}'")
+                let names = functions.iter().flat_map(|f| [f.name, f.short()]);
+                let meant = tidewire_lab::did_you_mean(&topic, names);
+                let meant = meant.map_or_else(String::new, |meant| format!("; did you mean '{meant}'?"));
+                format!("no function is called '{topic}'{meant}; 'tidewire doc search WORD' looks for a word")
             }))
         }
         few if few.len() <= 6 => {

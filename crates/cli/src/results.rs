@@ -177,7 +177,11 @@ fn say(context: &Context, args: &CompareArgs, comparison: &Comparison) {
     let shown: Vec<&Difference> =
         comparison.all.iter().filter(|d| d.change != Change::Same || context.globals.verbose > 0).collect();
     if !shown.is_empty() {
-        let names = [&args.first, &args.second].map(|path| short(path));
+        let paths = [&args.first, &args.second];
+        let mut names = paths.map(|path| short(path));
+        if names[0] == names[1] {
+            names = paths.map(|path| path.display().to_string());
+        }
         let mut table = TextTable::new([
             Align::Left,
             Align::Left,

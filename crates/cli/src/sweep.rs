@@ -335,7 +335,7 @@ fn say(
         plain(Tone::Plain, String::new());
         summary.iter().for_each(|line| term.say(line));
     }
-    if identical(results) {
+    if outcome.failures.is_empty() && identical(results) {
         plain(Tone::Faint, "  all replications are equal: nothing in this experiment is random (jitter = \"1ms\" starts flows at random)".into());
     }
     let failed = failed_checks(results);

@@ -160,22 +160,28 @@ pub(crate) fn check(lua: &Lua, sim: &Shared, func: &'static Func, args: MultiVal
 /// What can be called where the network cannot be used.
 const COMPUTES: [&str; 4] = ["random", "seconds", "bytes", "bits_per_s"];
 
-/// Where the source line calls the method with a dot, that is the mistake: the first argument has become the receiver.
+/// Where the source line calls the method with a dot, that is the mistake: the first argument has become the receiver. The same the other
+/// way round.
 fn with_a_dot(lua: &Lua, sim: &Shared, func: &'static Func, mistake: Mistake) -> Mistake {
     let short = func.short();
     let Some(line) = here(lua).and_then(|place| sim.sources.line(&place)) else { return mistake };
-    let Some(at) = func.name.contains(':').then(|| line.find(&format!(".{short}"))).flatten() else {
+    // Functions of a table, such as random.uniform, are called with a dot.
+    let (wrong, right) = if func.name.contains(':') { ('.', ':') } else { (':', '.') };
+    if wrong == ':' && !func.name.contains('.') {
         return mistake;
-    };
+    }
+    let Some(at) = line.find(&format!("{wrong}{short}")) else { return mistake };
     let after = line[at + 1 + short.len()..].trim_start().chars().next();
     let is_name = |c: &char| c.is_alphanumeric() || *c == '_';
     let owner: String = line[..at].chars().rev().take_while(is_name).collect();
     let owner: String = owner.chars().rev().collect();
+    let word = if right == ':' { "dot" } else { "colon" };
     if owner.is_empty() || !after.is_some_and(|c| "({\"'".contains(c)) {
         return mistake;
     }
-    Mistake::new(format!("{owner}.{short}(...) is called with a dot; write {owner}:{short}(...)"))
-        .at_word(short)
+    let text =
+        format!("{owner}{wrong}{short}(...) is called with a {word}; write {owner}{right}{short}(...)");
+    Mistake::new(text).at_word(short)
 }
 
 /// The same mistake with the place of the running call.

@@ -471,3 +471,19 @@ fn what_does_not_fit_and_what_is_written_otherwise_is_said() {
     let expected = ["nil\ttoo big", "true", "x", "html", "css", "css", "504 not to a port below 1024\t1"];
     assert_eq!(lines, expected);
 }
+
+#[test]
+fn an_answer_to_head_is_no_page_for_who_gets_it_later() {
+    let lines = printed(
+        "local user, www, edge = net:host 'user', net:host 'www', net:host 'edge'
+         net:lan('l', {user, www, edge})
+         www:http_server{ ['/p'] = function(req) return 200, 'page', {['Cache-Control'] = 'max-age=60'} end }
+         edge:http_cache{origin = www}
+         local head = user:http_get('http://edge/p', {method = 'HEAD'})
+         print(head.status, #(head.body or ''))
+         for i = 1, 2 do local r = user:http_get 'http://edge/p' print(r.body, r.headers['x-cache']) end
+         local again = user:http_get('http://edge/p', {method = 'HEAD'})
+         print(again.status, again.headers['x-cache'])",
+    );
+    assert_eq!(lines, ["200\t0", "page\tMISS", "page\tHIT", "200\tHIT"]);
+}

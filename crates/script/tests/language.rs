@@ -673,3 +673,10 @@ fn receive_gives_what_did_arrive_as_in_luasocket() {
         ["nil\ttimeout\t12345", "6789|0abc|", "nil\tclosed\t1234567890abc", "1234567890abc"]
     );
 }
+
+#[test]
+fn ranges_of_fractions_hold_what_is_written() {
+    let code =
+        "print(table.concat(range(0.1, 0.5, 0.1), ' '), #range(0, 1, 0.25), math.type(range(1, 3)[1]))";
+    assert_eq!(printed(code), ["0.1 0.2 0.3 0.4 0.5\t5\tinteger"]);
+}

@@ -422,6 +422,13 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
     ("!experiment { params = { sd = {1, 2} } }", 1, &["a parameter cannot be named 'sd'"]),
     ("!experiment { params = { n = {} } }", 1, &["parameter 'n' has no values"]),
     ("!experiment { params = { n = {1, 1} } }", 1, &["parameter 'n' has the value 1 twice"]),
+    (
+        "!experiment { params = { { a = 1, b = 2 }, { a = 2 } } }",
+        1,
+        &["point 2 of params has no 'b', which others have"],
+    ),
+    ("!random:uniform(0, 1)", 1, &["random:uniform(...) is called with a colon; write random.uniform(...)"]),
+    ("!local p = experiment { params = { a = {1, 2} } }\nrecord { a = 7 }", 2, &["'a' is a parameter"]),
     ("!local r = resource(1)\nr:use(nil)", 2, &["resource:use(f, ...) needs a function, got nil"]),
     ("!setmetatable(_G, {})", 1, &["the globals have a metatable of their own"]),
     ("!setmetatable({}, 5)", 1, &["setmetatable: its second argument expects a table, got number"]),

@@ -201,6 +201,15 @@ fn explicit_points(params: &Table) -> Result<Vec<Point>, Mistake> {
         point.sort_by(|a, b| a.0.cmp(&b.0));
         points.push(point);
     }
+    // Every run reads the same parameters: one that some points lack is forgotten, or misspelt.
+    let names = |point: &Point| point.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let every: Vec<String> = points.iter().flat_map(names).collect();
+    for (i, point) in points.iter().enumerate() {
+        if let Some(lacks) = every.iter().find(|name| point.iter().all(|(known, _)| known != *name)) {
+            let text = format!("point {} of params has no '{lacks}', which others have", i + 1);
+            return Err(Mistake::new(text).at_word(lacks.as_str()));
+        }
+    }
     Ok(points)
 }
 

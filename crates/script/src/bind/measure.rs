@@ -154,6 +154,14 @@ fn record(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
                         .note("choose another name")
                         .into());
                 }
+                if sim.point.iter().any(|(parameter, _)| *parameter == name) {
+                    return Err(Mistake::new(format!(
+                        "'{name}' is a parameter, and its column is in the results already"
+                    ))
+                    .at_word(&name)
+                    .note("choose another name")
+                    .into());
+                }
                 if let Some(text) = odd_figure(&name, &value) {
                     out.warn(text, here(lua));
                 }

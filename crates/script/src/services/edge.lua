@@ -101,6 +101,13 @@ local function handle(self, req)
     self.hits, self.bytes_saved = self.hits + 1, self.bytes_saved + entry.size
     return answer_of(entry, "HIT", req)
   end
+  if req.method == "HEAD" then
+    -- The answer has no body that a later GET could be given.
+    self.passed = self.passed + 1
+    local res, why = from_origin(self, req)
+    if not res then return failed(self, why) end
+    return res.status, nil, proxy.end_to_end(res.headers)
+  end
   local found, how, why = fetch(self, key, req, entry)
   if not found then
     -- What is there and old is better than nothing (RFC 5861).

@@ -227,7 +227,12 @@ function range(first, last, step)
     error("range(first, last [, step]) expects numbers, and a step that is not 0", 2)
   end
   local list, n = {}, math.floor((last - first) / step + 1e-9)
-  for i = 0, n do list[i + 1] = first + i * step end
+  for i = 0, n do
+    local x = first + i * step
+    -- 0.1 + 2 * 0.1 is meant to be 0.3.
+    if math.type(x) == "float" then x = tonumber(("%.12g"):format(x)) + 0.0 end
+    list[i + 1] = x
+  end
   return list
 end
 
