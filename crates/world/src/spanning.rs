@@ -14,6 +14,9 @@ pub(crate) const FIRST_SWITCH: u64 = 1 << 32;
 /// A switch on an open loop that has flooded so many frames is in a storm: the first that was flooded there never ended.
 const STORM: u64 = 10_000;
 
+/// Ports that hear each other: bridges and their ports' numbers.
+type Wire = Vec<(usize, u32)>;
+
 impl World {
     /// Gives the switches of networks with loops their part in the spanning tree. May be called again until time starts.
     pub(crate) fn configure_bridges(&mut self) {
@@ -88,12 +91,12 @@ impl World {
 
     /// Which ports of the bridges hear each other: `members[i]` is the switch of bridge `i`. Hubs, and switches that do not take part,
     /// pass protocol units on: all their links are one wire.
-    fn segments_of(&self, lan: &Lan, members: &[usize]) -> Vec<Vec<(usize, u32)>> {
+    fn segments_of(&self, lan: &Lan, members: &[usize]) -> Vec<Wire> {
         let member = |node: NodeId| match self.plan.node(node).spec.is_hub() {
             true => None,
             false => members.iter().position(|member| *member == self.switch_index(node)),
         };
-        let mut wires: Vec<(Vec<NodeId>, Vec<(usize, u32)>)> = Vec::new();
+        let mut wires: Vec<(Vec<NodeId>, Wire)> = Vec::new();
         for link in &lan.links {
             let (mut passing, mut ports) = (Vec::new(), Vec::new());
             for iface in [DirId::forward(*link), DirId::backward(*link)].map(topology::sender_of) {
