@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `outbox.rs` | [`Outbox`], everything that a node says to the world, and [`Context`] |
 //! | `stack.rs` | [`IpStack`]: interfaces, ARP, forwarding table, sending |
+//! | `stats.rs` | what a node counts |
 //! | `table.rs` | where the forwarding table is, or comes from |
 //! | `ways.rs` | what forwarding and address resolution found for known flows |
 //! | `arp.rs`, `ndp.rs` | ARP; neighbour discovery over IPv6 |
@@ -47,6 +48,7 @@ mod settings;
 mod slaac;
 mod sockets;
 mod stack;
+mod stats;
 mod switch;
 mod table;
 mod tcp;
@@ -61,6 +63,7 @@ pub use multicast::Groups;
 pub use outbox::{Context, Ended, LOOPBACK, NO_FLOW, Outbox, Progress, TRACKED};
 pub use settings::TcpSetting;
 pub use sockets::{Seen, SocketView, Sockets};
-pub use stack::{Ecmp, Iface, IpStack, NodeStats};
+pub use stack::{Ecmp, Iface, IpStack};
+pub use stats::NodeStats;
 pub use switch::Switch;
 pub use ways::ping_flow;
