@@ -55,6 +55,8 @@ pub(crate) struct Sim {
     pub plan: RefCell<Plan>,
     /// The plan has grown since the world was last told.
     pub grown: Cell<bool>,
+    /// Why the plan cannot be built.
+    pub unbuilt: RefCell<Option<Mistake>>,
     pub world: RefCell<World>,
     pub sched: RefCell<Sched>,
     pub out: SharedOutput,
@@ -168,6 +170,7 @@ impl Sim {
             files: Files::beside(&script.path),
             plan: RefCell::default(),
             grown: Cell::new(false),
+            unbuilt: RefCell::default(),
             world: RefCell::new(world),
             sched: RefCell::default(),
             out: SharedOutput::new(out),
@@ -289,12 +292,17 @@ impl Sim {
     /// The world, grown to what the plan says.
     pub fn world(&self) -> mlua::Result<RefMut<'_, World>> {
         self.touch()?;
+        if let Some(mistake) = &*self.unbuilt.borrow() {
+            return Err(mistake.clone().into());
+        }
         let mut world = self.world.borrow_mut();
         if self.grown.replace(false) {
             crate::bind::routing::apply(self, &mut world);
             let result = self.unwatched(|| world.sync(&self.plan.borrow()));
-            result.map_err(|error| Mistake::new(error.to_string()))?;
-            if let Some(mistake) = self.duplicate_address(world.plan()) {
+            let wrong = result.err().map(|error| Mistake::new(error.to_string()));
+            if let Some(mistake) = wrong.or_else(|| self.duplicate_address(world.plan())) {
+                // A script that catches this goes on with nothing, not with half a network.
+                *self.unbuilt.borrow_mut() = Some(mistake.clone());
                 return Err(mistake.into());
             }
             // No mistake for certain: proxy ARP may be on its way, or it is what is to be seen.

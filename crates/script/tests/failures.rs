@@ -178,3 +178,25 @@ fn links_that_flap_or_crawl_are_faults_of_layer_1() {
         assert!(out[1].contains(part), "{out:?}");
     }
 }
+
+#[test]
+fn a_network_that_cannot_be_built_stays_so_for_a_script_that_goes_on() {
+    for (network, says) in [
+        ("local nat = net:nat 'nat' net:link(a, nat) net:link(nat, b)", "which side of 'nat' is outside"),
+        (
+            "local c = net:host('c', { ip = '10.9.9.1/24' }) local d = net:host('d', { ip = '10.9.9.1/24' })
+          net:link(a, b) net:link(c, d)",
+            "both have the address",
+        ),
+    ] {
+        let error = error_of(&format!(
+            "local a, b = net:host 'a', net:host 'b' {network}
+             local first, e = pcall(a.ping, a, b)
+             local second, f = pcall(a.connect, a, b, 80)
+             assert(not first and not second and e:match ': (.*)' == f:match ': (.*)', tostring(e) .. tostring(f))
+             local third = pcall(function() a:udp(5) b:listen(80) b:http_server {{ pages = {{}} }} end)
+             assert(not third)"
+        ));
+        assert!(error.message.contains(says), "{error}");
+    }
+}

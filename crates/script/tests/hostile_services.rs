@@ -487,3 +487,30 @@ fn an_answer_to_head_is_no_page_for_who_gets_it_later() {
     );
     assert_eq!(lines, ["200\t0", "page\tMISS", "page\tHIT", "200\tHIT"]);
 }
+
+#[test]
+fn who_names_a_server_hears_that_server() {
+    let lines = printed(
+        "local a, n1, n2 = net:host 'a', net:host 'n1', net:host 'n2'
+         net:lan('l', {a, n1, n2}, {delay = '5ms'})
+         n1:dns_server{origin = 'e.com', zone = {['www.e.com'] = '1.1.1.1'}}
+         n2:dns_server{origin = 'e.com', zone = {['www.e.com'] = '2.2.2.2'}}
+         net:resolver(n1)
+         local function ask(server)
+           local ip, info = a:resolve('www.e.com', 'A', {server = server})
+           print(ip, info.cached)
+         end
+         ask(n1) ask(n2) ask(n1) ask(n2) ask()
+         a:flush_dns() ask(n2) ask()",
+    );
+    let answers = [
+        "1.1.1.1\tfalse",
+        "2.2.2.2\tfalse",
+        "1.1.1.1\ttrue",
+        "2.2.2.2\ttrue",
+        "1.1.1.1\ttrue",
+        "2.2.2.2\tfalse",
+        "1.1.1.1\tfalse",
+    ];
+    assert_eq!(lines, answers);
+}

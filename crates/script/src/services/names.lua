@@ -111,17 +111,27 @@ local function kept_by(host)
   return kept
 end
 
+-- What servers other than the host's own have said is kept for each of them: who asks one of several wants its answer.
+local function cache_of(kept, asked, own)
+  local key = asked and concat(asked, " ")
+  if not key or own and key == concat(own, " ") then return kept.cache end
+  kept.others = kept.others or {}
+  kept.others[key] = kept.others[key] or native.dns_cache(1000, 86400)
+  return kept.others[key]
+end
+
 -- The answer to a question, as the host's programs get it: from its cache, else from its servers.
 function names.ask(host, name, kind, deadline, opts)
   local own, servers = settings_of(host)
-  if opts and opts.server then
-    servers = names.ips(opts.server)
-    own = own or {}
+  local asked = opts and opts.server and names.ips(opts.server)
+  local usual = servers
+  if asked then
+    servers, own = asked, own or {}
   end
   if not own then return { outcome = "no such host", queries = 0 } end
   if native.bad_name(name) then return { outcome = "bad name", queries = 0 } end
   local kept = kept_by(host)
-  local cache = own.cache == false and native.dns_cache(1, 0) or kept.cache
+  local cache = own.cache == false and native.dns_cache(1, 0) or cache_of(kept, asked, usual)
   local lookup = native.dns_lookup(name, kind, servers, true, own.tries or 2)
   local answer = names.search(host, cache, lookup, opts and opts.timeout or own.timeout or 5, deadline)
   answer.cached = answer.queries == 0 and answer.outcome ~= "timeout"
@@ -215,7 +225,11 @@ function names.resolve(host, name, kind, opts)
   }, answer_meta)
 end
 
-function names.flush_dns(host) kept_by(host).cache:clear() end
+function names.flush_dns(host)
+  local kept = kept_by(host)
+  kept.cache:clear()
+  kept.others = nil
+end
 
 local kept_meta = {
   __tostring = function(list)
