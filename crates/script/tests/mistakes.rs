@@ -427,6 +427,11 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         1,
         &["point 2 of params has no 'b', which others have"],
     ),
+    (
+        "a:http_get('https://b/', { tls = { vershun = '1.2' } })",
+        2,
+        &["unknown option 'vershun'", "(tidewire doc host http_get)"],
+    ),
     ("!random:uniform(0, 1)", 1, &["random:uniform(...) is called with a colon; write random.uniform(...)"]),
     ("!local p = experiment { params = { a = {1, 2} } }\nrecord { a = 7 }", 2, &["'a' is a parameter"]),
     ("!local r = resource(1)\nr:use(nil)", 2, &["resource:use(f, ...) needs a function, got nil"]),

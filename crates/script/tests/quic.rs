@@ -2,18 +2,9 @@
 
 mod common;
 
-use common::{column, error_of, good, printed, request, result_of, run_at, script, shipped};
+use common::{at, column, error_of, good, printed, request, result_of, script, shipped, text};
 use tidewire_metrics::Value;
-use tidewire_script::{RunResult, plan, run};
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
-
-fn at(name: &str, wanted: &[(&str, &str)]) -> RunResult {
-    let wanted: Vec<(&str, Value)> = wanted.iter().map(|(name, value)| (*name, text(value))).collect();
-    run_at(&shipped(name), &wanted)
-}
+use tidewire_script::{plan, run};
 
 #[test]
 fn quic_answers_after_two_round_trips_and_after_one_with_a_ticket() {

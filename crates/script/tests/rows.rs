@@ -2,15 +2,11 @@
 
 mod common;
 
-use common::{column, good, lines, result_of, run_at, shipped};
+use common::{column, good, lines, result_of, run_at, shipped, text};
 use std::fmt::Write;
 use std::path::Path;
 use tidewire_metrics::Value;
 use tidewire_script::RunResult;
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
 
 /// Runs the first point of a script; its checks must hold.
 fn run(name: &str) -> RunResult {

@@ -2,12 +2,8 @@
 
 mod common;
 
-use common::{column, error_of, printed, run_at, shipped, shows};
+use common::{column, error_of, printed, run_at, shipped, shows, text};
 use tidewire_metrics::Value;
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
 
 /// Two hosts with a link between them.
 const PAIR: &str = "local a, b = net:host 'a', net:host 'b'

@@ -2,12 +2,7 @@
 
 mod common;
 
-use common::{column, lines, shows};
-use tidewire_metrics::Value;
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
+use common::{column, lines, shows, text};
 
 #[test]
 fn row_04_loopback_never_reaches_the_wire() {

@@ -2,12 +2,8 @@
 
 mod common;
 
-use common::{column, printed, run_at, shipped, shows};
+use common::{column, printed, run_at, shipped, shows, text};
 use tidewire_metrics::Value;
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
 
 #[test]
 fn row_50_cgi_runs_out_of_processor_and_memory_where_a_pool_does_not() {

@@ -2,13 +2,9 @@
 
 mod common;
 
-use common::{column, good, lines, request, result_of, script, shipped, shows};
+use common::{column, good, lines, request, result_of, script, shipped, shows, text};
 use tidewire_metrics::Value;
 use tidewire_script::{Point, RunRequest, RunResult, plan, run};
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
 
 /// As [`run_at`], without sending every packet through its bytes and back: millions of packets.
 fn run_fast(name: &str, wanted: &[(&str, Value)]) -> RunResult {

@@ -2,12 +2,8 @@
 
 mod common;
 
-use common::{column, error_of, printed, run_at, shipped, shows};
+use common::{column, error_of, printed, run_at, shipped, shows, text};
 use tidewire_metrics::Value;
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
 
 #[test]
 fn row_38_http_methods_headers_status_and_exact_round_trips() {

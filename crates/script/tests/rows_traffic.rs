@@ -2,18 +2,9 @@
 
 mod common;
 
-use common::{column, error_of, good, lines, printed, request, result_of, run_at, script, shipped};
+use common::{at, column, error_of, good, lines, printed, request, result_of, run_at, script, shipped, text};
 use tidewire_metrics::Value;
-use tidewire_script::{RunResult, plan, run};
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
-
-fn at(name: &str, wanted: &[(&str, &str)]) -> RunResult {
-    let wanted: Vec<(&str, Value)> = wanted.iter().map(|(name, value)| (*name, text(value))).collect();
-    run_at(&shipped(name), &wanted)
-}
+use tidewire_script::{plan, run};
 
 #[test]
 fn row_32_udp_loses_frames_and_tcp_is_late_under_the_same_losses() {

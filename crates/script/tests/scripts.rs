@@ -2,14 +2,10 @@
 
 mod common;
 
-use common::{column, good, lines, result_of, run_at, shipped};
+use common::{column, good, lines, result_of, run_at, shipped, text};
 use std::path::Path;
 use tidewire_metrics::Value;
 use tidewire_script::{Ended, plan};
-
-fn text(value: &str) -> Value {
-    Value::Text(value.to_owned())
-}
 
 #[test]
 fn hello_pings_and_exchanges_greetings() {

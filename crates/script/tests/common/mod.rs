@@ -52,6 +52,17 @@ pub fn run_at(script: &Script, wanted: &[(&str, Value)]) -> RunResult {
     good(run(script, &experiment, &request(&point)))
 }
 
+/// A parameter's value as text.
+pub fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+/// A run of a shipped script with these parameters.
+pub fn at(name: &str, wanted: &[(&str, &str)]) -> RunResult {
+    let wanted: Vec<(&str, Value)> = wanted.iter().map(|(name, value)| (*name, text(value))).collect();
+    run_at(&shipped(name), &wanted)
+}
+
 /// A run that must succeed.
 pub fn good(result: RunResult) -> RunResult {
     if let Some(error) = &result.error {
