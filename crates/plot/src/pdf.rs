@@ -115,7 +115,8 @@ impl Page {
         let fill = color(inherited(node, "fill").unwrap_or("black"))?;
         let stroke = color(inherited(node, "stroke").unwrap_or("none"))?;
         let opacity = |name| inherited(node, name).and_then(|text| text.parse::<f32>().ok()).unwrap_or(1.0);
-        let (fill_opacity, stroke_opacity) = (opacity("fill-opacity"), opacity("stroke-opacity"));
+        let (fill_opacity, stroke_opacity) =
+            (opacity("fill-opacity") * opacity("opacity"), opacity("stroke-opacity") * opacity("opacity"));
         let fill = fill.filter(|_| fill_opacity > 0.0);
         if fill.is_none() && stroke.is_none() {
             return Ok(());

@@ -356,7 +356,8 @@ fn unknown_option(owner: &str, key: &str, groups: &'static [&'static [Opt]]) -> 
     let known = all().flat_map(|opt| [opt.name].into_iter().chain(opt.aliases.iter().copied()));
     let meant = did_you_mean(key, known);
     let names: Vec<&str> = all().map(|opt| opt.name).collect();
-    let topic = owner.replace([':', '.'], " ");
+    // Of "tls of host:http_get" the function is what the reference knows.
+    let topic = owner.rsplit(" of ").next().unwrap_or(owner).replace([':', '.'], " ");
     Mistake::new(format!("unknown option '{key}' of {owner}{meant}"))
         .at_word(key)
         .note(format!("options: {}        (tidewire doc {topic})", names.join(" ")))

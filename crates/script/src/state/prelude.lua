@@ -256,12 +256,11 @@ function load(chunk, name, mode, ...)
   return stock_load(chunk, name, "t", ...)
 end
 
-local elsewhere = {
-  socket = "there is no module 'socket' here, and no need of one: net:host gives hosts, and these the sockets: host:tcp(), host:udp(), host:connect(to, port)",
-}
 local loaded = {}
 function require(name)
-  if elsewhere[name] then error(elsewhere[name], 2) end
+  if name == "socket" then
+    error("there is no module 'socket' here, and no need of one: net:host gives hosts, and these the sockets: host:tcp(), host:udp(), host:connect(to, port)", 2)
+  end
   if type(name) ~= "string" then error("require expects the name of a module, got " .. type(name), 2) end
   local found = loaded[name]
   if found == token then error("require '" .. name .. "': the modules require each other in a circle", 2) end
