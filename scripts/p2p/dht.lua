@@ -1,8 +1,10 @@
 -- A distributed hash table (Maymounkov and Mazieres, "Kademlia", 2002): N nodes, no server, any key found in O(log N) steps.
 --   tidewire sweep scripts/p2p/dht.lua
 -- Look at hops: four times the nodes cost about one step more. Distance is XOR of ids; a node knows up to K others of each distance class, asks
--- ALPHA at a time for those closest to the key, and goes on with whom they name until nobody closer is named. With churn a part of
--- the nodes has crashed without a word: look-ups run into timeouts, and still find nearly all of the keys.
+-- ALPHA at a time for those closest to the key, and goes on with whom they name until nobody closer is named. A key is at the K nodes
+-- closest to it, so there are log2(N / K) bits to find; a step finds at least one, and usually log2 K, as the closest of K that are
+-- named is taken. With churn a part of the nodes crashes without a word while keys are looked for, one after the other, and as many
+-- new ones join: look-ups run into timeouts, and still find the keys, as not all of the K that have one are gone.
 local p = experiment {
   name   = "dht",
   params = { nodes = { 16, 64, 256, 1000 }, churn = { "0%", "20%" } },
@@ -10,7 +12,8 @@ local p = experiment {
 }
 local K, ALPHA, PORT, LOOKUPS, WAIT = 8, 3, 4000, 200, 0.25
 
-local core, hosts = net:router "core", net:hosts("node", p.nodes)
+local LEAVE = math.floor(p.nodes * tonumber(p.churn:match "%d+") / 100 + 0.5)
+local core, hosts = net:router "core", net:hosts("node", p.nodes + LEAVE)
 for _, host in ipairs(hosts) do
   net:link(host, core, { rate = "10Mbps", delay = random.uniform(0.005, 0.030) })
 end
@@ -150,35 +153,42 @@ function Node.store(self, key, value)
   end
 end
 
-for i, host in ipairs(hosts) do
-  nodes[i] = setmetatable({ id = random.int(1, 0xFFFFFFFF), host = host, sock = host:udp(PORT), buckets = {}, values = {},
-                            asked = {}, number = 0 }, Node)
-  host:spawn(Node.listen, nodes[i])
-end
-
 -- Everybody joins by looking for itself, through somebody who is there already.
-for i = 2, #nodes do
-  local node, first = nodes[i], nodes[random.int(1, i - 1)]
-  node:meet(first.id, first.host.ip)
-  node:lookup(node.id)
+local function join(host, first)
+  local node = setmetatable({ id = random.int(1, 0xFFFFFFFF), host = host, sock = host:udp(PORT), buckets = {}, values = {},
+                              asked = {}, number = 0 }, Node)
+  host:spawn(Node.listen, node)
+  if first then
+    node:meet(first.id, first.host.ip)
+    node:lookup(node.id)
+  end
+  return node
 end
+for i = 1, p.nodes do nodes[i] = join(hosts[i], i > 1 and nodes[random.int(1, i - 1)]) end
 
--- Keys are stored, some nodes crash, and the others look for the keys.
+-- Keys are stored, and looked for while nodes leave and others join.
 local keys = {}
 for i = 1, LOOKUPS do
   keys[i] = random.int(1, 0xFFFFFFFF)
   nodes[random.int(1, #nodes)]:store(keys[i], "value of " .. keys[i])
 end
 sleep(1)
-local up = {}
-for _, node in ipairs(nodes) do
-  if random.chance(p.churn) then node.host:crash() else up[#up + 1] = node end
-end
 timeouts = 0
-local hops, asked, took, found = histogram "hops", histogram "questions", histogram "took_s", 0
+local hops, asked, took, found, left, joined = histogram "hops", histogram "questions", histogram "took_s", 0, 0, 0
 for i = 1, LOOKUPS do
-  local began = now()
-  local _, value, depth, questions = up[random.int(1, #up)]:lookup(keys[i])
+  local began, me = now(), table.remove(nodes, random.int(1, #nodes))
+  for n = left + 1, LEAVE * i // LOOKUPS do                -- some time during the look-up
+    local victim, sponsor = table.remove(nodes, random.int(1, #nodes)), nodes[random.int(1, #nodes)]
+    left = n
+    after(random.uniform(0, 0.2), function() victim.host:crash() end)
+    hosts[p.nodes + n]:spawn(function()
+      sleep(random.uniform(0, 0.2))
+      local node = join(hosts[p.nodes + n], sponsor)
+      nodes[#nodes + 1], joined = node, joined + 1
+    end)
+  end
+  local _, value, depth, questions = me:lookup(keys[i])
+  nodes[#nodes + 1] = me
   if value == "value of " .. keys[i] then
     found = found + 1
     hops:add(depth)
@@ -186,11 +196,14 @@ for i = 1, LOOKUPS do
     took:add(now() - began)
   end
 end
+if LEAVE > 0 then sleep(5) end                             -- the last ones are still joining
 
-local bound = math.log(p.nodes, 2)
-print(("%d nodes: %.2f hops (log2 N = %.1f), %.1f questions, %.0f ms, %d of %d found"):format(p.nodes, hops:mean(), bound,
+local bits = math.log(p.nodes / K, 2)
+print(("%d nodes: %.2f hops (log2(N / K) = %.1f), %.1f questions, %.0f ms, %d of %d found"):format(p.nodes, hops:mean(), bits,
   asked:mean(), took:mean() * 1e3, found, LOOKUPS))
-check(hops:max() <= bound + 1, "no more than log2 N steps, and one")
-check(found >= LOOKUPS * (p.churn == "0%" and 1 or 0.95), "keys are found")
-record { hops_mean = hops:mean(), hops_max = hops:max(), log2_n = bound, questions_mean = asked:mean(),
+check(hops:max() <= bits + 1, "no more than a step for each bit, and one")
+check(hops:mean() <= bits / math.log(K, 2) + 1, "on average a step for log2 K bits, and one")
+check(found >= LOOKUPS * (LEAVE == 0 and 1 or 0.99), "keys are found")
+check(left == LEAVE and joined == LEAVE, "nodes left and joined meanwhile")
+record { joined_count = joined, hops_mean = hops:mean(), hops_max = hops:max(), log2_n_over_k = bits, questions_mean = asked:mean(),
          took_ms = took:mean() * 1e3, found_pct = 100 * found / LOOKUPS, timeouts = timeouts }

@@ -42,7 +42,7 @@ if p.mode == "server" then
   wasted, copies = 0, N
 else
   bound = math.max(mbit / US, mbit / D, N * mbit / (US + N * p.u)) * (1 + math.floor(math.log(N, 2)) / M)
-  local swarm = net:swarm { seed = origin, peers = peers, size = F, piece = PIECE, interval = "1s", slots = p.u < 20 and 4 or 8,
+  local swarm = net:swarm { seed = origin, peers = peers, size = F, piece = PIECE, interval = "1s", choking = "balanced", slots = p.u < 20 and 4 or 8,
                               seed_slots = 10, seed_neighbours = 100, log = true }
   swarm:wait()
   last, wasted = swarm.last_finish, 0

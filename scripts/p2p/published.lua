@@ -34,7 +34,7 @@ if p.mode == "server" then
   end
   wait_all(jobs)
 else
-  local swarm = net:swarm { seed = origin, peers = peers, size = F, piece = "64KiB", interval = "2s", slots = p.u < 1 and 4 or 6,
+  local swarm = net:swarm { seed = origin, peers = peers, size = F, piece = "64KiB", interval = "2s", choking = "balanced", slots = p.u < 1 and 4 or 6,
                               seed_slots = 30, seed_neighbours = N }
   swarm:wait()
   last = swarm.last_finish

@@ -94,12 +94,14 @@ fn row_59_keys_are_found_in_a_number_of_steps_that_grows_with_the_logarithm() {
     let hops = |n: i64, churn: &str| {
         let point = [("nodes", Value::Int(n)), ("churn", text(churn))];
         let result = run_fast("scripts/p2p/dht.lua", &point);
-        assert!(column(&result, "found_pct") >= 95.0);
+        assert!(column(&result, "found_pct") >= 99.0);
         column(&result, "hops_mean")
     };
     let (few, many) = (hops(64, "0%"), hops(256, "0%"));
     assert!(few < many && many < few + 1.5, "{few} {many}");
+    // A fifth leaves and as many join meanwhile; the script's checks are those of theory.
     hops(64, "20%");
+    hops(256, "20%");
 }
 
 #[test]
@@ -192,8 +194,74 @@ fn whoever_does_not_behave_is_counted_and_nobody_gets_a_wrong_file() {
         assert!(column(&result, cause) > 0.0, "{who}");
         assert!(result.checks.len() >= 12);
     }
-    let riders = run_fast("scripts/p2p/bad_peers.lua", &[("who", text("free_rider"))]);
-    assert!(column(&riders, "last_rider_s") > 0.0);
+    let over = (1..=3).map(|seed| {
+        let riders = run_seeded("scripts/p2p/bad_peers.lua", &[("who", text("free_rider"))], Some(seed));
+        column(&riders, "rider_s") / column(&riders, "honest_s")
+    });
+    let over = over.sum::<f64>() / 3.0;
+    assert!(over > 1.06, "{over}");
+}
+
+#[test]
+fn who_only_takes_waits_longer_with_tit_for_tat() {
+    let over = |choking: &str, stay: &str| {
+        let point = [
+            ("choking", text(choking)),
+            ("stay", text(stay)),
+            ("riders", Value::Int(10)),
+            ("us", Value::Int(30)),
+        ];
+        let run = |seed| run_seeded("scripts/p2p/free_riders.lua", &point, Some(seed));
+        let all: Vec<RunResult> = (1..=2).map(run).collect();
+        let mean = |name: &str| all.iter().map(|result| column(result, name)).sum::<f64>() / 2.0;
+        (mean("rider_s") / mean("fair_s"), mean("fair_s"))
+    };
+    let (kept, earned) = over("tit_for_tat", "1h");
+    let (left, _) = over("tit_for_tat", "0s");
+    let (_, shared) = over("balanced", "1h");
+    assert!(kept > 1.2 && left > 1.5, "{kept} {left}");
+    // Who gives much has it sooner than where slots go to those who lack most.
+    assert!(earned < 0.85 * shared, "{earned} {shared}");
+}
+
+#[test]
+fn row_59_a_thousand_peers_get_the_file() {
+    let script = shipped("benches/scenarios/swarm.lua");
+    let set = [("size", 500_000), ("piece", 16_384), ("slower", 10)]
+        .map(|(name, value)| (name.to_owned(), vec![Value::Int(value)]));
+    let experiment = plan(&script, &set).unwrap_or_else(|error| panic!("{error}"));
+    let request = RunRequest {
+        check_wire: false,
+        max_events: None,
+        script_timeout_s: 20.0,
+        ..request(&experiment.points[0])
+    };
+    let result = good(run(&script, &experiment, &request));
+    assert_eq!(result.checks.len(), 1000);
+    result.checks.iter().for_each(|check| assert!(check.passed, "{}", check.text));
+    // Half a megabyte is 31 pieces, which a fluid takes 7 s for. The beginning, until a thousand have something to give, is as long; the
+    // full file, for which that is little, takes 1.2 times the bound (benches/scenarios/swarm.lua).
+    let ratio = column(&result, "ratio");
+    assert!((0.999..3.5).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn a_poisoned_seed_is_banned_and_another_gives_the_right_file() {
+    let text = format!(
+        "{SMALL}
+        local poisoned = net:host 'poisoned' net:link(poisoned, core, {{ rate = '10Mbps', delay = '5ms' }})
+        local s = net:swarm {{ seed = {{ origin, poisoned }}, peers = peers, size = '1MB', piece = '32KiB', interval = '1s',
+                              behaviour = {{ corrupt = poisoned }} }}
+        s:wait()
+        local corrupt = 0
+        for _, peer in ipairs(peers) do
+          local one = s:peer(peer)
+          assert(one.ok)
+          corrupt = corrupt + one.corrupt
+        end
+        print(s.complete, corrupt > 0, s:peer(poisoned).behaviour)"
+    );
+    assert_eq!(lines(&good(result_of(&script(&text)))), ["4\ttrue\tcorrupt"]);
 }
 
 #[test]
@@ -282,6 +350,11 @@ fn ports_of_a_swarm_that_are_taken_are_named_at_once() {
         let message = common::error_of(&format!("{SMALL} {calls}")).message;
         assert!(message.contains(says), "{calls}: {message}");
     }
+    // The tracker has its port from the beginning.
+    let text = format!(
+        "{SMALL} local s = {begin}, interval = '1s' }} print(origin:udp(6969)) s:wait() print(s.complete)"
+    );
+    assert_eq!(lines(&good(result_of(&script(&text)))), ["nil\tin use", "4"]);
     // Two with their own ports share the tracker.
     let text = format!(
         "{SMALL} local s, t = {begin}, interval = '1s' }}, {begin}, interval = '1s', port = 7000 }}
@@ -325,8 +398,18 @@ fn mistakes_with_swarms_say_what_to_do() {
         ),
         (
             "{ seed = origin, peers = peers, size = '1MB', behaviour = { liar = origin } }",
-            "origin is no peer",
+            "origin is the seed, which may be corrupt but not liar",
         ),
+        (
+            "{ seed = origin, peers = peers, size = '1MB', behaviour = { liar = { net:host 'far' } } }",
+            "far is no peer",
+        ),
+        (
+            "{ seed = origin, peers = peers, size = '1MB', behaviour = { liar = peers[1], corrupt = { peers[1] } } }",
+            "peer1 is corrupt and liar; a peer has one behaviour",
+        ),
+        ("{ seed = origin, peers = peers, size = '1MB', choking = 'fair' }", "tit_for_tat"),
+        ("{ seed = origin, peers = peers, size = '1MB', seed_choking = 'fair' }", "round_robin"),
         ("{ seed = origin, peers = peers, size = '1MB', policy = 'best' }", "rarest_first"),
     ] {
         let message = error(call);

@@ -32,6 +32,7 @@ mod tracker;
 mod tests;
 
 pub use board::{Board, Disk, Event, PeerReport, SharedBoard};
+pub use choker::{Choking, SeedChoking};
 pub use message::{Message, Reader};
 pub use peer::{Behaviour, Peer, PeerConfig};
 pub use picker::Policy;

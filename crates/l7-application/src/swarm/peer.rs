@@ -1,7 +1,7 @@
 //! A peer without sockets: connections, whom it serves, what it asks for.
 
 use super::board::{Disk, Event, PeerReport, SharedBoard};
-use super::choker::Choker;
+use super::choker::{Choker, Choking, SeedChoking};
 use super::message::Message;
 use super::picker::{Picker, Policy};
 use super::torrent::{Block, Torrent, splitmix};
@@ -63,6 +63,10 @@ pub struct PeerConfig {
     pub policy: Policy,
     /// Others served at a time.
     pub slots: usize,
+    /// Whom it serves.
+    pub choking: Choking,
+    /// Whom it serves once it has the file.
+    pub seed_choking: SeedChoking,
     /// Time between two decisions about whom to serve.
     pub interval: Span,
     /// Requests under way to each other peer; none: as many as the delay suggests.
@@ -107,6 +111,10 @@ pub(super) struct Conn {
     /// Bytes that went to it, in all and when the last interval began.
     pub sent: u64,
     pub sent_before: u64,
+    /// What went to it in the last interval and in the one before.
+    pub taken: u64,
+    pub last_taken: u64,
+    pub served_since: Instant,
     /// Intervals in which it was served and took nothing; who does so comes last, as it may be dead.
     pub stalls: u32,
     pub requests: VecDeque<Block>,
@@ -172,6 +180,8 @@ pub struct Peer {
     pub(super) out: VecDeque<Output>,
     pub(super) board: SharedBoard,
     pub(super) random: u64,
+    /// When it last decided whom to serve.
+    pub(super) now: Instant,
     /// Blocks sent of each piece.
     pub(super) given: Vec<u32>,
     /// How often a seed that tells of one piece at a time has told of each.
@@ -187,7 +197,7 @@ impl Peer {
         id[8..12].copy_from_slice(&index.to_be_bytes());
         Peer {
             picker: Picker::new(config.torrent.clone(), config.policy, config.seed),
-            choker: Choker::new(config.slots),
+            choker: Choker::new(config.slots, config.choking, config.seed_choking),
             given: vec![0; config.torrent.piece_count() as usize],
             reveals: vec![0; config.torrent.piece_count() as usize],
             conns: BTreeMap::new(),
@@ -195,6 +205,7 @@ impl Peer {
             tell_at: Instant::MAX,
             out: VecDeque::new(),
             random,
+            now: Instant::ZERO,
             config,
             index,
             id,
@@ -312,6 +323,9 @@ impl Peer {
             last_window: 0,
             sent: 0,
             sent_before: 0,
+            taken: 0,
+            last_taken: 0,
+            served_since: Instant::ZERO,
             stalls: 0,
             requests: VecDeque::new(),
             piece: (u32::MAX, 0),
@@ -412,6 +426,9 @@ impl Peer {
         conn.snubbed = true;
         conn.asked_at.clear();
         let blocks = std::mem::take(&mut conn.asked);
+        // They may come late, and whoever is only slow is asked again.
+        conn.moved.extend(&blocks);
+        conn.moved.drain(..conn.moved.len().saturating_sub(MOST_REQUESTS));
         blocks.into_iter().for_each(|block| self.picker.release(block));
         self.picker.forget(id);
         self.report(|report| report.timeouts += 1);

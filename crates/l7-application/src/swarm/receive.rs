@@ -229,12 +229,14 @@ impl Peer {
             // A block may cross the message that it is asked of another now, or of nobody.
             if let Some(moved) = moved {
                 conn.moved.remove(moved);
+                conn.snubbed = false;
             }
             if moved.is_none() || !self.picker.lacks(block) {
-                return self.report(|report| {
+                self.report(|report| {
                     report.unrequested += u64::from(moved.is_none());
                     report.wasted += u64::from(block.len);
                 });
+                return self.ask(now, id);
             }
         }
         if let Some(asked) = at.and_then(|at| conn.asked_at.remove(at)) {

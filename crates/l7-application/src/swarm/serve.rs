@@ -3,7 +3,7 @@
 use super::choker::Candidate;
 use super::message::Message;
 use super::peer::{Behaviour, Conn, FLOOD, Output, Peer};
-use super::torrent::{Block, splitmix};
+use super::torrent::Block;
 use tidewire_units::Instant;
 
 /// A request is passed by no more than so many others.
@@ -12,26 +12,17 @@ const MOST_PASSED: u32 = 64;
 impl Peer {
     /// An interval is over: who is served is decided again, requests that take too long are given up.
     pub fn handle_interval(&mut self, now: Instant) {
-        let is_seed = self.is_complete();
+        self.now = now;
         for conn in self.conns.values_mut() {
-            if conn.sent > conn.sent_before {
+            conn.last_taken = std::mem::replace(&mut conn.taken, conn.sent - conn.sent_before);
+            if conn.taken > 0 {
                 conn.stalls = 0;
             } else if !conn.choked_by_me && conn.interested_in_me {
                 conn.stalls += 1;
             }
             conn.sent_before = conn.sent;
         }
-        let score = |conn: &Conn| conn.window + conn.last_window;
-        let all = self.conns.iter().filter(|(_, conn)| conn.interested_in_me && self.serves(conn));
-        let all: Vec<Candidate> = all
-            .map(|(id, conn)| Candidate {
-                conn: *id,
-                score: score(conn),
-                behind: (conn.stalls, conn.their_count),
-                unchoked: !conn.choked_by_me,
-            })
-            .collect();
-        let chosen = self.choker.decide(is_seed, all, &mut self.random);
+        let chosen = self.choker.decide(self.is_complete(), self.candidates(), &mut self.random);
         let ids: Vec<u32> = self.conns.keys().copied().collect();
         for id in ids {
             self.set_choked(id, !chosen.contains(&id));
@@ -45,6 +36,20 @@ impl Peer {
         }
         self.fill_slots();
         self.ask_everybody(now);
+    }
+
+    /// Who may be served.
+    fn candidates(&self) -> Vec<Candidate> {
+        let is_seed = self.is_complete();
+        let all = self.conns.iter().filter(|(_, conn)| conn.interested_in_me && self.serves(conn));
+        all.map(|(id, conn)| Candidate {
+            conn: *id,
+            score: if is_seed { conn.taken + conn.last_taken } else { conn.window + conn.last_window },
+            behind: (conn.stalls, conn.their_count),
+            unchoked: !conn.choked_by_me,
+            since: conn.served_since,
+        })
+        .collect()
     }
 
     fn serves(&self, conn: &Conn) -> bool {
@@ -61,6 +66,8 @@ impl Peer {
         if choked {
             conn.requests.clear();
             self.take_back(id);
+        } else {
+            conn.served_since = self.now;
         }
         self.out.push_back(Output::Send(id, if choked { Message::Choke } else { Message::Unchoke }));
     }
@@ -68,26 +75,12 @@ impl Peer {
     /// Slots that nobody has are given away at once.
     pub(super) fn fill_slots(&mut self) {
         let used = |conn: &Conn| !conn.choked_by_me && conn.interested_in_me;
-        let mut free = self.choker.slots().saturating_sub(self.conns.values().filter(|c| used(c)).count());
-        while free > 0 {
-            let waiting = self
-                .conns
-                .iter()
-                .filter(|(_, conn)| conn.interested_in_me && conn.choked_by_me && self.serves(conn));
-            let is_seed = self.picker.is_complete();
-            let rank = |conn: &Conn| {
-                let gave = if is_seed { 0 } else { conn.window + conn.last_window };
-                (std::cmp::Reverse(gave), conn.stalls, conn.their_count)
-            };
-            let mut waiting: Vec<_> = waiting.map(|(id, conn)| (rank(conn), *id)).collect();
-            if waiting.is_empty() {
-                return;
-            }
-            waiting.sort_unstable();
-            let equals = waiting.iter().take_while(|one| one.0 == waiting[0].0).count();
-            let chosen = waiting[(splitmix(&mut self.random) % equals as u64) as usize].1;
+        let used = self.conns.values().filter(|conn| used(conn)).count();
+        for _ in used..self.choker.slots() {
+            let all = self.candidates();
+            let chosen = self.choker.fill(self.is_complete(), &all, &mut self.random);
+            let Some(chosen) = chosen else { return };
             self.set_choked(chosen, false);
-            free -= 1;
         }
     }
 
@@ -132,7 +125,7 @@ impl Peer {
 
     /// A neighbour that a seed serves has its first piece: others that have none come first, so that all soon have something to give.
     pub(super) fn note_first_piece(&mut self, id: u32) {
-        if !self.picker.is_complete() || self.conns[&id].choked_by_me {
+        if !self.picker.is_complete() || !self.choker.prefers_the_needy() || self.conns[&id].choked_by_me {
             return;
         }
         let has_none = |conn: &Conn| conn.interested_in_me && conn.choked_by_me && conn.their_count == 0;

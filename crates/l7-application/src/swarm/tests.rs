@@ -1,4 +1,5 @@
 use super::board::{Board, PeerReport};
+use super::choker::{Candidate, Choker};
 use super::message::Malformed;
 use super::torrent::{BLOCK, Hasher};
 use super::*;
@@ -133,6 +134,8 @@ impl Net {
                 behaviour: *behaviour,
                 policy: Policy::RarestFirst,
                 slots: 4,
+                choking: Choking::TitForTat,
+                seed_choking: SeedChoking::RoundRobin,
                 interval: Span::from_secs(10),
                 pipeline: None,
                 neighbours: 20,
@@ -357,4 +360,106 @@ fn common_news_waits_for_who_is_interested_anyway() {
     peer.handle_tell(peer.tell_at());
     assert_eq!(peer.poll_output(), Some(Output::Tell(102)));
     assert_eq!(peer.take_untold(102), [2]);
+}
+
+/// How often each of eight is served in 300 rounds: the first four give (the more, the higher their number), the others do not.
+fn served(choking: Choking, seed_choking: SeedChoking, is_seed: bool) -> [u32; 8] {
+    let (mut choker, mut random) = (Choker::new(4, choking, seed_choking), 1);
+    let (mut times, mut since, mut chosen) = ([0; 8], [Instant::ZERO; 8], Vec::new());
+    for round in 1..=300 {
+        let now = Instant::ZERO + Span::from_secs(round);
+        let candidate = |conn: u32| Candidate {
+            conn,
+            score: if conn < 4 { 1000 * u64::from(conn + 1) } else { 0 },
+            // The one with the most pieces is no giver.
+            behind: (0, conn),
+            unchoked: chosen.contains(&conn),
+            since: since[conn as usize],
+        };
+        let all: Vec<Candidate> = (0..8).map(candidate).collect();
+        let next = choker.decide(is_seed, all, &mut random);
+        let mut unique = next.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!((next.len(), unique.len()), (4, 4), "{next:?}");
+        for conn in &next {
+            times[*conn as usize] += 1;
+            if !chosen.contains(conn) {
+                since[*conn as usize] = now;
+            }
+        }
+        chosen = next;
+    }
+    times
+}
+
+#[test]
+fn tit_for_tat_serves_the_three_that_gave_most_and_one_by_chance_whatever_it_lacks() {
+    let times = served(Choking::TitForTat, SeedChoking::RoundRobin, false);
+    assert_eq!(times[1..4], [300; 3]);
+    // A fifth of the rounds each, in terms of three: 60 on average, 12 of standard deviation.
+    for rest in [times[0], times[4], times[5], times[6], times[7]] {
+        assert!((18..=102).contains(&rest), "{times:?}");
+    }
+    // For comparison: who has most is not chosen by chance when balanced.
+    assert_eq!(served(Choking::Balanced, SeedChoking::Neediest, false)[7], 0);
+}
+
+#[test]
+fn seeds_serve_in_turn_or_the_fastest_or_the_neediest() {
+    let turns = served(Choking::TitForTat, SeedChoking::RoundRobin, true);
+    // Half of the rounds each; a turn lasts about six.
+    assert!(turns.iter().all(|times| (110..=190).contains(times)), "{turns:?}");
+    assert_eq!(served(Choking::TitForTat, SeedChoking::Fastest, true)[1..4], [300; 3]);
+    assert_eq!(served(Choking::Balanced, SeedChoking::Neediest, true), [300, 300, 300, 300, 0, 0, 0, 0]);
+}
+
+#[test]
+fn who_gave_nothing_gets_no_regular_slot_and_unused_ones_go_by_chance() {
+    let mut choker = Choker::new(4, Choking::TitForTat, SeedChoking::RoundRobin);
+    let candidate =
+        |conn, score, unchoked| Candidate { conn, score, behind: (0, 0), unchoked, since: Instant::ZERO };
+    let all: Vec<Candidate> = (0..9).map(|conn| candidate(conn, u64::from(conn == 8), false)).collect();
+    let mut random = 7;
+    let rounds: Vec<Vec<u32>> = (0..6).map(|_| choker.decide(false, all.clone(), &mut random)).collect();
+    assert!(rounds.iter().all(|chosen| chosen[0] == 8 && chosen.len() == 4), "{rounds:?}");
+    // By chance, for three intervals.
+    assert!(rounds[0] == rounds[1] && rounds[1] == rounds[2] && rounds[2] != rounds[3], "{rounds:?}");
+    // A slot that falls free is for who gave, then for anybody; not for who has least.
+    let free = |gives: u64, seed: u64| {
+        let mut choker = Choker::new(4, Choking::TitForTat, SeedChoking::RoundRobin);
+        let all = [candidate(1, 0, false), candidate(2, gives, false), candidate(3, 0, false)];
+        choker.fill(false, &all, &mut seed.clone()).unwrap()
+    };
+    assert!((0..50).all(|seed| free(1, seed) == 2));
+    let chosen: std::collections::BTreeSet<u32> = (0..50).map(|seed| free(0, seed)).collect();
+    assert_eq!(chosen.len(), 3);
+}
+
+#[test]
+fn who_answers_after_it_was_given_up_is_asked_again() {
+    let mut net = Net::new(&[Behaviour::Honest; 2]);
+    net.connect(1, 0);
+    let torrent = net.torrent.clone();
+    let peer = net.peers.get_mut(&1).unwrap();
+    peer.handle_message(Instant::ZERO, 100, Message::Handshake(torrent.info, [b'x'; 20]));
+    peer.handle_message(Instant::ZERO, 100, Message::Bitfield(vec![0xff; 2].into()));
+    peer.handle_message(Instant::ZERO, 100, Message::Unchoke);
+    let asked = |peer: &mut Peer| {
+        let all = std::iter::from_fn(|| peer.poll_output());
+        let blocks = all.filter_map(|output| match output {
+            Output::Send(_, Message::Request(block)) => Some(block),
+            _ => None,
+        });
+        blocks.collect::<Vec<Block>>()
+    };
+    let first = asked(peer);
+    assert!(!first.is_empty());
+    let late = Instant::ZERO + Span::from_secs(31);
+    peer.handle_interval(late);
+    assert!(asked(peer).is_empty());
+    let hash = hash_of(&torrent.content(first[0], 0));
+    peer.handle_message(late, 100, Message::Piece(first[0], hash));
+    assert!(!asked(peer).is_empty());
+    assert_eq!((net.report(1).timeouts, net.report(1).unrequested, net.report(1).wasted), (1, 0, 0));
 }

@@ -151,18 +151,17 @@ pub type Members = BTreeMap<[u8; 20], Vec<Member>>;
 
 /// The tracker's program.
 pub struct Tracker {
-    port: u16,
-    socket: Option<SocketId>,
+    socket: SocketId,
     files: Members,
     secret: u64,
     board: SharedBoard,
 }
 
 impl Tracker {
-    /// A tracker on a UDP port, with the members that are on its disk.
-    pub fn new(port: u16, board: SharedBoard) -> Tracker {
+    /// A tracker with its UDP socket, and with the members that are on its disk.
+    pub fn new(socket: SocketId, board: SharedBoard) -> Tracker {
         let files = board.borrow_mut().tracker_disk.take().unwrap_or_default();
-        Tracker { port, socket: None, files, secret: 0, board }
+        Tracker { socket, files, secret: 0, board }
     }
 
     fn handle(&mut self, from: Endpoint, bytes: &[u8], sockets: &mut dyn SocketApi) -> Option<Bytes> {
@@ -198,9 +197,8 @@ impl Process for Tracker {
     fn resume(&mut self, _: Instant, why: Resume, sockets: &mut dyn SocketApi) -> Wait {
         if why == Resume::Start {
             self.secret = sockets.random();
-            self.socket = sockets.many().bind_datagram(self.port).ok();
         }
-        let Some(socket) = self.socket else { return Wait::Done };
+        let socket = self.socket;
         while let Some((from, payload)) = sockets.many().receive_from(socket) {
             if let Some(reply) = self.handle(from, &payload.to_bytes(), sockets) {
                 let _ = sockets.many().send_to(socket, Payload::Data(reply), from);

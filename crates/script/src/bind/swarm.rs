@@ -14,8 +14,8 @@ use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l4_transport::congestion::CcKind;
 use tidewire_l7_application::swarm::{
-    Behaviour, Board, Disk, Event, Lifetime, Peer, PeerConfig, PeerReport, Policy, Program, SharedBoard,
-    Torrent, Tracker,
+    Behaviour, Board, Choking, Disk, Event, Lifetime, Peer, PeerConfig, PeerReport, Policy, Program,
+    SeedChoking, SharedBoard, Torrent, Tracker,
 };
 use tidewire_units::{Instant, NodeId, Purpose, Span, stable_hash};
 use tidewire_wire::Endpoint;
@@ -196,7 +196,7 @@ fn start(sim: &Shared, table: &Table, others: &[Rc<Swarm>]) -> mlua::Result<Swar
     let peers: Table = table.raw_get("peers")?;
     for (is_seed, list) in [(true, seeds), (false, peers)] {
         for (i, value) in list.sequence_values::<Value>().enumerate() {
-            let seat = plan.seat(&world, node(value?)?, is_seed, i + 1)?;
+            let seat = plan.seat(&world, node(value?)?, is_seed, i + 1, swarm.seats.len() + 1)?;
             if others.iter().any(|other| other.port == plan.port && other.is_at(seat.host)) {
                 return Err(in_use(&world, plan.port, seat.host).into());
             }
@@ -217,8 +217,10 @@ impl Swarm {
         self.seats.iter().zip(&board.peers).any(|(seat, peer)| seat.host == host && peer.left.is_none())
     }
 
+    /// Its port is taken now, so that whoever wants it in the same instant hears of it.
     fn start_tracker(&self, world: &mut World) {
-        let program = Tracker::new(TRACKER_PORT, self.board.clone());
+        let Ok(socket) = world.udp(self.tracker_host, TRACKER_PORT) else { return };
+        let program = Tracker::new(socket, self.board.clone());
         world.spawn_native(self.tracker_host, Box::new(program), None, &format!("{}/tracker", self.name));
     }
 
@@ -282,8 +284,8 @@ fn in_use(world: &World, port: u16, host: NodeId) -> Mistake {
 }
 
 impl Plan {
-    fn seat(&self, world: &World, host: NodeId, is_seed: bool, i: usize) -> mlua::Result<Seat> {
-        let behaviour = self.behaviour(is_seed, i)?;
+    fn seat(&self, world: &World, host: NodeId, is_seed: bool, i: usize, place: usize) -> mlua::Result<Seat> {
+        let behaviour = self.behaviour(place)?;
         address(world, host)?;
         let config = PeerConfig {
             torrent: self.torrent.clone(),
@@ -295,6 +297,15 @@ impl Plan {
                 _ => Policy::RarestFirst,
             },
             slots: self.table.raw_get(if is_seed { "seed_slots" } else { "slots" })?,
+            choking: match self.table.raw_get::<String>("choking")?.as_str() {
+                "balanced" => Choking::Balanced,
+                _ => Choking::TitForTat,
+            },
+            seed_choking: match self.table.raw_get::<String>("seed_choking")?.as_str() {
+                "fastest" => SeedChoking::Fastest,
+                "neediest" => SeedChoking::Neediest,
+                _ => SeedChoking::RoundRobin,
+            },
             interval: self.span("interval")?.unwrap_or(Span::from_secs(10)),
             pipeline: self.table.raw_get("pipeline")?,
             neighbours: self.table.raw_get(if is_seed { "seed_neighbours" } else { "neighbours" })?,
@@ -316,12 +327,9 @@ impl Plan {
         Ok(Seat { host, config, life, tcp, key })
     }
 
-    fn behaviour(&self, is_seed: bool, i: usize) -> mlua::Result<Behaviour> {
-        if is_seed {
-            return Ok(Behaviour::Honest);
-        }
+    fn behaviour(&self, place: usize) -> mlua::Result<Behaviour> {
         let words: Table = self.table.raw_get("behaviours")?;
-        let word = words.raw_get::<Option<String>>(i)?;
+        let word = words.raw_get::<Option<String>>(place)?;
         Ok(match word.as_deref() {
             Some("free_rider") => Behaviour::FreeRider,
             Some("corrupt") => Behaviour::Corrupt,

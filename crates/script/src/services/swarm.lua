@@ -122,18 +122,27 @@ function swarm.swarm(_, o)
     mistake(("size / piece: %d pieces are more than 100000"):format(o.size // piece), "piece", "choose larger pieces")
   end
   local place, hosts = {}, {}
-  for i, host in ipairs(seeds) do hosts[i], place[host] = host, 0 end
+  for i, host in ipairs(seeds) do hosts[i], place[host] = host, i end
   for i, host in ipairs(peers) do
     if place[host] then mistake(("%s is there twice"):format(host.name), "peers") end
-    hosts[#seeds + i], place[host] = host, i
+    hosts[#seeds + i], place[host] = host, #seeds + i
   end
-  local behaviours = {}
+  local behaviours, given = {}, {}
   for word, list in pairs(o.behaviour or {}) do
     if not WORDS[word] then
       mistake(('behaviour "%s": there is free_rider, corrupt, liar, flood and garbage'):format(tostring(word)), "behaviour")
     end
     for _, host in ipairs(hosts_of(list, "behaviour")) do
-      if not place[host] or place[host] == 0 then mistake(("behaviour: %s is no peer"):format(host.name), "behaviour") end
+      if not place[host] then mistake(("behaviour: %s is no peer"):format(host.name), "behaviour") end
+      if given[host] and given[host] ~= word then
+        local one, other = word, given[host]
+        if one > other then one, other = other, one end
+        mistake(("behaviour: %s is %s and %s; a peer has one behaviour"):format(host.name, one, other), "behaviour")
+      end
+      given[host] = word
+      if place[host] <= #seeds and word ~= "corrupt" and word ~= "honest" then
+        mistake(("behaviour: %s is the seed, which may be corrupt but not %s"):format(host.name, word), "behaviour", "list a peer there")
+      end
       behaviours[place[host]] = word ~= "honest" and word or nil
     end
   end
@@ -150,6 +159,7 @@ function swarm.swarm(_, o)
     neighbours = o.neighbours or 30, seed_neighbours = o.seed_neighbours or o.neighbours or 30, pipeline = o.pipeline, super_seed = o.super_seed or false, end_game = o.end_game ~= false,
     cc = o.tcp and o.tcp.cc,
     patience = o.patience, stay = o.stay, away_after = o.away_after, back_after = o.back_after, gives_up = o.gives_up,
+    choking = o.choking or "tit_for_tat", seed_choking = o.seed_choking or o.choking == "balanced" and "neediest" or "round_robin",
     behaviours = behaviours, joins = joins_of(o, #peers), name = name,
   }
   for _, host in ipairs(hosts) do
@@ -164,7 +174,7 @@ function swarm.swarm(_, o)
     hash = plan.hash, handlers = { complete = {}, piece = {}, left = {}, banned = {} }, waits = {}, waiting = 0, ended = signal(),
   }, class)
   for i, host in ipairs(peers) do
-    if (behaviours[i] or "free_rider") == "free_rider" then
+    if (behaviours[#seeds + i] or "free_rider") == "free_rider" then
       self.waits[host] = "here"
       self.waiting = self.waiting + 1
     end

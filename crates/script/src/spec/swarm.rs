@@ -16,6 +16,8 @@ pub(crate) static SWARM: Func = func(
     Opt::new("piece", Kind::Size, "256KiB", "bytes of a piece, which is what peers tell each other about; 16KiB or more"),
     Opt::new("slots", Kind::Int(1, 1000), "4", "others that a peer serves at a time, one of them by chance"),
     Opt::new("seed_slots", Kind::Int(1, 1000), "as slots", "the same of seeds"),
+    Opt::new("choking", Kind::Choice(&["tit_for_tat", "balanced"]), "\"tit_for_tat\"", "whom a peer serves: who gave it most and one by chance, or so that nobody falls behind, which is for comparisons with the bounds"),
+    Opt::new("seed_choking", Kind::Choice(&["round_robin", "fastest", "neediest"]), "\"round_robin\"; \"neediest\" when balanced", "whom a seed serves: one after the other, who takes most, or who has least"),
     Opt::new("interval", LONG, "10s", "between two decisions about whom to serve; of three, one is by chance"),
     Opt::new("policy", Kind::Choice(&["rarest_first", "random", "sequential"]), "\"rarest_first\"", "which piece is begun next"),
     Opt::new("neighbours", Kind::Int(1, 1000), "30", "others that a peer looks for, and keeps when more come: those that BEP 40 prefers").or(&["neighbors"]),
