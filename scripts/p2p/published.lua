@@ -1,7 +1,7 @@
 -- The table that many a course has as an exercise: F = 10 Gbit, us = 20 Mbit/s, d = 2 Mbit/s; 100 peers, u = 300 and 700 kbit/s and 2 Mbit/s.
 --   tidewire sweep scripts/p2p/published.lua
 -- Look at seconds against table: the file is a 125th of the one in the exercise, and times are multiplied by 125. The table has the
--- least time of a fluid; packets, pieces and choices cost a part of it on top.
+-- least time of a fluid; packets, pieces and choices cost a part of it on top. The row of 1000 peers: -p mode=swarm -p n=1000.
 local p = experiment {
   name   = "published",
   params = { mode = { "server", "swarm" }, u = { 0.3, 0.7, 2 }, n = { 100 } },

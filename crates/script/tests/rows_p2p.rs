@@ -61,6 +61,16 @@ fn row_59_among_peers_the_time_hardly_grows() {
 }
 
 #[test]
+fn row_59_three_peers_come_near_the_bound_when_acknowledgments_count() {
+    for (u, seed) in [(3, 1), (3, 2), (3, 3), (7, 1), (7, 2), (7, 3)] {
+        let point = [("mode", text("swarm")), ("u", Value::Int(u)), ("n", Value::Int(3))];
+        let result = run_seeded("scripts/p2p/distribution.lua", &point, Some(seed));
+        let ratio = column(&result, "ratio_acked");
+        assert!((0.999..1.2).contains(&ratio), "u {u} seed {seed}: {ratio}");
+    }
+}
+
+#[test]
 fn row_59_a_hundred_peers_take_hardly_longer_than_thirty() {
     let hundred = distribution("swarm", 7, 100);
     let times = [column(&distribution("swarm", 7, 30), "finish_s"), column(&hundred, "finish_s")];
