@@ -82,6 +82,8 @@ pub(crate) struct Flags {
     pub fin_acked: bool,
     /// The peer will send no more.
     pub fin_received: bool,
+    /// It ended before the peer had said anything.
+    pub never_open: bool,
     /// The application has gone.
     pub orphan: bool,
     pub discard: bool,
@@ -398,6 +400,7 @@ impl Connection {
 
     /// The connection is over: nothing is kept but the reason, the counters, and what the application has not read.
     pub(crate) fn finish(&mut self, error: Option<TcpError>) {
+        self.flags.never_open |= self.state == State::SynSent;
         self.transition(Event::End);
         if self.error.is_none() {
             self.error = error;
@@ -509,6 +512,17 @@ impl Connection {
     /// The peer has closed and everything was read.
     pub fn eof(&self) -> bool {
         self.flags.fin_received && self.rx.readable == 0
+    }
+
+    /// The peer has closed, whether or not everything was read.
+    #[inline]
+    pub fn peer_has_closed(&self) -> bool {
+        self.flags.fin_received
+    }
+
+    /// Whether it failed before the peer had answered.
+    pub fn never_opened(&self) -> bool {
+        self.flags.never_open
     }
 
     /// Why the connection failed, if it did.

@@ -501,6 +501,8 @@ fn flags(flags: &mut Flags, p: &mut Pass<'_>) {
         fin_sent,
         fin_acked,
         fin_received,
+        // What is folded is open.
+        never_open: _,
         orphan,
         discard,
         read_shut,

@@ -20,7 +20,7 @@ pub(crate) struct Resting {
     flow_hash: u32,
     flow: u32,
     receives_flow: bool,
-    is_sink: bool,
+    follows: bool,
     armed: Instant,
     reported: u64,
 }
@@ -41,7 +41,7 @@ impl Kind {
     #[cold]
     pub(crate) fn wake(&mut self) -> Option<&mut TcpSock> {
         if let Kind::Resting(rest) = self {
-            let Resting { conn, local, remote, flow_hash, flow, receives_flow, is_sink, armed, reported } =
+            let Resting { conn, local, remote, flow_hash, flow, receives_flow, follows, armed, reported } =
                 &**rest;
             let conn = conn.unfold();
             *self = Kind::Tcp(Box::new(TcpSock {
@@ -53,7 +53,7 @@ impl Kind {
                 flow: *flow,
                 receives_flow: *receives_flow,
                 released: false,
-                is_sink: *is_sink,
+                follows: *follows,
                 foreground: false,
                 armed: *armed,
                 listener: None,
@@ -81,7 +81,7 @@ impl Kind {
                 flow_hash: tcp.flow_hash,
                 flow: tcp.flow,
                 receives_flow: tcp.receives_flow,
-                is_sink: tcp.is_sink,
+                follows: tcp.follows,
                 armed: tcp.armed,
                 reported: tcp.reported,
             }));

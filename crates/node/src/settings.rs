@@ -23,6 +23,25 @@ pub enum TcpSetting {
 }
 
 impl Sockets {
+    /// Why a connection failed, if it did.
+    pub fn failure(&self, id: SocketId) -> Option<Refusal> {
+        match &self.slots.get(id.0 as usize)?.as_ref()?.kind {
+            Kind::Tcp(tcp) => tcp.conn.error().map(refusal),
+            Kind::Failed(why) => Some(*why),
+            _ => None,
+        }
+    }
+
+    /// The application keeps a connection for later, or takes it up again. One that is kept closes as soon as the peer has.
+    pub fn keep(&mut self, id: SocketId, kept: bool, stack: &mut IpStack, cx: &mut Context<'_>) {
+        if let Some(tcp) = self.tcp_mut(id.0) {
+            tcp.follows = kept;
+            if kept {
+                self.drive(id.0, stack, cx);
+            }
+        }
+    }
+
     /// Changes a setting.
     ///
     /// # Errors

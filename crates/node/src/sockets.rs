@@ -59,6 +59,8 @@ pub(crate) enum Kind {
     },
     Listener(Box<Listener>),
     Tcp(Box<TcpSock>),
+    /// A TCP connection that never opened, and why: nobody but who asked for it sees it.
+    Failed(Refusal),
     /// A TCP connection that nothing has happened to for a while.
     Resting(Box<Resting>),
     Udp(Box<UdpSock>),
@@ -131,6 +133,7 @@ impl Sockets {
             Kind::Resting(rest) => {
                 SocketView::Tcp(rest.local, rest.remote, Seen::Resting(Box::new(rest.conn.unfold())))
             }
+            Kind::Failed(_) => return None,
             Kind::Udp(udp) => SocketView::Udp(udp.port, udp.peer, udp.waiting()),
             Kind::Echo(_) => SocketView::Echo,
         })
@@ -199,6 +202,7 @@ impl Sockets {
             }
             // `socket_mut` has woken it.
             Kind::Resting(_) => {}
+            Kind::Failed(_) => self.forget(id, cx),
             Kind::Echo(echo) => {
                 let id_field = echo.id;
                 self.echo_ids.remove(&id_field);
@@ -426,6 +430,7 @@ impl Kind {
             Kind::Udp(udp) => interest != Interest::Readable || udp.has_datagram(),
             Kind::Echo(echo) => interest != Interest::Readable || !echo.events.is_empty(),
             Kind::Unbound { .. } => false,
+            Kind::Failed(_) => true,
         }
     }
 }

@@ -46,8 +46,8 @@ pub(crate) struct TcpSock {
     pub receives_flow: bool,
     /// The application has closed it: forget it when the connection is over.
     pub released: bool,
-    /// Close as soon as the peer has: there is no application.
-    pub is_sink: bool,
+    /// Close as soon as the peer has: there is no application, or it keeps the connection for later.
+    pub follows: bool,
     pub foreground: bool,
     pub armed: Instant,
     /// The listener whose accept queue it belongs in, until it is there.
@@ -222,7 +222,10 @@ impl Sockets {
 
     /// A connection that can be written to.
     pub(crate) fn writable(&mut self, id: SocketId) -> Result<&mut TcpSock, Refusal> {
-        let tcp = self.tcp_mut(id.0).ok_or(Refusal::Closed)?;
+        if let Some(Some(Socket { kind: Kind::Failed(why), .. })) = self.slots.get(id.0 as usize) {
+            return Err(*why);
+        }
+        let tcp = tcp_in(&mut self.slots, id.0).ok_or(Refusal::Closed)?;
         match tcp.conn.error() {
             Some(error) => Err(refusal(error)),
             None if !tcp.conn.state().can_send() => Err(Refusal::Closed),
@@ -238,7 +241,9 @@ impl Sockets {
         stack: &mut IpStack,
         cx: &mut Context<'_>,
     ) -> Result<Option<Payload>, Refusal> {
-        let tcp = self.tcp_mut(id.0).ok_or(Refusal::Closed)?;
+        let Some(tcp) = tcp_in(&mut self.slots, id.0) else {
+            return Err(self.failure(id).unwrap_or(Refusal::Closed));
+        };
         if let Some(payload) = tcp.conn.recv(cx.now, max) {
             // Reading opens the window, which may have to be told.
             self.drive(id.0, stack, cx);
@@ -280,14 +285,6 @@ impl Sockets {
             tcp.conn.abort(cx.now);
             tcp.released = true;
             self.drive(id.0, stack, cx);
-        }
-    }
-
-    /// Why a connection failed, if it did.
-    pub fn failure(&self, id: SocketId) -> Option<Refusal> {
-        match &self.slots.get(id.0 as usize)?.as_ref()?.kind {
-            Kind::Tcp(tcp) => tcp.conn.error().map(refusal),
-            _ => None,
         }
     }
 
@@ -361,7 +358,8 @@ impl Sockets {
         }
         let rests = !tcp.resting && !foreground && tcp.conn.is_at_rest();
         tcp.resting |= rests;
-        let changes = tcp.listener.is_some() || tcp.is_sink && tcp.conn.eof() || tcp.conn.is_closed();
+        let changes =
+            tcp.listener.is_some() || tcp.follows && tcp.conn.peer_has_closed() || tcp.conn.is_closed();
         if !waiters.is_empty() {
             self.wake_ready(id, cx);
         }
@@ -376,7 +374,7 @@ impl Sockets {
     /// What happens seldom: a handshake is over, a sink's peer has closed, a connection has ended.
     fn drive_changes(&mut self, id: u32, stack: &mut IpStack, cx: &mut Context<'_>) {
         let Some(tcp) = self.tcp_mut(id) else { return };
-        if tcp.is_sink && tcp.conn.eof() && !tcp.released {
+        if tcp.follows && tcp.conn.peer_has_closed() && !tcp.released {
             tcp.conn.close(cx.now);
             tcp.released = true;
             return self.drive(id, stack, cx);
@@ -435,7 +433,7 @@ impl Sockets {
                 Connection::accept(cx.now, config, local, remote, &segment, packet.ecn(), isn, ts_offset);
             let id = self.install(None, conn, local, remote, Some(listener_id));
             let tcp = self.tcp_mut(id).expect("just installed");
-            tcp.is_sink = is_sink;
+            tcp.follows = is_sink;
             tcp.conn.set_discard(is_sink);
             if let Some(flow) = flow {
                 (tcp.flow, tcp.receives_flow) = (flow, true);
@@ -470,7 +468,7 @@ impl Sockets {
             flow: NO_FLOW,
             receives_flow: false,
             released: false,
-            is_sink: false,
+            follows: false,
             foreground: false,
             armed: Instant::MAX,
             listener,
@@ -496,7 +494,7 @@ impl Sockets {
         if tcp.conn.state() == State::SynReceived && !failed {
             return;
         }
-        let is_sink = tcp.is_sink;
+        let is_sink = tcp.follows;
         let Some(listener_id) = tcp.listener.take() else { return };
         tcp.released |= failed;
         let Some(Kind::Listener(listener)) =
@@ -519,12 +517,16 @@ impl Sockets {
         }
         // The sender of a measured flow stays, so that its final figures can be read.
         let kept = tcp.flow != NO_FLOW && !tcp.receives_flow;
-        let (tuple, released) = (Tuple::new(tcp.local, tcp.remote), (tcp.released || tcp.is_sink) && !kept);
+        let (tuple, released) = (Tuple::new(tcp.local, tcp.remote), (tcp.released || tcp.follows) && !kept);
+        let failed = tcp.conn.error().filter(|_| tcp.conn.never_opened() && !kept).map(refusal);
         if self.connections.get(&tuple) == Some(&id) {
             self.disconnect(&tuple);
         }
         if released {
             self.forget(SocketId(id), cx);
+        } else if let Some(why) = failed {
+            self.forget(SocketId(id), cx);
+            self.slots[id as usize] = Some(Socket { waiters: Vec::new(), kind: Kind::Failed(why) });
         }
     }
 

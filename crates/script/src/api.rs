@@ -214,7 +214,7 @@ pub struct RunResult {
     pub packet_hops: u64,
     /// `record{...}` columns and histogram summaries, in order of first appearance.
     pub record: Vec<(String, Value)>,
-    /// Named tables without the columns run, rep and parameters: `flows`, `links`, `ledger`, `series`, `events`, and the script's
+    /// Named tables without the columns run, rep and parameters: `flows`, `links`, `ledger`, `services`, `series`, `events`, and the script's
     /// own. Rows are ordered by time, then source.
     pub tables: Vec<(String, Table)>,
     /// Checks.

@@ -357,10 +357,13 @@ fn unknown_option(owner: &str, key: &str, groups: &'static [&'static [Opt]]) -> 
     let meant = did_you_mean(key, known);
     let names: Vec<&str> = all().map(|opt| opt.name).collect();
     // Of "tls of host:http_get" the function is what the reference knows.
-    let topic = owner.rsplit(" of ").next().unwrap_or(owner).replace([':', '.'], " ");
+    let function = owner.rsplit(" of ").next().unwrap_or(owner);
+    let known = crate::spec::all().iter().any(|func| func.name == function);
+    let topic = function.replace([':', '.'], " ");
+    let hint = if known { format!("        (tidewire doc {topic})") } else { String::new() };
     Mistake::new(format!("unknown option '{key}' of {owner}{meant}"))
         .at_word(key)
-        .note(format!("options: {}        (tidewire doc {topic})", names.join(" ")))
+        .note(format!("options: {}{hint}", names.join(" ")))
 }
 
 /// What a value is, in messages.

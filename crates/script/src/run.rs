@@ -420,6 +420,7 @@ impl Run {
             (ended, error) = (Ended::Failed, Some(late));
         }
         let sim = &self.sim;
+        let services = crate::services::counts(self.state.lua(), sim);
         let mut world = sim.world.borrow_mut();
         crate::bind::routing::note_changes(sim, &mut world);
         crate::bind::services::note_logs(sim, &mut world);
@@ -461,6 +462,7 @@ impl Run {
             ("links".to_owned(), world.link_table()),
             ("ledger".to_owned(), world.ledger_table()),
         ];
+        tables.extend(services.map(|services| ("services".to_owned(), services)));
         tables.extend(out.take_tables(world.series_table()));
         for (name, table) in &mut tables {
             // Rows also get the parameters as columns: one named `cc` must not meet the flows' own.

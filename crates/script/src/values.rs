@@ -398,7 +398,10 @@ pub(crate) fn parse_peer(sim: &Shared, text: &str) -> Peer {
     if let Some(ip) = name.parse().ok().filter(|ip| !AddressBook::is_v6(*ip)) {
         return Peer::Address(ip, port);
     }
-    let node = sim.plan.borrow().find(name);
+    let find = |name: &str| sim.plan.borrow().find(name);
+    // Names of hosts are the same in capitals (RFC 4343).
+    let small = || Some(name.to_ascii_lowercase()).filter(|small| small != name);
+    let node = find(name).or_else(|| find(&small()?));
     match (node, port) {
         (Some(node), None) => Peer::Node(node),
         (Some(node), Some(_)) => {

@@ -460,7 +460,7 @@ fn row_33_the_start_of_a_zone_can_be_asked_for_and_comes_with_denials() {
          print(#r.answers, r.authority[1].name, r.authority[1].type)
          print(user:dig('no.x.com').authority[1].name, user:resolve('www.x.com', 'SOA'))"
     ));
-    let start = "ns.x.com. hostmaster. 4 7200 900 1209600 30";
+    let start = "ns.x.com. hostmaster.x.com. 4 7200 900 1209600 30";
     let found = format!("NOERROR\t1\tSOA\t{start}");
     assert_eq!(lines, [&found, &found, start, "0\tx.com\tSOA", "x.com\tnil\tno such record"]);
 }

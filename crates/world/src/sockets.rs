@@ -91,6 +91,11 @@ impl World {
         self.on_host(node, |stack, sockets, cx| sockets.close(socket, stack, cx));
     }
 
+    /// Says whether a program keeps a connection for later; one that is kept closes as soon as the peer has.
+    pub fn keep(&mut self, node: NodeId, socket: SocketId, kept: bool) {
+        self.on_host(node, |stack, sockets, cx| sockets.keep(socket, kept, stack, cx));
+    }
+
     /// Resets a connection.
     pub fn abort(&mut self, node: NodeId, socket: SocketId) {
         self.on_host(node, |stack, sockets, cx| sockets.abort(socket, stack, cx));

@@ -166,16 +166,23 @@ pub struct Record {
     pub data: Data,
 }
 
-impl fmt::Display for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.\t{}\tIN\t{}\t", self.name, self.ttl, self.data.kind().name())?;
+impl Record {
+    /// What it says as text; the start of a zone also says whose zone it is.
+    pub fn value(&self) -> String {
         match &self.data {
             Data::Soa { server, serial, minimum } => {
                 let mailbox = mailbox_of(&self.name);
-                write!(f, "{server}. {mailbox}. {serial} {REFRESH} {RETRY} {EXPIRE} {minimum}")
+                format!("{server}. {mailbox}. {serial} {REFRESH} {RETRY} {EXPIRE} {minimum}")
             }
-            data => data.fmt(f),
+            data => data.to_string(),
         }
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.data.kind().name();
+        write!(f, "{}.\t{}\tIN\t{kind}\t{}", self.name, self.ttl, self.value())
     }
 }
 

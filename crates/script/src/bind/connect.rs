@@ -50,8 +50,8 @@ struct Connect {
     shown: String,
 }
 
-impl Op for Connect {
-    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+impl Connect {
+    fn try_now(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let failed = |why: &str| (Value::Nil, why).into_lua_multi(lua).map(Some);
         if !self.begun {
             let (ip, port) = match resolve(lua, sim, Some(self.node), &self.to, self.port)? {
@@ -85,6 +85,18 @@ impl Op for Connect {
             return failed("timeout");
         }
         Ok(None)
+    }
+}
+
+impl Op for Connect {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        let values = self.try_now(lua, sim, me)?;
+        let failed = values.as_ref().is_some_and(|values| values.front().is_some_and(Value::is_nil));
+        if self.socket.is_some() && failed {
+            // The script has not got the socket, so nobody else could close it.
+            sim.world()?.close(self.node, self.id);
+        }
+        Ok(values)
     }
 
     fn describe(&self, _: &Sim) -> (String, String) {

@@ -249,7 +249,7 @@ fn record_table(lua: &Lua, record: &Record) -> mlua::Result<Table> {
         }
         Data::Txt(text) => text.clone(),
         Data::Ns(name) | Data::Cname(name) | Data::Ptr(name) => name.clone(),
-        other => other.to_string(),
+        _ => record.value(),
     };
     row.raw_set("value", value)?;
     row.raw_set("text", record.to_string())?;

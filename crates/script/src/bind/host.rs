@@ -8,6 +8,7 @@ use crate::spec::host as spec;
 use crate::values::{Peer, Val};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, Table, Value};
 use std::net::{Ipv4Addr, SocketAddr};
+use tidewire_l4_transport::State;
 use tidewire_node::SocketView;
 use tidewire_units::NodeId;
 use tidewire_wire::{AddressBook, MacAddr};
@@ -123,7 +124,9 @@ fn sockets(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<mlua::Table> {
     let all = world.sockets(node).into_iter().flat_map(|sockets| sockets.ids());
     for view in all.filter_map(|id| world.view(node, id)) {
         let (proto, state, port, peer) = match view {
-            SocketView::Unbound(port) => ("tcp", "CLOSED", port, None),
+            // Neither do those appear there that are not connected.
+            SocketView::Unbound(_) => continue,
+            SocketView::Tcp(_, _, conn) if conn.state() == State::Closed => continue,
             SocketView::Listener(port, _) => ("tcp", "LISTEN", port, None),
             SocketView::Tcp(local, remote, conn) => ("tcp", conn.state().name(), local.port, Some(remote)),
             SocketView::Udp(port, peer, _) => ("udp", "", port, peer),

@@ -12,6 +12,7 @@ use crate::spec::web as spec;
 use bytes::BytesMut;
 use mlua::{AnyUserData, Function, IntoLua, IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 use std::collections::VecDeque;
+use tidewire_l4_transport::State;
 use tidewire_l7_application::http::{
     Head, Limits, MessageError, Progress, Reader, Role, Start, Url, date_text, decode_percent,
     encode_percent, head_text, parse_date, parse_query,
@@ -103,6 +104,17 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let patience = args.next().and_then(|value| crate::values::number(&value)).map(Span::from_secs_f64);
         let parts = args.flat_map(|value| payloads(&value)).collect::<VecDeque<_>>();
         send_while_taken(lua, sim, socket, parts, patience)
+    })?;
+    // A connection is kept for later, or taken up again; true when it is still of use.
+    native.add("keep", |_, sim, (socket, kept): (AnyUserData, bool)| {
+        let socket = socket.borrow::<TcpHandle>()?;
+        let mut world = sim.world()?;
+        world.keep(socket.node, socket.id, kept);
+        let is_open = match world.view(socket.node, socket.id) {
+            Some(SocketView::Tcp(_, _, conn)) => conn.state() == State::Established,
+            _ => false,
+        };
+        Ok(is_open)
     })?;
     // For how many seconds nothing has come.
     native.add("silent_for", |_, sim, socket: AnyUserData| {

@@ -192,8 +192,8 @@ fn odd_figure(name: &str, value: &metrics::Value) -> Option<String> {
 }
 
 /// Tables of every run; a script's own cannot have their names.
-const OWN_TABLES: [&str; 9] =
-    ["runs", "summary", "flows", "links", "ledger", "series", "events", "histograms", "manifest"];
+const OWN_TABLES: [&str; 10] =
+    ["runs", "summary", "flows", "links", "ledger", "series", "services", "events", "histograms", "manifest"];
 
 /// That a table's name can be a file's.
 fn table_name(name: &str) -> Result<(), Mistake> {

@@ -152,6 +152,9 @@ local function kind_of(res, usual)
   return usual
 end
 
+-- What is no address of anything on the network.
+local INLINE = { data = true, javascript = true, about = true, blob = true }
+
 -- An object, and what it names in turn.
 local function load_tree(self, page, url, kind, opts, depth)
   local res, why = fetch(self, page, url, kind, opts)
@@ -160,10 +163,12 @@ local function load_tree(self, page, url, kind, opts, depth)
   if type(res.body) ~= "string" or (what ~= "html" and what ~= "css") or depth > 4 then return res end
   if self.opts.parse then self.host:work(self.opts.parse * #res.body / 1000) end
   local base = kind == "html" and res.redirected_to or url
+  local own = what == "html" and res.body:match "<base[^>]-href%s*=%s*[\"']([^\"']+)[\"']"
+  if own then base = absolute(base, own) or base end
   local children = {}
   for _, each in ipairs(objects_of(res.body, what)) do
     local at, problem = absolute(base, each.url)
-    if not at and not page.seen[each.url] and not each.url:match "^data:" then
+    if not at and not page.seen[each.url] and not INLINE[(each.url:match "^(%a+):" or ""):lower()] then
       page.seen[each.url] = true
       unreachable(self, page, each.url, each.kind, problem)
     elseif at and not page.seen[at] then

@@ -50,6 +50,7 @@ local function answered(self, query)
   local body, why = self.answer, nil
   if self.handler then body, why = self.handler(query) end
   if body == nil and why then return nil, why end
+  if type(body) == "table" and type(body.body) == "string" then return body.body, #body.body end
   return http.body(body)
 end
 
@@ -125,6 +126,7 @@ end
 
 function database.database_server(host, o)
   local port = o.port or 5432
+  http.refuse_misspelt(o.answer)
   local self = setmetatable({
     host = host, port = port, name = o.name or format("%s:%d", host.name, port), backlog = o.backlog or 128, most = o.connections or 100,
     handler = o.handler, answer = o.answer or 0, mean = false, random = false, queries = 0, failed = 0, refused = 0, connections = 0,

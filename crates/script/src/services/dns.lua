@@ -343,13 +343,26 @@ function Server.delegate(self, zone, hosts, ttl)
   self.built = false
 end
 
-function dns.dns_server(host, o)
-  local records = {}
-  for name, value in sorted(o.zone or {}) do
+-- The records of a zone by their names in small letters.
+local function records_of(zone)
+  local list, written = {}, {}
+  for name, value in sorted(zone) do
     if type(name) ~= "string" then native.mistake("a zone is { [name] = record }: its keys are names", "zone") end
     check_record(name, value)
-    records[native.is_ip(name) and name or native.normal_name(name)] = value
+    local own = native.is_ip(name) and name or native.normal_name(name)
+    if list[own] ~= nil then
+      native.mistake(format("'%s' and '%s' are the same name (RFC 4343)", written[own], name), name, "several addresses of a name are a list: { a, b }")
+    end
+    list[own], written[own] = value, name
   end
+  return list
+end
+
+function dns.dns_server(host, o)
+  local records = records_of(o.zone or {})
+  each(o.parent or {}, function(parent)
+    if type(parent) ~= "table" or not rawget(parent, "delegations") then native.mistake("parent is what host:dns_server gave", "parent") end
+  end)
   local origin = o.origin and native.normal_name(o.origin) or common_origin(records)
   local self = setmetatable({
     host = host, name = host.name, origin = origin, records = records, ttl = o.ttl or 3600, ns_ttl = o.ns_ttl or 172800, negative = o.negative_ttl or 30,
@@ -361,12 +374,8 @@ function dns.dns_server(host, o)
       native.mistake(format("view %d must say from whom and which zone: { from = \"10.0.0.0/8\", zone = {...} }", i), "views")
     end
     native.is_in("0.0.0.0", view.from)
-    local own = {}
-    for name, value in sorted(view.zone) do
-      check_record(name, value)
-      check_top(native.normal_name(name), value, origin)
-      own[native.normal_name(name)] = value
-    end
+    local own = records_of(view.zone)
+    for name, value in sorted(own) do check_top(name, value, origin) end
     self.views[i] = { from = view.from, zone = own }
   end
   for name in sorted(records) do
@@ -382,7 +391,6 @@ function dns.dns_server(host, o)
   self.faults = daemon.faults
   if o.parent then
     each(o.parent, function(parent)
-      if type(parent) ~= "table" then native.mistake("parent is what host:dns_server gave", "parent") end
       local known = parent.delegations[origin] or { hosts = {}, ttl = parent.ns_ttl }
       known.hosts[#known.hosts + 1] = host
       parent.delegations[origin], parent.built = known, false

@@ -101,6 +101,11 @@ local function handle(self, req)
     self.hits, self.bytes_saved = self.hits + 1, self.bytes_saved + entry.size
     return answer_of(entry, "HIT", req)
   end
+  if cc["only-if-cached"] then
+    -- RFC 9111, section 5.2.1.7.
+    self.misses = self.misses + 1
+    return 504, "not kept\n", { ["X-Cache"] = "MISS" }
+  end
   if req.method == "HEAD" then
     -- The answer has no body that a later GET could be given.
     self.passed = self.passed + 1
@@ -149,7 +154,10 @@ function edge.http_cache(host, o)
   self.client = http.http_client(host, { keepalive = true, connections = o.connections or 1000, keep = 1 << 24, tcp = o.tcp })
   local server, why = web.http_server(host, {
     port = o.port, tls = o.tls, http = o.http, keepalive = o.keepalive, backlog = o.backlog, tcp = o.tcp,
-    routes = { ["/*"] = function(req) return handle(self, req) end },
+    routes = { ["/*"] = function(req)
+      local status, body, headers = handle(self, req)
+      return { status = status, body = body, headers = headers }
+    end },
   })
   if not server then return nil, why end
   server.faults = self.faults

@@ -318,7 +318,7 @@ local function converse(self, control, peer)
 end
 
 local function file_of(value)
-  local body, size = http.body(value)
+  local body, size = http.given_body(value)
   return { size = size, body = type(body) == "string" and body or nil }
 end
 
@@ -482,7 +482,7 @@ function Client.get(self, name, o)
 end
 
 function Client.put(self, name, what, o)
-  local payload, length = http.body(what)
+  local payload, length = http.given_body(what)
   local begun, offset = now(), o and o.offset and bytes(o.offset) or 0
   local ok, why, moved = transfer(self, "STOR " .. name, offset, function(conn)
     if length == 0 then return true end

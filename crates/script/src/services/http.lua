@@ -52,6 +52,33 @@ function http.class(name, plural, methods, optional)
 end
 
 -- Bodies: a text, or a number of bytes, as a number or as "14KiB". ---------------------------------------------------------------
+-- Why a text that looks like a size is none: "40KB", "40K", "-5kB"; nil for all others.
+function http.misspelt(value)
+  if type(value) ~= "string" or #value >= 16 then return nil end
+  local sign, number, unit = match(value, "^%s*(-?)(%d+%.?%d*)%s*(%a+)%s*$")
+  if not unit then return nil end
+  local letter, i = match(unit, "^([kmgtKMGT]?)([iI]?)[bB]$")
+  if not letter then letter, i = match(unit, "^([kKMGT])([iI]?)$") end
+  if not letter and not match(unit:lower(), "^bytes?$") then return nil end
+  if sign == "" and native.size(value) then return nil end
+  letter = (letter or ""):upper()
+  local right = number .. (i ~= "" and i and letter .. "iB" or (letter == "K" and "k" or letter) .. "B")
+  return format("'%s' is no size; did you mean '%s'?", value, right)
+end
+
+-- What a script writes as a body is no misspelt size; { body = "40KB" } is the text.
+function http.refuse_misspelt(value)
+  local wrong = http.misspelt(value)
+  if wrong then native.mistake(wrong, value, format('{ body = "%s" } is the text itself', value)) end
+end
+
+-- What the script gives as a body, or as { body = "the text itself" }.
+function http.given_body(value)
+  if type(value) == "table" and type(value.body) == "string" then return value.body, #value.body end
+  http.refuse_misspelt(value)
+  return http.body(value)
+end
+
 function http.body(value)
   local t = type(value)
   if t == "nil" then return 0, 0 end
@@ -166,9 +193,9 @@ local function open(host, target, opts, deadline, res)
   end
   local dialled = now()
   -- As clients and servers of the web do: a request is written whole, and waits for no acknowledgment.
-  local o = { timeout = seconds_left(deadline), nodelay = true }
+  local o = { timeout = seconds_left(deadline) or http.SILENCE, nodelay = true }
   local most = target.connect_timeout
-  local short = most and (not o.timeout or most < o.timeout)
+  local short = most and most < o.timeout
   if short then o.timeout = most end
   if opts.tcp then for k, v in pairs(opts.tcp) do o[k] = v end end
   span = t and t.phase(host, "connect")
@@ -242,7 +269,7 @@ end
 
 -- What a caller asked for, ready to be sent; `begun` is when.
 local function prepare(target, opts, method)
-  local payload, length = http.body(opts.body)
+  local payload, length = http.given_body(opts.body)
   return {
     method = http.method(opts.method or method or (opts.body ~= nil and "POST" or "GET")),
     path = with_query(target.path, opts.query),
@@ -360,6 +387,12 @@ function http.http_client(host, opts)
   }, client_meta)
 end
 
+-- Until it is used again, a connection closes when the server closes it.
+local function keep_idle(pool, conn)
+  native.keep(conn, true)
+  pool.idle[#pool.idle + 1] = conn
+end
+
 local function pool_of(self, target)
   local key = http.proxied(target, self.opts) and "proxy" or target.scheme .. "://" .. host_name(target)
   local pool = self.pools[key]
@@ -374,7 +407,7 @@ end
 local function idle_connection(pool)
   while #pool.idle > 0 do
     local conn = remove(pool.idle)
-    if conn.state == "ESTABLISHED" then return conn end
+    if native.keep(conn, false) then return conn end
     conn:close()
   end
 end
@@ -433,7 +466,7 @@ local client_exchange = traced(function(self, target, req, deadline, begun)
     if msg then
       if msg.rest then
         msg.body = { conn = conn, length = msg.rest, close = function() conn:close() end }
-      elseif keep and msg.keeps_open and not self.closed then pool.idle[#pool.idle + 1] = conn else conn:close() end
+      elseif keep and msg.keeps_open and not self.closed then keep_idle(pool, conn) else conn:close() end
       if res.reused then self.reused = self.reused + 1 end
       finish(res, msg, begun, conn)
       break
@@ -545,8 +578,7 @@ function Client.pipeline(self, urls, opts)
       return #results == #reqs and results or nil, "closed", results
     end
   end
-  local idle = pool_of(self, first).idle
-  idle[#idle + 1] = conn
+  keep_idle(pool_of(self, first), conn)
   return results
 end
 

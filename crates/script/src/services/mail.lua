@@ -88,7 +88,7 @@ end
 
 local function message_of(o)
   local to = type(o.to) == "string" and { o.to } or o.to
-  local payload = http.body(o.body)
+  local payload = http.given_body(o.body)
   local body = type(payload) == "number" and (("x"):rep(75) .. "\n"):rep(payload // 76) .. ("x"):rep(payload % 76) or payload or ""
   local text = format("From: <%s>\nTo: %s\nSubject: %s\nDate: %s\n\n%s", o.from, table.concat(to, ", "), o.subject or "", native.http_date(now()), body)
   return { from = o.from, to = to, subject = o.subject or "", body = body, text = text, size = #text }

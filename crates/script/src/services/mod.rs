@@ -36,8 +36,12 @@
 //! | `transfer.lua` | transfers with checkpoints |
 //! | `video.lua` | films that play while they load |
 //!
+//! `counts.rs` is what the services counted.
+//!
 //! A module is called with the native functions, and with `need(name)`, which gives another module. Its globals are those that
 //! scripts have when they begin, whatever the script does to its own.
+
+mod counts;
 
 use crate::call::{Call, check, check_object};
 use crate::classes::{Registry, located};
@@ -46,6 +50,8 @@ use crate::sim::Shared;
 use crate::spec::{Func, Kind, Opt, tcp::SERVICE_TCP, web::ROUTE};
 use crate::values::Val;
 use mlua::{Function, IntoLua, Lua, MultiValue, Table, Value};
+
+pub(crate) use counts::table as counts;
 
 /// The modules by name.
 const MODULES: &[(&str, &str)] = &[
@@ -162,6 +168,7 @@ fn module(lua: &Lua, sim: &Shared, loaded: &Table, name: &str) -> mlua::Result<T
     let (env, need): (Table, Function) = (loaded.raw_get("env")?, loaded.raw_get("need")?);
     let chunk = lua.load(*text).set_name("=tidewire").set_environment(env);
     let module: Table = chunk.call((native, need))?;
+    counts::watch(lua, sim, &module)?;
     loaded.raw_set(name, &module)?;
     Ok(module)
 }

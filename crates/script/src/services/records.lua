@@ -62,6 +62,15 @@ local function check_part(name, kind, value)
   end)
 end
 
+-- More does not fit into a message (RFC 1035, section 4.2.2), with the names and lengths in it.
+local LONGEST = 64000
+
+local function check_texts(name, value)
+  local n = 0
+  records.each(value, function(item) n = n + #tostring(item) end)
+  if n > LONGEST then wrong(name, format("has texts of %d bytes: more than %d do not fit into a message", n, LONGEST)) end
+end
+
 local function check_ttl(name, value)
   local ok, ttl = pcall(seconds, value)
   if not ok or type(ttl) ~= "number" or ttl < 0 or ttl > 2147483647 then
@@ -94,7 +103,11 @@ function records.check(name, value)
   for kind in sorted(CHECKS) do
     if value[kind] ~= nil then check_part(name, kind, value[kind]) end
   end
+  if value.TXT ~= nil then check_texts(name, value.TXT) end
   if value.ttl ~= nil then check_ttl(name, value.ttl) end
+  local says = #value > 0
+  for kind in pairs(KINDS) do says = says or value[kind] ~= nil end
+  if not says then wrong(name, "says nothing: it has neither an address nor any other part", "{ A = host }, { TXT = \"text\" } ...") end
   -- A name that stands for another has nothing of its own (RFC 1034, section 3.6.2).
   if value.CNAME == nil then return end
   for key in sorted(value) do

@@ -23,7 +23,11 @@ end
 
 -- Static pages --------------------------------------------------------------------------------------------------------------------
 local function static_page(path, value, version)
+  if type(value) ~= "table" then http.refuse_misspelt(value) end
   local page = type(value) == "table" and value or { body = value }
+  if page.body == nil and page[1] == nil and page.size == nil and page.status == nil then
+    native.mistake(format("the page %s is a table without a body", path), path, '{ body = "text" }, { size = "14kB" }, or functions by method: { GET = function(req) ... end }')
+  end
   local payload, length = http.body(page.body or page[1] or page.size)
   local modified = page.modified and math.floor(seconds(page.modified)) or math.floor(now())
   local etag = page.etag
@@ -175,6 +179,15 @@ local function names_of(set)
   return table.concat(list, ", ")
 end
 
+-- What cannot stand in a head, or is the server's own to say.
+local function check_headers(headers, gave)
+  for name, value in pairs(headers) do
+    if type(name) ~= "string" or not match(name, "^[%w!#$%%&'*+.^_`|~-]+$") then gave("a header called", "'" .. tostring(name) .. "'") end
+    if type(value) == "string" and value:find "[\r\n\0]" then gave("a line break in the header", name) end
+    if name:lower() == "transfer-encoding" then gave("the header", name .. ", which is the server's to write (option chunk)") end
+  end
+end
+
 -- Status, body and headers of the answer to a request.
 local function answer(self, req)
   if not METHODS[req.method] then return 501, "not implemented\n" end
@@ -188,6 +201,7 @@ local function answer(self, req)
   if type(found) == "table" then return static_answer(req, found) end
   req.params = params or {}
   local status, body, headers = found(req)
+  local passed = type(status) == "table"
   if type(status) == "table" then
     local t = status
     status, body, headers = t.status or t[1] or 200, t.body or t[2] or t.size, t.headers or t[3]
@@ -198,9 +212,14 @@ local function answer(self, req)
     native.mistake_of(found, format("the function for %s gave %s %s: a server's function gives a status, a body and headers", req.path, what, is),
       'write return 200, "text", { ["Cache-Control"] = "max-age=60" }')
   end
-  if type(status) ~= "number" or not (status >= 100 and status <= 599) then gave("the status", tostring(status)) end
+  -- Answers below 200 only announce another one (RFC 9110, section 15.2).
+  if math.tointeger(status) == nil or status < 200 or status > 599 then gave("the status", tostring(status)) end
   if headers ~= nil and type(headers) ~= "table" then gave("as headers", "a " .. type(headers)) end
+  if headers and not passed then check_headers(headers, gave) end
+  local wrong = not passed and http.misspelt(body)
+  if wrong then gave("as body", wrong:gsub(" is no size", ", which is no size", 1)) end
   local t = type(body)
+  if t == "table" and type(body.body) == "string" then body, t = body.body, "string" end
   if t ~= "nil" and t ~= "string" and not (t == "number" and body >= 0) and not (t == "table" and body.conn) then
     gave("as body", t == "number" and tostring(body) or "a " .. t)
   end
@@ -227,8 +246,10 @@ local function completed(self, status, payload, length, headers)
   local seen = {}
   if headers then
     for k, v in pairs(headers) do
-      h[k] = v
-      seen[k:lower()] = true
+      local small = k:lower()
+      seen[small] = true
+      -- How long the body is, the server knows better.
+      if small ~= "content-length" then h[k] = v end
     end
     if seen.date and not headers.Date then h.Date = nil end
     if seen.server and not headers.Server then h.Server = nil end

@@ -3,6 +3,9 @@ local native = ...
 local wire = {}
 local now, remove = now, table.remove
 
+-- Whoever sets no time waits for a server that says nothing for this long, and no longer.
+local SILENCE = 30
+
 local Pool = {}
 Pool.__index = Pool
 
@@ -14,8 +17,6 @@ end
 local function left(deadline) return deadline and math.max(deadline - now(), 0) or nil end
 wire.left = left
 
--- Whoever sets no time waits for a server that says nothing for this long, and no longer.
-local SILENCE = 30
 function wire.patient(deadline) return deadline or now() + SILENCE end
 
 -- A connection; waits for one while all are in use. Gives it, or nil and why; and how long it waited for its turn.
@@ -30,11 +31,11 @@ function Pool.take(self, deadline, greet)
   self.used = self.used + 1
   while #self.idle > 0 do
     local conn = remove(self.idle)
-    if conn.state == "ESTABLISHED" then return conn, nil, waited end
+    if native.keep(conn, false) then return conn, nil, waited end
     conn:close()
     self.open = self.open - 1
   end
-  local o = { timeout = left(deadline), nodelay = true }
+  local o = { timeout = left(deadline) or SILENCE, nodelay = true }
   if self.tcp then for k, v in pairs(self.tcp) do o[k] = v end end
   local t = native.trace
   local span = t and t.phase(self.host, "connect")
@@ -60,6 +61,7 @@ end
 function Pool.give(self, conn, good)
   self.used = self.used - 1
   if good and not self.closed then
+    native.keep(conn, true)
     self.idle[#self.idle + 1] = conn
   else
     conn:close()

@@ -287,6 +287,32 @@ pub(crate) const FTP_FIELDS: Fields = Fields {
         f("faults", "table", "what went wrong, by cause: faults[\"unknown command\"]"),
     ],
 };
+pub(crate) const TELNET_FIELDS: Fields = Fields {
+    of: "telnet_server",
+    doc: "A server for terminals.",
+    all: &[
+        f("connections", "count", "accepted"),
+        f("open", "count", "connections now"),
+        f("logins", "count", "that succeeded"),
+        f("commands", "count", "carried out"),
+        f("faults", "table", "what went wrong, by cause: faults[\"wrong password\"]"),
+        f("port", "port", "where it listens"),
+        f("name", "text", "what results call it"),
+    ],
+};
+pub(crate) const SSH_FIELDS: Fields = Fields {
+    of: "ssh_server",
+    doc: "A server for terminals that nobody on the way can read.",
+    all: &[
+        f("connections", "count", "accepted"),
+        f("open", "count", "connections now"),
+        f("logins", "count", "that succeeded"),
+        f("commands", "count", "carried out"),
+        f("faults", "table", "what went wrong, by cause: faults[\"wrong password\"]"),
+        f("port", "port", "where it listens"),
+        f("name", "text", "what results call it"),
+    ],
+};
 pub(crate) const MAIL_FIELDS: Fields = Fields {
     of: "mail_server",
     doc: "A server for mail.",

@@ -370,6 +370,18 @@ pub(crate) const LOAD_FIELDS: Fields = Fields {
         f("errors", "table", "failures by error or status: errors.timeout"),
     ],
 };
+pub(crate) const TCP_PROXY_FIELDS: Fields = Fields {
+    of: "tcp_proxy",
+    doc: "A load balancer of connections.",
+    all: &[
+        f("connections", "count", "passed on"),
+        f("refused", "count", "connections for which nobody was there"),
+        f("backends", "list", "{ name, up, open, connections, failed, bytes }"),
+        f("faults", "table", "what went wrong, by cause: faults[\"server refused\"]"),
+        f("port", "port", "where it listens"),
+        f("name", "text", "what results call it"),
+    ],
+};
 pub(crate) const REQUEST_FIELDS: Fields = Fields {
     of: "req",
     doc: "A request, as a server's function gets it.",

@@ -1,0 +1,331 @@
+//! Services in detail: what becomes of their connections, what they refuse, what they write down.
+
+mod common;
+
+use common::{error_of, good, printed, result_of, script, text};
+use tidewire_script::RunResult;
+
+/// A user and a server, 1 ms apart.
+const PAIR: &str = "local u, s = net:host 'u', net:host 's'
+    net:link(u, s, {rate = '100Mbps', delay = '1ms'})
+    ";
+
+#[test]
+fn sockets_of_failed_connections_are_gone_and_the_reason_stays_with_the_script() {
+    let lines = printed(&format!(
+        "{PAIR}local function left(name, f, ...)
+           local before = #u:sockets()
+           for _ = 1, 5 do f(...) end
+           print(name, #u:sockets() - before)
+         end
+         left('connect', u.connect, u, s, 99)
+         left('http', u.http_get, u, 'http://s:99/')
+         left('ftp', u.ftp, u, s)
+         left('no such host', u.connect, u, '10.9.9.9', 99)
+         local own = u:tcp()
+         print(own:connect(s, 99))
+         print(own.state, own:recv())
+         print(own:send 'x')
+         print(#u:sockets())
+         own:close()"
+    ));
+    let expected = [
+        "connect\t0",
+        "http\t0",
+        "ftp\t0",
+        "no such host\t0",
+        "nil\trefused",
+        "CLOSED\tnil\trefused",
+        "nil\trefused",
+        "0",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn connections_that_wait_for_their_next_request_close_when_the_server_does() {
+    let lines = printed(&format!(
+        "local u, s, edge = net:host 'u', net:host 's', net:host 'edge'
+         net:lan('l', {{u, s, edge}}, {{delay = '1ms'}})
+         local authority = net:authority 'ca'
+         u:trust(authority)
+         local pages = {{['/'] = '1kB', ['/a'] = html {{ title = 'a', images = {{'/'}} }}}}
+         s:http_server{{http = '2', pages = pages}}
+         s:http_server{{port = 8443, pages = pages, tls = {{ cert = authority:certificate {{ names = 's' }} }}}}
+         s:cache_server{{}}
+         edge:http_cache{{origin = s}}
+         local function left(name, ...)
+           for _, f in ipairs{{...}} do f() end
+           sleep '400s'
+           local at = {{}}
+           for _, host in ipairs{{u, edge, s}} do
+             for _, each in ipairs(host:sockets()) do if each.peer then at[#at + 1] = each.state end end
+           end
+           print(name, table.concat(at, ' '))
+         end
+         local client, secure, cache = u:http_client{{}}, u:http_client{{}}, u:cache_client(s)
+         left('client', function() print(client:get('http://s/').status) end)
+         left('again', function() print(client:get('http://s/').reused) end)
+         left('secure', function() print(secure:get('https://s:8443/').status) end)
+         left('pipeline', function() print(#client:pipeline{{'http://s/', 'http://s/'}}) end)
+         left('http/2', function() print(u:http_client{{http = '2'}}:get('http://s/').status) end)
+         left('browser', function() print(u:browser{{}}:open('http://s/a').status) end)
+         left('cache', function() print(u:http_get('http://edge/').status) end)
+         left('store', function() print(cache:set('a', 'b')) end)
+         left('crash', function() s:crash() sleep '1s' s:boot() sleep '1s' print(cache:get 'a') end)"
+    ));
+    let expected = [
+        "200",
+        "client\t",
+        "false",
+        "again\t",
+        "200",
+        "secure\t",
+        "2",
+        "pipeline\t",
+        "200",
+        "http/2\t",
+        "200",
+        "browser\t",
+        "200",
+        "cache\t",
+        "true",
+        "store\tESTABLISHED ESTABLISHED",
+        "nil",
+        "crash\tESTABLISHED ESTABLISHED",
+    ];
+    assert_eq!(lines, expected);
+}
+
+/// The figure of a service in `services.csv`.
+fn figure(result: &RunResult, name: &str, counter: &str) -> String {
+    let (_, table) = result.tables.iter().find(|(name, _)| name == "services").expect("a table of services");
+    assert_eq!(table.columns, ["service", "name", "host", "port", "counter", "value", "unit"]);
+    let row = table.rows.iter().find(|row| row[1] == text(name) && row[4] == text(counter));
+    row.map_or_else(|| "none".to_owned(), |row| row[5].to_string())
+}
+
+#[test]
+fn what_every_service_counted_becomes_rows_without_the_scripts_help() {
+    let result = good(result_of(&script(
+        "local u, s, d = net:host 'u', net:host 's', net:host 'd'
+         net:lan('l', {u, s, d}, {delay = '1ms'})
+         s:dns_server{origin = 'a.com', zone = {['www.a.com'] = s}}
+         s:http_server{pages = {['/'] = {size = '1kB', max_age = '60s'}}}
+         d:http_balancer{to = s}
+         d:tcp_proxy{port = 99, to = s, to_port = 80}
+         d:http_cache{port = 8080, origin = s}
+         s:ftp_server{anonymous = true, files = {['/f'] = '10kB'}}
+         s:queue_server{}
+         s:cache_server{name = 'shelf'}
+         s:telnet_server{users = {kim = 'secret'}}
+         d:queue_workers{from = s, handler = function() end, name = 'worker'}
+         u:resolve('www.a.com', 'A', {server = s})
+         u:http_get 'http://d/'
+         u:http_get 'http://d:99/none'
+         u:http_get 'http://d:8080/' u:http_get 'http://d:8080/'
+         u:ftp(s):get '/f'
+         u:queue_client(s):put 'x'
+         u:cache_client(s):get 'k'
+         u:telnet(s, 'kim', 'wrong')
+         u:play('http://s/', {rate = '8kbps', name = 'film'})
+         sleep '1s'",
+    )));
+    for (name, counter, value) in [
+        ("s:80", "requests", "4"),
+        ("s:80", "by_status.404", "1"),
+        ("d:80", "requests", "1"),
+        ("d:80", "backends.s.connections", "1"),
+        ("d:99", "connections", "1"),
+        ("d", "hits", "1"),
+        ("s:21", "transfers", "1"),
+        ("s:11300", "done", "1"),
+        ("worker", "done", "1"),
+        ("shelf", "misses", "1"),
+        ("s:23", "faults.wrong password", "1"),
+        ("u", "stalls", "0"),
+        ("u", "length", "1"),
+    ] {
+        assert_eq!(figure(&result, name, counter), value, "{counter} of {name}");
+    }
+    let (_, table) = result.tables.iter().find(|(name, _)| name == "services").expect("a table of services");
+    let mut services: Vec<String> = table.rows.iter().map(|row| row[0].to_string()).collect();
+    services.dedup();
+    let expected = [
+        "dns_server",
+        "http_server",
+        "http_balancer",
+        "tcp_proxy",
+        "http_cache",
+        "ftp_server",
+        "queue_server",
+        "cache_server",
+        "telnet_server",
+        "queue_workers",
+        "playback",
+    ];
+    assert_eq!(services, expected);
+    let none = good(result_of(&script("local a, b = net:host 'a', net:host 'b' net:link(a, b) a:ping(b)")));
+    assert!(none.tables.iter().all(|(name, _)| name != "services"));
+}
+
+#[test]
+fn what_looks_like_a_size_and_is_none_is_refused_where_it_is_written() {
+    let refused = [
+        ("s:http_server{pages = {['/'] = '40KB'}}", "'40KB' is no size; did you mean '40kB'?"),
+        ("s:http_server{['/'] = '40K'}", "'40K' is no size; did you mean '40kB'?"),
+        ("s:http_server{pages = {['/'] = '-5kB'}}", "'-5kB' is no size; did you mean '5kB'?"),
+        ("s:ftp_server{files = {['/f'] = '2mib'}}", "'2mib' is no size; did you mean '2MiB'?"),
+        ("s:database_server{answer = '40KB'}", "'40KB' is no size"),
+        ("u:http_get('http://s/', {body = '40KB'})", "'40KB' is no size"),
+        (
+            "s:http_server{['/'] = function() return 200, '40KB' end} u:http_get 'http://s/'",
+            "the function for / gave as body '40KB', which is no size; did you mean '40kB'?",
+        ),
+    ];
+    for (code, message) in refused {
+        let error = error_of(&format!("{PAIR}{code}"));
+        assert!(error.to_string().contains(message), "{code}: {error}");
+        assert!(error.to_string().contains("exp.lua:3"), "{code}: {error}");
+    }
+    let lines = printed(&format!(
+        "{PAIR}s:http_server{{['/a'] = {{body = '40KB'}}, ['/b'] = '40 kB', ['/c'] = '5th', ['/d'] = function(req) return 200, {{body = req.query.a}} end,
+           ['/e'] = function(req) return {{status = 200, body = req.body}} end}}
+         for _, path in ipairs{{'a', 'b', 'c', 'd?a=40KB'}} do print(u:http_get('http://s/' .. path).size) end
+         print(u:http_get('http://s/e', {{body = {{body = '40KB'}}}}).body)"
+    ));
+    assert_eq!(lines, ["4", "40000", "3", "4", "40KB"]);
+}
+
+#[test]
+fn answers_that_http_cannot_say_are_refused_with_their_function() {
+    for (code, message) in [
+        ("return 100, 'x'", "gave the status 100"),
+        ("return 200.5", "gave the status 200.5"),
+        (
+            "return 200, 'abc', {['Transfer-Encoding'] = 'chunked'}",
+            "the header Transfer-Encoding, which is the server's",
+        ),
+        ("return 200, 'abc', {['a b'] = 'c'}", "a header called 'a b'"),
+        ("return 200, 'abc', {a = 'b\\nc'}", "a line break in the header a"),
+    ] {
+        let error =
+            error_of(&format!("{PAIR}s:http_server{{['/'] = function() {code} end}} u:http_get 'http://s/'"))
+                .to_string();
+        assert!(error.contains(message) && error.contains("exp.lua:3"), "{code}: {error}");
+    }
+    for (page, message) in [
+        ("{}", "the page / is a table without a body"),
+        ("{get = function() end}", "the page / is a table without a body"),
+    ] {
+        let error = error_of(&format!("{PAIR}s:http_server{{['/'] = {page}}}")).to_string();
+        assert!(error.contains(message), "{page}: {error}");
+    }
+    let lines = printed(&format!(
+        "{PAIR}s:http_server{{['/'] = function() return 200, 'abc', {{['content-length'] = '10'}} end}} print(u:http_get('http://s/').body)"
+    ));
+    assert_eq!(lines, ["abc"]);
+}
+
+#[test]
+fn servers_that_are_down_are_given_up_when_the_documentation_says() {
+    let lines = printed(&format!(
+        "{PAIR}u:ping(s) s:crash()
+         local function try(f, ...)
+           local begun, res, why = now(), f(...)
+           print(why, math.floor(now() - begun + 0.5))
+         end
+         try(u.http_get, u, 'http://s/')
+         local client, browser, store = u:http_client{{http = '2'}}, u:browser{{}}, u:cache_client(s)
+         try(client.get, client, 'https://s/')
+         try(browser.open, browser, 'http://s/')
+         try(u.play, u, 'http://s/', {{rate = '1Mbps'}})
+         try(store.get, store, 'k')"
+    ));
+    assert_eq!(lines, ["timeout\t60", "timeout\t60", "timeout\t60", "timeout\t60", "timeout\t30"]);
+}
+
+#[test]
+fn zones_say_nothing_twice_and_nothing_that_cannot_be_sent() {
+    for (zone, message) in [
+        ("{['big.e.com'] = {TXT = ('a'):rep(70000)}}", "has texts of 70000 bytes"),
+        ("{['x.e.com'] = s, ['X.e.com'] = '1.2.3.4'}", "are the same name (RFC 4343)"),
+        ("{['emp.e.com'] = {}}", "the record of 'emp.e.com' says nothing"),
+        ("{['emp.e.com'] = {ttl = '60s'}}", "the record of 'emp.e.com' says nothing"),
+    ] {
+        let error = error_of(&format!("{PAIR}s:dns_server{{origin = 'e.com', zone = {zone}}}")).to_string();
+        assert!(error.contains(message), "{zone}: {error}");
+    }
+    let lines = printed(&format!(
+        "{PAIR}print((pcall(s.dns_server, s, {{origin = 'a.e.com', zone = {{['a.e.com'] = s}}, parent = 'b'}})))
+         print(u:resolve('a.e.com', 'A', {{server = s, timeout = '1s'}}))
+         s:http_server{{pages = {{['/'] = 'x'}}}}
+         print(u:http_get('http://S/').body)"
+    ));
+    assert_eq!(lines[0], "false");
+    assert!(lines[1].starts_with("nil\t"), "{lines:?}");
+    assert_eq!(lines[2], "x");
+}
+
+#[test]
+fn a_cache_that_is_asked_for_what_it_keeps_does_not_ask_the_origin() {
+    let lines = printed(&format!(
+        "{PAIR}s:http_server{{pages = {{['/'] = {{body = 'x', max_age = '60s'}}}}}}
+         local cache = u:http_cache{{origin = s}}
+         local only = {{headers = {{['Cache-Control'] = 'only-if-cached'}}}}
+         print(u:http_get('http://u/', only).status, cache.origin_requests)
+         u:http_get 'http://u/'
+         print(u:http_get('http://u/', only).status, cache.origin_requests)"
+    ));
+    assert_eq!(lines, ["504\t0", "200\t1"]);
+}
+
+#[test]
+fn messages_name_pages_of_the_reference_that_exist() {
+    let at_client =
+        error_of("local a = net:host 'a' a:http_get('https://b/', {tls = {vershun = '1.2'}})").to_string();
+    assert!(at_client.contains("(tidewire doc host http_get)"), "{at_client}");
+    let at_server = error_of(
+        "local a = net:host 'a' a:http_server{tls = {cert = net:authority('R'):certificate{names = 'a'}, vershun = '1.2'}}",
+    );
+    assert!(!at_server.to_string().contains("tidewire doc tls"), "{at_server}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_of_the_function_that_was_called() {
+    let error = error_of(&format!("{PAIR}s:database_server{{}} local d = s:database_server{{}} d:stop()"))
+        .to_string();
+    assert!(error.contains("exp.lua:3: database_server() returned nil, \"in use\""), "{error}");
+}
+
+#[test]
+fn a_page_says_what_its_addresses_are_relative_to() {
+    let lines = printed(&format!(
+        "{PAIR}s:http_server{{pages = {{['/'] = '<html><head><base href=\"/q/\"></head><img src=\"a.jpg\"><img src=\"?y\"><img src=\"javascript:1\">',
+           ['/q/a.jpg'] = '1kB', ['/q/'] = '1kB'}}}}
+         for _, each in ipairs(u:browser{{}}:open('http://s/').objects) do print(each.url, each.status) end"
+    ));
+    assert_eq!(lines, ["http://s/\t200", "http://s/q/a.jpg\t200", "http://s/q/?y\t200"]);
+}
+
+#[test]
+fn a_thousand_clients_of_a_web_chain_need_few_events_and_packets_for_each_request() {
+    let result = good(result_of(&script(
+        "experiment { name = 'web', duration = '3s' }
+         local chain = net:web_chain { apps = 4, workers = 16, app_cores = 8, db_cores = 8, cache_entries = 500, pool = 8 }
+         local load = chain.users:http_load { url = chain.url, clients = 1000, think = '1s', keepalive = true, timeout = '10s' }
+         at_end(function() record { answered = load.ok, failed = load.failed } end)",
+    )));
+    let figure = |name: &str| {
+        let (_, value) = result.record.iter().find(|(known, _)| known == name).expect(name);
+        value.number().expect("a number")
+    };
+    let (answered, failed) = (figure("answered"), figure("failed"));
+    // A cycle is a second of thought and some 50 ms; the cache fills, and everybody opens a connection first.
+    assert!((1900.0..3100.0).contains(&answered) && failed == 0.0, "{answered} {failed}");
+    let (events, hops) = (result.events as f64 / answered, result.packet_hops as f64 / answered);
+    assert!(
+        events < 245.0 && hops < 155.0,
+        "{events} events and {hops} packet-hops for each of {answered} requests"
+    );
+}
