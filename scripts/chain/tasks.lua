@@ -8,7 +8,7 @@ local p = experiment {
   reps     = 5,
   duration = "200s",
   warmup   = "20s",
-  plot     = { x = "rate", y = "latency_ms_p95", color = "how" },
+  plot     = { x = "rate", y = "latency_ms_p95", color = "how", log = "y" },
 }
 local WORKERS, MEAN = 3, 0.1
 

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{error_of, good, printed, result_of, script, text};
+use tidewire_metrics::Value;
 use tidewire_script::RunResult;
 
 /// A user and a server, 1 ms apart.
@@ -328,4 +329,38 @@ fn a_thousand_clients_of_a_web_chain_need_few_events_and_packets_for_each_reques
         events < 245.0 && hops < 155.0,
         "{events} events and {hops} packet-hops for each of {answered} requests"
     );
+}
+
+#[test]
+fn queries_and_tasks_can_be_rows() {
+    let result = good(result_of(&script(
+        "local u, s = net:host 'u', net:host 's'
+         net:link(u, s, {delay = '1ms'})
+         s:dns_server{origin = 'a.com', zone = {['www.a.com'] = s}, delay = '2ms', log = true}
+         u:resolve('www.a.com', 'A', {server = s}) u:resolve('no.a.com', 'TXT', {server = s})
+         s:queue_server{}
+         local turn = 0
+         s:queue_workers{from = s, name = 'w', log = true, handler = function() turn = turn + 1 sleep '5ms' return turn > 1 end}
+         u:queue_client(s):put 'x' sleep '1s'",
+    )));
+    let rows = |table: &str| -> Vec<String> {
+        let (_, table) = result.tables.iter().find(|(name, _)| name == table).expect("a table");
+        let at = table.columns.iter().position(|column| column == "at_s").expect("when");
+        let cells = |row: &Vec<Value>| {
+            row.iter()
+                .enumerate()
+                .filter(|(i, _)| *i != at)
+                .map(|(_, cell)| cell.to_string())
+                .collect::<Vec<_>>()
+        };
+        table.rows.iter().map(|row| cells(row).join(" ")).collect()
+    };
+    let queries = rows("queries");
+    assert_eq!(queries.len(), 2);
+    assert!(
+        queries[0].contains("answer") && queries[0].contains("www.a.com") && queries[1].contains("no.a.com"),
+        "{queries:?}"
+    );
+    let tasks = rows("tasks");
+    assert!(tasks[0].contains("given back") && tasks[1].contains("done"), "{tasks:?}");
 }

@@ -144,8 +144,16 @@ local function zones_for(daemon, ip)
   return zones, owners
 end
 
-local function recursive_reply(daemon, bytes, query, most)
-  local r = daemon.resolver
+-- A row of queries.csv.
+local function logged(server, begun, query, ip, tcp, answer, asked)
+  record("queries", {
+    server = server.name, at_s = begun, client = ip, name = query.name, type = query.type, tcp = tcp, answer = answer, asked_count = asked,
+    took_ms = (now() - begun) * 1e3,
+  })
+end
+
+local function recursive_reply(daemon, bytes, query, most, ip, tcp)
+  local r, begun = daemon.resolver, now()
   r.queries = r.queries + 1
   -- What has no name here cannot be asked for.
   if query.type == "TYPE" then return native.dns_reply(bytes, "NOTIMP", {}, most) end
@@ -164,6 +172,7 @@ local function recursive_reply(daemon, bytes, query, most)
   r.pending[key] = nil
   waiting:fire()
   local rcode = ({ found = "NOERROR", ["no such host"] = "NXDOMAIN" })[answer.outcome] or "SERVFAIL"
+  if r.log then logged(r, begun, query, ip, tcp, rcode, answer.queries) end
   return native.dns_reply(bytes, rcode, answer, most)
 end
 
@@ -181,7 +190,7 @@ local function reply_to(daemon, bytes, ip, tcp)
     fault(daemon, cause)
     return said
   end
-  local query = native.dns_parse(bytes)
+  local query, begun = native.dns_parse(bytes), now()
   local most = tcp and 65535 or daemon.udp_size
   local zones, owners = zones_for(daemon, ip)
   local reply, which, what = native.dns_answer(zones, bytes, most)
@@ -194,9 +203,10 @@ local function reply_to(daemon, bytes, ip, tcp)
     else owner.denials = owner.denials + 1 end
     if reply:byte(3) & 2 ~= 0 then owner.truncated = owner.truncated + 1 end
     if owner.delay > 0 then sleep(owner.delay) end
+    if owner.log then logged(owner, begun, query, ip, tcp, what, 0) end
     if what ~= "referral" or not (daemon.resolver and query.recursive) then return reply end
   end
-  if daemon.resolver and query.recursive then return recursive_reply(daemon, bytes, query, most) end
+  if daemon.resolver and query.recursive then return recursive_reply(daemon, bytes, query, most, ip, tcp) end
   return reply
 end
 
@@ -259,7 +269,7 @@ end
 
 -- Name servers --------------------------------------------------------------------------------------------------------------------------
 local Server = {}
-local server_meta = http.class("dns server", "name servers have", Server, "zone pointers built reverse together")
+local server_meta = http.class("dns server", "name servers have", Server, "zone pointers built reverse together log")
 
 -- What all names have in common; of a single name, what is above it.
 local function common_origin(records)
@@ -366,7 +376,7 @@ function dns.dns_server(host, o)
   local origin = o.origin and native.normal_name(o.origin) or common_origin(records)
   local self = setmetatable({
     host = host, name = host.name, origin = origin, records = records, ttl = o.ttl or 3600, ns_ttl = o.ns_ttl or 172800, negative = o.negative_ttl or 30,
-    views = {}, public = o.zone ~= nil or o.views == nil, reverse = o.reverse, delay = o.delay or 0, delegations = {}, aliases = {}, known_hosts = {},
+    log = o.log, views = {}, public = o.zone ~= nil or o.views == nil, reverse = o.reverse, delay = o.delay or 0, delegations = {}, aliases = {}, known_hosts = {},
     queries = 0, tcp_queries = 0, answers = 0, referrals = 0, denials = 0, truncated = 0, bad = 0, built = false,
   }, server_meta)
   for i, view in ipairs(o.views or {}) do
@@ -410,7 +420,7 @@ end
 
 -- Resolvers -------------------------------------------------------------------------------------------------------------------------------
 local Resolver = {}
-local resolver_meta = http.class("dns resolver", "resolvers have", Resolver, "forward roots")
+local resolver_meta = http.class("dns resolver", "resolvers have", Resolver, "forward roots log")
 
 local list_meta = {
   __tostring = function(list)
@@ -432,7 +442,7 @@ function dns.dns_resolver(host, o)
   local daemon, why = daemon_of(host, o.port or 53)
   if not daemon then return nil, why end
   local self = setmetatable({
-    host = host, name = host.name, roots = o.roots or (not o.forward and names.roots or nil), forward = o.forward,
+    host = host, name = host.name, log = o.log, roots = o.roots or (not o.forward and names.roots or nil), forward = o.forward,
     cache = native.dns_cache(most == false and 1 or most, most == false and 0 or o.max_ttl or 86400), timeout = o.timeout or 1,
     tries = o.tries or 2, pending = {}, queries = 0, hits = 0, upstream = 0, timeouts = 0, tcp_fallbacks = 0, bad = 0,
   }, resolver_meta)

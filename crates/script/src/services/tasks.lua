@@ -218,7 +218,7 @@ function Task.touch(self) return finish(self, "TOUCHED", format("touch %d\r\n", 
 
 -- Workers ----------------------------------------------------------------------------------------------------------------------------------
 local Workers = {}
-local workers_meta = http.class("queue workers", "queue workers have", Workers)
+local workers_meta = http.class("queue workers", "queue workers have", Workers, "log")
 
 -- Waits for the next task on a connection of its own: a task, or nil and why.
 local function reserve(self, conn, wait)
@@ -237,19 +237,22 @@ end
 
 local function handle(self, task)
   self.active = self.active + 1
+  local begun, what = now(), "by hand"
   local t = native.trace
   local span = t and t.root(self.host, "task", task.body)
   local result, o = self.handler(task)
   if not task.over then
     local ok
     if result == false then
-      self.given_back = self.given_back + 1
+      self.given_back, what = self.given_back + 1, "given back"
       ok = task:release(type(o) == "table" and o or nil)
     else
       ok = task:done()
+      what = ok and "done" or "late"
       if ok then self.done = self.done + 1 else self.late = self.late + 1 end
     end
   end
+  if self.log then record("tasks", { workers = self.name, at_s = begun, task = task.id, ended = what, took_ms = (now() - begun) * 1e3 }) end
   if span then t.done(span) end
   self.active = self.active - 1
 end
@@ -296,7 +299,7 @@ function tasks.queue_workers(host, o)
   if not o.from or not o.handler then native.mistake("host:queue_workers needs the options from and handler", "queue_workers") end
   if not native.is_node(o.from) and type(o.from) ~= "string" then native.mistake("from is a host, a name or an address", "from") end
   local self = setmetatable({
-    host = host, name = o.name or "worker of " .. host.name, from = o.from, port = o.port or 11300, workers = o.workers or 1, handler = o.handler,
+    host = host, name = o.name or "worker of " .. host.name, from = o.from, port = o.port or 11300, workers = o.workers or 1, handler = o.handler, log = o.log,
     timeout = o.timeout or 5, poll = o.poll or false, done = 0, given_back = 0, late = 0, reconnects = 0, active = 0, stopped = false,
   }, workers_meta)
   begin(self)

@@ -151,6 +151,7 @@ pub(crate) static QUEUE_WORKERS: Func = func(
     Opt::new("poll", Kind::Time, "for ever", "how long a worker waits for a task before it asks again"),
     Opt::new("timeout", Kind::Time, "5s", "how long the server may take to answer when a task is done"),
     Opt::new("name", Kind::Text, "made from the host", "what the processes are called"),
+    Opt::new("log", Kind::Bool, "false", "each task becomes a row of tasks.csv"),
 ]])
 .gives("queue_workers: .done .given_back .late .active .reconnects, :stop()");
 pub(crate) static QUEUE_PUT: Func =

@@ -3,6 +3,7 @@
 use super::fields::{Fields, f};
 use super::{COUNT, Func, Kind, Opt, func, may, need};
 
+const LOG: Opt = Opt::new("log", Kind::Bool, "false", "each query becomes a row of queries.csv");
 const SERVER: &[Opt] = &[
     Opt::new(
         "zone",
@@ -35,6 +36,7 @@ const SERVER: &[Opt] = &[
     Opt::new("delay", Kind::Time, "0", "how long it thinks about each query"),
     Opt::new("udp_size", Kind::Int(512, 65_535), "512", "longer replies are cut, and asked for over TCP"),
     Opt::new("port", Kind::Port, "53", "where it listens"),
+    LOG,
 ];
 const RESOLVER: &[Opt] = &[
     Opt::new("roots", Kind::Any, "this or forward", "the servers of the root: a host or server, or a list"),
@@ -44,6 +46,7 @@ const RESOLVER: &[Opt] = &[
     Opt::new("timeout", Kind::Time, "1s", "how long a server may take"),
     Opt::new("tries", COUNT, "2", "how often all servers of a zone are asked"),
     Opt::new("port", Kind::Port, "53", "where it listens"),
+    LOG,
 ];
 const STUB: &[Opt] = &[
     Opt::new("timeout", Kind::Time, "5s", "how long a server may take"),

@@ -223,7 +223,7 @@ pub(crate) static LADDER_ROWS: Func =
     func("ladder:rows", "The packets so far, in the order in which they were sent.")
         .gives("list of { from, to, sent, received, lost, proto, length, flags, seq, ack, window, text }");
 pub(crate) static SOCKETS: Func =
-    func("host:sockets", "The host's sockets, those of connections included that nobody has accepted yet.")
+    func("host:sockets", "The host's sockets, those of connections included that nobody has accepted yet; not those that are over, or were never connected.")
         .gives("list of { proto, state, port, peer }, printable");
 pub(crate) static ADDRESS: Func = func("address", "An address, as recvfrom gives it and sendto takes it.")
     .with(&[need("host", Kind::Peer), may("port", Kind::Port)])
