@@ -45,36 +45,36 @@ fn sockets_of_failed_connections_are_gone_and_the_reason_stays_with_the_script()
 
 #[test]
 fn connections_that_wait_for_their_next_request_close_when_the_server_does() {
-    let lines = printed(&format!(
+    let lines = printed(
         "local u, s, edge = net:host 'u', net:host 's', net:host 'edge'
-         net:lan('l', {{u, s, edge}}, {{delay = '1ms'}})
+         net:lan('l', {u, s, edge}, {delay = '1ms'})
          local authority = net:authority 'ca'
          u:trust(authority)
-         local pages = {{['/'] = '1kB', ['/a'] = html {{ title = 'a', images = {{'/'}} }}}}
-         s:http_server{{http = '2', pages = pages}}
-         s:http_server{{port = 8443, pages = pages, tls = {{ cert = authority:certificate {{ names = 's' }} }}}}
-         s:cache_server{{}}
-         edge:http_cache{{origin = s}}
+         local pages = {['/'] = '1kB', ['/a'] = html { title = 'a', images = {'/'} }}
+         s:http_server{http = '2', pages = pages}
+         s:http_server{port = 8443, pages = pages, tls = { cert = authority:certificate { names = 's' } }}
+         s:cache_server{}
+         edge:http_cache{origin = s}
          local function left(name, ...)
-           for _, f in ipairs{{...}} do f() end
+           for _, f in ipairs{...} do f() end
            sleep '400s'
-           local at = {{}}
-           for _, host in ipairs{{u, edge, s}} do
+           local at = {}
+           for _, host in ipairs{u, edge, s} do
              for _, each in ipairs(host:sockets()) do if each.peer then at[#at + 1] = each.state end end
            end
            print(name, table.concat(at, ' '))
          end
-         local client, secure, cache = u:http_client{{}}, u:http_client{{}}, u:cache_client(s)
+         local client, secure, cache = u:http_client{}, u:http_client{}, u:cache_client(s)
          left('client', function() print(client:get('http://s/').status) end)
          left('again', function() print(client:get('http://s/').reused) end)
          left('secure', function() print(secure:get('https://s:8443/').status) end)
-         left('pipeline', function() print(#client:pipeline{{'http://s/', 'http://s/'}}) end)
-         left('http/2', function() print(u:http_client{{http = '2'}}:get('http://s/').status) end)
-         left('browser', function() print(u:browser{{}}:open('http://s/a').status) end)
+         left('pipeline', function() print(#client:pipeline{'http://s/', 'http://s/'}) end)
+         left('http/2', function() print(u:http_client{http = '2'}:get('http://s/').status) end)
+         left('browser', function() print(u:browser{}:open('http://s/a').status) end)
          left('cache', function() print(u:http_get('http://edge/').status) end)
          left('store', function() print(cache:set('a', 'b')) end)
-         left('crash', function() s:crash() sleep '1s' s:boot() sleep '1s' print(cache:get 'a') end)"
-    ));
+         left('crash', function() s:crash() sleep '1s' s:boot() sleep '1s' print(cache:get 'a') end)",
+    );
     let expected = [
         "200",
         "client\t",
