@@ -275,5 +275,8 @@ fn what_is_wrong_with_a_whole_network_has_its_place_in_the_file() {
     ] {
         let (_, err) = place.expect(&format!("topo {file}"), 3);
         assert!(err.contains(says), "{file}: {err}");
+        fs::write(place.path("load.lua"), format!("net:load '{file}'\nsleep '1s'\n")).unwrap();
+        let (_, err) = place.expect("run load.lua", 3);
+        assert!(err.contains(says.trim_start_matches("error: ")), "{file}: {err}");
     }
 }

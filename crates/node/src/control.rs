@@ -105,7 +105,7 @@ impl IpNode {
         let mut header = self.stack.header(src, dst, Ecn::NotCapable);
         // Messages are for neighbours and go no further.
         (header.ttl, header.dscp, header.dont_fragment) = (1, CS6, false);
-        let payload = Payload::Data(bytes.into());
+        let payload = Payload::Data(bytes);
         let mut packet = match carrier {
             Carrier::Rip => {
                 let ports = UdpHeader { src_port: RipMessage::PORT, dst_port: RipMessage::PORT };

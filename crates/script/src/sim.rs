@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::Plan;
+use tidewire_topology::import::Sought;
 use tidewire_units::{Instant, NodeId, Purpose, Span, Stream, Streams};
 use tidewire_world::{RoutingSpec, WorkloadId, World};
 
@@ -72,6 +73,8 @@ pub(crate) struct Sim {
     streams: RefCell<BTreeMap<String, Stream>>,
     /// Where each node was made, by node id.
     pub places: RefCell<Vec<Option<Place>>>,
+    /// Networks that were read from files.
+    pub loaded: RefCell<Vec<String>>,
     /// Where routes were entered by hand.
     pub route_places: RefCell<Vec<(NodeId, tidewire_topology::Prefix, Option<Place>)>>,
     /// TCP options of hosts that the world does not know yet.
@@ -182,6 +185,7 @@ impl Sim {
             before: RefCell::new(None),
             streams: RefCell::default(),
             places: RefCell::default(),
+            loaded: RefCell::default(),
             route_places: RefCell::default(),
             host_tcp: RefCell::default(),
             host_ip: RefCell::default(),
@@ -299,7 +303,7 @@ impl Sim {
         if self.grown.replace(false) {
             crate::bind::routing::apply(self, &mut world);
             let result = self.unwatched(|| world.sync(&self.plan.borrow()));
-            let wrong = result.err().map(|error| Mistake::new(error.to_string()));
+            let wrong = result.err().map(|error| crate::bind::load::unbuildable(self, &error));
             if let Some(mistake) = wrong.or_else(|| self.duplicate_address(world.plan())) {
                 // A script that catches this goes on with nothing, not with half a network.
                 *self.unbuilt.borrow_mut() = Some(mistake.clone());
@@ -339,6 +343,7 @@ impl Sim {
         } else {
             format!("'{a}' and '{b}' both have the address {ip}")
         };
+        let who = crate::bind::load::with_place(self, Sought::Node(b), who);
         let overlap = tidewire_topology::overlapping_subnets(plan).into_iter().next();
         let mut mistake = Mistake::new(who).at_word(ip.to_string()).note(match overlap {
             Some(overlap) => overlap.sentence,

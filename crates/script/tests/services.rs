@@ -248,6 +248,22 @@ fn row_13_four_messages_give_an_address_and_a_pool_of_one_is_enough_for_one() {
 }
 
 #[test]
+fn who_names_a_time_waits_for_an_address_so_long_and_who_names_none_hears_that_nobody_answers() {
+    let lines = printed(
+        "local server, lan = net:router 'server', net:switch 'lan'
+         net:link(server, lan)
+         local first, second = net:host('first', {ip = 'dhcp'}), net:host('second', {ip = 'dhcp'})
+         net:link(first, lan) net:link(second, lan)
+         server:dhcp_server{pool = 1, lease = '60s'}
+         second:crash()
+         first:wait_address() first:crash() second:boot()
+         print(second:wait_address{timeout = '5s'}) print(second:wait_address()) print(now() > 50 and now() < 70)
+         print(second:wait_address{timeout = '600s'} ~= nil, now() > 300)",
+    );
+    assert_eq!(lines, ["nil\ttimeout", "nil\tno answer", "true", "true\ttrue"]);
+}
+
+#[test]
 fn an_address_that_somebody_has_is_found_by_the_probe_and_declined() {
     let lines = printed(
         "local server, other, pc = net:host 'server', net:host('other', {ip = '10.0.0.100/24'}), net:host('pc', {ip = 'dhcp'})

@@ -4,7 +4,8 @@ use crate::World;
 use std::collections::{BTreeMap, BTreeSet};
 use tidewire_l3_network::Prefix;
 use tidewire_l3_network::routing::{
-    BgpConfig, BgpPolicy, Control, RouteChange, RoutingConfig, RoutingPort, StaticRoute, converge,
+    Announcements, BgpConfig, BgpPolicy, Control, RouteChange, RoutingConfig, RoutingPort, StaticRoute,
+    converge,
 };
 use tidewire_node::Context;
 use tidewire_topology as topology;
@@ -68,6 +69,11 @@ impl World {
     /// When a route of any router that runs a protocol last changed.
     pub fn last_route_change(&self) -> Option<Instant> {
         self.controls().map(|(_, control)| control.last_change()).max()
+    }
+
+    /// Whether changes of routes are kept until they are taken, as they are at first. Takes effect with the next [`World::sync`].
+    pub fn keep_route_changes(&mut self, on: bool) {
+        self.told.drops_changes = !on;
     }
 
     /// Takes the changes of routes since this was last asked, by time and then by node.
@@ -169,7 +175,10 @@ impl World {
             config => config.clone(),
         };
         let stream = self.streams.stream(Purpose::Routing, &self.plan.node(node).name);
-        Control::new(&config, ports, statics, &announced, stream, self.now)
+        let mut control = Control::new(&config, ports, statics, &announced, stream, self.now);
+        control.share(&self.told.announcements);
+        control.keep_changes(!self.told.drops_changes);
+        control
     }
 
     /// A router's settings with the BGP routers on its links, and what it does with their routes.
@@ -218,6 +227,14 @@ impl World {
             passive: true,
         }
     }
+}
+
+/// What routers tell each other and the world.
+#[derive(Default)]
+pub(crate) struct Told {
+    announcements: Announcements,
+    /// Nobody asks for changes of routes.
+    drops_changes: bool,
 }
 
 /// What was said of BGP routers besides their settings.

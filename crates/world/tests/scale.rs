@@ -110,7 +110,9 @@ fn ospf_converges_among_five_hundred_routers_of_a_graphml_file() {
     let mut plan = Plan::new();
     load_alone(&mut plan, "five_hundred.graphml", text.as_bytes(), &style).unwrap();
     assert_eq!(plan.count(NodeKind::Router), 500);
+    let before = HELD.get();
     let mut world = World::new(Options { check_wire: false, ..Options::default() });
+    world.keep_route_changes(false);
     let spec = RoutingSpec {
         config: RoutingConfig::Ospf(OspfConfig::default()),
         converge: false,
@@ -122,6 +124,9 @@ fn ospf_converges_among_five_hundred_routers_of_a_graphml_file() {
     world.sync(&plan).unwrap();
     world.run(&Limit { until: Instant::ZERO + Span::from_secs(60), ..Limit::default() });
     world.assert_balanced();
+    assert_eq!(world.take_route_changes(), [], "nobody asked for them");
+    let each = (HELD.get() - before) / 500;
+    assert!(each <= 330 * 1024, "{each} bytes for each router, which knows 500 others and 997 networks");
     let last = world.last_route_change().unwrap();
     assert!(last < Instant::ZERO + Span::from_secs(30), "still changing at {last}");
     let routes = tidewire_topology::routes(world.plan(), &|_| true);

@@ -73,6 +73,8 @@ struct Transmission {
     frame: Option<Frame>,
     /// How many stations have not heard its end.
     left: u32,
+    /// It was sent whole, but met another one at some station.
+    is_hurt: bool,
 }
 
 impl Bus {
@@ -188,8 +190,15 @@ impl Bus {
         own.hears.iter_mut().for_each(|(_, is_damaged)| *is_damaged = true);
         let meets = !own.hears.is_empty();
         let left = self.stations.len() as u32 - 1;
-        let transmission =
-            Transmission { from: station, start: now, end, is_aborted: false, frame: None, left };
+        let transmission = Transmission {
+            from: station,
+            start: now,
+            end,
+            is_aborted: false,
+            frame: None,
+            left,
+            is_hurt: false,
+        };
         self.sent.insert(id, transmission);
         self.events.push(Reverse((end, Kind::Stop, station, id)));
         self.tell_others(now, station, Kind::Rises, id);
@@ -262,7 +271,6 @@ impl Bus {
             let frame = own.line.pop().expect("the frame that was sent");
             own.stats.frames += 1;
             own.stats.bytes += u64::from(frame.packet.len);
-            own.stats.carried += now.since(sent.start);
             (own.attempts, own.backoff_until) = (0, Instant::ZERO);
             sent.frame = Some(frame);
             let took = now.since(sent.start);
@@ -294,6 +302,7 @@ impl Bus {
         }
         let sent = self.sent.get_mut(&id).expect("somebody has not heard its end");
         sent.left -= 1;
+        sent.is_hurt |= is_damaged && !sent.is_aborted;
         if let Some(frame) = sent.frame.filter(|frame| !is_damaged && !frame.is_lost) {
             let (from, to, packet) = (sent.from, station, frame.packet);
             if sent.left > 0 {
@@ -317,6 +326,12 @@ impl Bus {
     /// A transmission that everybody has heard is over; a frame that is left was for nobody.
     fn forget(&mut self, id: u64, out: &mut Vec<Heard>) {
         let Some(sent) = self.sent.get(&id).filter(|sent| sent.left == 0) else { return };
+        let stats = &mut self.stations[sent.from as usize].stats;
+        if sent.is_hurt {
+            stats.undetected += 1;
+        } else if !sent.is_aborted {
+            stats.carried += sent.end.since(sent.start);
+        }
         if let Some(frame) = sent.frame {
             let cause = match frame.is_lost {
                 true => Cause::Loss,

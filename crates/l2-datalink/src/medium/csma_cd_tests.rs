@@ -88,6 +88,19 @@ fn a_bus_that_is_too_long_has_late_collisions() {
 }
 
 #[test]
+fn short_frames_that_meet_on_a_bus_that_is_too_long_are_counted_as_undetected() {
+    let mut bus = bus(&[40.0, 40.0, 40.0], 1);
+    for station in 0..2 {
+        bus.offer(us(100.0), station, frame(84), &mut Vec::new());
+    }
+    let heard = run(&mut bus, us(1000.0));
+    assert!(heard.iter().all(|(_, to)| *to != 2), "they met at the third");
+    let stats = bus.stats(0).plus(bus.stats(1));
+    assert_eq!((stats.frames, stats.collisions, stats.undetected), (2, 0, 2));
+    assert!(stats.carried.is_zero(), "what did not arrive is no use");
+}
+
+#[test]
 fn a_frame_is_given_up_after_sixteen_collisions() {
     // Two stations with the same luck always choose the same slot.
     let mut bus = Bus::new(Rate::from_mbps(10));

@@ -96,11 +96,13 @@ pub struct StationStats {
     pub collisions: u64,
     /// Of those, noticed later than any should be: the bus is too long.
     pub late_collisions: u64,
+    /// Frames sent whole that met another one elsewhere, which their sender did not notice: the bus is too long.
+    pub undetected: u64,
     /// Frames given up after too many attempts.
     pub excessive: u64,
     /// Frames that found the queue full.
     pub queue_full: u64,
-    /// Time that frames sent whole took.
+    /// Time that frames took which were sent whole and met no other.
     pub carried: Span,
 }
 
@@ -113,6 +115,7 @@ impl StationStats {
             attempts: self.attempts + other.attempts,
             collisions: self.collisions + other.collisions,
             late_collisions: self.late_collisions + other.late_collisions,
+            undetected: self.undetected + other.undetected,
             excessive: self.excessive + other.excessive,
             queue_full: self.queue_full + other.queue_full,
             carried: self.carried + other.carried,

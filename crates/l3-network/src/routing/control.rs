@@ -1,8 +1,8 @@
 //! A router's routing table: what its interfaces, hands and protocols say, and the best of it.
 
 use super::{
-    Bgp, BgpConfig, Carrier, NeighborView, Origin, Ospf, OspfConfig, Rip, RipConfig, Route, RoutingMessage,
-    RoutingPort, ospf, rip,
+    Announcements, Bgp, BgpConfig, Carrier, NeighborView, Origin, Ospf, OspfConfig, Rip, RipConfig, Route,
+    RoutingMessage, RoutingPort, ospf, rip,
 };
 use crate::{Fib, NextHop, Prefix};
 use std::collections::BTreeMap;
@@ -66,6 +66,7 @@ pub struct Control {
     /// Every known route, by prefix and then by preference.
     rib: Vec<Route>,
     changes: Vec<RouteChange>,
+    keeps_changes: bool,
     last_change: Instant,
     counters: Counters,
 }
@@ -100,7 +101,20 @@ impl Control {
             }
         };
         let (rib, changes) = (Vec::new(), Vec::new());
-        Control { ports, statics, protocol, rib, changes, last_change: now, counters: Counters::default() }
+        let counters = Counters::default();
+        Control { ports, statics, protocol, rib, changes, keeps_changes: true, last_change: now, counters }
+    }
+
+    /// What other routers know already is not kept a second time.
+    pub fn share(&mut self, all: &Announcements) {
+        if let Some(Protocol::Ospf(ospf)) = &mut self.protocol {
+            ospf.share(all);
+        }
+    }
+
+    /// Changes of routes are kept until they are taken; otherwise they are only counted.
+    pub fn keep_changes(&mut self, on: bool) {
+        self.keeps_changes = on;
     }
 
     /// The clock starts: what has happened so far is not told.
@@ -196,13 +210,14 @@ impl Control {
     /// The forwarding table, if it is another than when this was last asked.
     pub fn poll_fib(&mut self, now: Instant) -> Option<Fib> {
         let mut routes = self.candidates();
+        routes.shrink_to_fit();
         routes.sort_by_key(|route| (route.prefix, route.origin.distance(), route.origin, route.metric));
         if !self.note_changes(&routes, now) {
             self.rib = routes;
             return None;
         }
         self.rib = routes;
-        Some(Fib::new(best(&self.rib).map(|route| (route.prefix, route.hops.clone()))))
+        Some(Fib::new(best(&self.rib).map(|route| (route.prefix, route.hops.to_vec()))))
     }
 
     /// Whether [`poll_fib`](Control::poll_fib) may have something new.
@@ -283,13 +298,13 @@ impl Control {
         let mut routes = Vec::new();
         for (number, port) in (0..).zip(&self.ports) {
             if port.up && !port.addr.is_unspecified() {
-                let hops = vec![NextHop { port: number, gateway: None }];
+                let hops = [NextHop { port: number, gateway: None }].into();
                 routes.push(Route { prefix: port.prefix, origin: Origin::Connected, metric: 0, hops });
             }
         }
         for route in &self.statics {
             if let Some(hop) = route.hops.iter().find(|hop| is_up(hop)) {
-                let hops = vec![*hop];
+                let hops = [*hop].into();
                 routes.push(Route { prefix: route.prefix, origin: Origin::Static, metric: 0, hops });
             }
         }
@@ -320,7 +335,9 @@ impl Control {
         }
         self.last_change = now;
         self.counters.changes += changes.len() as u64;
-        self.changes.append(&mut changes);
+        if self.keeps_changes {
+            self.changes.append(&mut changes);
+        }
         true
     }
 }

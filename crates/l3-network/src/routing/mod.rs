@@ -22,11 +22,13 @@ mod rip;
 
 pub use bgp::{Bgp, BgpAction, BgpConfig, BgpPolicy, Relation, SessionState};
 pub use control::{Control, Counters, RouteChange, RoutingConfig, StaticRoute, converge};
-pub use ospf::{NeighborState, Ospf, OspfConfig};
+pub use ospf::{Announcements, NeighborState, Ospf, OspfConfig};
 pub use rip::{Rip, RipConfig, SplitHorizon};
 
 use crate::{NextHop, Prefix};
+use bytes::Bytes;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
 /// A router's interface as its routing protocols see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,8 +120,8 @@ pub struct Route {
     pub origin: Origin,
     /// What it costs, in the measure of who says so.
     pub metric: u32,
-    /// Equally good next hops, by port and gateway.
-    pub hops: Vec<NextHop>,
+    /// Equally good next hops, by port and gateway; routes that have the same share them.
+    pub hops: Rc<[NextHop]>,
 }
 
 /// What a protocol's message travels in.
@@ -140,8 +142,8 @@ pub struct RoutingMessage {
     pub dst: Ipv4Addr,
     /// In what.
     pub carrier: Carrier,
-    /// The message.
-    pub bytes: Vec<u8>,
+    /// The message; what goes out of several interfaces is shared.
+    pub bytes: Bytes,
 }
 
 /// What can be told of a neighbour.

@@ -278,9 +278,15 @@ impl Op for Address {
         if let Some(lease) = client.and_then(|client| client.lease()) {
             return lease.ip.to_string().into_lua_multi(lua).map(Some);
         }
-        let gave_up = client.is_none_or(|client| client.is_settled() && client.state() == ClientState::Idle);
-        if gave_up || world.now() >= self.deadline {
-            return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
+        // Who gave up asks again later, which is worth waiting for if the script says for how long.
+        let resting = client.filter(|client| client.is_settled() && client.state() == ClientState::Idle);
+        let is_over = match resting {
+            Some(client) => self.deadline == Instant::MAX || client.next_timeout() == Instant::MAX,
+            None => client.is_none(),
+        };
+        if is_over || world.now() >= self.deadline {
+            let why = if is_over { "no answer" } else { "timeout" };
+            return (Value::Nil, why).into_lua_multi(lua).map(Some);
         }
         world.wait_address(me, self.node, self.deadline);
         Ok(None)

@@ -6,11 +6,13 @@ use crate::Fault;
 use crate::call::Call;
 use crate::classes::Registry;
 use crate::mistake::Mistake;
-use crate::sim::Shared;
+use crate::sim::{Shared, Sim};
 use crate::spec::net as spec;
 use mlua::{Lua, Table};
+use tidewire_topology::PlanError;
 use tidewire_topology::generate::{self, Built, Style};
-use tidewire_topology::import;
+use tidewire_topology::import::{self, Sought};
+use tidewire_world::BuildError;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_LOAD, load)
@@ -23,8 +25,9 @@ fn load(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<Table> {
     let style = Style { hosts: 0, ..style(opts, 0)? };
     let io = |why: String| Mistake::new(why).at_word(file.clone()).fault(Fault::Io);
     let bytes = sim.files.read(&file).map_err(io)?;
-    let folder = file.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+    let folder = folder_of(&file);
     let mut plan = sim.plan_mut("net:load()")?;
+    sim.loaded.borrow_mut().push(file.clone());
     let imported = import::load(&mut plan, &file, &bytes, &style, &mut |name| {
         sim.files.read(&format!("{folder}{name}"))
     });
@@ -40,4 +43,33 @@ fn load(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<Table> {
     let table = table_of(lua, sim, &call, &built)?;
     table.raw_set("notes", lua.create_sequence_from(notes)?)?;
     Ok(table)
+}
+
+fn folder_of(file: &str) -> String {
+    file.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default()
+}
+
+/// What keeps a network from being built, with its place if a file says it.
+pub(crate) fn unbuildable(sim: &Sim, error: &BuildError) -> Mistake {
+    let sought = match error {
+        BuildError::Plan(PlanError::SubnetFull { prefix, .. }) => Some(Sought::Subnet(*prefix)),
+        BuildError::Plan(PlanError::SameAddress6 { nodes: [_, second], .. }) => Some(Sought::Node(second)),
+        _ => None,
+    };
+    let sentence = error.to_string();
+    Mistake::new(sought.map_or_else(|| sentence.clone(), |sought| with_place(sim, sought, sentence.clone())))
+}
+
+/// A sentence behind the place in a file that it is about, if there is one.
+pub(crate) fn with_place(sim: &Sim, what: Sought<'_>, sentence: String) -> String {
+    let place = sim.loaded.borrow().iter().find_map(|file| {
+        let folder = folder_of(file);
+        let bytes = sim.files.read(file).ok()?;
+        import::place_of(file, &bytes, &mut |name| sim.files.read(&format!("{folder}{name}")), what)
+    });
+    match place {
+        Some((file, 0)) => format!("{file}: {sentence}"),
+        Some((file, line)) => format!("{file}:{line}: {sentence}"),
+        None => sentence,
+    }
 }

@@ -76,6 +76,7 @@ fn counters(lua: &Lua, stats: &StationStats, time: Span) -> mlua::Result<Table> 
         ("attempts", stats.attempts),
         ("collisions", stats.collisions),
         ("late_collisions", stats.late_collisions),
+        ("undetected", stats.undetected),
         ("excessive", stats.excessive),
     ] {
         table.raw_set(name, value)?;

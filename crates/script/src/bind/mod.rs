@@ -70,7 +70,7 @@ mod journey;
 pub(crate) mod ladder;
 mod lines;
 pub(crate) mod link;
-mod load;
+pub(crate) mod load;
 pub(crate) mod measure;
 mod media;
 mod nat;

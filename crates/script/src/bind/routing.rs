@@ -130,6 +130,7 @@ fn choose(sim: &Shared, call: &Call) -> mlua::Result<()> {
     // Before the network is fixed, and so that the world is told.
     drop(sim.plan_mut("net:routing()")?);
     sim.log_routes.set(flag("log", true));
+    sim.world.borrow_mut().keep_route_changes(flag("log", true));
     sim.routing.borrow_mut().push((routers, spec));
     Ok(())
 }

@@ -136,25 +136,26 @@ pub(super) fn table_of(lua: &Lua, sim: &Shared, call: &Call, built: &Built) -> m
 
 fn random(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<Table> {
     let opts = call.opts();
+    let n = count(&call, "n", 20);
+    let delay = opts.span("delay").unwrap_or(Span::ZERO);
     let model = match opts.text("model") {
-        Some("gnp") => {
-            let p = match opts.get("p") {
-                Some(Val::Probability(p)) => *p,
-                _ => Probability::new(0.2).expect("0.2 is a probability"),
-            };
-            RandomModel::ErdosRenyi { p }
-        }
+        Some("gnp") => match opts.get("p") {
+            Some(Val::Probability(p)) => RandomModel::ErdosRenyi { p: *p },
+            _ => RandomModel::sparse_erdos_renyi(n),
+        },
         Some("ba") => RandomModel::BarabasiAlbert { links: count(&call, "m", 2) },
+        _ if opts.get("alpha").is_none() && opts.get("beta").is_none() => {
+            RandomModel::sparse_waxman(n, delay)
+        }
         _ => {
             let alpha = opts.number("alpha").unwrap_or(0.4);
             let alpha = Probability::new(alpha).ok_or_else(|| {
                 Mistake::new(format!("alpha = {alpha} is not between 0 and 1")).at_word("alpha")
             })?;
             let beta = opts.number("beta").unwrap_or(0.2);
-            RandomModel::Waxman { alpha, beta, delay: opts.span("delay").unwrap_or(Span::ZERO) }
+            RandomModel::Waxman { alpha, beta, delay }
         }
     };
-    let n = count(&call, "n", 20);
     let mut stream =
         sim.world.borrow().streams().stream(Purpose::Topology, opts.text("prefix").unwrap_or("random"));
     shape(lua, sim, &call, "net:random()", 1, |plan, style| {

@@ -230,6 +230,11 @@ const ALL: &[Fields] = &[
             f("attempts", "", "transmissions begun"),
             f("collisions", "", "transmissions that met another one; a collision of two counts as two"),
             f("late_collisions", "", "of those, noticed later than a slot of 512 bits: the bus is too long"),
+            f(
+                "undetected",
+                "frames",
+                "sent whole, but met another one at some station without their sender noticing: the bus is too long",
+            ),
             f("excessive", "frames", "given up after 16 attempts"),
             f(
                 "utilization_pct",

@@ -345,12 +345,17 @@ pub(crate) static NET_RANDOM: Func =
                     "\"waxman\"",
                     "Waxman, Erdos-Renyi, or Barabasi-Albert",
                 ),
-                Opt::new("alpha", Kind::Number, "0.4", "waxman: how likely links are"),
+                Opt::new(
+                    "alpha",
+                    Kind::Number,
+                    "5 links a node; 0.4 with beta",
+                    "waxman: probability of a link between two nodes at the same place",
+                ),
                 Opt::new(
                     "beta",
                     Kind::Number,
                     "0.2",
-                    "waxman: how likely long links are, against short ones",
+                    "waxman: at this part of the square's diagonal a link is e times less likely",
                 ),
                 Opt::new(
                     "delay",
@@ -358,7 +363,7 @@ pub(crate) static NET_RANDOM: Func =
                     "0",
                     "waxman: delay added to a link for each unit of its length",
                 ),
-                Opt::new("p", Kind::Probability, "0.2", "gnp: probability of each link"),
+                Opt::new("p", Kind::Probability, "5 links a node", "gnp: probability of each link"),
                 Opt::new("m", Kind::Int(1, 1000), "2", "ba: links of each new node"),
             ],
         ])

@@ -167,7 +167,7 @@ pub(crate) static WAIT_ADDRESS: Func = func(
 )
 .opts(&[TIMEOUT])
 .blocking()
-.gives("the address; or nil, \"timeout\", also when no server answers for a minute");
+.gives("the address; or nil, \"timeout\"; without a timeout nil, \"no answer\" when no server has answered for a minute");
 
 pub(crate) static NET_MULTICAST: Func = func(
     "net:multicast",

@@ -30,6 +30,8 @@ pub enum Problem {
     MtuMismatch,
     /// IPv6 on a link whose MTU is below what IPv6 needs.
     SmallMtu6,
+    /// A hub whose stations are so far apart that they do not notice collisions.
+    LongBus,
     /// A link that is the only way between two groups of hosts and slower than what they can send.
     Bottleneck,
 }
@@ -88,10 +90,12 @@ pub fn duplicate_addresses(plan: &Plan) -> Vec<(Ipv4Addr, Vec<NodeId>)> {
     addresses::duplicated(plan)
 }
 
-/// What can be run, but hardly as it was meant: overlapping subnets, IPv6 on links that are too small for it.
+/// What can be run, but hardly as it was meant: overlapping subnets, IPv6 on links that are too small for it, hubs that are
+/// too large.
 pub fn doubts(plan: &Plan) -> Vec<Finding> {
     let mut findings = addresses::overlaps(plan);
     findings.extend(reach::too_small_for_ipv6(plan));
+    findings.extend(reach::long_buses(plan));
     findings
 }
 
@@ -117,6 +121,7 @@ pub fn check(plan: &Plan) -> Vec<Finding> {
     findings.extend(reach::switch_loops(plan));
     findings.extend(reach::mtu_mismatches(plan));
     findings.extend(reach::too_small_for_ipv6(plan));
+    findings.extend(reach::long_buses(plan));
     findings.extend(bottleneck::bottlenecks(plan));
     findings.chunk_by(|a, b| a.problem == b.problem).flat_map(shorten).collect()
 }

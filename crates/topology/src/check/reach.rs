@@ -1,10 +1,10 @@
 //! Who is cut off, and what circles.
 
 use super::{Finding, Problem, list};
-use crate::{NodeKind, NodeSpec, Plan, SpanningTree, link_of};
+use crate::{NodeKind, NodeSpec, Plan, SpanningTree, link_of, sends_on};
 use petgraph::unionfind::UnionFind;
 use std::collections::{BTreeMap, VecDeque};
-use tidewire_units::{LinkId, NodeId};
+use tidewire_units::{LinkId, NodeId, Span};
 
 pub(super) fn nodes_without_links(plan: &Plan) -> Vec<Finding> {
     let lonely = plan.node_ids().filter(|&id| plan.node(id).ifaces.is_empty());
@@ -161,4 +161,33 @@ pub(super) fn too_small_for_ipv6(plan: &Plan) -> Vec<Finding> {
             Finding { problem: Problem::SmallMtu6, nodes: link.ends.to_vec(), links: vec![id], sentence }
         })
         .collect()
+}
+
+/// Bits that a station sends at least: for so long it hears what meets its frame (IEEE 802.3 clause 4.4.2, slotTime).
+const SLOT_BYTES: u64 = 64;
+
+pub(super) fn long_buses(plan: &Plan) -> Vec<Finding> {
+    let hubs = plan.node_ids().filter(|id| plan.node(*id).spec.is_hub());
+    hubs.filter_map(|hub| long_bus(plan, hub)).collect()
+}
+
+fn long_bus(plan: &Plan, hub: NodeId) -> Option<Finding> {
+    let ifaces = &plan.node(hub).ifaces;
+    let mut far: Vec<(Span, NodeId)> = ifaces
+        .iter()
+        .map(|iface| (plan.direction(sends_on(*iface)).delay, plan.neighbor_of(*iface)))
+        .collect();
+    far.sort_by_key(|(delay, _)| std::cmp::Reverse(*delay));
+    let [(first, a), (second, b), ..] = far[..] else { return None };
+    let slot = plan.direction(sends_on(ifaces[0])).rate.time_for(SLOT_BYTES);
+    let there_and_back = (first + second) * 2;
+    if there_and_back <= slot {
+        return None;
+    }
+    let [hub_name, from, to] = [hub, a, b].map(|node| &plan.node(node).name);
+    let sentence = format!(
+        "the bus of hub '{hub_name}' is longer than a slot of {slot} (512 bits): from '{from}' to '{to}' and back takes {there_and_back}, so \
+         frames meet without their senders noticing; give the links a shorter delay or a lower rate"
+    );
+    Some(Finding { problem: Problem::LongBus, nodes: vec![hub, a, b], links: Vec::new(), sentence })
 }

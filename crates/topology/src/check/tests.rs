@@ -1,6 +1,6 @@
 use super::*;
 use crate::generate::{self, Style};
-use crate::{AddressMode, HostSpec, LinkSpec, NodeSpec, SpanningTree, Via};
+use crate::{AddressMode, HostSpec, LinkSpec, NodeSpec, SpanningTree, SwitchSpec, Via};
 use tidewire_units::{Rate, Span};
 
 fn found(mut plan: Plan, problem: Problem) -> Vec<String> {
@@ -175,6 +175,22 @@ fn a_bottleneck_in_one_direction_only_is_found_too() {
     generate::dumbbell(&mut plan, 1, &spec, &Style::default()).unwrap();
     let found = found(plan, Problem::Bottleneck);
     assert!(found[0].ends_with("at 100Mbps; they can send 1Gbps, 10 times as much"), "{found:?}");
+}
+
+#[test]
+fn a_hub_with_stations_beyond_a_slot_is_too_long() {
+    let bus = |far: u64| {
+        let mut plan = Plan::new();
+        let hub = plan.add("hub", NodeSpec::Switch(SwitchSpec::hub())).unwrap();
+        for (name, us) in [("near", 1), ("a", 10), ("b", far)] {
+            let host = plan.add_host(name).unwrap();
+            plan.connect(host, hub, LinkSpec::new(Rate::from_mbps(10), Span::from_us(us))).unwrap();
+        }
+        found(plan, Problem::LongBus)
+    };
+    assert_eq!(bus(15), Vec::<String>::new());
+    let said = "the bus of hub 'hub' is longer than a slot of 51.2us (512 bits): from 'b' to 'a' and back takes 52us";
+    assert!(bus(16)[0].starts_with(said), "{:?}", bus(16));
 }
 
 #[test]

@@ -98,7 +98,8 @@ impl Page {
         }
     }
 
-    /// Takes the candidate that covers least; of equals the earlier. Lines of `own` count less.
+    /// Takes the candidate that covers least; of equals the earlier. Lines of `own`, the link that a label is about, count little and all
+    /// others much.
     pub fn place(&mut self, candidates: &[Rect], own: &[(Point, Point)]) -> Rect {
         let cost = |(rank, rect): (usize, &Rect)| rank as f64 * 1.5 + self.cost(*rect, own);
         let costs = candidates.iter().enumerate().map(|candidate| (cost(candidate), candidate.1));
@@ -120,7 +121,13 @@ impl Page {
         }
         let covered: f64 = boxes.iter().map(|&id| self.boxes[id as usize].overlap(rect)).sum();
         let crossed = |line: (Point, Point)| {
-            let weight = if own.contains(&line) { 0.1 } else { 0.35 };
+            let weight = match own {
+                // The label of a node: everybody sees which.
+                [] => 0.35,
+                own if own.contains(&line) => 0.1,
+                // On another link it would be taken for that one's.
+                _ => 2.5,
+            };
             rect.covers(line.0, line.1) * weight
         };
         let crossed: f64 = lines.iter().map(|&id| crossed(self.lines[id as usize])).sum();

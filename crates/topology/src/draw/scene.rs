@@ -245,7 +245,28 @@ impl Edge {
         let line = |color| move |text| Line { text, size: DETAIL, color };
         let own =
             if self.labelled { describe(&plan.link(self.link).spec, arrows(along)) } else { Vec::new() };
+        let own = own.into_iter().flat_map(|text| wrap(&text));
         let subnet = self.subnet.iter().cloned();
-        own.into_iter().map(line("#7a3b00")).chain(subnet.map(line("#666"))).collect()
+        own.map(line("#7a3b00")).chain(subnet.map(line("#666"))).collect()
     }
+}
+
+/// A description in lines of at most this many letters, if its parts are that short.
+const LETTERS: usize = 26;
+
+fn wrap(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    // Not between brackets.
+    let mut depth = 0;
+    let parts = text.split_inclusive(|c: char| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
+    });
+    for part in parts {
+        match lines.last_mut().filter(|last| last.chars().count() + part.chars().count() <= LETTERS) {
+            Some(last) => last.push_str(part),
+            None => lines.push(part.trim_start().to_owned()),
+        }
+    }
+    lines
 }

@@ -13,11 +13,12 @@ const MARGIN: f64 = 64.0;
 struct Label {
     rect: Rect,
     lines: Vec<Line>,
-    boxed: bool,
+    /// The link that it is about, by position; none for those of nodes.
+    edge: Option<usize>,
 }
 
 /// A drawing ready to be written.
-struct Picture<'a> {
+pub(super) struct Picture<'a> {
     plan: &'a Plan,
     scene: Scene,
     legend: Legend,
@@ -51,28 +52,32 @@ fn apology(why: &str) -> String {
 /// The plan as SVG: hosts as screens, switches as flat boxes, routers as discs, thicker lines for faster links. Many hosts of one node
 /// are drawn as one stack. What many links share is said in the legend, the others are labelled.
 pub fn svg(plan: &Plan) -> String {
-    if let Some(why) = too_large(plan) {
-        return apology(&why);
-    }
+    too_large(plan).map_or_else(|| picture(plan).write(), |why| apology(&why))
+}
+
+/// How much larger a drawing may become for its labels.
+const STRETCHES: [f64; 6] = [1.0, 1.2, 1.45, 1.75, 2.1, 2.5];
+
+pub(super) fn picture(plan: &Plan) -> Picture<'_> {
     let legend = Legend::new(plan);
     let scene = Scene::new(plan, &legend);
-    let (mut points, layout) = arrange(plan, &scene);
-    let (low, high) = layout::bounds(points.iter().copied());
-    let size = [high[0] - low[0] + 2.0 * MARGIN, high[1] - low[1] + 2.0 * MARGIN];
-    points.iter_mut().for_each(|p| *p = [p[0] - low[0] + MARGIN, p[1] - low[1] + MARGIN]);
-    let mut page = Page::new(size);
-    for (vertex, &point) in scene.vertices.iter().zip(&points) {
-        page.add_box(Rect::around(point, vertex.symbol));
+    let (points, layout) = arrange(plan, &scene);
+    let mut picture = Picture { plan, scene, legend, points: Vec::new(), labels: Vec::new(), size: [0.0; 2] };
+    let few = picture.scene.edges.len() <= 100;
+    let mut best: Option<(f64, Vec<Point>)> = None;
+    for stretch in STRETCHES {
+        let points: Vec<Point> = points.iter().map(|p| p.map(|x| x * stretch)).collect();
+        picture.fill(points.clone(), layout);
+        let muddle = if few { picture.muddle() } else { 0.0 };
+        if best.as_ref().is_none_or(|(least, _)| muddle < *least) {
+            best = Some((muddle, points));
+        }
+        if muddle == 0.0 {
+            return picture;
+        }
     }
-    for edge in &scene.edges {
-        let curve = curve(edge, &points);
-        page.add_line(curve[0], curve[1]);
-        page.add_line(curve[1], curve[2]);
-    }
-    let mut labels: Vec<Label> =
-        (0..scene.vertices.len()).map(|v| vertex_label(&scene, v, &points, layout, &mut page)).collect();
-    labels.extend(scene.edges.iter().filter_map(|edge| link_label(plan, edge, &points, &mut page)));
-    Picture { plan, scene, legend, points, labels, size }.write()
+    best.into_iter().for_each(|(_, points)| picture.fill(points, layout));
+    picture
 }
 
 /// Start, middle and end of a link; parallel ones bend.
@@ -117,21 +122,21 @@ fn vertex_label(scene: &Scene, v: usize, points: &[Point], layout: Layout, page:
     centres.extend(corners);
     let candidates: Vec<Rect> = centres.into_iter().map(|centre| Rect::around(centre, size)).collect();
     let lines = vertex.label.iter().map(|line| Line { text: line.text.clone(), ..*line }).collect();
-    Label { rect: page.place(&candidates, &[]), lines, boxed: false }
+    Label { rect: page.place(&candidates, &[]), lines, edge: None }
 }
 
-fn link_label(plan: &Plan, edge: &Edge, points: &[Point], page: &mut Page) -> Option<Label> {
-    let curve = curve(edge, points);
-    let lines = edge.label(plan, [curve[2][0] - curve[0][0], curve[2][1] - curve[0][1]]);
+fn link_label(plan: &Plan, scene: &Scene, edge: usize, points: &[Point], page: &mut Page) -> Option<Label> {
+    let curve = curve(&scene.edges[edge], points);
+    let lines = scene.edges[edge].label(plan, [curve[2][0] - curve[0][0], curve[2][1] - curve[0][1]]);
     if lines.is_empty() {
         return None;
     }
     let size = text_size(&lines);
     let at = |t: f64| [0, 1].map(|i| bent(curve.map(|p| p[i]), t));
-    let places = [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73];
+    let places = [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73, 0.2, 0.8];
     let candidates: Vec<Rect> = places.iter().flat_map(|&t| beside(at(t), &curve, size)).collect();
     let own = [(curve[0], curve[1]), (curve[1], curve[2])];
-    Some(Label { rect: page.place(&candidates, &own), lines, boxed: true })
+    Some(Label { rect: page.place(&candidates, &own), lines, edge: Some(edge) })
 }
 
 /// A coordinate of the curve from `a` to `b` through `m` in its middle.
@@ -166,6 +171,46 @@ fn caption(plan: &Plan) -> String {
 }
 
 impl Picture<'_> {
+    /// Puts the symbols at these points and labels beside them.
+    fn fill(&mut self, mut points: Vec<Point>, layout: Layout) {
+        let (low, high) = layout::bounds(points.iter().copied());
+        let size = [high[0] - low[0] + 2.0 * MARGIN, high[1] - low[1] + 2.0 * MARGIN];
+        points.iter_mut().for_each(|p| *p = [p[0] - low[0] + MARGIN, p[1] - low[1] + MARGIN]);
+        let scene = &self.scene;
+        let mut page = Page::new(size);
+        for (vertex, &point) in scene.vertices.iter().zip(&points) {
+            page.add_box(Rect::around(point, vertex.symbol));
+        }
+        for edge in &scene.edges {
+            let curve = curve(edge, &points);
+            page.add_line(curve[0], curve[1]);
+            page.add_line(curve[1], curve[2]);
+        }
+        let mut labels: Vec<Label> =
+            (0..scene.vertices.len()).map(|v| vertex_label(scene, v, &points, layout, &mut page)).collect();
+        let links =
+            (0..scene.edges.len()).filter_map(|e| link_label(self.plan, scene, e, &points, &mut page));
+        labels.extend(links);
+        (self.points, self.labels, self.size) = (points, labels, size);
+    }
+
+    /// How much of other links, symbols and texts the labels of links cover, in pixels: what makes them look like another link's.
+    pub(super) fn muddle(&self) -> f64 {
+        let mut sum = 0.0;
+        for (n, label) in self.labels.iter().enumerate() {
+            let Some(own) = label.edge else { continue };
+            for (_, edge) in self.scene.edges.iter().enumerate().filter(|(e, _)| *e != own) {
+                let [a, m, b] = curve(edge, &self.points);
+                sum += label.rect.covers(a, m) + label.rect.covers(m, b);
+            }
+            let symbols = self.scene.vertices.iter().zip(&self.points);
+            sum += symbols.map(|(v, p)| label.rect.overlap(Rect::around(*p, v.symbol))).sum::<f64>();
+            let others = self.labels.iter().enumerate().filter(|(other, _)| *other != n);
+            sum += others.map(|(_, other)| label.rect.overlap(other.rect)).sum::<f64>();
+        }
+        sum
+    }
+
     fn write(&self) -> String {
         let boxes = self.labels.iter().map(|label| label.rect);
         let low =
@@ -189,7 +234,7 @@ impl Picture<'_> {
         self.scene.edges.iter().for_each(|edge| self.write_edge(edge, &mut out));
         out.push_str("</g>\n");
         // Under everything but the links: what lies close may lose a bit of a link, never of a symbol or a text.
-        self.labels.iter().filter(|label| label.boxed).for_each(|label| write_box(label, &mut out));
+        self.labels.iter().filter(|label| label.edge.is_some()).for_each(|label| write_box(label, &mut out));
         for (vertex, point) in self.scene.vertices.iter().zip(&self.points) {
             let copies = if vertex.count > 1 { 3 } else { 1 };
             for copy in (0..copies).rev() {

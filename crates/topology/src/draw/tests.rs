@@ -243,3 +243,16 @@ fn letters_show_every_node_once_and_every_link() {
     );
     assert_eq!(ascii(&plan).unwrap(), shown);
 }
+
+#[test]
+fn labels_of_links_in_the_folder_topologies_lie_on_nothing_but_their_own_link() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../topologies");
+    let read = |name: &str| std::fs::read(folder.join(name)).map_err(|error| error.to_string());
+    for name in ["satellite.toml", "branches.toml", "home.toml", "metro.json", "mobile.json", "office.json"] {
+        let mut plan = Plan::new();
+        let style = Style { hosts: 0, ..Style::default() };
+        crate::import::load(&mut plan, name, &read(name).unwrap(), &style, &mut |file| read(file)).unwrap();
+        plan.assign_addresses().unwrap();
+        assert_eq!(svg::picture(&plan).muddle(), 0.0, "{name}");
+    }
+}

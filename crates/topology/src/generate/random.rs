@@ -17,9 +17,9 @@ pub enum RandomModel {
     /// Nodes stand in a unit square; a pair at distance d is linked with probability `alpha` exp(-d / (`beta` L)), where L is
     /// the square's diagonal (Waxman, "Routing of multipoint connections", 1988).
     Waxman {
-        /// Scales the number of links.
+        /// The probability of a link between two nodes at the same place: scales the number of links.
         alpha: Probability,
-        /// Scales their length: the larger, the more long ones. Above 0.
+        /// Scales their length: the larger, the more long ones, and the more links at all. Above 0.
         beta: f64,
         /// Added to the delay of a link for each unit of its length.
         delay: Span,
@@ -30,6 +30,28 @@ pub enum RandomModel {
         /// Links of a new node, at least 1.
         links: u32,
     },
+}
+
+/// Links of a node, on average, where nobody says how dense a random network is to be.
+const DEGREE: f64 = 5.0;
+/// The average of exp(-d / (0.2 L)) over all pairs of points in the square.
+const NEARNESS: f64 = 0.2247;
+
+impl RandomModel {
+    /// Erdős and Rényi's model for `n` nodes with five links each, on average; all pairs where that is too few nodes for it.
+    pub fn sparse_erdos_renyi(n: u32) -> RandomModel {
+        RandomModel::ErdosRenyi { p: sparse(n, 1.0) }
+    }
+
+    /// Waxman's model for `n` nodes with five links each, on average, or as many as there are with `alpha` = 1; `beta` is 0.2.
+    pub fn sparse_waxman(n: u32, delay: Span) -> RandomModel {
+        RandomModel::Waxman { alpha: sparse(n, NEARNESS), beta: 0.2, delay }
+    }
+}
+
+fn sparse(n: u32, nearness: f64) -> Probability {
+    let others = f64::from(n.max(2) - 1);
+    Probability::new((DEGREE / (others * nearness)).min(1.0)).expect("between 0 and 1")
 }
 
 /// `n` nodes `r1`..`rn` linked at random, and the style's hosts on each. Parts that chance left separate are joined: each to the

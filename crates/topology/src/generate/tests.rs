@@ -163,6 +163,22 @@ fn an_erdos_renyi_network_has_the_expected_number_of_links() {
 }
 
 #[test]
+fn random_networks_are_as_dense_at_a_thousand_nodes_as_at_fifty_unless_told_otherwise() {
+    for n in [50, 200, 1000] {
+        for model in [RandomModel::sparse_erdos_renyi(n), RandomModel::sparse_waxman(n, Span::ZERO)] {
+            let degree = |seed| {
+                let mut plan = Plan::new();
+                random(&mut plan, n, model, &bare(), &mut stream(seed)).unwrap();
+                2.0 * plan.links().len() as f64 / f64::from(n)
+            };
+            let mean = (0..20).map(degree).sum::<f64>() / 20.0;
+            // Five, and the links that join parts, fewer than one for every ten nodes. Four standard deviations for n = 50.
+            assert!((4.6..5.6).contains(&mean), "{model:?}, {n} nodes: {mean}");
+        }
+    }
+}
+
+#[test]
 fn a_barabasi_albert_network_has_hubs() {
     let mut plan = Plan::new();
     random(&mut plan, 500, RandomModel::BarabasiAlbert { links: 2 }, &bare(), &mut stream(1)).unwrap();

@@ -4,6 +4,7 @@ use super::{address, many};
 use crate::Malformed;
 use crate::malformed::split;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// What tells announcements apart (section 12.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,8 +39,8 @@ pub struct LsaHeader {
 pub struct Lsa {
     /// Its header.
     pub header: LsaHeader,
-    /// What it says.
-    pub body: LsaBody,
+    /// What it says; routers that know the same share it.
+    pub body: Arc<LsaBody>,
 }
 
 /// What an announcement says.
@@ -154,9 +155,9 @@ impl Lsa {
     ///
     /// # Panics
     /// When it is longer than 65,535 bytes.
-    pub fn new(key: LsaKey, seq: i32, body: LsaBody) -> Lsa {
+    pub fn new(key: LsaKey, seq: i32, body: impl Into<Arc<LsaBody>>) -> Lsa {
         let header = LsaHeader { age: 0, options: 2, key, seq, checksum: 0, len: 0 };
-        let mut lsa = Lsa { header, body };
+        let mut lsa = Lsa { header, body: body.into() };
         let mut bytes = Vec::new();
         lsa.emit(&mut bytes);
         lsa.header.len = u16::try_from(bytes.len()).expect("an announcement is shorter than 2^16 bytes");
@@ -172,7 +173,7 @@ impl Lsa {
             return Err(Malformed::Checksum);
         }
         let body = LsaBody::parse(header.key.kind, &own[LsaHeader::LEN..])?;
-        Ok((Lsa { header, body }, rest))
+        Ok((Lsa { header, body: body.into() }, rest))
     }
 
     /// Appends the announcement.

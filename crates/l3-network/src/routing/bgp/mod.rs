@@ -273,8 +273,8 @@ impl Bgp {
             self.best.iter().filter_map(|(prefix, best)| Some((prefix, best, &self.peers[best.from?])));
         used.map(|(prefix, best, peer)| {
             let origin = if peer.asn == self.config.asn { Origin::Ibgp } else { Origin::Ebgp };
-            let hops = vec![NextHop { port: peer.port, gateway: Some(peer.addr) }];
-            Route { prefix: *prefix, origin, metric: best.path.asns.len() as u32, hops }
+            let hops = [NextHop { port: peer.port, gateway: Some(peer.addr) }];
+            Route { prefix: *prefix, origin, metric: best.path.asns.len() as u32, hops: hops.into() }
         })
         .collect()
     }

@@ -2,7 +2,6 @@
 
 use super::{Neighbor, NeighborState, Ospf, REFRESH};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tidewire_units::{Instant, Span};
 use tidewire_wire::Lsa;
 
@@ -31,7 +30,7 @@ pub(in crate::routing) fn converge(
             }
         }
     }
-    let mut known: BTreeMap<usize, Vec<Arc<Lsa>>> = BTreeMap::new();
+    let mut known: BTreeMap<usize, Vec<Lsa>> = BTreeMap::new();
     for (router, ospf) in ospfs.iter_mut() {
         ospf.announce_links(now);
         let own = ospf.seqs.keys().filter_map(|key| ospf.database.get(key));

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tidewire_units::{Instant, Span};
 use tidewire_wire::{Lsa, LsaHeader, LsaKey};
 
@@ -15,7 +14,7 @@ pub(super) struct Database {
 
 #[derive(Debug)]
 struct Entry {
-    lsa: Arc<Lsa>,
+    lsa: Lsa,
     /// When it was as old as it says.
     at: Instant,
     /// It came by itself.
@@ -36,13 +35,13 @@ impl Database {
         self.entries.len()
     }
 
-    pub fn get(&self, key: &LsaKey) -> Option<Arc<Lsa>> {
+    pub fn get(&self, key: &LsaKey) -> Option<Lsa> {
         self.entries.get(key).map(|entry| entry.lsa.clone())
     }
 
     /// Every announcement that counts, by key.
     pub fn alive(&self) -> impl Iterator<Item = &Lsa> {
-        self.entries.values().map(|entry| &*entry.lsa).filter(|lsa| lsa.header.age < Lsa::MAX_AGE)
+        self.entries.values().map(|entry| &entry.lsa).filter(|lsa| lsa.header.age < Lsa::MAX_AGE)
     }
 
     /// The header of an announcement as old as it is now.
@@ -74,7 +73,7 @@ impl Database {
     }
 
     /// Takes an announcement in. Whether it says something else than the one before.
-    pub fn install(&mut self, lsa: Arc<Lsa>, now: Instant) -> bool {
+    pub fn install(&mut self, lsa: Lsa, now: Instant) -> bool {
         let left = Span::from_secs(u64::from(Lsa::MAX_AGE.saturating_sub(lsa.header.age)));
         self.next_expiry = self.next_expiry.min(now + left);
         let is_dead = |lsa: &Lsa| lsa.header.age >= Lsa::MAX_AGE;
@@ -83,15 +82,15 @@ impl Database {
     }
 
     /// Those that have just reached their greatest age.
-    pub fn expired(&mut self, now: Instant) -> Vec<Arc<Lsa>> {
+    pub fn expired(&mut self, now: Instant) -> Vec<Lsa> {
         let due = self
             .entries
             .values()
             .filter(|entry| entry.lsa.header.age < Lsa::MAX_AGE && entry.header(now).age >= Lsa::MAX_AGE);
         let old = |entry: &Entry| {
-            let mut lsa = (*entry.lsa).clone();
+            let mut lsa = entry.lsa.clone();
             lsa.header.age = Lsa::MAX_AGE;
-            Arc::new(lsa)
+            lsa
         };
         due.map(old).collect()
     }

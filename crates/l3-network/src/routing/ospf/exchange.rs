@@ -2,7 +2,6 @@
 
 use super::{Neighbor, NeighborState, Ospf};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tidewire_units::Instant;
 use tidewire_wire::{Lsa, LsaHeader, LsaKey, OspfBody, OspfDescription};
 
@@ -147,7 +146,7 @@ impl Ospf {
         }
         if neighbor.missing.is_empty() {
             neighbor.state = NeighborState::Full;
-            neighbor.asked.clear();
+            (neighbor.summary, neighbor.asked) = Default::default();
             neighbor.ask_at = Instant::MAX;
             return self.links_changed(now);
         }
@@ -166,7 +165,7 @@ impl Ospf {
         if self.ports[port].neighbors[n].state < NeighborState::Exchange {
             return;
         }
-        let found: Option<Vec<Arc<Lsa>>> = keys.iter().map(|key| self.database.get(key)).collect();
+        let found: Option<Vec<Lsa>> = keys.iter().map(|key| self.database.get(key)).collect();
         let Some(lsas) = found else { return self.restart(port, n, now) };
         let dst = self.ports[port].neighbors[n].addr;
         self.send_updates(port, dst, &lsas, now);
@@ -191,7 +190,7 @@ impl Ospf {
         let neighbor = &mut self.ports[port].neighbors[n];
         if now >= neighbor.resend_at {
             let due = |at: Instant| at + retransmit <= now;
-            let again: Vec<Arc<Lsa>> =
+            let again: Vec<Lsa> =
                 neighbor.unacked.values().filter(|(_, at)| due(*at)).map(|(lsa, _)| lsa.clone()).collect();
             neighbor.unacked.values_mut().filter(|(_, at)| due(*at)).for_each(|(_, at)| *at = now);
             neighbor.resend_at = earliest(&neighbor.unacked) + retransmit;
@@ -209,6 +208,6 @@ impl Neighbor {
     }
 }
 
-fn earliest(unacked: &BTreeMap<LsaKey, (Arc<Lsa>, Instant)>) -> Instant {
+fn earliest(unacked: &BTreeMap<LsaKey, (Lsa, Instant)>) -> Instant {
     unacked.values().map(|(_, at)| *at).min().unwrap_or(Instant::MAX)
 }

@@ -2,6 +2,7 @@
 
 use super::database::newer;
 use super::{ACK_DELAY, MIN_LS_ARRIVAL, MIN_LS_INTERVAL, NeighborState, Ospf, REFRESH};
+use bytes::Bytes;
 use std::cmp::Ordering;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ impl Ospf {
         }
         let flags = if self.announced.is_empty() { 0 } else { BOUNDARY };
         let key = LsaKey { kind: LsaKey::ROUTER, id: self.id, router: self.id };
-        let body = LsaBody::Router { flags, links };
+        let body = Arc::new(LsaBody::Router { flags, links });
         if self.database.get(&key).is_none_or(|known| known.body != body) {
             self.announce(key, body, now);
         }
@@ -43,18 +44,19 @@ impl Ospf {
             let key = LsaKey { kind: LsaKey::EXTERNAL, id: prefix.network(), router: self.id };
             let (forward, metric) = (Ipv4Addr::UNSPECIFIED, EXTERNAL_METRIC);
             let body = LsaBody::External { mask: prefix.mask(), outside: true, metric, forward, tag: 0 };
+            let body = Arc::new(body);
             if self.database.get(&key).is_none() {
                 self.announce(key, body, now);
             }
         }
     }
 
-    fn announce(&mut self, key: LsaKey, body: LsaBody, now: Instant) {
+    fn announce(&mut self, key: LsaKey, body: Arc<LsaBody>, now: Instant) {
         let seq = self.seqs.get(&key).map_or(Lsa::FIRST_SEQ, |seq| seq.wrapping_add(1));
         self.seqs.insert(key, seq);
         self.announced_at = Some(now);
         self.refresh_at = self.refresh_at.min(now + REFRESH);
-        self.spread(Arc::new(Lsa::new(key, seq, body)), None, now);
+        self.spread(Lsa::new(key, seq, body), None, now);
     }
 
     /// Announces everything anew before it grows too old.
@@ -69,7 +71,7 @@ impl Ospf {
 
     /// Takes an announcement in and passes it on to everybody but the one that it came from. Whether it goes back out of the port
     /// that it came in.
-    fn spread(&mut self, lsa: Arc<Lsa>, from: Option<(usize, usize)>, now: Instant) -> bool {
+    fn spread(&mut self, lsa: Lsa, from: Option<(usize, usize)>, now: Instant) -> bool {
         let key = lsa.header.key;
         if self.database.install(lsa.clone(), now) {
             self.schedule_spf(now);
@@ -135,7 +137,7 @@ impl Ospf {
         lsa: Lsa,
         now: Instant,
         direct: &mut Vec<LsaHeader>,
-        back: &mut Vec<Arc<Lsa>>,
+        back: &mut Vec<Lsa>,
     ) {
         let (header, key) = (lsa.header, lsa.header.key);
         let known = self.database.header(&key, now);
@@ -156,7 +158,8 @@ impl Ospf {
                 if self.database.flooded_at(&key).is_some_and(|at| now - at < MIN_LS_ARRIVAL) => {}
             Ordering::Greater => {
                 let asked = neighbor.missing.contains_key(&key);
-                if !self.spread(Arc::new(lsa), Some((port, n)), now) {
+                let lsa = self.shared.share(lsa);
+                if !self.spread(lsa, Some((port, n)), now) {
                     let iface = &mut self.ports[port];
                     iface.acks.push(header);
                     iface.ack_at = iface.ack_at.min(now + ACK_DELAY);
@@ -187,7 +190,7 @@ impl Ospf {
             None => {
                 let mut gone = lsa;
                 gone.header.age = Lsa::MAX_AGE;
-                self.spread(Arc::new(gone), None, now);
+                self.spread(gone, None, now);
                 self.database.next_expiry = now;
             }
         }
@@ -225,27 +228,40 @@ impl Ospf {
         self.database.sweep(is_needed, now, self.config.retransmit);
     }
 
-    /// Sends what is to be flooded.
+    /// Sends what is to be flooded. What goes out of several ports alike is made once.
     pub(super) fn send_floods(&mut self, now: Instant) {
+        let mut last: (usize, Vec<Lsa>, Vec<Bytes>) = Default::default();
         for port in 0..self.ports.len() {
-            if !self.ports[port].floods.is_empty() {
-                let lsas = std::mem::take(&mut self.ports[port].floods);
-                self.send_updates(port, OspfPacket::GROUP, &lsas, now);
+            let lsas = std::mem::take(&mut self.ports[port].floods);
+            if lsas.is_empty() {
+                continue;
             }
+            let room = self.room(port);
+            if room != last.0 || lsas != last.1 {
+                let updates = self.updates(&lsas, room, now);
+                last = (room, lsas, updates);
+            }
+            last.2.iter().for_each(|update| self.send_again(port, OspfPacket::GROUP, update.clone()));
         }
     }
 
-    /// Sends announcements, as many to a packet as fit.
-    pub(super) fn send_updates(&mut self, port: usize, dst: Ipv4Addr, lsas: &[Arc<Lsa>], now: Instant) {
-        let room = self.room(port);
-        let (mut batch, mut used) = (Vec::new(), 0);
+    /// Sends announcements to one neighbour.
+    pub(super) fn send_updates(&mut self, port: usize, dst: Ipv4Addr, lsas: &[Lsa], now: Instant) {
+        for update in self.updates(lsas, self.room(port), now) {
+            self.send_again(port, dst, update);
+        }
+    }
+
+    /// Announcements, as many to a packet as fit.
+    fn updates(&self, lsas: &[Lsa], room: usize, now: Instant) -> Vec<Bytes> {
+        let (mut updates, mut batch, mut used) = (Vec::new(), Vec::new(), 0);
         for lsa in lsas {
             let len = usize::from(lsa.header.len);
             if used + len > room && !batch.is_empty() {
-                self.send(port, dst, OspfBody::Update(std::mem::take(&mut batch)));
+                updates.push(self.emit(OspfBody::Update(std::mem::take(&mut batch))));
                 used = 0;
             }
-            let mut copy = (**lsa).clone();
+            let mut copy = lsa.clone();
             let known = self.database.header(&copy.header.key, now);
             let age =
                 known.filter(|known| known.seq == copy.header.seq).map_or(copy.header.age, |known| known.age);
@@ -254,7 +270,8 @@ impl Ospf {
             batch.push(copy);
         }
         if !batch.is_empty() {
-            self.send(port, dst, OspfBody::Update(batch));
+            updates.push(self.emit(OspfBody::Update(batch)));
         }
+        updates
     }
 }

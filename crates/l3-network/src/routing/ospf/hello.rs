@@ -1,6 +1,7 @@
 //! Neighbours come and go (RFC 2328 sections 9.5 and 10.5).
 
 use super::{Neighbor, NeighborState, Ospf};
+use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use tidewire_units::{Instant, Span};
@@ -79,7 +80,7 @@ impl Neighbor {
             leads: true,
             seq: 0,
             summary: VecDeque::new(),
-            sent: Vec::new(),
+            sent: Bytes::new(),
             received: None,
             describe_at: Instant::MAX,
             missing: BTreeMap::new(),

@@ -12,18 +12,20 @@ mod database;
 mod exchange;
 mod flood;
 mod hello;
+mod shared;
 mod spf;
 #[cfg(test)]
 mod tests;
 
 pub(super) use converge::converge;
+pub use shared::Announcements;
 
 use super::{Carrier, NeighborView, Route, RoutingMessage, RoutingPort};
 use crate::Prefix;
+use bytes::Bytes;
 use database::Database;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use tidewire_units::{Instant, Span, Stream};
 use tidewire_wire::{Lsa, LsaHeader, LsaKey, OspfBody, OspfPacket};
 
@@ -104,6 +106,8 @@ pub struct Ospf {
     /// Networks outside that it announces.
     announced: Vec<Prefix>,
     database: Database,
+    /// What all routers of the network know, once.
+    shared: Announcements,
     /// The latest sequence number of each of its own announcements.
     seqs: BTreeMap<LsaKey, i32>,
     /// When its own links are announced anew; never while they have not changed.
@@ -126,7 +130,7 @@ struct Interface {
     neighbors: Vec<Neighbor>,
     next_hello: Instant,
     /// Announcements that are about to be flooded there.
-    floods: Vec<Arc<Lsa>>,
+    floods: Vec<Lsa>,
     acks: Vec<LsaHeader>,
     ack_at: Instant,
 }
@@ -143,7 +147,7 @@ struct Neighbor {
     /// Headers still to be described.
     summary: VecDeque<LsaHeader>,
     /// The latest description sent, for when it is lost, and the latest received: flags and number.
-    sent: Vec<u8>,
+    sent: Bytes,
     received: Option<(bool, bool, bool, u32)>,
     describe_at: Instant,
     /// Announcements that the neighbour has and this router lacks.
@@ -151,7 +155,7 @@ struct Neighbor {
     asked: Vec<LsaKey>,
     ask_at: Instant,
     /// Announcements that it has not acknowledged, and when they were sent.
-    unacked: BTreeMap<LsaKey, (Arc<Lsa>, Instant)>,
+    unacked: BTreeMap<LsaKey, (Lsa, Instant)>,
     resend_at: Instant,
 }
 
@@ -184,6 +188,7 @@ impl Ospf {
             ports,
             announced: announced.to_vec(),
             database: Database::default(),
+            shared: Announcements::default(),
             seqs: BTreeMap::new(),
             announce_at: now,
             announced_at: None,
@@ -197,6 +202,11 @@ impl Ospf {
             outbox: VecDeque::new(),
             stream,
         }
+    }
+
+    /// What others know already is not kept a second time.
+    pub fn share(&mut self, all: &Announcements) {
+        self.shared = all.clone();
     }
 
     /// Handles a packet that came in through `port` from `src`. False when it is not one.
@@ -347,13 +357,17 @@ impl Ospf {
         all.map(view).collect()
     }
 
-    fn send(&mut self, port: usize, dst: Ipv4Addr, body: OspfBody) -> Vec<u8> {
-        let bytes = OspfPacket { router: self.id, area: Ipv4Addr::UNSPECIFIED, body }.emit();
+    fn send(&mut self, port: usize, dst: Ipv4Addr, body: OspfBody) -> Bytes {
+        let bytes = self.emit(body);
         self.send_again(port, dst, bytes.clone());
         bytes
     }
 
-    fn send_again(&mut self, port: usize, dst: Ipv4Addr, bytes: Vec<u8>) {
+    fn emit(&self, body: OspfBody) -> Bytes {
+        OspfPacket { router: self.id, area: Ipv4Addr::UNSPECIFIED, body }.emit().into()
+    }
+
+    fn send_again(&mut self, port: usize, dst: Ipv4Addr, bytes: Bytes) {
         self.outbox.push_back(RoutingMessage { port: port as u32, dst, carrier: Carrier::Ospf, bytes });
     }
 

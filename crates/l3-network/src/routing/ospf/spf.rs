@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 use tidewire_units::Instant;
 use tidewire_wire::{LsaBody, RouterLink};
 
@@ -15,7 +16,7 @@ struct Vertex<'a> {
     id: Ipv4Addr,
     links: &'a [RouterLink],
     cost: u32,
-    hops: Vec<NextHop>,
+    hops: Rc<[NextHop]>,
     done: bool,
 }
 
@@ -47,14 +48,15 @@ impl Ospf {
     }
 
     fn shortest(&self) -> Vec<Route> {
+        let none: Rc<[NextHop]> = [].into();
         let mut vertices: Vec<Vertex<'_>> = self
             .database
             .alive()
-            .filter_map(|lsa| match &lsa.body {
+            .filter_map(|lsa| match &*lsa.body {
                 LsaBody::Router { links, .. } => Some((lsa.header.key.router, &links[..])),
                 _ => None,
             })
-            .map(|(id, links)| Vertex { id, links, cost: u32::MAX, hops: Vec::new(), done: false })
+            .map(|(id, links)| Vertex { id, links, cost: u32::MAX, hops: none.clone(), done: false })
             .collect();
         let place: FxHashMap<Ipv4Addr, usize> = vertices.iter().enumerate().map(|(i, v)| (v.id, i)).collect();
         let Some(root) = place.get(&self.id).copied() else { return Vec::new() };
@@ -73,6 +75,7 @@ impl Ospf {
         // Its own networks have no next hop.
         routes.retain(|route| !route.hops.is_empty());
         routes.sort_by_key(|route| route.prefix);
+        routes.shrink_to_fit();
         routes
     }
 
@@ -97,14 +100,14 @@ impl Ospf {
                     (vertices[w].cost, vertices[w].hops) = (metric, hops);
                     queue.push(Reverse((metric, w)));
                 } else {
-                    merge(&mut vertices[w].hops, hops);
+                    merge(&mut vertices[w].hops, &hops);
                 }
             }
         }
     }
 
     /// The neighbour at the other end of a link of its own.
-    fn hop_to(&self, link: &RouterLink) -> Vec<NextHop> {
+    fn hop_to(&self, link: &RouterLink) -> Rc<[NextHop]> {
         let at = (0..).zip(&self.ports).find(|(_, iface)| iface.port.addr == link.data);
         let neighbor = at.and_then(|(port, iface)| {
             let known = iface.neighbors.iter().find(|neighbor| neighbor.id == link.id)?;
@@ -122,7 +125,7 @@ impl Ospf {
     ) -> Vec<Route> {
         let mut best: BTreeMap<Prefix, ((u32, u32), Route)> = BTreeMap::new();
         for lsa in self.database.alive() {
-            let LsaBody::External { mask, metric, .. } = lsa.body else { continue };
+            let LsaBody::External { mask, metric, .. } = *lsa.body else { continue };
             let Some(prefix) = prefix_of(lsa.header.key.id, mask) else { continue };
             let vertex = place.get(&lsa.header.key.router).map(|at| &vertices[*at]);
             let Some(vertex) = vertex.filter(|vertex| vertex.done && !inside.contains_key(&prefix)) else {
@@ -131,7 +134,7 @@ impl Ospf {
             let rank = (metric, vertex.cost);
             let route = Route { prefix, origin: Origin::OspfExternal, metric, hops: vertex.hops.clone() };
             match best.get_mut(&prefix) {
-                Some((known, old)) if *known == rank => merge(&mut old.hops, route.hops),
+                Some((known, old)) if *known == rank => merge(&mut old.hops, &route.hops),
                 Some((known, _)) if *known < rank => {}
                 _ => drop(best.insert(prefix, (rank, route))),
             }
@@ -147,19 +150,23 @@ fn offer(best: &mut BTreeMap<Prefix, Route>, route: Route) {
         Some(known) if known.metric == route.metric => {
             // One of the two has no next hop: it is this router's own network.
             if known.hops.is_empty() || route.hops.is_empty() {
-                known.hops.clear();
+                known.hops = [].into();
             } else {
-                merge(&mut known.hops, route.hops);
+                merge(&mut known.hops, &route.hops);
             }
         }
         _ => drop(best.insert(route.prefix, route)),
     }
 }
 
-fn merge(hops: &mut Vec<NextHop>, more: Vec<NextHop>) {
-    hops.extend(more);
-    hops.sort_unstable();
-    hops.dedup();
+fn merge(hops: &mut Rc<[NextHop]>, more: &[NextHop]) {
+    if more.iter().all(|hop| hops.contains(hop)) {
+        return;
+    }
+    let mut both = [&**hops, more].concat();
+    both.sort_unstable();
+    both.dedup();
+    *hops = both.into();
 }
 
 fn prefix_of(addr: Ipv4Addr, mask: Ipv4Addr) -> Option<Prefix> {

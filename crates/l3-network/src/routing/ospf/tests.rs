@@ -10,7 +10,7 @@ struct Net {
     /// Links that are cut without anybody noticing.
     cut: Vec<usize>,
     now: Instant,
-    wire: VecDeque<(Instant, usize, u32, Ipv4Addr, Vec<u8>)>,
+    wire: VecDeque<(Instant, usize, u32, Ipv4Addr, Bytes)>,
     /// Each n-th message is lost.
     loss: Option<usize>,
     sent: usize,
@@ -129,7 +129,7 @@ fn strangers_become_neighbours_and_know_the_same_map() {
     assert_eq!(net.route(0, 4), Some((3, vec![0, 1])), "both ways round are equally short");
     assert_eq!(net.route(0, 1), Some((2, vec![0])));
     let hop = NextHop { port: 0, gateway: Some(addr(4, 0)) };
-    assert!(net.ospfs[4].routes().iter().all(|route| route.hops == [hop] && route.origin == Origin::Ospf));
+    assert!(net.ospfs[4].routes().iter().all(|route| *route.hops == [hop] && route.origin == Origin::Ospf));
 }
 
 #[test]

@@ -190,8 +190,8 @@ impl Rip {
         let learned = self.table.iter().filter(|(_, entry)| entry.metric < self.config.infinity);
         learned
             .filter_map(|(prefix, entry)| {
-                let hops = vec![NextHop { port: entry.port, gateway: Some(entry.gateway?) }];
-                Some(Route { prefix: *prefix, origin: Origin::Rip, metric: entry.metric, hops })
+                let hops = [NextHop { port: entry.port, gateway: Some(entry.gateway?) }];
+                Some(Route { prefix: *prefix, origin: Origin::Rip, metric: entry.metric, hops: hops.into() })
             })
             .collect()
     }
@@ -312,7 +312,12 @@ impl Rip {
     }
 
     fn send(&mut self, port: u32, dst: Ipv4Addr, message: &RipMessage) {
-        self.outbox.push_back(RoutingMessage { port, dst, carrier: Carrier::Rip, bytes: message.emit() });
+        self.outbox.push_back(RoutingMessage {
+            port,
+            dst,
+            carrier: Carrier::Rip,
+            bytes: message.emit().into(),
+        });
     }
 }
 

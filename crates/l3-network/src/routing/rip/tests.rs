@@ -84,7 +84,7 @@ fn distances_spread_through_a_line_at_once_when_changes_are_triggered() {
     assert_eq!(line.metrics(net(0)), [Some(1), Some(2), Some(3), Some(4)]);
     assert_eq!(line.metrics(net(4)), [Some(4), Some(3), Some(2), Some(1)]);
     let hop = NextHop { port: 1, gateway: Some(addr(1, 2)) };
-    assert!(line.rips[0].routes().iter().all(|route| route.hops == [hop]));
+    assert!(line.rips[0].routes().iter().all(|route| *route.hops == [hop]));
 }
 
 #[test]

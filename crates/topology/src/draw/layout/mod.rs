@@ -176,7 +176,7 @@ fn ring(part: &Part) -> Vec<Point> {
     points
 }
 
-/// Makes the drawing larger until three quarters of the labels of links fit beside them.
+/// Makes the drawing larger until three quarters of the labels of links fit beside them, or all if there are few.
 fn stretch(part: &Part, points: &mut [Point]) {
     let mut short: Vec<f64> = (part.core.iter())
         .flat_map(|&v| part.scene.vertices[v].edges.iter().map(|&e| &part.scene.edges[e]))
@@ -184,7 +184,8 @@ fn stretch(part: &Part, points: &mut [Point]) {
         .map(|edge| (edge.width * 0.8 + 50.0) / distance(points[edge.ends[0]], points[edge.ends[1]]).max(1.0))
         .collect();
     short.sort_by(f64::total_cmp);
-    let factor = short.get(short.len() * 3 / 4).copied().unwrap_or(1.0).clamp(1.0, 2.5);
+    let most = if short.len() <= 12 { short.len().saturating_sub(1) } else { short.len() * 3 / 4 };
+    let factor = short.get(most).copied().unwrap_or(1.0).clamp(1.0, 2.5);
     part.vertices.iter().for_each(|&v| points[v] = points[v].map(|x| x * factor));
 }
 
