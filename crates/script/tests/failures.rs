@@ -42,6 +42,31 @@ fn a_host_that_is_down_asks_nobody_and_boots_without_unanswered_questions() {
 }
 
 #[test]
+fn a_host_that_crashes_while_it_asks_has_its_answer() {
+    let net = "local a, b = net:host 'a', net:host 'b' net:link(a, b, { delay = '20ms' })";
+    for (then, code, expected) in [
+        ("a:crash()", "print(a:ping(b)) print(now())", vec!["nil\thost is down", "0.01"]),
+        ("a:crash() a:boot()", "print(a:ping(b)) print(a:ping(b) ~= nil)", vec!["nil\thost is down", "true"]),
+        ("a:crash()", "print(a:ping(b, { count = 3 }))", vec!["nil\thost is down"]),
+        (
+            "a:crash() sleep '1s' a:boot()",
+            "local got = a:ping(b, { count = 4 }) print(#got.rtts, got.lost)",
+            vec!["2\t2"],
+        ),
+        ("a:crash()", "print(a:traceroute(b))", vec!["nil\thost is down"]),
+        ("a:crash() a:boot()", "print(a:traceroute(b))", vec!["nil\thost is down"]),
+        ("a:crash()", "local found = diagnose(a, b) print(found.layer, found.where)", vec!["1\ta"]),
+        ("a:crash() a:boot()", "print(diagnose(a, b).ok)", vec!["true"]),
+        ("sleep '200ms' a:crash()", "print(diagnose(a, b, { port = 80 }).ok)", vec!["false"]),
+    ] {
+        let out = printed(&format!("{net} at('10ms', function() {then} end) {code}"));
+        assert_eq!(out, expected, "{then} {code}");
+    }
+    let out = printed(&format!("{net} spawn(function() a:crash() end) print(a:ping(b))"));
+    assert_eq!(out, ["nil\thost is down"]);
+}
+
+#[test]
 fn a_link_is_up_when_nothing_holds_it_down() {
     let out = printed(
         "local a, b = net:host 'a', net:host 'b' local l = net:link(a, b)

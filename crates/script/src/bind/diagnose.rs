@@ -97,6 +97,10 @@ impl Op for Diagnosis {
                     let deadline = now + PATIENCE;
                     self.step = Step::Probe { socket, id, sent: 0, next: now, deadline };
                 }
+                Step::Probe { socket, .. } if world.view(self.ends.a, *socket).is_none() => {
+                    // It has crashed meanwhile.
+                    (self.step, self.heard) = (Step::Look, 0);
+                }
                 Step::Probe { socket, id, sent, next, deadline } => {
                     while let Some(event) = world.recv_echo(self.ends.a, *socket) {
                         self.heard += u16::from(matches!(event.outcome, EchoOutcome::Reply));

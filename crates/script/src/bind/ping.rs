@@ -162,6 +162,13 @@ impl Op for Ping {
         let to = self.target.unwrap_or(Ipv4Addr::UNSPECIFIED);
         let mut world = sim.world()?;
         self.shown = world.shown(to).to_string();
+        // A crash takes the socket along, and what was asked is never answered.
+        if self.socket.take_if(|(socket, _)| world.view(self.node, *socket).is_none()).is_some()
+            && self.pause.is_none()
+        {
+            self.last_error = HOST_DOWN;
+            self.next(world.now(), None);
+        }
         let (socket, id) = *self.socket.get_or_insert_with(|| world.echo_socket(self.node));
         loop {
             let now = world.now();
@@ -266,7 +273,8 @@ impl Op for Trace {
         }
         let to = self.target.unwrap_or(Ipv4Addr::UNSPECIFIED);
         let mut world = sim.world()?;
-        if !world.is_node_up(self.node) {
+        let crashed = self.socket.is_some_and(|(socket, _)| world.view(self.node, socket).is_none());
+        if crashed || !world.is_node_up(self.node) {
             return (Value::Nil, HOST_DOWN).into_lua_multi(lua).map(Some);
         }
         let (socket, id) = *self.socket.get_or_insert_with(|| world.echo_socket(self.node));
