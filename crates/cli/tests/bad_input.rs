@@ -266,11 +266,27 @@ fn what_is_wrong_with_a_whole_network_has_its_place_in_the_file() {
     let nodes = "[[nodes]]\nname = \"a\"\n[[nodes]]\nname = \"b\"\n[[nodes]]\nname = \"c\"\n[[nodes]]\nname = \"s\"\nkind = \"switch\"\n";
     let links = ["a", "b", "c"].map(|end| format!("[[links]]\nends = [\"{end}\", \"s\"]\n")).concat();
     let toml = format!("{nodes}{links}[[subnets]]\nprefix = \"192.168.1.0/30\"\nnodes = [\"a\", \"b\"]\n");
+    let loopback = "[[nodes]]\nname = \"a\"\n[[nodes]]\nname = \"b\"\nip = \"127.0.0.1/8\"\n";
+    let reserved = "{\n\"nodes\":[{\"name\":\"a\"},\n{\"name\":\"b\",\"ip\":\"240.0.0.1/8\"}]}";
     let outer = "{\"include\":[{\"file\":\"ip.json\",\"prefix\":\"x-\"}]}";
-    let place = Place::new(&[("ip.json", json), ("sub.toml", &toml), ("outer.json", outer)]);
+    let place = Place::new(&[
+        ("ip.json", json),
+        ("sub.toml", &toml),
+        ("outer.json", outer),
+        ("loop.toml", loopback),
+        ("reserved.json", reserved),
+    ]);
     for (file, says) in [
         ("ip.json", "error: ip.json:3: 'a' and 'b' both have the address 10.0.0.1"),
         ("outer.json", "error: ip.json:3: 'x-a' and 'x-b' both have the address 10.0.0.1"),
+        (
+            "loop.toml",
+            "error: loop.toml:3: node 'b': '127.0.0.1/8' cannot be a host's address: its network holds",
+        ),
+        (
+            "reserved.json",
+            "error: reserved.json:3: node 'b': '240.0.0.1/8' cannot be a host's address: its network",
+        ),
         ("sub.toml", "error: sub.toml:16: subnet 192.168.1.0/30 has 2 addresses for hosts, but 3 are needed"),
     ] {
         let (_, err) = place.expect(&format!("topo {file}"), 3);

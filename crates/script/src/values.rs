@@ -353,11 +353,7 @@ fn interface_address(text: &str) -> Result<AddressMode, Mistake> {
     let address =
         ip.parse().ok().zip(length.parse().ok()).and_then(|(ip, length)| IfaceAddr::new(ip, length));
     let address = address.ok_or_else(wrong)?;
-    if !address.is_usable() {
-        return Err(Mistake::new(format!(
-            "'{text}' cannot be a host's address: it is a network's own or a multicast one"
-        )));
-    }
+    address.check_usable().map_err(Mistake::new)?;
     Ok(AddressMode::Fixed(address))
 }
 

@@ -157,6 +157,9 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         &["'a' and 'b' both have the address 10.9.0.1", "^^^^^^^^", "another ip"],
     ),
     ("net:host('c', { ip = '10.0.0.0/24' })", 2, &["cannot be a host's address"]),
+    ("net:host('c', { ip = '240.0.0.1/8' })", 2, &["cannot be a host's address", "240.0.0.0/4 reserved"]),
+    ("net:host('c', { ip = '127.0.0.1/8' })", 2, &["cannot be a host's address", "127.0.0.0/8 for loopback"]),
+    ("net:host('c', { ip = '0.0.0.5/8' })", 2, &["cannot be a host's address", "not for hosts"]),
     (
         "net:host('c', { tcp = { cc = 'cubci' } })",
         2,

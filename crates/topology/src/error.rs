@@ -1,6 +1,7 @@
 //! What cannot be built, as sentences for the person who asked for it.
 
 use crate::Prefix;
+use crate::prefix::NOT_FOR_HOSTS;
 use std::fmt;
 use tidewire_units::{NodeId, Rate};
 
@@ -233,7 +234,7 @@ impl fmt::Display for PlanError {
             PlanError::VlanTwice { link, vlan } => write!(f, "the trunk '{link}' names VLAN {vlan} twice"),
             PlanError::NoSubnet(prefix) => write!(
                 f,
-                "{prefix} cannot be a subnet: it holds addresses that are not for hosts (0.0.0.0/8, 127.0.0.0/8 for loopback, 224.0.0.0/4 for groups, 240.0.0.0/4 reserved); use one such as 10.1.0.0/24"
+                "{prefix} cannot be a subnet: it holds addresses that are not for hosts ({NOT_FOR_HOSTS}); use one such as 10.1.0.0/24"
             ),
             PlanError::BadShape(sentence) => f.write_str(sentence),
         }

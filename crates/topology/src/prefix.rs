@@ -119,13 +119,33 @@ impl IfaceAddr {
         Prefix { bits: self.ip.to_bits() & mask(self.len), len: self.len }
     }
 
-    /// Whether a host may have this address: neither the network nor the broadcast address of its prefix, nor multicast.
-    pub fn is_usable(self) -> bool {
+    /// Whether a host may have this address.
+    ///
+    /// # Errors
+    /// It is the network or the broadcast address of its prefix, or its network holds addresses that are not for hosts.
+    pub fn check_usable(self) -> Result<(), String> {
         let (first, last) = self.prefix().range();
-        let reserved = self.len < 31 && (self.ip.to_bits() == first || self.ip.to_bits() == last);
-        !(reserved || self.ip.is_multicast() || self.ip.is_broadcast() || self.ip.is_unspecified())
+        let refused = |why: String| Err(format!("'{self}' cannot be a host's address: {why}"));
+        if !self.prefix().is_for_hosts() {
+            return refused(format!(
+                "its network holds addresses that are not for hosts ({NOT_FOR_HOSTS}); use one such as 10.1.0.1/24"
+            ));
+        }
+        match self.ip.to_bits() {
+            bits if self.len < 31 && bits == first => {
+                refused(format!("it is its network's own, {}", self.prefix()))
+            }
+            bits if self.len < 31 && bits == last => {
+                refused(format!("it is the broadcast address of {}", self.prefix()))
+            }
+            _ => Ok(()),
+        }
     }
 }
+
+/// The networks that hosts have no addresses of, for messages (RFC 6890 section 2.2.2).
+pub(crate) const NOT_FOR_HOSTS: &str =
+    "0.0.0.0/8, 127.0.0.0/8 for loopback, 224.0.0.0/4 for groups, 240.0.0.0/4 reserved";
 
 /// The network mask of a prefix length.
 const fn mask(len: u8) -> u32 {
@@ -167,11 +187,7 @@ impl FromStr for IfaceAddr {
             ));
         };
         let addr = IfaceAddr { ip, len };
-        if !addr.is_usable() {
-            return Err(format!(
-                "'{text}' cannot be a host's address: it is a network, broadcast, multicast or unspecified address"
-            ));
-        }
+        addr.check_usable()?;
         Ok(addr)
     }
 }
@@ -220,7 +236,7 @@ mod tests {
             (net.host(0), net.host(1)),
             (Some(Ipv4Addr::new(10, 0, 0, 0)), Some(Ipv4Addr::new(10, 0, 0, 1)))
         );
-        assert!("10.0.0.0/31".parse::<IfaceAddr>().unwrap().is_usable());
+        assert!("10.0.0.0/31".parse::<IfaceAddr>().is_ok());
     }
 
     #[test]
@@ -240,7 +256,19 @@ mod tests {
             "10.0.0.5/24".parse::<Prefix>().unwrap_err(),
             "'10.0.0.5/24' is an address inside a network; the network itself is '10.0.0.0/24'"
         );
-        for text in ["10.0.0.0/24", "10.0.0.255/24", "224.0.0.1/4", "0.0.0.0/0"] {
+        for text in [
+            "10.0.0.0/24",
+            "10.0.0.255/24",
+            "224.0.0.1/4",
+            "0.0.0.0/0",
+            "0.0.0.5/8",
+            "127.0.0.1/8",
+            "127.9.9.1/30",
+            "240.0.0.1/8",
+            "250.1.1.1/24",
+            "255.255.255.254/8",
+            "255.255.255.255/32",
+        ] {
             assert!(text.parse::<IfaceAddr>().unwrap_err().contains("cannot be a host's address"), "{text}");
         }
     }
