@@ -52,6 +52,13 @@ pub struct PortStats {
     pub busy: Span,
 }
 
+impl PortStats {
+    /// Packets that did not arrive, for whatever cause.
+    pub fn dropped(&self) -> u64 {
+        self.queue_full + self.aqm + self.lost + self.damaged + self.link_down
+    }
+}
+
 /// A packet that had not begun to be sent when its port changed: when it would have arrived, and when it arrives now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moved {
@@ -84,6 +91,8 @@ pub struct Port {
     busy_until: Instant,
     /// Every packet that may still be waiting.
     waiting: VecDeque<Waiting>,
+    /// Packets in a queue in front of the port, as it was told last.
+    queued: u32,
     occupancy: Occupancy,
     stats: PortStats,
 }
@@ -100,6 +109,7 @@ impl Port {
             up: true,
             busy_until: Instant::ZERO,
             waiting: VecDeque::new(),
+            queued: 0,
             occupancy: Occupancy::default(),
             stats: PortStats::default(),
         }
@@ -188,8 +198,9 @@ impl Port {
         &mut self.stats
     }
 
-    /// A queue discipline in front of the port holds so many bytes now.
-    pub fn set_backlog(&mut self, now: Instant, bytes: u64) {
+    /// A queue discipline in front of the port holds so many packets and bytes now.
+    pub fn set_backlog(&mut self, now: Instant, (packets, bytes): (usize, u64)) {
+        self.queued = packets as u32;
         self.occupancy.set(now, bytes);
     }
 
@@ -215,16 +226,36 @@ impl Port {
     /// Packets and bytes waiting at `now`; the one being transmitted is not counted.
     pub fn backlog(&mut self, now: Instant) -> (usize, u64) {
         self.drain(now);
-        (self.waiting.len(), self.occupancy.bytes())
+        (self.waiting.len() + self.queued as usize, self.occupancy.bytes())
+    }
+
+    /// Packets that were counted as sent when they were offered, and whose transmission begins after `now`.
+    fn promised(&self, now: Instant) -> (u64, u64) {
+        let begun = self.waiting.partition_point(|waiting| waiting.start <= now);
+        if begun == self.waiting.len() {
+            return (0, 0);
+        }
+        let left: u64 = self.waiting.range(..begun).map(|waiting| u64::from(waiting.len)).sum();
+        ((self.waiting.len() - begun) as u64, self.occupancy.bytes() - left)
+    }
+
+    /// What has been counted in advance and never comes about is taken back.
+    fn take_back(&mut self, now: Instant) {
+        let (packets, bytes) = self.promised(now);
+        self.stats.tx_packets = self.stats.tx_packets.saturating_sub(packets);
+        self.stats.tx_bytes = self.stats.tx_bytes.saturating_sub(bytes);
+        self.stats.busy = self.stats.busy.saturating_sub(self.busy_until.since(now));
     }
 
     /// Takes the link down or up. Going down forgets what was queued; the caller ends those packets and says how many.
     pub fn set_up(&mut self, now: Instant, up: bool, ended: u64) {
         self.drain(now);
         if self.up && !up {
+            self.take_back(now);
             let waiting = self.occupancy.bytes();
             self.occupancy.leave(now, waiting);
             self.waiting.clear();
+            self.queued = 0;
             self.busy_until = now.min(self.busy_until);
             self.stats.link_down += ended;
         }
@@ -236,9 +267,14 @@ impl Port {
         self.up
     }
 
-    /// The counters.
-    pub fn stats(&self) -> PortStats {
-        self.stats
+    /// The counters at `now`: what was promised a time, and has not begun to be sent, is not in them.
+    pub fn stats(&self, now: Instant) -> PortStats {
+        let mut stats = self.stats;
+        let (packets, bytes) = self.promised(now);
+        stats.tx_packets = stats.tx_packets.saturating_sub(packets);
+        stats.tx_bytes = stats.tx_bytes.saturating_sub(bytes);
+        stats.busy = stats.busy.saturating_sub(self.busy_until.since(now));
+        stats
     }
 
     /// Time-weighted queue length.
@@ -253,15 +289,16 @@ impl Port {
         if total == 0 {
             return 0.0;
         }
-        let ahead = self.busy_until.since(now);
-        (self.stats.busy.saturating_sub(ahead).as_ps() as f64 / total as f64).min(1.0)
+        (self.stats(now).busy.as_ps() as f64 / total as f64).min(1.0)
     }
 
     /// Starts counting anew; what is queued stays.
     pub fn restart_stats(&mut self, now: Instant) {
         self.drain(now);
         // What was committed before but will be transmitted after `now` belongs to the new count.
-        self.stats = PortStats { busy: self.busy_until.since(now), ..PortStats::default() };
+        let (tx_packets, tx_bytes) = self.promised(now);
+        let busy = self.busy_until.since(now);
+        self.stats = PortStats { tx_packets, tx_bytes, busy, ..PortStats::default() };
         self.occupancy.restart(now);
     }
 
@@ -333,7 +370,7 @@ mod tests {
         // At 1.2 ms the second one starts, and there is room for one more.
         assert!(matches!(port.offer(at_us(1200), 1500, DATA), Offer::Arrives(_)));
         assert_eq!(port.offer(at_us(1200), 1500, DATA), Offer::QueueFull);
-        assert_eq!(port.stats().queue_full, 2);
+        assert_eq!(port.stats(at_us(1200)).queue_full, 2);
     }
 
     #[test]
@@ -350,7 +387,8 @@ mod tests {
         let mut port = port(QueueLimit::Packets(10), Loss::listed(vec![1]));
         assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::Lost);
         assert_eq!(port.offer(Instant::ZERO, 1500, DATA), Offer::Arrives(at_us(12_400)));
-        assert_eq!((port.stats().lost, port.stats().tx_packets), (1, 2));
+        let stats = port.stats(at_us(1200));
+        assert_eq!((stats.lost, stats.tx_packets), (1, 2));
     }
 
     #[test]
@@ -368,7 +406,7 @@ mod tests {
         port.offer(Instant::ZERO, 1500, DATA);
         port.set_up(at_us(100), false, 2);
         assert_eq!(port.offer(at_us(100), 1500, DATA), Offer::LinkDown);
-        assert_eq!(port.stats().link_down, 3);
+        assert_eq!(port.stats(at_us(100)).link_down, 3);
         port.set_up(at_us(200), true, 0);
         assert_eq!(port.offer(at_us(200), 1500, DATA), Offer::Arrives(at_us(11_400)));
     }
@@ -397,6 +435,32 @@ mod tests {
         // One packet of 1500 bytes waited for 1.2 of 4.8 ms.
         assert_eq!(port.occupancy(at_us(4800)).mean(at_us(4800)), 375.0);
         port.restart_stats(at_us(4800));
-        assert_eq!(port.stats(), PortStats::default());
+        assert_eq!(port.stats(at_us(4800)), PortStats::default());
+    }
+
+    #[test]
+    fn a_packet_counts_as_sent_when_its_transmission_begins() {
+        let mut port = port(QueueLimit::Packets(10), Loss::default());
+        for _ in 0..4 {
+            port.offer(Instant::ZERO, 1500, DATA);
+        }
+        let seen = |port: &Port, us| {
+            let stats = port.stats(at_us(us));
+            (stats.tx_packets, stats.tx_bytes, stats.busy)
+        };
+        assert_eq!(seen(&port, 0), (1, 1500, Span::ZERO));
+        assert_eq!(seen(&port, 1199), (1, 1500, Span::from_us(1199)));
+        assert_eq!(seen(&port, 1200), (2, 3000, Span::from_us(1200)));
+        port.backlog(at_us(1800));
+        assert_eq!(seen(&port, 1800), (2, 3000, Span::from_us(1800)));
+        // A new count has what begins after its start, and the rest of what has begun.
+        port.restart_stats(at_us(1800));
+        assert_eq!(seen(&port, 1800), (0, 0, Span::ZERO));
+        assert_eq!(seen(&port, 2400), (1, 1500, Span::from_us(600)));
+        // What a cut ends was never sent.
+        port.set_up(at_us(3000), false, 3);
+        assert_eq!(seen(&port, 3000), (1, 1500, Span::from_us(1200)));
+        assert_eq!(seen(&port, 9000), (1, 1500, Span::from_us(1200)));
+        assert_eq!(port.backlog(at_us(9000)), (0, 0));
     }
 }

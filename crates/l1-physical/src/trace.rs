@@ -75,6 +75,22 @@ impl DeliveryTrace {
         Instant::ZERO + Span::from_ms(self.next.1 * period + self.times_ms[self.next.0])
     }
 
+    /// The time that the opportunity which [`DeliveryTrace::due`] has found stands for: since those before it, in equal parts.
+    pub fn share(&self) -> Span {
+        let (times, last) = (&self.times_ms, self.times_ms[self.times_ms.len() - 1]);
+        let own = times[self.next.0];
+        if (own, self.next.1) == (0, 0) {
+            return Span::ZERO;
+        }
+        // Those at the beginning of a period are together with those at the end of the one before.
+        let time = if own == 0 { last } else { own };
+        let at_start = if time == last { times.partition_point(|ms| *ms == 0) } else { 0 };
+        let first = times.partition_point(|ms| *ms < time);
+        let together = times.partition_point(|ms| *ms <= time) - first + at_start;
+        let before = first.checked_sub(1).map_or(0, |before| times[before]);
+        Span::from_ps(Span::from_ms(time - before).as_ps() / together as u64)
+    }
+
     /// Uses up the opportunity that [`DeliveryTrace::due`] has found.
     pub fn take(&mut self) {
         self.next.0 += 1;

@@ -331,9 +331,9 @@ impl Arq {
         self.ends.iter_mut().for_each(|end| end.stats = ArqStats::default());
     }
 
-    /// Bytes that wait for the window of an end.
-    pub fn backlog(&self, end: usize) -> u64 {
-        self.ends[end].line_bytes
+    /// Packets and bytes that wait for the window of an end.
+    pub fn backlog(&self, end: usize) -> (usize, u64) {
+        (self.ends[end].line.len(), self.ends[end].line_bytes)
     }
 
     /// A packet that an end has under way, until the other end has it.

@@ -92,6 +92,12 @@ impl IpNode {
     #[cold]
     #[inline(never)]
     pub(crate) fn handle_gated(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        let before = self.stack.stats.received();
+        self.pass_gate(port, packet, cx);
+        self.stack.stats.note_received(before);
+    }
+
+    fn pass_gate(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         let is_v6 = AddressBook::is_v6(packet.dst);
         // Rules speak of ports: fragments are put together first. Those of IPv6 could not be cut again, so they pass as they are.
         if cx.packets.piece(&packet).is_some() && !(is_v6 && self.forwards()) {

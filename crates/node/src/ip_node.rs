@@ -140,15 +140,18 @@ impl IpNode {
         if self.forwards {
             return self.forward(port, packet, cx);
         }
+        self.stack.stats.turned_away += 1;
         cx.end(packet, Cause::NotForMe);
     }
 
     /// Handles a packet that is for a group.
     pub(crate) fn handle_group(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
+        let before = self.stack.stats.received();
         let packet = self.handle_routing(port, packet, cx);
         if let Some(packet) = packet.and_then(|packet| self.handle_group_message(port, packet, cx)) {
             self.handle_stream(port, packet, cx);
         }
+        self.stack.stats.note_received(before);
     }
 
     /// Forwards a packet that is for this node's MAC address as [`IpNode::handle_frame`] would if that takes no more than looking up
@@ -229,15 +232,18 @@ impl IpNode {
     #[inline]
     pub(crate) fn forward(&mut self, port: u32, mut packet: Hot, cx: &mut Context<'_>) {
         if packet.ttl <= 1 {
+            self.stack.stats.turned_away += 1;
             self.report(&packet, Trouble::TtlExpired, cx);
             return cx.end(packet, Cause::TtlExpired);
         }
         let Some(hop) = self.stack.next_hop(&packet) else {
+            self.stack.stats.turned_away += 1;
             self.report(&packet, Trouble::NoRoute, cx);
             return cx.end(packet, Cause::NoRoute);
         };
         let mtu = self.stack.ifaces[hop.port as usize].mtu;
         if packet.len > mtu && (packet.dont_fragment() || AddressBook::is_v6(packet.dst)) {
+            self.stack.stats.turned_away += 1;
             self.report(&packet, Trouble::TooBig(mtu), cx);
             return cx.end(packet, Cause::TooBig);
         }

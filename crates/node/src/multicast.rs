@@ -123,8 +123,11 @@ impl IpNode {
     /// A packet for a group: a copy for each link that wants it, and one for the node itself if it listens.
     pub(crate) fn handle_stream(&mut self, port: u32, packet: Hot, cx: &mut Context<'_>) {
         let is_mine = self.stack.is_broadcast(port, packet.dst);
+        let before = self.stack.stats.forwarded;
         self.forward_stream(port, &packet, cx);
         if is_mine {
+            // It came once, for itself and to pass on.
+            self.stack.stats.branched += u64::from(self.stack.stats.forwarded > before);
             self.deliver(port, packet, cx);
         } else {
             cx.end(packet, Cause::NotForMe);

@@ -384,6 +384,7 @@ impl IpStack {
         let parts = if packet.dont_fragment() { Vec::new() } else { cx.packets.fragment(&packet, mtu) };
         let cause = if parts.is_empty() { Cause::TooBig } else { Cause::Merged };
         self.stats.fragments_made += parts.len() as u64;
+        self.stats.split += (parts.len() as u64).saturating_sub(1);
         cx.end(packet, cause);
         for part in parts {
             self.send_via(hop, part, cx);

@@ -133,3 +133,116 @@ record {{ wait = flow.delay:max() }}
     );
     assert!(error.to_string().contains("\"AF41\""), "{error}");
 }
+
+/// Queues that differ in nothing when none of them drops.
+const QUEUES: [&str; 9] = [
+    "'1000pkt'",
+    "{ 'codel', limit = '1000pkt', target = '100s', interval = '200s' }",
+    "{ 'fq_codel', limit = '1000pkt', target = '100s', interval = '200s' }",
+    "{ 'red', limit = '1000pkt', min = '2000pkt', max = '3000pkt' }",
+    "{ 'pie', limit = '1000pkt', target = '100s' }",
+    "{ 'drr', limit = '1000pkt' }",
+    "{ 'prio', limit = '1000pkt' }",
+    "{ 'tbf', limit = '1000pkt', rate = '1Gbps', burst = '1MB' }",
+    "{ 'droptail', limit = '1000pkt', ce_threshold = '5000pkt' }",
+];
+
+fn overload(first: &str, queue: &str, rest: &str) -> String {
+    format!(
+        "{first} local a, b = net:host 'a', net:host 'b'
+         local l = net:link(a, b, {{ rate = '10Mbps', queue = {queue}, framing = 'ip' }})
+         a:cbr {{ to = b, rate = '30Mbps', size = 1472, stop = '500ms' }} {rest}"
+    )
+}
+
+#[test]
+fn what_a_link_has_sent_is_the_same_whatever_queue_it_has() {
+    for queue in QUEUES {
+        let rest = "l:forward():watch({ 'throughput_mbps', 'utilization_pct', 'queue_packets', 'queue_bytes' }, { every = '500ms' })
+            sleep '1.6s'";
+        let result = good(result_of(&script(&overload("", queue, rest))));
+        let table = &result.tables.iter().find(|(name, _)| name == "series").unwrap().1;
+        let seen = |metric: &str| -> Vec<f64> {
+            let rows = table.rows.iter().filter(|row| row[2].to_string() == metric);
+            rows.map(|row| row[3].number().unwrap()).collect()
+        };
+        assert_eq!(seen("throughput_mbps"), [10.008, 10.008, 10.008], "{queue}");
+        assert_eq!(seen("utilization_pct"), [100.0; 3], "{queue}");
+        assert_eq!(seen("queue_packets"), [857.0, 440.0, 23.0], "{queue}");
+        assert_eq!(seen("queue_bytes"), [1_285_500.0, 660_000.0, 34_500.0], "{queue}");
+    }
+}
+
+#[test]
+fn packets_that_a_cut_ends_were_never_sent_and_a_new_count_begins_with_what_waits() {
+    let rest = "at('500ms', function() l:disable() end) sleep '1s'
+        local s = l.stats.forward print(s.tx_packets, s.drops.link_down, s.utilization_pct)";
+    let later = "at('1s', function() local s = l.stats.forward print(s.tx_packets, s.tx_bytes, s.utilization_pct) end) sleep '2s'";
+    for queue in QUEUES {
+        assert_eq!(printed(&overload("", queue, rest)), ["417\t858\t50.0"], "{queue}");
+        let warm = "experiment { warmup = '500ms', duration = '2s' }";
+        assert_eq!(printed(&overload(warm, queue, later)), ["417\t625500\t100.0"], "{queue}");
+    }
+}
+
+#[test]
+fn packets_that_wait_are_counted_on_every_kind_of_link() {
+    let most = |network: &str, watched: &str| {
+        let text = format!(
+            "local a, b, c = net:host 'a', net:host 'b', net:host 'c' {network}
+             a:cbr {{ to = b, rate = '30Mbps', size = 1472, stop = '500ms' }} c:cbr {{ to = b, rate = '1Mbps', size = 1472, stop = '500ms' }}
+             {watched}:watch({{ 'queue_packets', 'queue_bytes' }}, {{ every = '50ms' }}) sleep '30s'"
+        );
+        let result = good(result_of(&script(&text)));
+        let table = &result.tables.iter().find(|(name, _)| name == "series").unwrap().1;
+        let seen = |metric: &str| -> Vec<f64> {
+            let rows = table.rows.iter().filter(|row| row[2].to_string() == metric);
+            rows.map(|row| row[3].number().unwrap()).collect()
+        };
+        let (packets, bytes) = (seen("queue_packets"), seen("queue_bytes"));
+        for (packets, bytes) in packets.iter().zip(&bytes) {
+            assert!(*bytes <= 1500.0 * packets && *bytes >= 1400.0 * packets - 1500.0, "{packets} {bytes}");
+        }
+        assert_eq!(packets.last(), Some(&0.0), "{network}");
+        packets.iter().copied().fold(0.0, f64::max)
+    };
+    let links = "net:link(a, m, { OPTS }) net:link(b, m, { OPTS }) net:link(c, m, { OPTS })";
+    let with = |kind: &str, options: &str| format!("local m = net:{kind} {}", links.replace("OPTS", options));
+    assert!(
+        most(&with("hub 'm'", "rate = '10Mbps', queue = '1000pkt'"), "net:find('a-m'):forward()") > 700.0
+    );
+    // From the access point to b, what c sends waits as well.
+    let ap = with("ap('m', { rate = '6Mbps' })", "distance = '5m', queue = '1000pkt'");
+    assert!(most(&ap, "net:find('a-m'):forward()") > 500.0);
+    assert!(most(&ap, "net:find('b-m'):backward()") > 10.0);
+    let shared = with("switch('m', { buffer = '1MB' })", "rate = '10Mbps'")
+        .replace("net:link(a, m, { rate = '10Mbps' })", "net:link(a, m, { rate = '100Mbps' })");
+    assert!(most(&shared, "net:find('b-m'):backward()") > 300.0);
+    let arq =
+        "net:link(a, b, { rate = '10Mbps', queue = '1000pkt', arq = { 'gbn', window = 7 } }) net:link(c, b)";
+    assert!(most(arq, "net:find('a-b'):forward()") > 700.0);
+}
+
+#[test]
+fn a_link_with_a_delivery_trace_is_busy_for_the_opportunities_that_it_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let busy = |trace: &str, rate: &str| {
+        std::fs::write(dir.path().join("t.up"), trace).unwrap();
+        let text = format!(
+            "local a, b = net:host 'a', net:host 'b'
+             local l = net:link(a, b, {{ forward = {{ trace = 't.up', queue = '100pkt' }} }})
+             a:cbr {{ to = b, rate = '{rate}', size = 1472, stop = '10s' }} sleep '10s'
+             record {{ busy = l.stats.forward.utilization_pct }}"
+        );
+        let path = dir.path().join("exp.lua");
+        column(&good(result_of(&tidewire_script::Script { path, shown: "exp.lua".into(), text })), "busy")
+    };
+    // Two at the end of every period, or bursts with long pauses: full is full.
+    for trace in ["0\n1\n2\n", "1\n", "0\n0\n7\n7\n7\n50\n"] {
+        let busy = busy(trace, "30Mbps");
+        assert!((99.9..=100.0).contains(&busy), "{trace:?}: {busy}");
+    }
+    // 750 packets a second over 1000 opportunities, all alike.
+    let busy = busy("1\n", "8.832Mbps");
+    assert!((74.9..75.1).contains(&busy), "{busy}");
+}

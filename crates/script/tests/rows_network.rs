@@ -313,3 +313,24 @@ fn what_a_host_and_a_protocol_know_can_be_printed() {
     assert!(out[0].ends_with("  1000"), "{out:?}");
     assert!(out[1].starts_with("protocol     ospf changes      "), "{out:?}");
 }
+
+#[test]
+fn a_node_counts_all_that_comes_in_and_every_fragment_that_goes_out() {
+    let net = "local a, b, r = net:host 'a', net:host 'b', net:router 'r' net:link(a, r) net:link(r, b)
+        local function both(n) return n.stats.rx_packets .. '/' .. n.stats.tx_packets end";
+    let rest =
+        "a:ping('10.77.0.1', { count = 3 }) print(both(r)) a:ping(b, { ttl = 1, count = 3 }) print(both(r))
+        a:ping(b, { size = 5000 }) print(both(a), both(b), both(r))";
+    assert_eq!(printed(&format!("{net} {rest}")), ["3/3", "6/6", "10/10\t4/4\t14/14"]);
+    // Too big to be passed on, and denied, also when a gate puts fragments together first.
+    let cut = net.replace("net:link(r, b)", "net:link(r, b, { mtu = 1000 })");
+    let rest = "a:ping(b, { size = 1200, dont_fragment = true }) print(both(r), both(b))";
+    assert_eq!(printed(&format!("{cut} {rest}")), ["1/1\t0/0"]);
+    let denied = "r:firewall { forward = { { deny = 'icmp' } } }
+        a:ping(b, { count = 2, timeout = '100ms' }) print(both(r), both(b))
+        a:ping(b, { size = 5000, timeout = '100ms' }) print(both(r), both(b))";
+    assert_eq!(printed(&format!("{net} {denied}")), ["2/0\t0/0", "6/0\t0/0"]);
+    let gated =
+        "b:firewall { inbound = { { allow = 'icmp' } } } a:ping(b, { size = 5000 }) print(both(b), both(a))";
+    assert_eq!(printed(&format!("{net} {gated}")), ["4/4\t4/4"]);
+}

@@ -221,6 +221,6 @@ impl World {
 
 impl special::Special {
     fn backlog_bytes(&self) -> u64 {
-        self.scheduler.as_ref().map_or(0, |scheduler| scheduler.backlog_bytes())
+        self.scheduler.as_ref().map_or(0, |scheduler| scheduler.backlog().1)
     }
 }

@@ -85,6 +85,7 @@ impl World {
         let frame = CellFrame { packet, tag: dir as u32, error };
         self.radios[air.cell as usize].cell.offer(self.now, air.station, frame, &mut out);
         self.settle_cell(air.cell as usize, out);
+        self.note_air_queue(dir as u32);
     }
 
     /// Something is due in a cell.
@@ -101,6 +102,7 @@ impl World {
 
     fn settle_cell(&mut self, cell: usize, events: Vec<CellEvent>) {
         for event in events {
+            let (CellEvent::Arrives { tag, .. } | CellEvent::Ended { tag, .. }) = event;
             match event {
                 CellEvent::Arrives { tag, mut packet, took } => {
                     let direction = &mut self.directions[tag as usize];
@@ -118,12 +120,23 @@ impl World {
                     self.end(packet, cause, Place::Link(DirId::from_index(tag as usize)));
                 }
             }
+            self.note_air_queue(tag);
         }
         let own = &mut self.radios[cell];
         let at = own.cell.next_timeout();
         if at < own.armed {
             own.armed = at;
             self.agenda.push(Key::new(at.max(self.now), Class::Port, FIRST_CELL + cell as u64));
+        }
+    }
+
+    /// Notes how much waits for a radio link, and for the one that its sender serves next.
+    fn note_air_queue(&mut self, tag: u32) {
+        let air = self.directions[tag as usize].special.as_ref().and_then(|special| special.air);
+        let Some(Air { cell, station, .. }) = air else { return };
+        let cell = &self.radios[cell as usize].cell;
+        for tag in [Some(tag), cell.first_tag(station)].into_iter().flatten() {
+            self.directions[tag as usize].port.set_backlog(self.now, cell.backlog(station, tag));
         }
     }
 
@@ -137,6 +150,7 @@ impl World {
         for packet in all {
             self.end(packet, Cause::LinkDown, Place::Link(DirId::from_index(dir)));
         }
+        self.note_air_queue(dir as u32);
         lost
     }
 }

@@ -58,7 +58,7 @@ impl World {
             let arrow = if dir.is_forward() { "forward" } else { "backward" };
             let name = self.plan.link(dir.link()).name.clone();
             let port = self.port_mut(dir);
-            let stats = port.stats();
+            let stats = port.stats(now);
             let utilization = 100.0 * port.utilization(since, now);
             let occupancy = port.occupancy(now);
             let (mean, p95) = (occupancy.mean(now), occupancy.quantile(now, 0.95));

@@ -103,8 +103,9 @@ impl Scheduler {
         self.discipline.iter().chain(current).map(|queued| &queued.packet).chain(&self.control)
     }
 
-    pub(crate) fn backlog_bytes(&self) -> u64 {
-        self.discipline.backlog().1
+    /// Packets and bytes that wait.
+    pub(crate) fn backlog(&self) -> (usize, u64) {
+        self.discipline.backlog()
     }
 
     fn clear(&mut self) -> Vec<Queued> {
@@ -308,11 +309,11 @@ impl World {
             self.end_on_link(dir, item.packet, cause);
         }
         let scheduler = self.scheduler(dir);
-        let (marked, bytes) = (scheduler.discipline.marked(), scheduler.backlog_bytes());
+        let (marked, backlog) = (scheduler.discipline.marked(), scheduler.backlog());
         let newly = marked - std::mem::replace(&mut scheduler.marked, marked);
         let port = &mut self.directions[dir].port;
         port.stats_mut().marked += newly;
-        port.set_backlog(self.now, bytes);
+        port.set_backlog(self.now, backlog);
     }
 
     fn send_item(&mut self, dir: usize, item: Queued) {
@@ -375,7 +376,11 @@ impl World {
             }
         }
         if let Some(gate) = &mut self.scheduler(dir).trace {
+            // The link was busy for the part of the opportunity's time that was used.
+            let used = u64::from(OPPORTUNITY_BYTES - credit);
+            let busy = Span::from_ps(gate.trace.share().as_ps() / u64::from(OPPORTUNITY_BYTES) * used);
             gate.trace.take();
+            self.directions[dir].port.stats_mut().busy += busy;
         }
     }
 
@@ -431,7 +436,7 @@ impl World {
             self.end_on_link(dir, item.packet, Cause::LinkDown);
         }
         self.forget_pause(dir);
-        self.directions[dir].port.set_backlog(self.now, 0);
+        self.directions[dir].port.set_backlog(self.now, (0, 0));
         lost
     }
 

@@ -311,7 +311,7 @@ impl World {
             }
             Watched::Direction(dir) => {
                 let port = self.port(dir);
-                let stats = port.stats();
+                let stats = port.stats(self.now);
                 Totals { sent: stats.tx_bytes, received: 0, busy: stats.busy }
             }
             Watched::Socket(..) => Totals::default(),
@@ -329,7 +329,7 @@ impl World {
         match of {
             Watched::Direction(dir) => {
                 let port = self.port_mut(dir);
-                let stats = port.stats();
+                let stats = port.stats(now);
                 match metric {
                     "queue_bytes" => Some(port.backlog(now).1 as f64),
                     "queue_packets" => Some(port.backlog(now).0 as f64),
@@ -338,7 +338,7 @@ impl World {
                         let busy = totals.busy.saturating_sub(last.busy).as_secs_f64() / every.as_secs_f64();
                         Some(100.0 * busy.min(1.0))
                     }
-                    "drops_count" => Some((stats.queue_full + stats.lost + stats.link_down) as f64),
+                    "drops_count" => Some(stats.dropped() as f64),
                     _ => None,
                 }
             }

@@ -174,7 +174,7 @@ fn pinging_oneself_never_reaches_the_wire() {
     let main = begin(&mut world);
     let (reply, _) = ping(&mut world, main, a, Ipv4Addr::LOCALHOST, 64).unwrap();
     assert_eq!(reply.outcome, EchoOutcome::Reply);
-    assert_eq!(world.port(DirId::forward(LinkId(0))).stats().tx_packets, 0);
+    assert_eq!(world.port(DirId::forward(LinkId(0))).stats(world.now()).tx_packets, 0);
     world.assert_balanced();
 }
 

@@ -111,7 +111,7 @@ fn a_queue_that_is_asked_gives_what_a_queue_that_decides_gives() {
                 let (p50, p99) = (flow.packet_delay().quantile(0.5), flow.packet_delay().quantile(0.99));
                 (flow.sent, flow.received, flow.packets_received, flow.packet_delay().mean(), p50, p99)
             });
-            let stats = world.port(FORWARD).stats();
+            let stats = world.port(FORWARD).stats(world.now());
             (seen, stats, world.packet_hops())
         };
         assert_eq!(outcome(true), outcome(false), "{limit:?}");
@@ -130,7 +130,7 @@ fn codel_and_pie_hold_a_transfers_delay_near_their_targets_without_losing_goodpu
         (
             waits(&world, flow, 21.2),
             world.flow(flow).received as f64 * 8.0 / 10e6,
-            world.port(FORWARD).stats(),
+            world.port(FORWARD).stats(world.now()),
         )
     };
     let (bloated, most, _) = of(None);
@@ -200,7 +200,7 @@ fn a_token_bucket_shapes_to_its_rate_and_a_policer_drops_the_rest() {
         let flow = cbr(&mut world, (a, b), 5, 1250, 0);
         run(&mut world);
         let received = world.flow(flow).packets_received as f64;
-        let stats = world.port(FORWARD).stats();
+        let stats = world.port(FORWARD).stats(world.now());
         // 200 packets a second for 10 s and the bucket's 4; shaped ones go on while the queue of 50 empties.
         let expected = if police { 2004.0 } else { 2054.0 };
         assert!((received - expected).abs() <= 2.0, "{received} of {expected}");
@@ -235,7 +235,7 @@ fn step_marking_keeps_the_queue_at_its_threshold_without_a_single_drop() {
     let stop = Instant::ZERO + Span::from_secs(10);
     world.start_flow(flow, Box::new(Bulk::new(to, None, Instant::ZERO, stop)));
     run(&mut world);
-    let stats = world.port(FORWARD).stats();
+    let stats = world.port(FORWARD).stats(world.now());
     assert_eq!((stats.aqm, stats.queue_full, stats.lost), (0, 0, 0));
     assert!(stats.marked > 50, "{stats:?}");
     let wait = waits(&world, flow, 21.2);

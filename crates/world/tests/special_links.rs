@@ -84,7 +84,7 @@ fn row_06_noise_damages_frames_as_the_bit_error_ratio_says_and_the_frame_check_f
     // A frame of 1518 bytes: 1 - (1 - 1e-6)^12144 = 1.2071 %; the standard error of 40,000 is 0.055 %.
     let share = damaged as f64 / n as f64;
     assert!((share - 0.012_071).abs() < 4.0 * 0.000_55, "{share}");
-    assert_eq!(world.port(FORWARD).stats().damaged, damaged);
+    assert_eq!(world.port(FORWARD).stats(world.now()).damaged, damaged);
 }
 
 #[test]

@@ -142,8 +142,8 @@ impl Bus {
         self.stations.iter_mut().for_each(|station| station.stats = StationStats::default());
     }
 
-    /// Bytes of packets that wait at a station behind the first.
-    pub fn backlog(&self, station: u32) -> u64 {
+    /// Packets and bytes that wait at a station behind the first.
+    pub fn backlog(&self, station: u32) -> (usize, u64) {
         self.stations[station as usize].line.backlog()
     }
 

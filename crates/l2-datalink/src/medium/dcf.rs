@@ -3,6 +3,7 @@
 
 use super::{Line, StationStats};
 use crate::qdisc::Limit;
+use std::collections::BTreeMap;
 use tidewire_units::{Instant, Rate, Span, Stream};
 use tidewire_wire::{Cause, Hot};
 
@@ -101,6 +102,8 @@ pub struct Cell {
 #[derive(Debug)]
 struct Station {
     line: Line,
+    /// Packets and bytes with each tag.
+    held: BTreeMap<u32, (usize, u64)>,
     frames: std::collections::VecDeque<CellFrame>,
     /// Slots left to wait; `None`: none was drawn.
     backoff: Option<u64>,
@@ -136,6 +139,7 @@ impl Cell {
     pub fn add_station(&mut self, limit: Limit, rng: Stream) -> u32 {
         self.stations.push(Station {
             line: Line::new(limit),
+            held: BTreeMap::new(),
             frames: std::collections::VecDeque::new(),
             backoff: None,
             ready: Instant::ZERO,
@@ -157,6 +161,8 @@ impl Cell {
             out.push(CellEvent::Ended { tag: frame.tag, packet: frame.packet, cause: Cause::QueueFull });
             return;
         }
+        let held = own.held.entry(frame.tag).or_default();
+        *held = (held.0 + 1, held.1 + u64::from(frame.packet.len));
         own.frames.push_back(frame);
         if own.frames.len() > 1 {
             return;
@@ -247,6 +253,7 @@ impl Cell {
                 own.line.pop();
                 let frame = own.frames.pop_front().expect("it was sent");
                 let CellFrame { packet, tag, .. } = frame;
+                own.let_go(tag, packet.len);
                 let took = config.data_time(packet.len);
                 (own.attempts, own.window) = (0, config.cw_min);
                 if sending.is_good {
@@ -281,6 +288,21 @@ impl Cell {
         self.stations.iter().flat_map(|station| &station.frames).map(|frame| &frame.packet)
     }
 
+    /// The tag of the frame that a station sends or is about to.
+    pub fn first_tag(&self, station: u32) -> Option<u32> {
+        self.stations[station as usize].frames.front().map(|frame| frame.tag)
+    }
+
+    /// Packets and bytes with a tag that wait at a station, but for the one that it sends or is about to.
+    pub fn backlog(&self, station: u32, tag: u32) -> (usize, u64) {
+        let own = &self.stations[station as usize];
+        let (packets, bytes) = own.held.get(&tag).copied().unwrap_or_default();
+        match own.frames.front().filter(|first| first.tag == tag) {
+            Some(first) => (packets - 1, bytes - u64::from(first.packet.len)),
+            None => (packets, bytes),
+        }
+    }
+
     /// A link goes down: what waits with its tag at a station is given back, but for what is being sent.
     pub fn flush(&mut self, station: u32, tag: u32) -> Vec<Hot> {
         let is_sending = self.sending.as_ref().is_some_and(|sending| sending.who.contains(&station));
@@ -304,11 +326,20 @@ impl Cell {
             }
         }
         own.line = line;
+        for packet in &gone {
+            own.let_go(tag, packet.len);
+        }
         gone
     }
 }
 
 impl Station {
+    fn let_go(&mut self, tag: u32, len: u16) {
+        if let Some(held) = self.held.get_mut(&tag) {
+            *held = (held.0 - 1, held.1 - u64::from(len));
+        }
+    }
+
     fn draw(&mut self) {
         self.backoff = Some(self.rng.between(0, u64::from(self.window)));
     }

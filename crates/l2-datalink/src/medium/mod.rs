@@ -159,9 +159,10 @@ impl Line {
         Some(frame)
     }
 
-    /// Bytes that wait behind the first frame.
-    fn backlog(&self) -> u64 {
-        self.frames.front().map_or(0, |first| self.bytes - u64::from(first.packet.len))
+    /// Packets and bytes that wait behind the first frame.
+    fn backlog(&self) -> (usize, u64) {
+        let Some(first) = self.frames.front() else { return (0, 0) };
+        (self.frames.len() - 1, self.bytes - u64::from(first.packet.len))
     }
 }
 

@@ -112,8 +112,9 @@ fn goodput_in_rounds(tcp: &TcpConfig, p: f64, end: f64, seeds: u64) -> f64 {
             // No window is that large.
             let model = LossModel::Listed((first..first + 500).collect());
             net.world.set_loss(net.forward, &LossSpec { model, among: Match::Data });
-            let lost = net.world.port(net.forward).stats().lost;
-            while net.world.port(net.forward).stats().lost == lost && net.world.now() < at(end) {
+            let lost = net.world.port(net.forward).stats(net.world.now()).lost;
+            while net.world.port(net.forward).stats(net.world.now()).lost == lost && net.world.now() < at(end)
+            {
                 net.run_until(net.world.now() + Span::from_ms(25));
                 if net.world.now() < at(20.0) {
                     before = net.received(flow);

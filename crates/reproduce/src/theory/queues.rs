@@ -139,7 +139,7 @@ fn mm1k(quick: bool) -> Vec<Check> {
             // Enough losses that three standard errors are below the tolerance.
             let packets = if quick { 200_000.0 } else { 60_000.0 / expected };
             net.run_until(net.world.now() + Span::from_secs_f64(packets * 1e-3 / rho));
-            let stats = net.world.port(net.forward).stats();
+            let stats = net.world.port(net.forward).stats(net.world.now());
             let lost = stats.queue_full as f64 / (stats.queue_full + stats.tx_packets) as f64;
             Check::new(format!("rho {rho}, K {places}: loss"), *expected, Relative(0.03), lost)
         })

@@ -57,7 +57,7 @@ fn window(tcp: &TcpConfig, rtt: Span, every: u64, about: f64, losses: (u64, u64)
     let (mut sum, mut n, mut largest) = (0.0, 0u64, 0.0f64);
     loop {
         net.run_until(net.world.now() + step);
-        let lost = net.world.port(net.forward).stats().lost;
+        let lost = net.world.port(net.forward).stats(net.world.now()).lost;
         if lost >= losses.1 || net.world.now() > crate::network::at(100_000.0) {
             return Window { mean: sum / n as f64, largest };
         }

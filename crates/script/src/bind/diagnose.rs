@@ -243,8 +243,9 @@ fn no_address(world: &World, Ends { a, b }: Ends) -> Option<Finding> {
 
 /// How many frames each direction has had damaged.
 fn damaged(world: &World) -> Vec<u64> {
-    let count =
-        |link| [DirId::forward(link), DirId::backward(link)].map(|dir| world.port(dir).stats().damaged);
+    let count = |link| {
+        [DirId::forward(link), DirId::backward(link)].map(|dir| world.port(dir).stats(world.now()).damaged)
+    };
     world.plan().link_ids().flat_map(count).collect()
 }
 

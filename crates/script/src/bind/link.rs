@@ -362,7 +362,7 @@ fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     let since = if now >= world.warmup() { world.warmup() } else { tidewire_units::Instant::ZERO };
     let repair = world.repair_stats(dir);
     let port = world.port_mut(dir);
-    let stats = port.stats();
+    let stats = port.stats(now);
     let table = lua.create_table()?;
     table.raw_set("tx_bytes", stats.tx_bytes)?;
     table.raw_set("tx_packets", stats.tx_packets)?;

@@ -92,9 +92,9 @@ const ALL: &[Fields] = &[
         of: "host.stats",
         doc: "Counts of a host or router, over the whole run.",
         all: &[
-            f("tx_packets", "packets", "sent, forwarded ones included"),
+            f("tx_packets", "packets", "sent, forwarded ones included, each fragment for itself"),
             f("tx_bytes", "bytes", "sent in IP packets of its own; links count the bytes of all"),
-            f("rx_packets", "packets", "received, those to be forwarded included"),
+            f("rx_packets", "packets", "received, whatever became of them: for itself, forwarded, refused"),
             f("rx_bytes", "bytes", "received in IP packets for itself"),
             f("forwarded", "packets", "passed on for others"),
             f(
@@ -264,7 +264,7 @@ const ALL: &[Fields] = &[
         doc: "Metrics of links and directions, for series.csv. Rates are means over the interval.",
         all: &[
             f("queue_bytes", "bytes", "waiting; the packet on the wire does not count"),
-            f("queue_packets", "packets", "waiting"),
+            f("queue_packets", "packets", "waiting, likewise"),
             f("throughput_mbps", "Mbit/s", "sent, with all headers"),
             f("utilization_pct", "%", "share of the time in which it sent"),
             f("drops_count", "packets", "lost so far, for whatever cause"),
