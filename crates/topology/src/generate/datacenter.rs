@@ -110,11 +110,13 @@ pub fn fat_tree(plan: &mut Plan, k: u32, style: &Style) -> Result<FatTree, PlanE
 /// `spines` x `leaves` links between them, `spines` shortest paths between hosts of different leaves.
 ///
 /// # Errors
-/// No spines or leaves, more than a million nodes, a name that is taken.
+/// No spines or leaves, more than a million nodes or three million links, a name that is taken.
 pub fn leaf_spine(plan: &mut Plan, spines: u32, leaves: u32, style: &Style) -> Result<LeafSpine, PlanError> {
     let nodes = u64::from(spines) + u64::from(leaves) * (u64::from(style.hosts) + 1);
     check_size("the number of spines", spines.into(), 1, nodes)?;
     check_size("the number of leaves", leaves.into(), 1, nodes)?;
+    let links = u64::from(spines) * u64::from(leaves) + u64::from(leaves) * u64::from(style.hosts);
+    super::check_links(&format!("a leaf-spine network of {spines} spines and {leaves} leaves"), links)?;
     let mut maker = Maker { plan, style };
     let mut layer = |name: &str, n: u32| -> Result<Vec<NodeId>, PlanError> {
         (1..=n).map(|i| maker.node(&format!("{name}{i}"))).collect()

@@ -19,6 +19,9 @@ use tidewire_units::{LinkId, NodeId};
 /// Most nodes that a generator makes.
 const MAX_NODES: u64 = 1_000_000;
 
+/// The most links that are built.
+const MAX_LINKS: u64 = 3_000_000;
+
 /// What the nodes and links of a generated network are like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Style {
@@ -145,6 +148,16 @@ fn check_size(what: &str, value: u64, min: u64, nodes: u64) -> Result<(), PlanEr
     if nodes > MAX_NODES {
         return Err(PlanError::BadShape(format!(
             "{what} = {value} would make more than a million nodes; the most that is built is 1000000"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses more links than a machine has memory for.
+fn check_links(what: &str, links: u64) -> Result<(), PlanError> {
+    if links > MAX_LINKS {
+        return Err(PlanError::BadShape(format!(
+            "{what} would have more than three million links ({links}); the most that is built is {MAX_LINKS}"
         )));
     }
     Ok(())

@@ -69,15 +69,18 @@ pub fn random(
     check_size("the number of nodes of a random network", n.into(), 1, with_hosts(n, n, style))?;
     check_model(n, model)?;
     let points = place(n, model, stream);
+    // The links that chance gives are counted while they are drawn.
+    let most = super::MAX_LINKS as usize + 1;
     let mut edges = match model {
-        RandomModel::ErdosRenyi { p } => pairs(n).filter(|_| p.hit(stream.bits())).collect(),
+        RandomModel::ErdosRenyi { p } => pairs(n).filter(|_| p.hit(stream.bits())).take(most).collect(),
         RandomModel::Waxman { alpha, beta, .. } => {
             let scale = beta * std::f64::consts::SQRT_2;
             let near = |a: usize, b: usize| alpha.get() * libm::exp(-distance(points[a], points[b]) / scale);
-            pairs(n).filter(|&(a, b)| stream.unit() < near(a, b)).collect()
+            pairs(n).filter(|&(a, b)| stream.unit() < near(a, b)).take(most).collect()
         }
         RandomModel::BarabasiAlbert { links } => preferential(n as usize, links as usize, stream),
     };
+    super::check_links(&format!("a random network of {n} such nodes"), edges.len() as u64)?;
     join(n as usize, &mut edges, &points, stream);
     let mut maker = Maker { plan, style };
     let mut built = numbered(&mut maker, n)?;
@@ -108,11 +111,19 @@ fn check_model(n: u32, model: RandomModel) -> Result<(), PlanError> {
         RandomModel::BarabasiAlbert { links: 0 } => {
             wrong("each node of a Barabási-Albert network needs at least one link")
         }
-        RandomModel::BarabasiAlbert { links } if u64::from(n) * u64::from(links) > 10_000_000 => {
-            wrong("a Barabási-Albert network of this size would have more than ten million links")
+        RandomModel::ErdosRenyi { p } => expected(n, p.get()),
+        RandomModel::BarabasiAlbert { links } => {
+            let what = format!("a Barabási-Albert network of {n} nodes with {links} links each");
+            super::check_links(&what, u64::from(n) * u64::from(links))
         }
-        _ => Ok(()),
+        RandomModel::Waxman { .. } => Ok(()),
     }
+}
+
+/// Refuses before hundreds of millions of pairs are looked at for nothing.
+fn expected(n: u32, p: f64) -> Result<(), PlanError> {
+    let links = p * f64::from(n) * (f64::from(n) - 1.0) / 2.0;
+    super::check_links(&format!("a random network of {n} nodes with p = {p}"), links as u64)
 }
 
 /// Waxman's points; none for the models without.

@@ -223,6 +223,27 @@ fn impossible_shapes_are_refused_with_a_sentence() {
 }
 
 #[test]
+fn more_links_than_memory_holds_are_refused_before_they_are_made() {
+    let (mut plan, style) = (Plan::new(), Style::default());
+    let refused = |result: Result<(), PlanError>| result.unwrap_err().to_string();
+    assert_eq!(
+        refused(leaf_spine(&mut plan, 100_000, 100_000, &style).map(drop)),
+        "a leaf-spine network of 100000 spines and 100000 leaves would have more than three million links \
+         (10000100000); the most that is built is 3000000"
+    );
+    let p = |p: f64| Probability::new(p).unwrap();
+    for model in [
+        RandomModel::ErdosRenyi { p: p(0.1) },
+        RandomModel::Waxman { alpha: p(1.0), beta: 100.0, delay: Span::ZERO },
+        RandomModel::BarabasiAlbert { links: 1000 },
+    ] {
+        let result = random(&mut plan, 20_000, model, &style, &mut stream(1));
+        assert!(refused(result.map(drop)).contains("more than three million links"));
+    }
+    assert!(plan.nodes().is_empty());
+}
+
+#[test]
 fn a_prefix_lets_one_plan_hold_two_networks_of_one_shape() {
     let mut plan = Plan::new();
     for prefix in ["east-", "west-"] {

@@ -50,8 +50,8 @@ const EDGE: &[&str] = &[
 ];
 
 impl Vertex {
-    /// Takes an attribute, named in lower case. What maps have and nobody asked for (a broken coordinate) is left out; errors are
-    /// wrong values of what only a person writes.
+    /// Takes an attribute, named in lower case. Of what maps have and nobody asked for (a broken coordinate) there is a note; errors
+    /// are wrong values of what only a person writes.
     pub fn set(&mut self, name: &str, text: &str, line: usize) -> Result<(), ImportError> {
         let text = text.trim();
         let number = text.parse::<f64>().ok().filter(|x| x.is_finite());
@@ -61,6 +61,10 @@ impl Vertex {
             }
             ("longitude" | "lon" | "lng", Some(x)) => self.longitude = Some(x),
             ("latitude" | "lat", Some(y)) => self.latitude = Some(y),
+            ("longitude" | "lon" | "lng" | "latitude" | "lat", _) if !text.is_empty() => {
+                let place = if line > 0 { format!(" in line {line}") } else { String::new() };
+                self.unread = Some(format!("{name} '{}'{place}", shown(text)));
+            }
             ("x", Some(x)) => self.position = Some([x, self.position.map_or(0.0, |p| p[1])]),
             ("y", Some(y)) => self.position = Some([self.position.map_or(0.0, |p| p[0]), -y]),
             ("pos", _) => {

@@ -42,6 +42,8 @@ pub(super) struct Vertex {
     pub hyperedge: bool,
     /// Is of another network than the map's.
     pub external: bool,
+    /// A coordinate that cannot be read.
+    pub unread: Option<String>,
 }
 
 /// What a file says about one direction.
@@ -173,6 +175,14 @@ impl Graph {
                 unread.len(),
                 &format!("link has an attribute that was not used, {first}"),
                 &format!("links have attributes that were not used, first {first}"),
+            );
+        }
+        let unread: Vec<String> = self.nodes.iter_mut().filter_map(|node| node.unread.take()).collect();
+        if let Some(first) = unread.first() {
+            self.note(
+                unread.len(),
+                &format!("node has a coordinate that is none and was not used, {first}"),
+                &format!("nodes have coordinates that are none and were not used, first {first}"),
             );
         }
         let external = self.nodes.iter().filter(|node| node.external).count();

@@ -91,6 +91,8 @@ fn parts_nodes_without_links_and_absurd_coordinates_are_said() {
     );
     assert_eq!(plan.links()[0].spec.forward.delay, Span::ZERO);
     assert!(notes.contains(&"1 node has coordinates that are not on the globe".to_owned()), "{notes:?}");
+    let unread = "1 node has a coordinate that is none and was not used, longitude 'x' in line 1".to_owned();
+    assert!(notes.contains(&unread), "{notes:?}");
     assert!(notes.contains(&"the network has 2 parts that no link joins".to_owned()), "{notes:?}");
     assert!(
         notes.contains(&"2 nodes have no coordinates; 1 link there has the default delay of 0s".to_owned()),
