@@ -33,7 +33,7 @@ impl IpNode {
     pub fn set_port_up(&mut self, port: u32, up: bool, cx: &mut Context<'_>) {
         if let Some(control) = &mut self.control {
             control.set_port_up(port, up, cx.now);
-            self.install(cx.now);
+            self.install(cx);
             self.note(cx);
         }
     }
@@ -73,7 +73,7 @@ impl IpNode {
             self.run_bgp(cx);
         }
         if self.control.as_mut().is_some_and(|control| control.poll_changed()) {
-            self.install(cx.now);
+            self.install(cx);
         }
         self.speak(cx);
     }
@@ -86,9 +86,10 @@ impl IpNode {
         }
     }
 
-    fn install(&mut self, now: Instant) {
-        if let Some(fib) = self.control.as_mut().and_then(|control| control.poll_fib(now)) {
+    fn install(&mut self, cx: &mut Context<'_>) {
+        if let Some(fib) = self.control.as_mut().and_then(|control| control.poll_fib(cx.now)) {
             self.stack.set_fib(fib);
+            self.note_routes(cx);
         }
     }
 

@@ -95,6 +95,7 @@ impl IpNode {
         waiting.into_iter().for_each(|packet| cx.end(packet, Cause::NodeDown));
         self.reassembly = None;
         self.stack.forget();
+        self.boot_groups(cx.now);
     }
 
     /// Handles a frame that came in through `port`.

@@ -32,6 +32,16 @@ impl IpNode {
         self.groups_mut().router = Some(MulticastRouter::new(addrs, now));
     }
 
+    /// Its routes have changed: streams may come another way.
+    pub fn note_routes(&mut self, cx: &mut Context<'_>) {
+        let Some(router) = self.groups.as_mut().and_then(|groups| groups.router.as_mut()) else { return };
+        let fib = self.stack.fib();
+        router.handle_routes(cx.now, |source| {
+            fib.choose(source, 0).map(|hop| Rpf { port: hop.port, neighbor: hop.gateway })
+        });
+        self.say_groups(cx);
+    }
+
     /// Its part as a router.
     pub fn multicast_router(&self) -> Option<&MulticastRouter> {
         self.groups.as_ref()?.router.as_ref()
@@ -166,6 +176,13 @@ impl IpNode {
         let was_router = groups.router.is_some();
         self.stack.forget_listening();
         if was_router {
+            self.set_multicast(now);
+        }
+    }
+
+    /// The node starts: it asks who listens, and who else forwards, as at the beginning of time.
+    pub(crate) fn boot_groups(&mut self, now: Instant) {
+        if self.multicast_router().is_some() {
             self.set_multicast(now);
         }
     }

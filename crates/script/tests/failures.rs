@@ -225,3 +225,50 @@ fn a_network_that_cannot_be_built_stays_so_for_a_script_that_goes_on() {
         assert!(error.message.contains(says), "{error}");
     }
 }
+
+/// A stream to a group, and the pauses of more than a second that its listener noticed.
+const STREAM: &str = "
+    local function stream()
+      local u = s:udp(4000, { ttl = 30 })
+      every('100ms', function() u:sendto('x', '239.1.1.1', 5000) end)
+      local k = h:udp(5000) k:join '239.1.1.1'
+      h:spawn(function()
+        local last = 0
+        while true do
+          k:recvfrom()
+          if now() - last > 1 and last > 0 then print(now() - last < 11 and 'short' or 'long', now() - last) end
+          last = now()
+        end
+      end)
+    end";
+
+#[test]
+fn a_multicast_stream_comes_another_way_at_once_when_a_link_fails() {
+    for routing in ["", "net:routing 'ospf' net:wait_converged()"] {
+        let out = printed(&format!(
+            "experiment {{ duration = '120s' }}
+             local s, h = net:host 's', net:host 'h'
+             local r1, r2, r3 = net:router 'r1', net:router 'r2', net:router 'r3'
+             net:link(s, r1) local l = net:link(r1, r2) net:link(r1, r3) net:link(r3, r2) net:link(r2, h)
+             net:multicast() {routing} {STREAM} stream()
+             at('60s', function() l:disable() end) at('90s', function() l:enable() end)
+             at('119s', function() print(#r2:multicast_routes(), s:ping(h) ~= nil) end)"
+        ));
+        assert_eq!(out, ["1\ttrue"], "RFC 3973 section 4.4.1; routing: {routing}");
+    }
+}
+
+#[test]
+fn a_multicast_router_that_boots_asks_and_greets_at_once() {
+    let out = printed(&format!(
+        "experiment {{ duration = '100s' }}
+         local s, h = net:host 's', net:host 'h' local r1, r2 = net:router 'r1', net:router 'r2'
+         net:link(s, r1) net:link(r1, r2) net:link(r2, h) net:multicast() {STREAM} stream()
+         at('40s', function() r2:crash() end) at('42s', function() r2:boot() end)
+         at('99s', function() print(#r2:multicast_routes()) end)"
+    ));
+    let [gap, routes] = &out[..] else { panic!("one pause: {out:?}") };
+    // Members may take ten seconds to answer a query (RFC 2236 section 8.3).
+    let seconds: f64 = gap.split('\t').nth(1).unwrap().parse().unwrap();
+    assert!((2.0..13.0).contains(&seconds) && routes == "1", "{out:?}");
+}

@@ -67,8 +67,13 @@ pub enum PimBranch {
 /// A PIM message, about one source and group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PimMessage {
-    /// A router is there, for so many seconds.
-    Hello(u16),
+    /// A router is there.
+    Hello {
+        /// For how many seconds.
+        hold: u16,
+        /// Another number after each start: what it was told before is forgotten (RFC 3973 section 4.7.5.2).
+        generation: u32,
+    },
     /// Of a branch.
     Branch {
         /// What is asked.
@@ -96,8 +101,13 @@ impl PimMessage {
             return Err(Malformed::Checksum);
         }
         if kind == 0x20 {
-            let (&[_, 1, _, 2, a, b], _) = split::<6>(rest)? else { return Err(Malformed::Unsupported) };
-            return Ok(PimMessage::Hello(u16::from_be_bytes([a, b])));
+            let (&[_, 1, _, 2, a, b], rest) = split::<6>(rest)? else { return Err(Malformed::Unsupported) };
+            let hold = u16::from_be_bytes([a, b]);
+            let generation = match rest.first_chunk::<8>() {
+                Some(&[0, 20, 0, 4, a, b, c, d]) => u32::from_be_bytes([a, b, c, d]),
+                _ => 0,
+            };
+            return Ok(PimMessage::Hello { hold, generation });
         }
         let (body, _) = split::<30>(rest)?;
         let addr = |at: usize| Ipv4Addr::new(body[at], body[at + 1], body[at + 2], body[at + 3]);
@@ -117,9 +127,11 @@ impl PimMessage {
     /// The message in bytes.
     pub fn emit(&self) -> Vec<u8> {
         let PimMessage::Branch { what, upstream, source, group } = *self else {
-            let PimMessage::Hello(hold) = *self else { unreachable!("there are two kinds") };
+            let PimMessage::Hello { hold, generation } = *self else { unreachable!("there are two kinds") };
             let [a, b] = hold.to_be_bytes();
-            return with_checksum(vec![0x20, 0, 0, 0, 0, 1, 0, 2, a, b]);
+            let mut out = vec![0x20, 0, 0, 0, 0, 1, 0, 2, a, b, 0, 20, 0, 4];
+            out.extend_from_slice(&generation.to_be_bytes());
+            return with_checksum(out);
         };
         let (kind, hold, joined) = match what {
             PimBranch::Prune(hold) => (0x23, hold, 0),
@@ -163,7 +175,7 @@ mod tests {
             };
             prop_assert_eq!(IgmpMessage::parse(&igmp.emit()), Ok(igmp));
             let what = [PimBranch::Prune(n), PimBranch::Graft, PimBranch::GraftAck][kind as usize];
-            for pim in [PimMessage::Hello(n), PimMessage::Branch { what, upstream, source, group }] {
+            for pim in [PimMessage::Hello { hold: n, generation: group.to_bits() }, PimMessage::Branch { what, upstream, source, group }] {
                 prop_assert_eq!(PimMessage::parse(&pim.emit()), Ok(pim));
             }
         }

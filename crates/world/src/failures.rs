@@ -166,6 +166,7 @@ impl World {
         if !changed.is_empty() {
             self.configure_routes();
             changed.into_iter().for_each(|(link, up)| self.tell_routers(link, up));
+            self.tell_groups();
         }
     }
 

@@ -100,6 +100,16 @@ impl World {
         }
     }
 
+    /// Routes have changed: routers look where their streams come from.
+    pub(crate) fn tell_groups(&mut self) {
+        for node in self.multicast.clone() {
+            let Some(host) = self.host_index(node).filter(|_| self.is_node_up(node)) else { continue };
+            let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+            self.hosts[host as usize].note_routes(&mut cx);
+            self.settle(host);
+        }
+    }
+
     /// Lets a process wait until a client has an address or gives up, at most until `deadline`.
     pub fn wait_address(&mut self, process: ProcessId, node: NodeId, deadline: Instant) {
         let token = self.wait_token(process, deadline);

@@ -39,16 +39,21 @@ pub struct Branches {
 pub struct MulticastRouter {
     ports: Vec<Port>,
     entries: BTreeMap<(Ipv4Addr, Ipv4Addr), Entry>,
+    /// Tells neighbours that the router has started anew.
+    generation: u32,
+    last_hello: Option<Instant>,
     next_hello: Instant,
     next_query: Instant,
+    /// Queries of the start that are still to come.
+    first_queries: u8,
     sends: VecDeque<GroupSend>,
 }
 
 #[derive(Debug)]
 struct Port {
     addr: Ipv4Addr,
-    /// Routers on the link, and until when they are believed to be there.
-    neighbors: BTreeMap<Ipv4Addr, Instant>,
+    /// Routers on the link, until when they are believed to be there, and which start of theirs that is.
+    neighbors: BTreeMap<Ipv4Addr, (Instant, u32)>,
     /// Groups that somebody on the link listens to, and until when that is believed.
     members: BTreeMap<Ipv4Addr, Instant>,
 }
@@ -78,12 +83,17 @@ enum Upstream {
 /// RFC 3973 section 4.8: Hello_Period, and three and a half of them.
 const HELLO: Span = Span::from_secs(30);
 const HELLO_HOLD: u16 = 105;
+/// Triggered_Hello_Delay: no neighbour waits longer for the answer to its first hello.
+const HELLO_DELAY: Span = Span::from_secs(5);
 /// How long a prune holds.
 const PRUNE_HOLD: u16 = 210;
 /// Graft_Retry_Period; prunes of wrong ways are no more frequent either (t_limit is longer; see RFC 3973 section 4.4.1).
 const RETRY: Span = Span::from_secs(3);
-/// RFC 2236 section 8: Query Interval, Group Membership Interval, and what is left of it after somebody has left.
+/// RFC 2236 section 8: Query Interval, a quarter of it between the first two (sections 8.6 and 8.7), Group Membership Interval, and what
+/// is left of it after somebody has left.
 const QUERY: Span = Span::from_secs(125);
+const FIRST_QUERY: Span = Span::from_ms(31_250);
+const FIRST_QUERIES: u8 = 2;
 const MEMBER_HOLD: Span = Span::from_secs(260);
 const LAST_MEMBER: Span = Span::from_secs(2);
 
@@ -94,8 +104,11 @@ impl MulticastRouter {
         MulticastRouter {
             ports: addrs.into_iter().map(port).collect(),
             entries: BTreeMap::new(),
+            generation: now.as_ms() as u32,
+            last_hello: None,
             next_hello: now,
             next_query: now,
+            first_queries: FIRST_QUERIES,
             sends: VecDeque::new(),
         }
     }
@@ -110,10 +123,9 @@ impl MulticastRouter {
         rpf: Rpf,
     ) -> Vec<u32> {
         let key = (source, group);
-        let entry = self.entries.entry(key).or_insert_with(|| Entry::new(rpf));
-        if entry.rpf != rpf {
-            (entry.rpf, entry.upstream) = (rpf, Upstream::Wanted);
-        }
+        self.entries.entry(key).or_insert_with(|| Entry::new(rpf));
+        self.turn(key, rpf, now);
+        let Some(entry) = self.entries.get_mut(&key) else { return Vec::new() };
         if port != rpf.port {
             entry.wrong_way += 1;
             // The packet goes round a loop: the neighbour who sends it here is told once in a while.
@@ -133,6 +145,25 @@ impl MulticastRouter {
             self.prune(key, now);
         }
         out
+    }
+
+    /// Routes have changed: streams that come another way now, and are wanted, are asked for there.
+    pub fn handle_routes(&mut self, now: Instant, rpf_of: impl Fn(Ipv4Addr) -> Option<Rpf>) {
+        let keys: Vec<_> = self.entries.keys().copied().collect();
+        for key in keys {
+            if let Some(rpf) = rpf_of(key.0) {
+                self.turn(key, rpf, now);
+            }
+        }
+    }
+
+    /// RPF'(S) may have changed (RFC 3973 section 4.4.1).
+    fn turn(&mut self, key: (Ipv4Addr, Ipv4Addr), rpf: Rpf, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.rpf != rpf) else { return };
+        (entry.rpf, entry.upstream) = (rpf, Upstream::Wanted);
+        if !self.out_ports(key, now).is_empty() {
+            self.send_graft(key, now);
+        }
     }
 
     /// Handles a message of a host on the link.
@@ -157,13 +188,16 @@ impl MulticastRouter {
     /// Handles a message of another router.
     pub fn handle_pim(&mut self, now: Instant, port: u32, from: Ipv4Addr, message: PimMessage) {
         let PimMessage::Branch { what, upstream, source, group } = message else {
-            let PimMessage::Hello(hold) = message else { return };
-            let until = now + Span::from_secs(hold.into());
-            self.ports[port as usize].neighbors.insert(from, until);
-            return;
+            let PimMessage::Hello { hold, generation } = message else { return };
+            return self.greet(now, port, from, now + Span::from_secs(hold.into()), generation);
         };
         let key = (source, group);
         let is_for_me = upstream == self.ports[port as usize].addr;
+        if what == PimBranch::Graft && is_for_me {
+            // Also of a stream that was never seen: it is flooded when it comes.
+            let message = PimMessage::Branch { what: PimBranch::GraftAck, upstream, source, group };
+            self.sends.push_back((port, from, GroupMessage::Pim(message)));
+        }
         let Some(entry) = self.entries.get_mut(&key) else { return };
         match what {
             PimBranch::Prune(hold) if is_for_me => {
@@ -174,9 +208,6 @@ impl MulticastRouter {
             }
             PimBranch::Graft if is_for_me => {
                 entry.pruned.remove(&(port, from));
-                let what = PimBranch::GraftAck;
-                let message = PimMessage::Branch { what, upstream, source, group };
-                self.sends.push_back((port, from, GroupMessage::Pim(message)));
                 self.graft(key, now);
             }
             PimBranch::GraftAck => {
@@ -186,6 +217,26 @@ impl MulticastRouter {
             }
             _ => {}
         }
+    }
+
+    /// A neighbour is there. One that has just started knows nobody and has forgotten what it refused (RFC 3973 section 4.3.3).
+    fn greet(&mut self, now: Instant, port: u32, from: Ipv4Addr, until: Instant, generation: u32) {
+        let before = self.ports[port as usize].neighbors.insert(from, (until, generation));
+        if before.is_some_and(|(until, known)| until > now && known == generation) {
+            return;
+        }
+        if before.is_some() {
+            let keys: Vec<_> = self.entries.keys().copied().collect();
+            for key in keys {
+                let refused = self.entries.get_mut(&key).and_then(|entry| entry.pruned.remove(&(port, from)));
+                if refused.is_some() {
+                    self.graft(key, now);
+                }
+            }
+        }
+        // At the start all routers say hello together; later a new one is answered at once.
+        let answer = self.last_hello.map_or(now, |last| (last + HELLO_DELAY).max(now));
+        self.next_hello = self.next_hello.min(answer);
     }
 
     /// When something is due.
@@ -201,7 +252,8 @@ impl MulticastRouter {
     pub fn handle_timeout(&mut self, now: Instant) {
         for port in 0..self.ports.len() as u32 {
             if self.next_hello <= now {
-                let hello = GroupMessage::Pim(PimMessage::Hello(HELLO_HOLD));
+                let (hold, generation) = (HELLO_HOLD, self.generation);
+                let hello = GroupMessage::Pim(PimMessage::Hello { hold, generation });
                 self.sends.push_back((port, PimMessage::GROUP, hello));
             }
             if self.next_query <= now {
@@ -210,10 +262,11 @@ impl MulticastRouter {
             }
         }
         if self.next_hello <= now {
-            self.next_hello = now + HELLO;
+            (self.last_hello, self.next_hello) = (Some(now), now + HELLO);
         }
         if self.next_query <= now {
-            self.next_query = now + QUERY;
+            self.first_queries = self.first_queries.saturating_sub(1);
+            self.next_query = now + if self.first_queries > 0 { FIRST_QUERY } else { QUERY };
         }
         let due: Vec<_> = self
             .entries
@@ -250,7 +303,7 @@ impl MulticastRouter {
             let at = *at as u32;
             let listens = port.members.get(&key.1).is_some_and(|until| *until > now);
             let refused = |n: &Ipv4Addr| entry.pruned.get(&(at, *n)).is_some_and(|until| *until > now);
-            let mut routers = port.neighbors.iter().filter(|(_, until)| **until > now).map(|(n, _)| n);
+            let mut routers = port.neighbors.iter().filter(|(_, (until, _))| *until > now).map(|(n, _)| n);
             at != entry.rpf.port && (listens || routers.any(|n| !refused(n)))
         };
         self.ports.iter().enumerate().filter(wants).map(|(at, _)| at as u32).collect()
@@ -321,9 +374,13 @@ mod tests {
     fn router() -> MulticastRouter {
         let addrs = [1, 2, 3].map(|n| Ipv4Addr::new(10, 0, n, 1));
         let mut router = MulticastRouter::new(addrs, at(0));
-        router.handle_pim(at(0), 0, UP, PimMessage::Hello(1000));
-        router.handle_pim(at(0), 1, DOWN, PimMessage::Hello(1000));
+        router.handle_pim(at(0), 0, UP, hello(1));
+        router.handle_pim(at(0), 1, DOWN, hello(1));
         router
+    }
+
+    fn hello(generation: u32) -> PimMessage {
+        PimMessage::Hello { hold: 1000, generation }
     }
 
     fn data(router: &mut MulticastRouter, port: u32, s: u64) -> Vec<u32> {
@@ -380,5 +437,62 @@ mod tests {
         router.handle_igmp(at(220), 2, IgmpMessage::Leave(GROUP));
         assert_eq!(data(&mut router, 0, 221), [1, 2]);
         assert_eq!(data(&mut router, 0, 222), [1]);
+    }
+
+    #[test]
+    fn a_stream_that_is_wanted_is_grafted_where_it_comes_from_now() {
+        let mut router = router();
+        router.handle_igmp(at(1), 2, IgmpMessage::Report(GROUP));
+        data(&mut router, 0, 1);
+        let turned = Rpf { port: 1, neighbor: Some(DOWN) };
+        router.handle_routes(at(2), |_| Some(turned));
+        let graft = GroupMessage::Pim(branch(PimBranch::Graft, DOWN));
+        assert_eq!(said(&mut router), [graft], "RFC 3973 section 4.4.1");
+        router.handle_routes(at(2), |_| Some(turned));
+        assert!(said(&mut router).is_empty(), "nothing has changed");
+        (router.next_hello, router.next_query) = (Instant::MAX, Instant::MAX);
+        router.handle_timeout(at(5));
+        assert_eq!(said(&mut router), [graft], "again after three seconds");
+        router.handle_pim(at(5), 1, DOWN, branch(PimBranch::GraftAck, DOWN));
+        assert_eq!(router.next_timeout(), Instant::MAX);
+    }
+
+    #[test]
+    fn a_graft_of_a_stream_that_was_never_seen_is_acknowledged() {
+        let mut router = router();
+        let own = Ipv4Addr::new(10, 0, 2, 1);
+        router.handle_pim(at(1), 1, DOWN, branch(PimBranch::Graft, own));
+        assert_eq!(said(&mut router), [GroupMessage::Pim(branch(PimBranch::GraftAck, own))]);
+    }
+
+    #[test]
+    fn a_neighbour_that_starts_anew_is_greeted_and_has_refused_nothing() {
+        let mut router = router();
+        router.handle_timeout(at(0));
+        data(&mut router, 0, 1);
+        router.handle_pim(at(1), 1, DOWN, branch(PimBranch::Prune(210), Ipv4Addr::new(10, 0, 2, 1)));
+        assert!(data(&mut router, 0, 2).is_empty());
+        router.handle_pim(at(20), 1, DOWN, hello(1));
+        assert!(data(&mut router, 0, 20).is_empty(), "the same start");
+        router.handle_timeout(at(20));
+        said(&mut router);
+        router.handle_pim(at(21), 1, DOWN, hello(2));
+        assert_eq!(data(&mut router, 0, 21), [1]);
+        assert_eq!(router.next_timeout(), at(21), "a graft, and a hello, are due at once");
+    }
+
+    #[test]
+    fn the_first_two_queries_are_a_quarter_of_the_interval_apart() {
+        let mut router = MulticastRouter::new([UP], at(0));
+        let mut asked = Vec::new();
+        while asked.len() < 4 {
+            let now = router.next_timeout();
+            router.handle_timeout(now);
+            let is_query = |message: &GroupMessage| matches!(message, GroupMessage::Igmp(_));
+            if said(&mut router).iter().any(is_query) {
+                asked.push(now.since(Instant::ZERO).as_secs_f64());
+            }
+        }
+        assert_eq!(asked, [0.0, 31.25, 156.25, 281.25], "RFC 2236 sections 8.6 and 8.7");
     }
 }
