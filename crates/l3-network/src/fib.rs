@@ -55,11 +55,16 @@ impl Level {
 impl Fib {
     /// A table with these routes; of two routes for one prefix the later one counts. A route without next hops is left out.
     pub fn new(routes: impl IntoIterator<Item = (Prefix, Vec<NextHop>)>) -> Fib {
+        Fib::with_discards(routes.into_iter().filter(|(_, hops)| !hops.is_empty()))
+    }
+
+    /// The same, where a route without next hops is there to discard what matches nothing more specific.
+    pub fn with_discards(routes: impl IntoIterator<Item = (Prefix, Vec<NextHop>)>) -> Fib {
         let mut fib = Fib::default();
         // Thousands of routes share a few sets of next hops.
         let mut known: FxHashMap<Vec<NextHop>, u32> = FxHashMap::default();
         let mut all = Vec::new();
-        for (prefix, hops) in routes.into_iter().filter(|(_, hops)| !hops.is_empty()) {
+        for (prefix, hops) in routes {
             let set = known.get(&hops).copied().unwrap_or_else(|| {
                 let set = fib.add_set(&hops);
                 known.insert(hops, set);
@@ -159,6 +164,16 @@ mod tests {
 
     fn prefix(text: &str) -> Prefix {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_discard_hides_shorter_prefixes_and_no_longer_ones() {
+        let routes = || [(prefix("10.0.0.0/8"), vec![hop(1)]), (prefix("10.1.0.0/16"), vec![])];
+        let addr = |text: &str| text.parse::<Ipv4Addr>().unwrap();
+        let fib = Fib::with_discards(routes().into_iter().chain([(prefix("10.1.2.0/24"), vec![hop(2)])]));
+        let ports = |text| fib.choose(addr(text), 0).map(|hop| hop.port);
+        assert_eq!((ports("10.1.9.9"), ports("10.1.2.9"), ports("10.2.0.1")), (None, Some(2), Some(1)));
+        assert_eq!(Fib::new(routes()).choose(addr("10.1.9.9"), 0), Some(hop(1)), "left out");
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct EchoEvent {
 pub enum EchoOutcome {
     /// An echo reply.
     Reply,
+    /// A timestamp reply: when the request was sent, received and answered, in milliseconds after midnight.
+    Times([u32; 3]),
     /// The time to live ran out at the sender of the message.
     TimeExceeded,
     /// Unreachable, with the code.
@@ -274,16 +276,16 @@ impl Sockets {
         None
     }
 
-    /// Handles an echo reply.
+    /// Handles an echo or timestamp reply, with this identifier and sequence number.
     pub(crate) fn handle_echo_reply(
         &mut self,
         from: Ipv4Addr,
         ttl: u8,
-        id: u16,
-        seq: u16,
+        (id, seq): (u16, u16),
+        outcome: EchoOutcome,
         cx: &mut Context<'_>,
     ) {
-        self.hear_echo(id, EchoEvent { from, seq, outcome: EchoOutcome::Reply, ttl, at: cx.now }, cx);
+        self.hear_echo(id, EchoEvent { from, seq, outcome, ttl, at: cx.now }, cx);
     }
 
     /// Handles news about a packet that did not arrive: finds the socket that it is about.

@@ -186,6 +186,8 @@ pub(crate) fn subject_of(packets: &Packets, packet: &Hot) -> Subject {
             let is_v6 = AddressBook::is_v6(packet.dst);
             let (src, dst) = match (kind, is_v6) {
                 (IcmpMessage::ECHO_REQUEST, false) | (IcmpMessage::V6_ECHO_REQUEST, true) => (id, 0),
+                (IcmpMessage::TIMESTAMP_REQUEST, false) => (id, 0),
+                (IcmpMessage::TIMESTAMP_REPLY, false) => (0, id),
                 (IcmpMessage::ECHO_REPLY, false) | (IcmpMessage::V6_ECHO_REPLY, true) => (0, id),
                 _ => (0, 0),
             };

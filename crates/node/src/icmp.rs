@@ -1,9 +1,10 @@
 //! What a node says and hears about packets (ICMP: RFC 792, RFC 1122 section 3.2.2; ICMPv6: RFC 4443), and fragments for it.
 
 use crate::ways::flow_hash;
-use crate::{Context, IpNode, IpStack};
+use crate::{Context, EchoOutcome, IpNode, IpStack};
 use std::net::Ipv4Addr;
 use tidewire_l3_network::{NextHop, Pieced, Trouble, error_about};
+use tidewire_units::Instant;
 use tidewire_wire::{AddressBook, Cause, Ecn, Hot, IcmpMessage, Ipv4Header, Ndp, Packets, Payload, Quote};
 
 /// An echo request to be sent.
@@ -19,6 +20,8 @@ pub struct Echo {
     pub size: u32,
     /// Time to live.
     pub ttl: u8,
+    /// Asks for the time there instead (RFC 792); it has no data then.
+    pub timestamp: bool,
     /// Whether it must not be cut into fragments; without an opinion, when it fits on the way as far as that is known.
     pub dont_fragment: Option<bool>,
 }
@@ -44,6 +47,12 @@ impl IpNode {
             let kind = if is_v6 { IcmpMessage::V6_ECHO_REPLY } else { IcmpMessage::ECHO_REPLY };
             cx.end(packet, Cause::Delivered);
             return self.send_icmp(src, from, IcmpMessage { kind, ..message }, cx);
+        }
+        if kind == IcmpMessage::TIMESTAMP_REQUEST && !is_v6 {
+            let src = if self.stack.is_local(packet.dst) { packet.dst } else { self.stack.address() };
+            let reply = message.timestamp_reply(since_midnight(cx.now));
+            cx.end(packet, if reply.is_some() { Cause::Delivered } else { Cause::Malformed });
+            return reply.into_iter().for_each(|reply| self.send_icmp(src, from, reply, cx));
         }
         if is_v6
             && packet.ttl == Ndp::HOP_LIMIT
@@ -75,10 +84,12 @@ impl IpNode {
         cx: &mut Context<'_>,
     ) {
         let reply = if is_v6 { IcmpMessage::V6_ECHO_REPLY } else { IcmpMessage::ECHO_REPLY };
-        if message.kind == reply {
+        let stamps = message.stamps().filter(|_| message.kind == IcmpMessage::TIMESTAMP_REPLY && !is_v6);
+        if message.kind == reply || stamps.is_some() {
+            let outcome = stamps.map_or(EchoOutcome::Reply, EchoOutcome::Times);
             let (id, seq) = ((message.rest >> 16) as u16, message.rest as u16);
             if let Some((sockets, _)) = self.sockets_mut() {
-                sockets.handle_echo_reply(from, ttl, id, seq, cx);
+                sockets.handle_echo_reply(from, ttl, (id, seq), outcome, cx);
             }
             return;
         }
@@ -143,7 +154,7 @@ impl IpNode {
 
     /// Sends an echo request. False without a route.
     pub fn send_echo(&mut self, echo: Echo, cx: &mut Context<'_>) -> bool {
-        let Echo { dst, id, seq, size, ttl, dont_fragment } = echo;
+        let Echo { dst, id, seq, size, ttl, timestamp, dont_fragment } = echo;
         let Some((src, first)) = self.stack.source_for(dst).filter(|(src, _)| !src.is_unspecified()) else {
             return false;
         };
@@ -153,8 +164,11 @@ impl IpNode {
         header.dont_fragment =
             dont_fragment.unwrap_or(len <= u32::from(self.stack.path_mtu(cx.now, dst, first)));
         let mut request = IcmpMessage::echo_request(id, seq, Payload::Zeros(size));
-        if AddressBook::is_v6(dst) {
-            request.kind = IcmpMessage::V6_ECHO_REQUEST;
+        match (AddressBook::is_v6(dst), timestamp) {
+            (true, true) => return false,
+            (true, false) => request.kind = IcmpMessage::V6_ECHO_REQUEST,
+            (false, true) => request = IcmpMessage::timestamp_request(id, seq, since_midnight(cx.now)),
+            (false, false) => {}
         }
         let packet = cx.packets.insert_icmp(&header, request, crate::ping_flow(src, dst, id));
         self.stack.output(packet, cx)
@@ -207,6 +221,11 @@ impl IpStack {
     pub fn header_len(dst: Ipv4Addr) -> u32 {
         if AddressBook::is_v6(dst) { tidewire_wire::Ipv6Header::LEN as u32 } else { Ipv4Header::LEN as u32 }
     }
+}
+
+/// Milliseconds since midnight, as time stamps have them: simulated time begins at midnight.
+fn since_midnight(now: Instant) -> u32 {
+    (now.as_ms() % 86_400_000) as u32
 }
 
 /// What an ICMPv6 error is about, by keys.

@@ -212,7 +212,15 @@ impl<'a> Registry<'a> {
         self.later.field(class, name, move |lua, _| {
             lua.create_function(move |lua, this: AnyUserData| {
                 sim.outside_of_controller(name).map_err(|mistake| placed(lua, mistake))?;
-                get(lua, &sim, this).map_err(|error| located(lua, error))
+                let value = get(lua, &sim, this).and_then(|value| value.into_lua(lua));
+                let value = value.map_err(|error| located(lua, error))?;
+                // What is the script's own prints as tables do.
+                if let Value::Table(table) = &value
+                    && name != "data"
+                {
+                    crate::bind::printing::record(lua, table)?;
+                }
+                Ok(value)
             })
         });
         Ok(())

@@ -334,3 +334,49 @@ fn a_node_counts_all_that_comes_in_and_every_fragment_that_goes_out() {
         "b:firewall { inbound = { { allow = 'icmp' } } } a:ping(b, { size = 5000 }) print(both(b), both(a))";
     assert_eq!(printed(&format!("{net} {gated}")), ["4/4\t4/4"]);
 }
+
+#[test]
+fn traceroute_marks_who_says_that_it_goes_no_further() {
+    let out = printed(
+        "local a, b, r, s = net:host 'a', net:host 'b', net:router 'r', net:router 's'
+         net:link(a, r) net:link(r, s) net:link(s, b)
+         print(a:traceroute '10.99.0.1') print(a:traceroute(b))
+         local rows = a:traceroute '10.99.0.1' print(#rows, rows[2].mark, rows[3].name, rows[3].mark)
+         b:firewall { inbound = { { reject = 'all' } }, default = 'allow' } print(a:traceroute(b))",
+    );
+    assert_eq!(out, ["r s s !N", "r s b", "3\tnil\ts\t!N", "r s b !X"]);
+}
+
+#[test]
+fn a_router_discards_what_it_announces_and_has_no_way_to() {
+    let out = printed(
+        "local v, t, m, p = net:router 'v', net:router 't', net:router 'm', net:router 'p'
+         net:link(v, t) net:link(t, m) net:link(t, p)
+         local hv = net:host('hv', { ip = '10.50.0.2/16' }) net:link(hv, v)
+         local hp = net:host 'hp' net:link(hp, p)
+         net:routing('bgp', { log = false, mrai = '1s' }) net:wait_converged()
+         print(hp:traceroute(hv))
+         m:announce '10.50.0.0/17' net:wait_converged() print(hp:traceroute(hv))
+         for _, row in ipairs(m:rib()) do if row.prefix == '10.50.0.0/17' then print(row.origin, row.used, #row.via) end end
+         m:withdraw '10.50.0.0/17' net:wait_converged() print(hp:traceroute(hv))",
+    );
+    assert_eq!(out, ["p t v hv", "p t m m !N", "discard\ttrue\t0", "p t v hv"], "RFC 4632 section 5.1");
+}
+
+#[test]
+fn results_print_what_is_in_them() {
+    let out = printed(
+        "local a, b, hub = net:host 'a', net:host 'b', net:hub 'h'
+         local l = net:link(a, b, { rate = '1Mbps' }) local c = net:host 'c' net:link(c, hub)
+         local many = a:ping(b, { count = 2 })
+         local kinds = { l.stats, l:forward().stats, a.stats, hub.stats, a.ifaces, net:path(a, b), net.nodes, net.links, many }
+         for i, what in ipairs(kinds) do
+           local text = tostring(what) print(i, text:match '^table' or 'shown', #text > 2)
+         end
+         print((tostring(net:path(a, b)):gsub('\\n', '|')))
+         print(tostring(l.stats):match 'forward +{[^\\n]*tx_packets = (%d+)')
+         print(tostring(a.stats):match 'tx_packets +(%d+)') print(tostring(many):match 'lost +(%d+)')",
+    );
+    assert!(out[..9].iter().all(|line| line.contains("shown\ttrue")), "{out:?}");
+    assert_eq!(out[9..], ["a|b", "3", "2", "0"], "{out:?}");
+}

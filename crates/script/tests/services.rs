@@ -404,3 +404,23 @@ fn rules_name_ipv6_networks_and_hosts() {
         assert!(line.contains(part), "{line}");
     }
 }
+
+#[test]
+fn hosts_routers_and_translators_tell_the_time() {
+    let out = printed(
+        "local a, b, n, r = net:host 'a', net:host 'b', net:nat 'n', net:router 'r'
+         net:link(a, n) net:link(n, r) net:link(r, b, { delay = '100ms' })
+         sleep '10s'
+         for _, who in ipairs { n, r, b } do
+           local rtt, times = a:ping(who, { timestamp = true })
+           print(rtt > 0, times.originate // 1000, times.receive - times.originate, times.transmit == times.receive)
+         end
+         local many = a:ping(b, { timestamp = true, count = 2 }) print(#many.rtts, many.times.receive > 10000)
+         print(a:ping('10.99.0.1', { timestamp = true }))",
+    );
+    assert!(out[0].starts_with("true\t10\t") && out[1].starts_with("true\t10\t"), "{out:?}");
+    assert!(out[2] == "true\t10\t300\ttrue" || out[2] == "true\t10\t100\ttrue", "{out:?}");
+    assert_eq!(out[3..], ["2\ttrue", "nil\tunreachable"]);
+    let error = error_of("local a = net:host 'a' a:ping(a, { timestamp = true, size = 9 })");
+    assert!(error.message.contains("timestamp requests carry three times and no data"), "{error}");
+}

@@ -29,6 +29,10 @@ impl IcmpMessage {
     pub const ECHO_REQUEST: u8 = 8;
     /// Type of a redirect; code 1 is for one host, `rest` holds the better gateway (RFC 792).
     pub const REDIRECT: u8 = 5;
+    /// Type of a timestamp request: three times follow the identifier and sequence number (RFC 792).
+    pub const TIMESTAMP_REQUEST: u8 = 13;
+    /// Type of a timestamp reply.
+    pub const TIMESTAMP_REPLY: u8 = 14;
     /// Type of "time exceeded".
     pub const TIME_EXCEEDED: u8 = 11;
 
@@ -66,6 +70,29 @@ impl IcmpMessage {
     /// The reply to this echo request.
     pub fn echo_reply(&self) -> IcmpMessage {
         IcmpMessage { kind: Self::ECHO_REPLY, ..self.clone() }
+    }
+
+    /// A timestamp request, sent at `originate` milliseconds after midnight.
+    pub fn timestamp_request(ident: u16, sequence: u16, originate: u32) -> IcmpMessage {
+        let rest = u32::from(ident) << 16 | u32::from(sequence);
+        let payload = stamps([originate, 0, 0]);
+        IcmpMessage { kind: Self::TIMESTAMP_REQUEST, code: 0, rest, payload }
+    }
+
+    /// The reply to this timestamp request, received and answered at `now` milliseconds after midnight; none to one without its times.
+    pub fn timestamp_reply(&self, now: u32) -> Option<IcmpMessage> {
+        let [originate, ..] = self.stamps()?;
+        let payload = stamps([originate, now, now]);
+        Some(IcmpMessage { kind: Self::TIMESTAMP_REPLY, payload, ..self.clone() })
+    }
+
+    /// When a timestamp message was sent, received and sent back, in milliseconds after midnight.
+    pub fn stamps(&self) -> Option<[u32; 3]> {
+        let is_timestamp = matches!(self.kind, Self::TIMESTAMP_REQUEST | Self::TIMESTAMP_REPLY);
+        let bytes = self.payload.to_bytes();
+        let bytes: &[u8; 12] = bytes.first_chunk().filter(|_| is_timestamp)?;
+        let at = |i: usize| u32::from_be_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]);
+        Some([at(0), at(4), at(8)])
     }
 
     /// Identifier and sequence number of an echo request or reply.
@@ -171,6 +198,10 @@ impl IcmpMessage {
     }
 }
 
+fn stamps(times: [u32; 3]) -> Payload {
+    times.map(u32::to_be_bytes).concat().into()
+}
+
 /// What an ICMP error message quotes of the packet that it is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quote {
@@ -209,11 +240,12 @@ impl Quote {
             .then_some(Seq(u32::from_be_bytes([a, b, c, d])))
     }
 
-    /// Identifier and sequence number, when it was an ICMP echo request.
+    /// Identifier and sequence number, when it was an ICMP echo or timestamp request.
     pub fn echo(&self) -> Option<(u16, u16)> {
         let [kind, _, _, _, i0, i1, s0, s1] = self.start;
         let request = (self.protocol, kind);
         let is_echo = (request == (Protocol::ICMP, IcmpMessage::ECHO_REQUEST)
+            || request == (Protocol::ICMP, IcmpMessage::TIMESTAMP_REQUEST)
             || request == (Protocol::ICMPV6, IcmpMessage::V6_ECHO_REQUEST))
             && self.header.fragment_offset == 0;
         is_echo.then_some((u16::from_be_bytes([i0, i1]), u16::from_be_bytes([s0, s1])))

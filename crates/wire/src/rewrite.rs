@@ -12,8 +12,12 @@ impl Packets {
         match &mut body.content {
             Content::Tcp(tcp) => (tcp.src_port, tcp.dst_port) = (src.port, dst.port),
             Content::Udp(udp, _) => (udp.src_port, udp.dst_port) = (src.port, dst.port),
-            Content::Icmp(IcmpMessage::ECHO_REQUEST, _, rest) => *rest = with_ident(*rest, src.port),
-            Content::Icmp(IcmpMessage::ECHO_REPLY, _, rest) => *rest = with_ident(*rest, dst.port),
+            Content::Icmp(IcmpMessage::ECHO_REQUEST | IcmpMessage::TIMESTAMP_REQUEST, _, rest) => {
+                *rest = with_ident(*rest, src.port);
+            }
+            Content::Icmp(IcmpMessage::ECHO_REPLY | IcmpMessage::TIMESTAMP_REPLY, _, rest) => {
+                *rest = with_ident(*rest, dst.port);
+            }
             _ => {}
         }
     }

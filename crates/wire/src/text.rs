@@ -146,6 +146,17 @@ fn ipv6(f: &mut Formatter<'_>, header: &Ipv6Header, transport: &Transport) -> fm
 }
 
 impl IcmpMessage {
+    fn times(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let what = if self.kind == Self::TIMESTAMP_REQUEST { "query" } else { "reply" };
+        write!(f, "time stamp {what}, id {}, seq {}", self.rest >> 16, self.rest & 0xFFFF)?;
+        match self.stamps() {
+            Some([sent, received, back]) if self.kind == Self::TIMESTAMP_REPLY => {
+                write!(f, ": org {sent} ms, recv {received} ms, xmit {back} ms")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The message as one of ICMPv6, where types and codes have other meanings.
     pub fn text_v6(&self) -> String {
         Icmp6(self).to_string()
@@ -284,6 +295,7 @@ impl Display for IcmpMessage {
             (Self::ECHO_REQUEST, _, Some((id, seq))) => write!(f, "echo request, id {id}, seq {seq}")?,
             (_, _, Some((id, seq))) => write!(f, "echo reply, id {id}, seq {seq}")?,
             (Self::UNREACHABLE, ..) => self.unreachable(f)?,
+            (Self::TIMESTAMP_REQUEST | Self::TIMESTAMP_REPLY, ..) => self.times(f)?,
             (Self::TIME_EXCEEDED, 0, _) => f.write_str("time exceeded in-transit")?,
             (Self::TIME_EXCEEDED, 1, _) => f.write_str("ip reassembly time exceeded")?,
             (kind, code, _) => write!(f, "type {kind}, code {code}")?,

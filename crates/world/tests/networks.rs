@@ -36,7 +36,9 @@ fn ping(
 ) -> Option<(EchoEvent, Span)> {
     let (socket, id) = world.echo_socket(from);
     let sent = world.now();
-    if !world.send_echo(from, Echo { dst: to, id, seq: 1, size: 56, ttl, dont_fragment: None }) {
+    if !world
+        .send_echo(from, Echo { dst: to, id, seq: 1, size: 56, ttl, timestamp: false, dont_fragment: None })
+    {
         return None;
     }
     if !world.wait(process, sent + Span::from_secs(10), &[(from, socket, Interest::Readable)]) {

@@ -217,7 +217,7 @@ impl Control {
             return None;
         }
         self.rib = routes;
-        Some(Fib::new(best(&self.rib).map(|route| (route.prefix, route.hops.to_vec()))))
+        Some(Fib::with_discards(best(&self.rib).map(|route| (route.prefix, route.hops.to_vec()))))
     }
 
     /// Whether [`poll_fib`](Control::poll_fib) may have something new.

@@ -82,6 +82,8 @@ pub enum Origin {
     Ebgp,
     /// BGP, from the same AS.
     Ibgp,
+    /// BGP, announced by the router itself: what has no way within the prefix ends here (RFC 4632 section 5.1).
+    Discard,
 }
 
 impl Origin {
@@ -94,6 +96,7 @@ impl Origin {
             Origin::Rip => 120,
             Origin::Ebgp => 20,
             Origin::Ibgp => 200,
+            Origin::Discard => 254,
         }
     }
 
@@ -107,6 +110,7 @@ impl Origin {
             Origin::Rip => "rip",
             Origin::Ebgp => "ebgp",
             Origin::Ibgp => "ibgp",
+            Origin::Discard => "discard",
         }
     }
 }
@@ -120,7 +124,7 @@ pub struct Route {
     pub origin: Origin,
     /// What it costs, in the measure of who says so.
     pub metric: u32,
-    /// Equally good next hops, by port and gateway; routes that have the same share them.
+    /// Equally good next hops, by port and gateway, and none of one that discards; routes that have the same share them.
     pub hops: Rc<[NextHop]>,
 }
 

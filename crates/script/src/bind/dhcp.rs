@@ -249,6 +249,7 @@ fn lease(lua: &Lua, sim: &Shared, node: NodeId) -> mlua::Result<Option<Table>> {
     table.raw_set("left", lease.until.since(now).as_secs_f64())?;
     table.raw_set("renew_in", lease.renew_at.since(now).as_secs_f64())?;
     table.raw_set("state", client.state().name())?;
+    super::printing::record(lua, &table)?;
     Ok(Some(table))
 }
 

@@ -114,6 +114,7 @@ impl Op for Diagnosis {
                             seq: *sent,
                             size: 56,
                             ttl: 64,
+                            timestamp: false,
                             dont_fragment: None,
                         };
                         world.send_echo(self.ends.a, echo);

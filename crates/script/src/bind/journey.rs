@@ -153,7 +153,8 @@ impl Journey {
         let sent = Ok(State::Sent(Span::from_us(10)));
         if self.proto == Proto::Icmp {
             let (_, id) = world.echo_socket(self.from);
-            let echo = Echo { dst: ip, id, seq: 1, size: self.size, ttl: 64, dont_fragment: None };
+            let (size, ttl, dont_fragment) = (self.size, 64, None);
+            let echo = Echo { dst: ip, id, seq: 1, size, ttl, timestamp: false, dont_fragment };
             return if world.send_echo(self.from, echo) { sent } else { Err(Refusal::Unreachable) };
         }
         let is_tcp = self.proto == Proto::Tcp;

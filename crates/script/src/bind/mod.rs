@@ -77,6 +77,7 @@ mod nat;
 mod net;
 pub(crate) mod offered;
 mod ping;
+pub(crate) mod printing;
 mod quic;
 pub(crate) mod quic_flows;
 mod random;

@@ -250,6 +250,7 @@ pub(super) fn add_node(
 pub(super) fn nodes(lua: &Lua, sim: &Shared, ids: &[NodeId]) -> mlua::Result<Table> {
     let list = lua.create_table_with_capacity(ids.len(), 0)?;
     ids.iter().try_for_each(|id| list.raw_push(node_handle(lua, sim, *id)?))?;
+    super::printing::record(lua, &list)?;
     Ok(list)
 }
 

@@ -1,6 +1,7 @@
 //! Echo requests: `ping` and `traceroute`.
 
 use super::host::owner_of;
+use super::printing;
 use crate::call::Opts;
 use crate::classes::{Registry, resolve, this_node};
 use crate::mistake::Mistake;
@@ -12,7 +13,7 @@ use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Value};
 use std::net::Ipv4Addr;
 use tidewire_node::{Echo, EchoOutcome, IpStack};
 use tidewire_units::{Instant, Interest, NodeId, SocketId, Span};
-use tidewire_wire::IcmpMessage;
+use tidewire_wire::{AddressBook, IcmpMessage};
 use tidewire_world::ProcessId;
 
 /// The most data that an echo request takes in an IPv4 packet: 65535 - 20 - 8 bytes.
@@ -36,6 +37,10 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let node = this_node(&call)?;
         let Some(Val::Peer(peer)) = call.take(0) else { unreachable!() };
         let opts = call.opts();
+        if opts.flag("timestamp") == Some(true) && opts.size("size").is_some() {
+            let problem = "timestamp requests carry three times and no data: leave size or timestamp out";
+            return Err(Mistake::new(problem).at_word("size").into());
+        }
         let op = Ping {
             node,
             to: peer,
@@ -46,12 +51,14 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             count: opts.int("count"),
             size: echo_size(opts)?,
             ttl: opts.int("ttl").map_or(64, |ttl| ttl as u8),
+            timestamp: opts.flag("timestamp") == Some(true),
             dont_fragment: opts.flag("dont_fragment"),
             interval: opts.span("interval").unwrap_or(Span::from_secs(1)),
             timeout: opts.span("timeout").unwrap_or(Span::from_secs(1)),
             sent_at: Instant::ZERO,
             pause: None,
             rtts: Vec::new(),
+            times: None,
             lost: 0,
             last_error: "timeout",
         };
@@ -107,6 +114,7 @@ struct Ping {
     count: Option<i64>,
     size: u32,
     ttl: u8,
+    timestamp: bool,
     dont_fragment: Option<bool>,
     interval: Span,
     timeout: Span,
@@ -114,6 +122,8 @@ struct Ping {
     /// Until when it rests before the next request.
     pause: Option<Instant>,
     rtts: Vec<f64>,
+    /// Of the last timestamp reply.
+    times: Option<[u32; 3]>,
     lost: i64,
     last_error: &'static str,
 }
@@ -135,7 +145,10 @@ impl Ping {
     fn results(&self, lua: &Lua) -> mlua::Result<MultiValue> {
         let first = self.rtts.first();
         match (self.count, first) {
-            (None, Some(rtt)) => rtt.into_lua_multi(lua),
+            (None, Some(rtt)) => match self.times {
+                Some(times) => (*rtt, stamps(lua, times)?).into_lua_multi(lua),
+                None => rtt.into_lua_multi(lua),
+            },
             (_, None) => (Value::Nil, self.last_error).into_lua_multi(lua),
             (Some(_), Some(_)) => {
                 let table = lua.create_table()?;
@@ -145,10 +158,24 @@ impl Ping {
                 table.raw_set("mean", self.rtts.iter().sum::<f64>() / n)?;
                 table.raw_set("lost", self.lost)?;
                 table.raw_set("rtts", lua.create_sequence_from(self.rtts.iter().copied())?)?;
+                if let Some(times) = self.times {
+                    table.raw_set("times", stamps(lua, times)?)?;
+                }
+                printing::record(lua, &table)?;
                 table.into_lua_multi(lua)
             }
         }
     }
+}
+
+/// What a timestamp reply says, in milliseconds after midnight.
+fn stamps(lua: &Lua, [originate, receive, transmit]: [u32; 3]) -> mlua::Result<mlua::Table> {
+    let table = lua.create_table()?;
+    table.raw_set("originate", originate)?;
+    table.raw_set("receive", receive)?;
+    table.raw_set("transmit", transmit)?;
+    printing::record(lua, &table)?;
+    Ok(table)
 }
 
 impl Op for Ping {
@@ -168,6 +195,9 @@ impl Op for Ping {
         {
             self.last_error = HOST_DOWN;
             self.next(world.now(), None);
+        }
+        if self.timestamp && AddressBook::is_v6(to) {
+            return (Value::Nil, "no timestamps in ICMPv6").into_lua_multi(lua).map(Some);
         }
         let (socket, id) = *self.socket.get_or_insert_with(|| world.echo_socket(self.node));
         loop {
@@ -198,8 +228,9 @@ impl Op for Ping {
                     self.next(now, None);
                     continue;
                 }
-                let Ping { seq, size, ttl, dont_fragment, .. } = *self;
-                if !world.send_echo(self.node, Echo { dst: to, id, seq, size, ttl, dont_fragment }) {
+                let Ping { seq, size, ttl, timestamp, dont_fragment, .. } = *self;
+                let echo = Echo { dst: to, id, seq, size, ttl, timestamp, dont_fragment };
+                if !world.send_echo(self.node, echo) {
                     self.last_error = "unreachable";
                     self.next(now, None);
                     continue;
@@ -210,7 +241,12 @@ impl Op for Ping {
                     continue;
                 }
                 match event.outcome {
-                    EchoOutcome::Reply => self.next(now, Some(event.at.since(self.sent_at).as_secs_f64())),
+                    EchoOutcome::Reply | EchoOutcome::Times(_) => {
+                        if let EchoOutcome::Times(times) = event.outcome {
+                            self.times = Some(times);
+                        }
+                        self.next(now, Some(event.at.since(self.sent_at).as_secs_f64()));
+                    }
                     EchoOutcome::TimeExceeded => {
                         self.last_error = "ttl exceeded";
                         self.next(now, None);
@@ -260,7 +296,13 @@ struct Trace {
     timeout: Span,
     sent_at: Instant,
     asked: bool,
-    hops: Vec<(Option<Ipv4Addr>, f64)>,
+    hops: Vec<Hop>,
+}
+
+struct Hop {
+    from: Option<Ipv4Addr>,
+    rtt: f64,
+    mark: Option<&'static str>,
 }
 
 impl Op for Trace {
@@ -284,7 +326,8 @@ impl Op for Trace {
                 self.asked = true;
                 self.sent_at = now;
                 let (seq, ttl) = (u16::from(self.ttl), self.ttl);
-                let echo = Echo { dst: to, id, seq, size: 32, ttl, dont_fragment: None };
+                let (size, timestamp) = (32, false);
+                let echo = Echo { dst: to, id, seq, size, ttl, timestamp, dont_fragment: None };
                 if !world.send_echo(self.node, echo) {
                     world.close(self.node, socket);
                     return (Value::Nil, "unreachable").into_lua_multi(lua).map(Some);
@@ -305,7 +348,8 @@ impl Op for Trace {
                 continue;
             }
             let rtt = answer.map_or(0.0, |event| event.at.since(self.sent_at).as_secs_f64());
-            self.hops.push((answer.map(|event| event.from), rtt));
+            let mark = answer.and_then(|event| mark(event.outcome));
+            self.hops.push(Hop { from: answer.map(|event| event.from), rtt, mark });
             let arrived = answer.is_some_and(|event| event.outcome != EchoOutcome::TimeExceeded);
             if arrived || self.ttl >= self.max_hops {
                 world.close(self.node, socket);
@@ -322,18 +366,33 @@ impl Op for Trace {
     }
 }
 
+/// How traceroute(8) marks a hop that says that it goes no further.
+fn mark(outcome: EchoOutcome) -> Option<&'static str> {
+    let EchoOutcome::Unreachable(code) = outcome else { return None };
+    match code {
+        IcmpMessage::NET_UNREACHABLE => Some("!N"),
+        IcmpMessage::HOST_UNREACHABLE => Some("!H"),
+        IcmpMessage::PROTOCOL_UNREACHABLE => Some("!P"),
+        IcmpMessage::PORT_UNREACHABLE => None,
+        IcmpMessage::FRAGMENTATION_NEEDED => Some("!F"),
+        _ => Some("!X"),
+    }
+}
+
 impl Trace {
     fn results(&self, lua: &Lua, sim: &Shared) -> mlua::Result<MultiValue> {
         let list = lua.create_table()?;
         let mut text = Vec::new();
-        for (from, rtt) in &self.hops {
+        for Hop { from, rtt, mark } in &self.hops {
             let row = lua.create_table()?;
             let name =
                 from.and_then(|ip| owner_of(sim, ip)).map(|node| sim.plan.borrow().node(node).name.clone());
             text.push(name.clone().unwrap_or_else(|| "*".to_owned()));
+            text.extend(mark.map(str::to_owned));
             row.raw_set("ip", from.map(|ip| sim.world.borrow().shown(ip).to_string()))?;
             row.raw_set("name", name)?;
             row.raw_set("rtt", *rtt)?;
+            row.raw_set("mark", *mark)?;
             list.raw_push(row)?;
         }
         let text = text.join(" ");

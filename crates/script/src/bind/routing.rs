@@ -308,7 +308,8 @@ pub(crate) fn note_changes(sim: &Sim, world: &mut tidewire_world::World) {
             Some(route) => {
                 let hops: Vec<String> =
                     route.hops.iter().map(|hop| hop_text(world.plan(), node, hop)).collect();
-                format!("{} {} via {}", route.origin.label(), route.metric, hops.join(", "))
+                let hops = if hops.is_empty() { "nowhere".to_owned() } else { hops.join(", ") };
+                format!("{} {} via {hops}", route.origin.label(), route.metric)
             }
             None => "out of reach".to_owned(),
         };
@@ -385,7 +386,7 @@ fn table_of(lua: &Lua, sim: &Shared, node: NodeId, all: bool) -> mlua::Result<Ta
             via.raw_push(one)?;
         }
         let hops: Vec<String> = hops.iter().map(|hop| hop_text(world.plan(), node, hop)).collect();
-        let _ = write!(text, "  {}", hops.join(", "));
+        let _ = write!(text, "  {}", if hops.is_empty() { "nowhere".to_owned() } else { hops.join(", ") });
         if let Some((_, _, Some((path, preference)))) = what {
             let ases: Vec<String> = path.iter().map(u16::to_string).collect();
             let _ = write!(text, "  path {}", ases.join(" "));

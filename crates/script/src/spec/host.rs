@@ -32,11 +32,12 @@ pub(crate) static PING: Func = func("host:ping", "Sends echo requests.")
             Opt::new("interval", Kind::Time, "1s", "time between them"),
             Opt::new("ttl", Kind::Int(1, 255), "64", "time to live"),
             DONT_FRAGMENT,
+            Opt::new("timestamp", Kind::Bool, "false", "asks for the time there instead (RFC 792): requests without data"),
         ],
         &[Opt::new("timeout", Kind::Time, "1s", "how long to wait for each answer")],
     ])
     .blocking()
-    .gives("round-trip time in s, or { min, mean, max, lost, rtts } with a count; or nil, error");
+    .gives("round-trip time in s, or { min, mean, max, lost, rtts } with a count; or nil, error; with timestamp also { originate, receive, transmit } in ms since midnight");
 pub(crate) static TRACEROUTE: Func = func("host:traceroute", "The routers on the way to a destination.")
     .with(&[need("to", Kind::Peer)])
     .opts(&[&[
@@ -44,7 +45,7 @@ pub(crate) static TRACEROUTE: Func = func("host:traceroute", "The routers on the
         Opt::new("timeout", Kind::Time, "1s", "how long to wait for each answer"),
     ]])
     .blocking()
-    .gives("list of { ip, rtt, name }, printable");
+    .gives("list of { ip, rtt, name, mark }, printable; mark says that the hop refuses: \"!N\" no route, \"!H\" host does not answer, \"!P\" protocol, \"!F\" too big, \"!X\" prohibited");
 pub(crate) static ARP_TABLE: Func =
     func("host:arp_table", "The addresses of neighbours that the host knows.").gives("{ [ip] = mac }");
 pub(crate) static ARP_ANNOUNCE: Func = func(

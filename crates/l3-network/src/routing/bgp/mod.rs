@@ -202,6 +202,7 @@ impl Bgp {
     pub fn announce(&mut self, prefix: Prefix, on: bool, now: Instant) {
         let is_new = if on { self.own.insert(prefix) } else { self.own.remove(&prefix) };
         if is_new {
+            self.changed = true;
             self.decide(prefix);
             self.tell(now);
         }
@@ -267,8 +268,15 @@ impl Bgp {
         self.peers[peer].addr
     }
 
-    /// The ways that neighbours offer and this router uses, by prefix.
+    /// The ways that neighbours offer and this router uses, by prefix, and its own announcements, which go nowhere by themselves.
     pub fn routes(&self) -> Vec<Route> {
+        let connected = |prefix: &&Prefix| self.ports.iter().any(|port| port.up && port.prefix == **prefix);
+        let own = self.own.iter().filter(|prefix| !connected(prefix)).map(|prefix| Route {
+            prefix: *prefix,
+            origin: Origin::Discard,
+            metric: 0,
+            hops: [].into(),
+        });
         let used =
             self.best.iter().filter_map(|(prefix, best)| Some((prefix, best, &self.peers[best.from?])));
         used.map(|(prefix, best, peer)| {
@@ -276,6 +284,7 @@ impl Bgp {
             let hops = [NextHop { port: peer.port, gateway: Some(peer.addr) }];
             Route { prefix: *prefix, origin, metric: best.path.asns.len() as u32, hops: hops.into() }
         })
+        .chain(own)
         .collect()
     }
 

@@ -117,7 +117,10 @@ fn paths_grow_by_one_as_at_each_hop_and_the_shortest_is_used() {
     let two = net.path(0, own(2)).unwrap();
     assert!(two.len() == 2 && two[1] == asn(2));
     assert_eq!(net.path(0, own(0)), Some(vec![]));
-    assert!(net.bgps[0].routes().iter().all(|route| route.origin == Origin::Ebgp));
+    let routes = net.bgps[0].routes();
+    let (own_routes, others): (Vec<_>, Vec<_>) = routes.iter().partition(|route| route.prefix == own(0));
+    assert!(others.iter().all(|route| route.origin == Origin::Ebgp));
+    assert!(own_routes.iter().all(|route| route.origin == Origin::Discard && route.hops.is_empty()));
 }
 
 #[test]
