@@ -153,7 +153,7 @@ pub struct Globals {
     /// No progress bar
     #[arg(long, global = true)]
     pub no_progress: bool,
-    /// Most memory that the script of one run may use
+    /// Most memory that the script of one run may use, and once more what it may keep in lines, samples and rows
     #[arg(long, global = true, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub memory: u64,
     /// Longest CPU time that a script may run without waiting

@@ -93,19 +93,19 @@ pub fn merge(context: &Context, args: &MergeArgs) -> Result<u8, LabError> {
     folder.link_latest().map_err(failed)?;
     let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
     let code = u8::from(lost > 0);
+    let planned = opened.plan.experiment.points.len() * opened.plan.experiment.reps as usize;
+    let missing = match opened.plan.declared.stopping {
+        Some(_) => 0,
+        None => planned.saturating_sub(results.runs.len()),
+    };
     if context.globals.json {
         term.json(&json!({
-            "command": "merge", "runs": results.runs.len(), "plots": plots,
+            "command": "merge", "runs": results.runs.len(), "missing": missing, "plots": plots,
             "thresholds": { "passed": judged.len() - lost, "failed": lost },
             "out": folder.path.display().to_string(), "exit": code,
         }));
     } else {
-        let planned = opened.plan.experiment.points.len() * opened.plan.experiment.reps as usize;
-        let missing = match planned.saturating_sub(results.runs.len()) {
-            0 => String::new(),
-            _ if opened.plan.declared.stopping.is_some() => String::new(),
-            n => format!(", {n} missing"),
-        };
+        let missing = if missing == 0 { String::new() } else { format!(", {missing} missing") };
         if !missing.is_empty() {
             term.complain("warning:", &format!("the sweep is not whole{missing}: merge all its shards, or run the rest with tidewire sweep"));
         }

@@ -15,7 +15,7 @@ use tidewire_lab::{
     summary_lines, verdict_lines, why_new_folder, write_manifest, write_whole,
 };
 use tidewire_metrics::{human, human_count};
-use tidewire_script::{Check, SweepTables};
+use tidewire_script::{Check, Point, SweepTables};
 
 impl Context {
     /// The folder of all results.
@@ -234,18 +234,22 @@ fn finish(
     say(context, plan, folder, &results, &outcome, &judged, &plots);
     report::hint_at_units(term, &results.without_unit());
     let lost = judged.iter().filter(|(_, verdicts)| verdicts.iter().any(|verdict| !verdict.passed)).count();
-    let mut code = report::exit_code(&outcome, lost > 0 || unmet > 0 || !failed_checks(&results).is_empty());
+    let unheld = failed_checks(&results).len();
+    let mut code = report::exit_code(&outcome, lost > 0 || unmet > 0 || unheld > 0);
     if code <= 1 && complete {
         code = wrong.iter().map(LabError::exit_code).max().unwrap_or(code);
     }
     if context.globals.json {
+        let checks: usize = results.runs.iter().map(|part| part.result.checks.len()).sum();
         let of_sweep = json!({
+            "checks": { "passed": checks - unheld, "failed": unheld },
             "command": "sweep", "name": plan.experiment.name, "seed": plan.experiment.seed,
             "points": results.points().len(), "reps": plan.experiment.reps,
             "thresholds": { "passed": judged.len() - lost, "failed": lost, "details": details(&judged) },
             "plots": plots, "out": folder.path.display().to_string(), "exit": code,
         });
-        context.term.json(&joined(of_sweep, figures(&outcome, cpu_s)));
+        // Checks of runs that were found count as well.
+        context.term.json(&joined(figures(&outcome, cpu_s), of_sweep));
     }
     Ok(code)
 }
@@ -278,6 +282,26 @@ const CHECKS_TOLD: usize = 3;
 fn failed_checks(results: &Results) -> Vec<(&Part, &Check)> {
     let all = results.runs.iter().flat_map(|part| part.result.checks.iter().map(move |check| (part, check)));
     all.filter(|(_, check)| !check.passed).collect()
+}
+
+/// The first failed checks, and the command that shows one.
+fn say_failed(context: &Context, plan: &Plan, failed: &[(&Part, &Check)]) {
+    let term = &context.term;
+    for (part, check) in failed.iter().take(CHECKS_TOLD) {
+        let place =
+            check.place.as_ref().map_or(String::new(), |place| format!("  {}:{}", place.file, place.line));
+        let head = (Tone::Bad, "  FAIL  ".to_owned());
+        term.say(&vec![head, (Tone::Plain, format!("{}{place}  in run {}", check.text, part.run.id))]);
+    }
+    if let Some((part, _)) = failed.first() {
+        let more = failed.len().saturating_sub(CHECKS_TOLD);
+        if more > 0 {
+            let more = counted(more, "more failed check");
+            term.say(&vec![(Tone::Plain, format!("        and {more}, see status in runs.csv"))]);
+        }
+        let command = plan.repeat(&part.run.point, part.run.rep);
+        term.say(&vec![(Tone::Faint, format!("        look closer: {command} -v"))]);
+    }
 }
 
 pub type Judged = Vec<(Threshold, Vec<Verdict>)>;
@@ -314,6 +338,7 @@ fn say(
             .iter()
             .filter(|line| line.iter().any(|(tone, _)| *tone == Tone::Bad))
             .for_each(|line| term.say(line));
+        say_failed(context, plan, &failed_checks(results));
         return;
     }
     if results.runs.is_empty() {
@@ -335,28 +360,17 @@ fn say(
         plain(Tone::Plain, String::new());
         summary.iter().for_each(|line| term.say(line));
     }
-    if outcome.failures.is_empty() && identical(results) {
-        plain(Tone::Faint, "  all replications are equal: nothing in this experiment is random (jitter = \"1ms\" starts flows at random)".into());
+    if outcome.failures.is_empty()
+        && let Some(remark) = identical(results)
+    {
+        plain(Tone::Faint, remark);
     }
     let failed = failed_checks(results);
     if !verdicts.is_empty() || !failed.is_empty() {
         plain(Tone::Plain, String::new());
         verdicts.iter().for_each(|line| term.say(line));
     }
-    for (part, check) in failed.iter().take(CHECKS_TOLD) {
-        let place =
-            check.place.as_ref().map_or(String::new(), |place| format!("  {}:{}", place.file, place.line));
-        let head = (Tone::Bad, "  FAIL  ".to_owned());
-        term.say(&vec![head, (Tone::Plain, format!("{}{place}  in run {}", check.text, part.run.id))]);
-    }
-    if let Some((part, _)) = failed.first() {
-        let more = failed.len().saturating_sub(CHECKS_TOLD);
-        if more > 0 {
-            let more = counted(more, "more failed check");
-            plain(Tone::Plain, format!("        and {more}, see status in runs.csv"));
-        }
-        plain(Tone::Faint, format!("        look closer: {} -v", plan.repeat(&part.run.point, part.run.rep)));
-    }
+    say_failed(context, plan, &failed);
     let checks: usize = results.runs.iter().map(|part| part.result.checks.len()).sum();
     if checks > 0 {
         let text = format!("  checks {}/{checks}", checks - failed.len());
@@ -436,11 +450,23 @@ fn closing(context: &Context, plan: &Plan, outcome: &Outcome, judged: &Judged) {
 }
 
 /// Whether there are replications, and none differs from another.
-fn identical(results: &Results) -> bool {
+/// What to say of points whose replications are all equal.
+fn identical(results: &Results) -> Option<String> {
     let points = results.points();
-    let replicated = points.iter().any(|point| results.at(point).nth(1).is_some());
-    let equal = |metric: &String| {
-        points.iter().all(|point| results.summary(point, metric).sd().unwrap_or(0.0) == 0.0)
+    let equal = |point: &Point, metric: &String| results.summary(point, metric).sd().unwrap_or(0.0) == 0.0;
+    let is_equal = |point: &&Point| {
+        results.at(point).nth(1).is_some() && results.metrics.iter().all(|metric| equal(point, metric))
     };
-    replicated && !results.metrics.is_empty() && results.metrics.iter().all(equal)
+    let found: Vec<&Point> = points.iter().filter(is_equal).collect();
+    if found.is_empty() || results.metrics.is_empty() {
+        return None;
+    }
+    if found.len() == points.len() {
+        return Some("  all replications are equal: nothing in this experiment is random (jitter = \"1ms\" starts flows at random)".into());
+    }
+    let mut names: Vec<String> = found.iter().take(3).map(|point| tidewire_lab::shown(point)).collect();
+    if found.len() > names.len() {
+        names.push(format!("{} more", found.len() - names.len()));
+    }
+    Some(format!("  all replications are equal at {}: nothing is random there", names.join(", ")))
 }

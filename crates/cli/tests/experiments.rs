@@ -37,6 +37,9 @@ fn a_sweep_leaves_tables_plots_and_a_manifest() {
         err.contains("lossy: proto(2) x loss(2) x 3 reps = 12 runs of 4 s simulated time, seed 1"),
         "{err}"
     );
+    let remark =
+        "all replications are equal at proto=tcp loss=0%, proto=udp loss=0%: nothing is random there";
+    assert!(out.contains(remark), "{out}");
     for part in ["goodput_mbps", "loss=0%", "proto=tcp", "ok    mean(goodput_mbps) > 2", "runs.csv"] {
         assert!(out.contains(part), "{part} is missing in\n{out}");
     }
@@ -99,6 +102,16 @@ fn a_threshold_or_check_that_fails_exits_with_1() {
     assert!(out.contains("1 of 1 threshold failed"), "{out}");
     let (out, _) = place.expect("run check.lua", 1);
     assert!(out.contains("FAIL  one is not 2  check.lua:1"), "{out}");
+}
+
+#[test]
+fn a_failed_check_is_told_in_quiet_and_counted_when_its_run_is_found_again() {
+    let text = "local p = experiment { params = { x = { 1, 2 } } }\ncheck(p.x == 1, 'x is %d', p.x)\nrecord { y_ms = 1 }\n";
+    let place = Place::new(&[("c.lua", text)]);
+    let (out, _) = place.expect("sweep c.lua -q", 1);
+    assert!(out.contains("FAIL  x is 2  c.lua:2  in run ") && out.contains("look closer"), "{out}");
+    let (out, _) = place.expect("sweep c.lua --json", 1);
+    assert!(out.contains("\"checks\":{\"failed\":1,\"passed\":1}"), "{out}");
 }
 
 #[test]

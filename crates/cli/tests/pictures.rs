@@ -76,6 +76,14 @@ fn every_network_of_the_repository_can_be_pdf_and_the_small_ones_letters() {
         drawn += 1;
     }
     assert!(drawn > 10);
+    let crowded = place.path().join("crowded.lua");
+    for network in ["net:grid { rows = 10, columns = 15 }", "net:fat_tree { k = 8 }"] {
+        fs::write(&crowded, network).unwrap();
+        let pdf = place.path().join("network.pdf");
+        let (code, _) = tidewire(&["topo", crowded.to_str().unwrap(), "-o", pdf.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{network}");
+        assert!(fs::read(&pdf).unwrap().starts_with(b"%PDF-"), "{network}");
+    }
     let (code, letters) = tidewire(&["topo", "topologies/home.toml", "--ascii"]);
     let (_, table) = tidewire(&["topo", "topologies/home.toml"]);
     assert_eq!(code, Some(0));

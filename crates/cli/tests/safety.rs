@@ -69,7 +69,8 @@ fn a_run_that_hangs_in_a_library_function_keeps_what_it_recorded() {
     let text = format!("{BEFORE}record('t', {{ v = 1 }}) sleep(1) {hang}\n");
     let place = Place::new(&[("script.lua", &text)]);
     let (out, err) = place.expect("run script.lua --script-timeout 200ms", 4);
-    assert!(err.contains("stuck in a library function") && err.contains("script.lua:2"), "{err}");
+    assert!(err.contains("stuck in a library function") && err.contains("at t = 1.0"), "{err}");
+    assert!(err.contains("script.lua:2:  ") && err.contains("^^^^"), "{err}");
     assert!(out.contains("so_far_count"), "{out}");
     let runs = fs::read_to_string(place.path("results/script/latest/runs.csv")).unwrap();
     assert!(runs.contains("so_far_count") && runs.contains("failed"), "{runs}");
@@ -138,4 +139,40 @@ fn recursion_without_end_has_a_message_of_its_own() {
     let place = Place::new(&[("script.lua", "local function f() return 1 + f() end\nf()")]);
     let (_, err) = place.expect("run script.lua", 3);
     assert!(err.contains("stack overflow") && err.contains("script.lua:1"), "{err}");
+}
+
+#[test]
+fn what_a_run_keeps_has_the_limit_of_its_memory() {
+    for kept in ["series('x_ms'):add(i)", "print(('x'):rep(300))", "record('rows', { x_ms = i })"] {
+        let text = format!(
+            "record {{ before_ms = 1 }}\nfor i = 1, 1e7 do {kept} if i % 1000 == 0 then sleep '1ms' end end\n"
+        );
+        let place = Place::new(&[("m.lua", &text)]);
+        let (_, err) = place.expect("run m.lua --memory 20MiB -q", 4);
+        assert!(err.contains("not enough memory at t = ") && err.contains("take more than 20MiB"), "{err}");
+        let runs = fs::read_to_string(place.path("results/m/latest/runs.csv")).unwrap();
+        assert!(runs.contains("before_ms") && runs.contains("failed"), "{runs}");
+    }
+}
+
+/// Batch systems set such limits.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_short_address_space_changes_no_result() {
+    let text = "experiment { reps = 3 } local t = {} for i = 1, 50 do t[{}] = i end
+        local s = '' for k, v in pairs(t) do s = s .. v .. ' ' end record { order = s }";
+    let place = Place::new(&[("d.lua", text)]);
+    let table = |limit: &str| {
+        let program = env!("CARGO_BIN_EXE_tidewire");
+        let status = std::process::Command::new("bash")
+            .args(["-c", &format!("ulimit -v {limit}; '{program}' sweep d.lua --out o{limit} -q")])
+            .current_dir(place.path(""))
+            .status()
+            .unwrap();
+        assert!(status.success(), "{limit}");
+        fs::read_to_string(place.path(&format!("o{limit}/d/latest/runs.csv"))).unwrap()
+    };
+    let free = table("unlimited");
+    assert_eq!(table("4000000"), free);
+    assert_eq!(table("2000000"), free);
 }

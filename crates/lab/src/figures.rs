@@ -52,6 +52,7 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
     });
     let colors = color.map_or_else(|| vec![Value::Nothing], |at| distinct(rows.iter().map(|row| &row[at])));
     let facets = facet.map_or_else(|| vec![Value::Nothing], |at| distinct(rows.iter().map(|row| &row[at])));
+    let rep_at = frame.table.columns.iter().position(|column| column == "rep");
     let is = |row: &Row, at: Option<usize>, value: &Value| at.is_none_or(|at| same(&row[at], value));
     let panel = |facet_value: &Value| {
         let curve = |(style, color_value): (usize, &Value)| {
@@ -60,7 +61,7 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
                 .copied()
                 .filter(|row| is(row, facet, facet_value) && is(row, color, color_value))
                 .collect();
-            let marks = marks(&kind, &own, x_at, y_at, x.as_ref());
+            let marks = marks(&kind, &own, (x_at, y_at, rep_at), x.as_ref());
             Curve::new(if color.is_some() { color_value.to_string() } else { String::new() }, style, marks)
         };
         let title = facet.map_or_else(String::new, |_| {
@@ -168,7 +169,14 @@ fn y_axis(name: &str, unit: Option<&str>, values: impl Iterator<Item = f64>, log
     axis
 }
 
-fn marks(kind: &str, rows: &[&Row], x_at: Option<usize>, y_at: usize, across: Option<&Across>) -> Marks {
+/// `at` are the columns of x, of y and of the replication.
+fn marks(
+    kind: &str,
+    rows: &[&Row],
+    at: (Option<usize>, usize, Option<usize>),
+    across: Option<&Across>,
+) -> Marks {
+    let (x_at, y_at, rep_at) = at;
     let (Some(x_at), Some(across)) = (x_at, across) else {
         return Marks::Cdf(rows.iter().filter_map(|row| row[y_at].number_or_truth()).collect());
     };
@@ -176,8 +184,18 @@ fn marks(kind: &str, rows: &[&Row], x_at: Option<usize>, y_at: usize, across: Op
         let at_x = rows.iter().filter(|row| same(&row[x_at], x));
         at_x.filter_map(|row| row[y_at].number_or_truth()).collect::<Vec<f64>>()
     };
+    // Replications are what chance differs in: whatever else a mark pools is averaged within each.
+    let by_rep = |x: &Value| {
+        let Some(rep_at) = rep_at else { return values(x) };
+        let mut reps: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| same(&row[x_at], x)) {
+            let own = reps.entry(row[rep_at].to_string()).or_default();
+            own.extend(row[y_at].number_or_truth());
+        }
+        reps.into_values().filter_map(|own| Summary::of(own).mean()).collect()
+    };
     let mean = |x: &Value| {
-        let s = Summary::of(values(x));
+        let s = Summary::of(by_rep(x));
         let (mean, ci) = (s.mean()?, s.ci95().unwrap_or(f64::NAN));
         Some(Mark::with_interval(across.place(x)?, mean, mean - ci, mean + ci))
     };
@@ -208,20 +226,31 @@ fn caption(
     y_at: usize,
     shown: &[Option<usize>],
 ) -> String {
-    let mut per_mark: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    let rep_at = frame.table.columns.iter().position(|column| column == "rep");
+    let mut per_mark: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row[y_at].number_or_truth().is_some()) {
-        *per_mark.entry(shown.iter().flatten().map(|at| row[*at].to_string()).collect()).or_default() += 1;
+        let mark = shown.iter().flatten().map(|at| row[*at].to_string()).collect();
+        per_mark.entry(mark).or_default().push(rep_at.map_or_else(String::new, |at| row[at].to_string()));
     }
-    let counts: BTreeSet<usize> = per_mark.values().copied().collect();
-    let (least, most) = (counts.first().copied().unwrap_or(0), counts.last().copied().unwrap_or(0));
-    let n = if least == most { format!("{most}") } else { format!("{least} to {most}") };
+    let range = |counts: BTreeSet<usize>| {
+        let (least, most) = (counts.first().copied().unwrap_or(0), counts.last().copied().unwrap_or(0));
+        (if least == most { format!("{most}") } else { format!("{least} to {most}") }, most)
+    };
+    let (n, most) = range(per_mark.values().map(Vec::len).collect());
+    let independent = |reps: &Vec<String>| match rep_at {
+        Some(_) => reps.iter().collect::<BTreeSet<_>>().len(),
+        None => reps.len(),
+    };
+    let (reps, most_reps) = range(per_mark.values().map(independent).collect());
+    let unit = if most_reps < most { "replications, each the average of its rows" } else { "runs" };
     let what = match kind {
         "cdf" => format!("Empirical distribution of {n} runs"),
         "scatter" => "One mark for each row".to_owned(),
         _ if most <= 1 => "One run of each point".to_owned(),
         "box" => format!("Quartiles of {n} runs; whiskers: last value within 1.5 interquartile ranges"),
-        "bar" | "dots" => format!("Mean of {n} runs; bars: 95 % confidence interval"),
-        _ => format!("Mean of {n} runs; band: 95 % confidence interval"),
+        _ if most_reps <= 1 => format!("Mean of {n} values of one replication"),
+        "bar" | "dots" => format!("Mean of {reps} {unit}; bars: 95 % confidence interval"),
+        _ => format!("Mean of {reps} {unit}; band: 95 % confidence interval"),
     };
     let pooled = frame.params.iter().filter(|name| {
         let at = frame.table.columns.iter().position(|column| column == *name);
@@ -314,6 +343,33 @@ mod tests {
         assert_eq!(points.iter().map(|p| p.x).collect::<Vec<_>>(), [0.0, 0.001, 0.01, 0.02, 0.1]);
         // 10, 11, 12: t(0.975, 2) / sqrt(3) = 2.4841.
         assert!((points[0].y - 11.0).abs() < 1e-12 && (points[0].high - 13.4841).abs() < 1e-4, "{points:?}");
+    }
+
+    #[test]
+    fn what_is_pooled_over_a_parameter_is_averaged_within_each_replication() {
+        let mut table = Table::new(["rep", "x", "q", "y_ms"]);
+        for (rep, q) in [(1, 0.0), (2, 0.0), (3, 0.0), (1, 100.0), (2, 100.0), (3, 100.0)] {
+            let y = q + f64::from(rep);
+            table.push(vec![Value::Int(rep.into()), Value::Int(1), Value::Float(q), Value::Float(y)]);
+        }
+        let frame = Frame {
+            table,
+            params: ["x", "q"].map(String::from).into(),
+            name: "e".into(),
+            ..Frame::default()
+        };
+        let spec = PlotSpec {
+            x: Some("x".into()),
+            y: vec!["y_ms".into()],
+            kind: Some("dots".into()),
+            ..PlotSpec::default()
+        };
+        let figure = figures_of(&spec, &frame).unwrap().remove(0).1;
+        let Marks::Dots(points) = &figure.panels[0].curves[0].marks else { panic!("{figure:?}") };
+        // 51, 52, 53: t(0.975, 2) / sqrt(3) = 2.4841.
+        assert!((points[0].y - 52.0).abs() < 1e-12 && (points[0].high - 54.4841).abs() < 1e-4, "{points:?}");
+        let caption = "Mean of 3 replications, each the average of its rows; bars: 95 % confidence interval. Pooled over q.";
+        assert_eq!(figure.caption, caption);
     }
 
     #[test]

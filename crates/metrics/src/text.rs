@@ -127,7 +127,8 @@ pub fn human(x: f64) -> String {
     if x != 0.0 && !(1e-4..1e9).contains(&x.abs()) {
         return format!("{x:.2e}");
     }
-    format!("{x:.*}", decimals_for(x))
+    // Counts are whole.
+    format!("{x:.*}", if x == x.trunc() { 0 } else { decimals_for(x) })
 }
 
 /// Decimals that show `x` with three digits: 9.38, 12.3, 124, 0.0123.
@@ -205,6 +206,7 @@ mod tests {
             (1e12, "1.00e12"),
             (-5.55, "-5.55"),
             (9.999, "10.0"),
+            (3.0, "3"),
         ];
         for (x, text) in cases {
             assert_eq!(human(x), text);

@@ -94,19 +94,23 @@ impl Page {
         Ok(())
     }
 
+    /// A list of `translate(x y)`, `scale(s)` and `rotate(a x y)`.
     fn transform(&mut self, text: &str) -> Result<(), String> {
         let unknown = || format!("unknown transform '{text}'");
-        let (name, rest) = text.split_once('(').ok_or_else(unknown)?;
-        match (name, &numbers(rest.trim_end_matches(')'))[..]) {
-            ("translate", [x, y]) => {
-                self.content.transform([1.0, 0.0, 0.0, 1.0, *x, *y]);
-            }
-            ("rotate", [degrees, x, y]) => {
-                let angle = f64::from(*degrees).to_radians();
-                let (sin, cos) = (libm::sin(angle) as f32, libm::cos(angle) as f32);
-                self.content.transform([cos, sin, -sin, cos, x - cos * x + sin * y, y - sin * x - cos * y]);
-            }
-            _ => return Err(unknown()),
+        for part in text.split_inclusive(')').map(str::trim) {
+            let (name, rest) =
+                part.strip_suffix(')').and_then(|part| part.split_once('(')).ok_or_else(unknown)?;
+            let matrix = match (name, &numbers(rest)[..]) {
+                ("translate", [x, y]) => [1.0, 0.0, 0.0, 1.0, *x, *y],
+                ("scale", [s]) => [*s, 0.0, 0.0, *s, 0.0, 0.0],
+                ("rotate", [degrees, x, y]) => {
+                    let angle = f64::from(*degrees).to_radians();
+                    let (sin, cos) = (libm::sin(angle) as f32, libm::cos(angle) as f32);
+                    [cos, sin, -sin, cos, x - cos * x + sin * y, y - sin * x - cos * y]
+                }
+                _ => return Err(unknown()),
+            };
+            self.content.transform(matrix);
         }
         Ok(())
     }

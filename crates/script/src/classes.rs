@@ -482,9 +482,15 @@ pub(crate) fn resolve(
                         .into());
                 }
                 (None, _) => {
+                    let (why, remedy) = match world.plan().node(*node).ifaces.is_empty() {
+                        true => ("link", "join it to the network with net:link() or net:lan()"),
+                        false => (
+                            "address",
+                            "wait for one with its wait_address(), or give it one: ip = \"10.0.0.5/24\"",
+                        ),
+                    };
                     let text = format!(
-                        "nothing can reach '{name}': it has no link (the answer is nil, \"unreachable\")\n  \
-                         join it to the network with net:link() or net:lan()"
+                        "nothing can reach '{name}': it has no {why} (the answer is nil, \"unreachable\")\n  {remedy}"
                     );
                     sim.out.borrow_mut().warn(text, here(lua));
                     Err("unreachable")

@@ -12,6 +12,9 @@ impl Run {
     /// Errors of a process become messages; a wanted end is none.
     pub fn outcome(&self, result: Result<(), Failure>) -> Result<(), ScriptError> {
         let Err(failure) = result else { return Ok(()) };
+        if self.sim.watch.get().is_some_and(Watch::is_short) {
+            return Err(self.short_of_memory());
+        }
         if self.sim.watch.get().is_some_and(Watch::has_fired) {
             return Err(self.runaway(&failure));
         }
@@ -59,6 +62,30 @@ impl Run {
         mistake.place = place;
         let culprit = Culprit { who: failure.record.who(&self.sim), frames };
         render(&mistake, &self.sim.sources, Some(&culprit))
+    }
+
+    /// The lines, samples and rows of the run are more than its memory.
+    pub fn kept_too_much(&self, place: Option<Place>) -> ScriptError {
+        let mut mistake = Mistake::new(format!(
+            "not enough memory at t = {}: the lines, samples and rows that the run keeps take more than {}",
+            self.sim.now(),
+            tidewire_units::Bytes(self.memory)
+        ))
+        .note("print and sample less often, or use a histogram; --memory 2GiB allows more")
+        .fault(Fault::Limit);
+        mistake.place = place;
+        render(&mistake, &self.sim.sources, None)
+    }
+
+    /// The machine has no memory left for the program.
+    pub fn short_of_memory(&self) -> ScriptError {
+        let mistake = Mistake::new(format!(
+            "not enough memory on this machine: the run was ended at t = {} with what it had recorded",
+            self.sim.now()
+        ))
+        .note("fewer runs at a time (-j 1), fewer hosts or connections, or smaller buffers take less")
+        .fault(Fault::Limit);
+        render(&mistake, &self.sim.sources, None)
     }
 
     pub fn deadlock(&self) -> ScriptError {

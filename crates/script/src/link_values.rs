@@ -22,10 +22,11 @@ pub(crate) fn loss(sim: &Shared, value: &Value, name: &str, context: &str) -> Re
         return Ok(LossSpec { model: bernoulli(p), among: Match::Any });
     };
     let mut spec = LossSpec::default();
-    let (mut is_gilbert, mut chain) = (false, [None; 4]);
+    let (mut is_gilbert, mut chain, mut models) = (false, [None; 4], 0);
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair.map_err(|error| Mistake::new(error.to_string()))?;
         let key = key_of(&key);
+        models += u32::from(matches!(&*key, "1" | "p" | "rate" | "every" | "seq" | "trace"));
         match &*key {
             "1" if text(&value).as_deref() == Some("gilbert") => is_gilbert = true,
             "1" | "p" | "rate" => spec.model = bernoulli(probability(&value, name, context)?),
@@ -88,7 +89,13 @@ pub(crate) fn loss(sim: &Shared, value: &Value, name: &str, context: &str) -> Re
         }
     }
     if is_gilbert || chain.iter().any(Option::is_some) {
+        models += u32::from(!is_gilbert);
         spec.model = gilbert(chain)?;
+    }
+    if models != 1 {
+        let why = if models == 0 { "says what is lost" } else { "has one model of losses" };
+        return Err(Mistake::new(format!("{name} = {{...}} {why}: {{ \"1%\", match = \"data\" }}, {{ every = 100 }}, {{ seq = {{5, 9}} }} or the like"))
+            .at_word(name));
     }
     Ok(spec)
 }

@@ -33,6 +33,16 @@ impl Mistake {
         self
     }
 
+    /// About what a function of the script gave back: it has ended, so its first line is the place.
+    pub fn of_function(mut self, function: &mlua::Function) -> Mistake {
+        let info = function.info();
+        if let (Some(file), Some(line @ 1..)) = (info.source, info.line_defined) {
+            let file = file.trim_start_matches(['@', '=']).to_owned();
+            self.place = Some(Place { file, line: line as u32 });
+        }
+        self.at_word("function")
+    }
+
     /// Adds a line that says what to write.
     pub fn note(mut self, note: impl Into<String>) -> Mistake {
         self.notes.push(note.into());
@@ -104,6 +114,15 @@ impl Sources {
         text.lines().nth(place.line.checked_sub(1)? as usize).map(str::to_owned)
     }
 
+    /// A chunk's text, cut before the line of a place.
+    pub fn rest(&self, place: &Place) -> Option<(String, String)> {
+        let all = self.0.borrow();
+        let (_, text) = all.iter().find(|(chunk, _)| *chunk == place.file)?;
+        let skipped: usize =
+            text.split_inclusive('\n').take(place.line.checked_sub(1)? as usize).map(str::len).sum();
+        Some((text[..skipped].to_owned(), text[skipped..].to_owned()))
+    }
+
     /// The line of the statement at a place that holds this text.
     pub fn find(&self, place: &Place, text: &str) -> Option<u32> {
         self.quote(place, Some(text)).map(|(line, _)| line)
@@ -140,7 +159,7 @@ fn nesting(line: &str) -> i32 {
 }
 
 /// Where a word (or any text that is not a word) stands in a line.
-fn find_word(line: &str, word: &str) -> Option<usize> {
+pub(crate) fn find_word(line: &str, word: &str) -> Option<usize> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     if word.is_empty() {
         return None;
@@ -231,9 +250,10 @@ fn explained(mut mistake: Mistake) -> Mistake {
         mistake.notes.push("wait before it, and use the result".to_owned());
     } else if text.contains("attempt to assign to const variable") {
         mistake.caret = between("variable '", "'");
-        mistake
-            .notes
-            .push("the variable of a for loop cannot be changed; copy it to a local first".to_owned());
+        mistake.notes.push(
+            "what is <const> and the variable of a for loop cannot be changed; copy it to a local first"
+                .to_owned(),
+        );
     } else if text.contains("near 'global'") || text.contains("near global") {
         mistake.caret = Some("global".to_owned());
         mistake.notes.push("'global' is a reserved word since Lua 5.5; use another name".to_owned());
@@ -246,6 +266,14 @@ fn explained(mut mistake: Mistake) -> Mistake {
         mistake.message = "too many functions wait to be called (at, after, every, on)".to_owned();
         mistake.fault = Fault::Limit;
         mistake.notes.push("one every() or a process with sleep() does what many at() do".to_owned());
+    } else if text == "<no error object>" {
+        mistake.message = "error() was called without a message".to_owned();
+        mistake.caret = Some("error".to_owned());
+        mistake.notes.push("give it a text: error(\"what is wrong\")".to_owned());
+    } else if text.starts_with("attempt to")
+        && (text.contains(" a 'string' with a ") || text.ends_with(" with a 'string'"))
+    {
+        mistake.notes.push("a text that is no number cannot be reckoned with; a .. b joins texts".to_owned());
     } else if text.contains("to 'for iterator'") {
         let got = between("got ", ")").unwrap_or_else(|| "something else".to_owned());
         mistake.message = format!("pairs or ipairs got {got}, not a table");
@@ -262,6 +290,14 @@ fn explained(mut mistake: Mistake) -> Mistake {
             .or_else(|| between("(upvalue '", "'"));
     } else if text.contains(" near '") && mistake.caret.is_none() {
         mistake.caret = between(" near '", "'");
+        let instead = match mistake.caret.as_deref() {
+            Some("!") => "\"not equal\" is written ~=, and \"not\" as a word",
+            Some("+" | "-" | "*" | "/") => "there is no += and no ++ in Lua: write s = s + 1",
+            Some("=") if text.contains("'then' expected") => "to compare, write ==",
+            Some("&" | "|") => "\"and\" and \"or\" are words",
+            _ => "",
+        };
+        mistake.notes.extend((!instead.is_empty()).then(|| instead.to_owned()));
     }
     mistake
 }

@@ -27,6 +27,13 @@ pub(crate) struct Output {
     series: Vec<(Instant, usize, Vec<Value>)>,
     events: Vec<Vec<Value>>,
     positions: BTreeMap<String, usize>,
+    kept: u64,
+}
+
+/// What a row takes.
+fn bytes_of(row: &[Value]) -> u64 {
+    let text = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
+    row.iter().map(|value| (size_of::<Value>() + text(value)) as u64).sum()
 }
 
 /// What the run writes to, and what the watchdog saves when the run hangs: only the thread of the run uses it otherwise.
@@ -77,17 +84,22 @@ impl Output {
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
         }
         let line = format!("[t={:.6}] {text}", at.as_secs_f64());
+        self.kept += (line.len() + size_of::<String>()) as u64;
         self.log.push(line);
     }
 
-    /// Sets a column of the run.
-    pub fn record(&mut self, name: String, value: Value) {
+    /// Sets a column of the run; says whether there was another value.
+    pub fn record(&mut self, name: String, value: Value) -> bool {
         let next = self.record.len();
         let at = *self.positions.entry(format!("r:{name}")).or_insert(next);
-        match self.record.get_mut(at) {
-            Some((_, old)) => *old = value,
-            None => self.record.push((name, value)),
-        }
+        let replaced = match self.record.get_mut(at) {
+            Some((_, old)) => Some(std::mem::replace(old, value.clone())),
+            None => {
+                self.record.push((name, value.clone()));
+                None
+            }
+        };
+        replaced.is_some_and(|old| old != value)
     }
 
     /// Whether one more figure of the run fits into its row of runs.csv.
@@ -127,6 +139,17 @@ impl Output {
         &mut self.tables[at].1
     }
 
+    /// A row of a table, by the names of its columns.
+    pub fn row(&mut self, name: &str, cells: Vec<(String, Value)>) {
+        self.kept += cells.iter().map(|(_, value)| bytes_of(std::slice::from_ref(value))).sum::<u64>();
+        self.table(name).push_named(cells);
+    }
+
+    /// About how many bytes the lines, samples and rows take.
+    pub fn kept(&self) -> u64 {
+        self.kept
+    }
+
     /// A value of a time series.
     pub fn series(&mut self, at: Instant, object: &str, metric: &str, value: f64, warmup: Instant) {
         let unit = tidewire_metrics::unit_of(metric).map_or(Value::Nothing, Value::from);
@@ -139,6 +162,7 @@ impl Output {
             Value::from(at < warmup),
         ];
         let order = self.series.len();
+        self.kept += bytes_of(&row);
         self.series.push((at, order, row));
     }
 

@@ -289,8 +289,8 @@ impl Run {
             Output::new(settings.echo),
         ));
         sim.sources.add(&chunk_name(script), &script.text);
-        let who = Who { script: script.shown.clone(), point: sim.point.clone(), rep: settings.rep };
-        let _ = sim.watch.set(Watch::new(settings.timeout_s, who, sim.out.clone()));
+        let who = Who { script: script.clone(), point: sim.point.clone(), rep: settings.rep };
+        let _ = sim.watch.set(Watch::new(settings.timeout_s, who, sim.out.clone(), sim.halt.clone()));
         let memory = settings.memory;
         let prepare = || -> mlua::Result<LuaState> {
             let state = LuaState::new(memory)?;
@@ -389,6 +389,10 @@ impl Run {
             match pause {
                 Pause::Process(id, _) => {
                     self.outcome(sched::resume(sim, id))?;
+                    let sampled = sim.world.borrow().samples().len() * size_of::<tidewire_world::Sample>();
+                    if sim.out.borrow().kept() + sampled as u64 > self.memory {
+                        return Err(self.kept_too_much(sched::place_of(sim, id)));
+                    }
                 }
                 Pause::Control(crate::bind::device::TOKEN) => {
                     self.outcome(crate::bind::device::deliver(lua, sim))?;
@@ -400,6 +404,9 @@ impl Run {
                 Pause::Idle => {
                     self.note_stuck();
                     return Ok(Ended::Finished);
+                }
+                Pause::Stopped if sim.watch.get().is_some_and(Watch::is_short) => {
+                    return Err(self.short_of_memory());
                 }
                 Pause::Stopped => return Ok(Ended::Cut),
                 Pause::EventLimit => return Err(self.event_limit(limit.events)),
@@ -451,8 +458,9 @@ impl Run {
             ));
         }
         if !self.state.is_deterministic() {
-            out.log.push(
-                "orders of pairs() over tables and functions may differ from run to run here".to_owned(),
+            out.warn(
+                "the address space is too small (ulimit -v): orders of pairs() over tables and functions may differ from run to run",
+                None,
             );
         }
         let mut flows = world.flow_table();
@@ -492,14 +500,15 @@ impl Run {
         let failure = sim.cc_failure.borrow_mut().take();
         self.outcome(failure.map_or(Ok(()), Err))?;
         sim.sched.borrow_mut().over = true;
+        // Who called stop() wants these as well; one of them that calls it ends only itself.
+        let ending = sim.ending.take();
         let functions = std::mem::take(&mut sim.handles.borrow_mut().at_end);
         for (function, _) in functions {
             let result = sched::run_alone(lua, sim, function);
             self.outcome(result)?;
-            if sim.ending.borrow().is_some() {
-                break;
-            }
+            sim.ending.take();
         }
+        sim.ending.replace(ending);
         Ok(())
     }
 }

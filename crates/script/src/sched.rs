@@ -281,7 +281,10 @@ pub(crate) fn resume(sim: &Shared, id: ProcessId) -> Result<(), Failure> {
     let watch = sim.watch.get();
     let depth = raw::depth();
     raw::enter(thread.state());
-    watch.inspect(|watch| watch.begin());
+    watch.inspect(|watch| {
+        watch.set_now(sim.now());
+        watch.begin();
+    });
     let result = match args {
         Some(args) => thread.resume::<MultiValue>(args),
         None => thread.resume::<MultiValue>(()),

@@ -444,7 +444,7 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.to_string_lossy()),
         Value::Integer(n) => Some(n.to_string()),
-        Value::Number(x) => Some(x.to_string()),
+        Value::Number(x) if x.is_finite() => Some(x.to_string()),
         _ => None,
     }
 }

@@ -147,6 +147,39 @@ fn hubs_and_access_points_crash_and_boot() {
 }
 
 #[test]
+fn what_looks_at_the_network_prints_what_it_found_as_a_line_of_its_own() {
+    let net = "local a, b = net:host 'a', net:host 'b' net:link(a, b, { delay = '1ms' })\n";
+    let out = common::printed(&format!("{net}diagnose(a, b)\nprint 'next'"));
+    assert_eq!(out, ["nothing is wrong from layer 1 to layer 4", "next"]);
+    let used = "local found = diagnose(a, b) if diagnose(a, b).ok then print 'ok' end local l = ladder(a, b)";
+    assert_eq!(common::printed(&format!("{net}{used}")), ["ok"]);
+    let out = common::printed(&format!("{net}journey {{ from = a, to = b }}\nprint 'next'"));
+    assert!(out[0].starts_with("a works at L1-L7 and sends on a-b"), "{out:?}");
+    assert_eq!(out.last().map(String::as_str), Some("next"));
+    let out = common::printed(&format!("{net}ladder(a, b)\na:ping(b)\nprint 'next'")).join("\n");
+    let (next, echo) = (out.find("next").unwrap(), out.find("ICMP echo reply").expect("a ladder at the end"));
+    assert!(next < echo, "{out}");
+}
+
+#[test]
+fn detours_beyond_the_infinity_of_rip_are_warned_of() {
+    let network = |cost: u32| {
+        format!(
+            "local r = {{}} for i = 1, 3 do r[i] = net:router('r' .. i) end
+             net:link(r[1], r[2]) net:link(r[2], r[3], {{ cost = {cost} }}) net:link(r[1], r[3], {{ cost = {cost} }})
+             net:routing 'distance_vector' sleep '1s'"
+        )
+    };
+    let warned = |cost| {
+        let result = common::good(common::result_of(&common::script(&network(cost))));
+        result.warnings.iter().map(|warning| warning.text.clone()).collect::<Vec<_>>().join("\n")
+    };
+    let far = warned(8);
+    assert!(far.contains("without the link between r1 and r2 the way over r3 has the metric 17"), "{far}");
+    assert_eq!(warned(7), "", "a metric of 15 is within reach");
+}
+
+#[test]
 fn a_host_between_and_a_way_that_is_too_long_are_told_from_cables_and_loops() {
     let found = |code: &str| common::printed(&format!("{code} print(diagnose(a, b).text)"))[0].clone();
     let between = "local a, b, c = net:host 'a', net:host 'b', net:host 'c' net:link(a, c) net:link(c, b)";

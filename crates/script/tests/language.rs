@@ -3,6 +3,7 @@
 mod common;
 
 use common::{column, declared, good, lines, printed, result_of, script};
+use tidewire_metrics::Value;
 use tidewire_script::{Ended, Fault};
 
 const PAIR: &str = "local a, b = net:host 'a', net:host 'b'
@@ -29,6 +30,17 @@ fn time_passes_in_sleeps_and_callbacks_come_in_order() {
         sleep '3s'
         print('main', now())";
     assert_eq!(printed(code), ["after\t1.0", "later\t1.25", "at\t2.0", "main\t3.0", "end\t3.0\t3"]);
+}
+
+#[test]
+fn every_function_of_at_end_is_called_after_stop_too() {
+    let ends =
+        "for i = 1, 3 do at_end(function() print(i, now()) if i == 2 then stop() print 'not' end end) end";
+    for how in ["", "stop()", "at(1, function() stop() end) sleep(5)", "pcall(stop)"] {
+        let out = printed(&format!("{ends} {how}"));
+        let ends: Vec<&str> = out.iter().map(|line| &line[..1]).collect();
+        assert_eq!(ends, ["1", "2", "3"], "{how}: {out:?}");
+    }
 }
 
 #[test]
@@ -401,6 +413,40 @@ fn a_host_without_a_link_is_unreachable_and_there_is_a_warning() {
     assert_eq!(printed, ["nil\tunreachable"; 3]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("nothing can reach 'c': it has no link"), "{warnings:?}");
+    let (_, warnings) =
+        with_warnings("local c = net:host('c', { ip = 'dhcp' }) net:link(a, c)\nprint(a:ping(c))");
+    assert!(warnings[0].contains("nothing can reach 'c': it has no address"), "{warnings:?}");
+}
+
+#[test]
+fn a_sample_that_spans_the_end_of_the_warm_up_counts_all_of_its_time() {
+    let text = "experiment { duration = '6s', warmup = '2500ms' }
+        local a, b = net:host 'a', net:host 'b'
+        local k = net:link(a, b, { rate = '8Mbps', delay = '5ms' })
+        k:forward():watch({ 'throughput_mbps', 'utilization_pct' }, { every = '1s' })
+        a:bulk { to = b }";
+    let result = good(result_of(&script(text)));
+    let series = &result.tables.iter().find(|(name, _)| name == "series").expect("samples").1;
+    let of = |metric: &str| -> Vec<f64> {
+        let is_metric = |row: &&Vec<Value>| row.contains(&Value::Text(metric.to_owned()));
+        let value = series.columns.iter().position(|column| column == "value").unwrap();
+        series.rows.iter().filter(is_metric).filter_map(|row| row[value].number()).collect()
+    };
+    let (rates, busy) = (of("throughput_mbps"), of("utilization_pct"));
+    assert!(rates.len() >= 5 && rates[1..].iter().all(|mbps| *mbps > 7.5), "{rates:?}");
+    assert!(busy[1..].iter().all(|pct| *pct > 97.0), "{busy:?}");
+}
+
+#[test]
+fn names_of_luasocket_give_what_luasocket_gives() {
+    let code = "b:spawn(function()
+          local u = b:udp(9)
+          local msg, ip, port = u:receivefrom()
+          print(msg, ip, math.type(port))
+          u:sendto(msg .. '!', ip, port)
+        end)
+        local u = a:udp() u:sendto('x', b, 9) print(u:receivefrom())";
+    assert_eq!(on_pair(code), ["x\t10.0.0.1\tinteger", "x!\t10.0.0.2\t9"]);
 }
 
 #[test]

@@ -131,6 +131,7 @@ struct LinkDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     /// The names of the nodes at the first and second end.
+    #[serde(deserialize_with = "ends")]
     ends: [String; 2],
     #[serde(default, deserialize_with = "rate_text", skip_serializing_if = "Option::is_none")]
     rate: Option<String>,
@@ -235,6 +236,14 @@ fn arq<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ArqDocument>, D::Err
         }
     }
     from.deserialize_any(Repair)
+}
+
+/// Two names; an array of Rust would drop the third.
+fn ends<'de, D: Deserializer<'de>>(from: D) -> Result<[String; 2], D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    let wrong =
+        |names: Vec<String>| format!("a link has two ends, as in ends = [\"a\", \"b\"], not {}", names.len());
+    names.try_into().map_err(|names| Error::custom(wrong(names)))
 }
 
 /// What routing pays is a whole number.

@@ -31,6 +31,7 @@
 mod address;
 mod address6;
 mod check;
+mod discipline;
 mod document;
 pub mod draw;
 mod error;
@@ -51,6 +52,7 @@ pub use address6::{Address6, DOCUMENTATION, Ipv6Plan, Via6, network6, prefix48};
 pub use check::{
     Finding, Problem, Severity, check, doubts, duplicate_addresses, overlapping_subnets, unusable_routes,
 };
+pub use discipline::{CeThreshold, DisciplineKind, DisciplineSpec};
 pub use document::{Document, DocumentError};
 pub use error::PlanError;
 pub use lans::Lan;
@@ -60,7 +62,7 @@ pub use plan::{Iface, Link, Node, Plan, Via, link_of, peer_of, receiver_of, send
 pub use prefix::{IfaceAddr, Prefix};
 pub use routes::{NextHop, Routes, Tables, manual_routes, routes};
 pub use spec::{
-    AddressMode, BufferSpec, CeThreshold, CorruptSpec, DirectionSpec, DisciplineKind, DisciplineSpec, Ecmp,
-    Framing, HostSpec, ImpairmentSpec, JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match,
-    NatSide, NodeKind, NodeSpec, Processing, QueueLimit, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
+    AddressMode, BufferSpec, CorruptSpec, DirectionSpec, Ecmp, Framing, HostSpec, ImpairmentSpec,
+    JitterShape, JitterSpec, LinkSpec, LossModel, LossSpec, Match, NatSide, NodeKind, NodeSpec, Processing,
+    QueueLimit, QueueSpec, RouterSpec, SpanningTree, SwitchSpec,
 };

@@ -1,6 +1,6 @@
 //! What nodes and links are like: the options of each, with their defaults.
 
-use crate::{Address6, ArqSpec, IfaceAddr, MediumSpec, RadioSpec, VlanSpec};
+use crate::{Address6, ArqSpec, DisciplineSpec, IfaceAddr, MediumSpec, RadioSpec, VlanSpec};
 use std::net::Ipv4Addr;
 use tidewire_units::{Bytes, Probability, Rate, Span};
 
@@ -189,84 +189,6 @@ pub struct DirectionSpec {
     pub trace: Option<std::sync::Arc<[u64]>>,
     /// What routing pays for sending this way, at least 1.
     pub cost: u32,
-}
-
-/// A queue discipline. What is not given takes the value that the discipline's specification or Linux gives it.
-#[derive(Clone, PartialEq, Debug)]
-pub struct DisciplineSpec {
-    /// Which one.
-    pub kind: DisciplineKind,
-    /// Mark packets that allow it instead of dropping them.
-    pub ecn: Option<bool>,
-    /// CoDel and PIE: how long packets may wait.
-    pub target: Option<Span>,
-    /// CoDel: for how long before anything is dropped. PIE: time between updates.
-    pub interval: Option<Span>,
-    /// RED: lower and upper threshold of the mean queue, in packets.
-    pub thresholds: Option<(f64, f64)>,
-    /// RED: the probability of dropping at the upper threshold.
-    pub max_p: Option<Probability>,
-    /// FQ-CoDel and DRR: bytes that a flow may send in a round.
-    pub quantum: Option<u32>,
-    /// FQ-CoDel: how many flows are told apart.
-    pub flows: Option<u32>,
-    /// Mark everything above this, whatever the discipline does.
-    pub ce_threshold: Option<CeThreshold>,
-    /// DRR: weights of the classes. Strict priority: as many bands.
-    pub classes: Vec<u32>,
-    /// Token bucket: rate and burst.
-    pub bucket: Option<(Rate, Bytes)>,
-    /// Token bucket: drop what exceeds the rate instead of holding it back.
-    pub police: bool,
-}
-
-impl DisciplineSpec {
-    /// Between updates of PIE, and before CoDel drops anything: less would be all that a simulation does, more would be never.
-    const INTERVALS: [Span; 2] = [Span::from_us(10), Span::from_secs(1000)];
-
-    /// What cannot be done about its times, if anything.
-    pub fn problem(&self) -> Option<String> {
-        let [least, most] = DisciplineSpec::INTERVALS;
-        match (self.interval, self.target) {
-            (Some(interval), _) if !(least..=most).contains(&interval) => {
-                Some(format!("interval = {interval}: a queue's interval is from {least} to {most}"))
-            }
-            (_, Some(target)) if target > most => {
-                Some(format!("target = {target}: packets may wait for at most {most}"))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The queue disciplines.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DisciplineKind {
-    /// First in, first out.
-    DropTail,
-    /// Random early detection (Floyd and Jacobson 1993).
-    Red,
-    /// RFC 8289.
-    Codel,
-    /// RFC 8290.
-    FqCodel,
-    /// RFC 8033.
-    Pie,
-    /// Deficit round robin (Shreedhar and Varghese 1995).
-    Drr,
-    /// Strict priority.
-    Prio,
-    /// Token bucket.
-    Tbf,
-}
-
-/// Where step marking begins (RFC 8257 section 3.1).
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum CeThreshold {
-    /// So many packets waiting.
-    Packets(u32),
-    /// So long a wait.
-    Time(Span),
 }
 
 /// What may happen to a packet on its way, besides loss.

@@ -59,6 +59,9 @@ pub fn parse_rate(text: &str) -> Result<Rate, QuantityError> {
 /// A size such as `64KiB` or `20MB`. Errors: as [`parse_span`].
 pub fn parse_size(text: &str) -> Result<Bytes, QuantityError> {
     let bytes = scaled(text, &SIZES, "a size", "B kB MB GB KiB MiB GiB", "64KiB")?;
+    if bytes.fract() != 0.0 && bytes < 1000.0 {
+        return Err(QuantityError(format!("'{text}' is not a size: bytes come whole")));
+    }
     Ok(Bytes(bytes.round() as u64))
 }
 
@@ -77,6 +80,11 @@ pub fn parse_probability(text: &str) -> Result<Probability, QuantityError> {
     let value: f64 = plain_number(number).ok_or_else(wrong)?;
     if scale == 1.0 && value > 1.0 && value <= 100.0 {
         return Err(QuantityError(format!("{value} is not a probability; did you mean '{value}%'?")));
+    }
+    if scale == 1.0 && value == 1.0 {
+        return Err(QuantityError(format!(
+            "'{text}' can mean 1 % or always: write \"1%\", or \"100%\" if you mean it"
+        )));
     }
     // Dividing keeps 7 % equal to the literal 0.07; multiplying by 0.01 would not.
     Probability::new(if scale == 1.0 { value } else { value / 100.0 }).ok_or_else(wrong)
@@ -103,6 +111,9 @@ fn scaled(
 ) -> Result<f64, QuantityError> {
     let trimmed = text.trim();
     let wrong = || {
+        if trimmed.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+            return QuantityError(format!("'{text}' is not {kind}: it is negative"));
+        }
         let hint = suggestion(trimmed, units).unwrap_or_default();
         QuantityError(format!(
             "'{text}' is not {kind}: expected a number and one of {names}, for example \"{example}\"{hint}"
@@ -144,6 +155,9 @@ fn suggestion(text: &str, units: &[(&str, f64)]) -> Option<String> {
         };
         return Some(format!("; did you mean '{number}{prefix}bps' (rate) or '{number}{prefix}B' (size)?"));
     }
+    if let Some(rate) = rate_unit(unit).filter(|rate| rate != unit) {
+        return Some(format!("; did you mean '{number}{rate}'?"));
+    }
     let all = [&TIMES[..], &RATES[..], &SIZES[..]].concat();
     let normal =
         |s: &str| s.to_ascii_lowercase().replace("bit/s", "bps").replace("sec", "s").replace("msec", "ms");
@@ -151,6 +165,21 @@ fn suggestion(text: &str, units: &[(&str, f64)]) -> Option<String> {
         all.iter().map(|(name, _)| *name).filter(|name| normal(name) == normal(unit)).collect();
     let own = candidates.iter().find(|c| units.iter().any(|(name, _)| name == *c));
     own.or(candidates.first()).filter(|c| **c != unit).map(|c| format!("; did you mean '{number}{c}'?"))
+}
+
+/// A rate as others write it: `b` is for bits and `B` for bytes, whatever follows.
+fn rate_unit(unit: &str) -> Option<String> {
+    let (prefix, rest) = match unit.as_bytes().first()? {
+        b'k' | b'K' => ("k", &unit[1..]),
+        b'm' | b'M' => ("M", &unit[1..]),
+        b'g' | b'G' => ("G", &unit[1..]),
+        _ => ("", unit),
+    };
+    match rest {
+        "b/s" | "bps" | "bit/s" | "bits/s" | "Bit/s" | "bit" | "bits" => Some(format!("{prefix}bps")),
+        "B/s" | "Bps" => Some(format!("{prefix}B/s")),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -175,21 +204,27 @@ mod tests {
 
     #[test]
     fn mistakes_get_a_sentence_that_says_what_to_write() {
-        let cases: [(Result<(), QuantityError>, &str); 8] = [
+        let cases: &[(Result<(), QuantityError>, &str)] = &[
             (
                 parse_span("5 %ms").map(drop),
                 "'5 %ms' is not a time: expected a number and one of ns us ms s min h, for example \"5ms\"",
             ),
-            (parse_span("-5ms").map(drop), "'-5ms' is not a time"),
+            (parse_span("-5ms").map(drop), "'-5ms' is not a time: it is negative"),
+            (parse_size("1.5B").map(drop), "'1.5B' is not a size: bytes come whole"),
             (parse_span("5").map(drop), "'5' is not a time"),
             (parse_span("5MS").map(drop), "did you mean '5ms'?"),
             (parse_rate("10Mb").map(drop), "did you mean '10Mbps' (rate) or '10MB' (size)?"),
+            (parse_rate("10Mb/s").map(drop), "did you mean '10Mbps'?"),
+            (parse_rate("1gbit/s").map(drop), "did you mean '1Gbps'?"),
+            (parse_rate("10MBps").map(drop), "did you mean '10MB/s'?"),
+            (parse_probability("1").map(drop), "write \"1%\", or \"100%\" if you mean it"),
+            (parse_probability("1.0").map(drop), "can mean 1 % or always"),
             (parse_rate("0bps").map(drop), "below 1 bit/s"),
             (parse_probability("5").map(drop), "5 is not a probability; did you mean '5%'?"),
             (parse_probability("101%").map(drop), "'101%' is not a probability"),
         ];
         for (result, want) in cases {
-            let message = result.unwrap_err().to_string();
+            let message = result.as_ref().unwrap_err().to_string();
             assert!(message.contains(want), "{message:?} should contain {want:?}");
         }
     }

@@ -153,6 +153,7 @@ impl World {
 
     pub(crate) fn begin_measuring(&mut self, at: tidewire_units::Instant) {
         self.measuring = true;
+        self.carry_over(at);
         self.directions.iter_mut().for_each(|direction| direction.port.restart_stats(at));
         self.media.iter_mut().for_each(|medium| medium.bus.restart_stats());
         self.radios.iter_mut().for_each(|radio| radio.cell.restart_stats());

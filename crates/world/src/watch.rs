@@ -129,11 +129,22 @@ struct Watch {
     last: Totals,
 }
 
+/// Cumulative figures, in bytes and picoseconds. Differences wrap: counters begin anew when the warm-up ends.
 #[derive(Clone, Copy, Default)]
 struct Totals {
     sent: u64,
     received: u64,
-    busy: Span,
+    busy_ps: u64,
+}
+
+impl Totals {
+    fn since(self, last: Totals) -> Totals {
+        Totals {
+            sent: self.sent.wrapping_sub(last.sent),
+            received: self.received.wrapping_sub(last.received),
+            busy_ps: self.busy_ps.wrapping_sub(last.busy_ps),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -303,21 +314,36 @@ impl World {
         self.agenda.push(Key::new(at + every, Class::Sampler, source as u64).background());
     }
 
+    /// The counters of links are about to begin anew: what they have counted by then belongs to the next samples.
+    pub(crate) fn carry_over(&mut self, at: Instant) {
+        for i in 0..self.watches.all.len() {
+            let of = self.watches.all[i].of;
+            if let Watched::Direction(_) = of {
+                let counted = self.totals_at(of, at);
+                self.watches.all[i].last = self.watches.all[i].last.since(counted);
+            }
+        }
+    }
+
     fn totals(&self, of: Watched) -> Totals {
+        self.totals_at(of, self.now)
+    }
+
+    fn totals_at(&self, of: Watched, at: Instant) -> Totals {
         match of {
             Watched::Flow(flow) => {
                 let flow = &self.flows.all[flow.0 as usize];
-                Totals { sent: flow.sent, received: flow.received, busy: Span::ZERO }
+                Totals { sent: flow.sent, received: flow.received, busy_ps: 0 }
             }
             Watched::Direction(dir) => {
                 let port = self.port(dir);
-                let stats = port.stats(self.now);
-                Totals { sent: stats.tx_bytes, received: 0, busy: stats.busy }
+                let stats = port.stats(at);
+                Totals { sent: stats.tx_bytes, received: 0, busy_ps: stats.busy.as_ps() }
             }
             Watched::Socket(..) => Totals::default(),
             Watched::Host(node) => self.ip_node(node).map_or_else(Totals::default, |ip| {
                 let stats = &ip.stack.stats;
-                Totals { sent: stats.tx_bytes, received: stats.rx_bytes, busy: Span::ZERO }
+                Totals { sent: stats.tx_bytes, received: stats.rx_bytes, busy_ps: 0 }
             }),
         }
     }
@@ -325,6 +351,7 @@ impl World {
     fn measure(&mut self, of: Watched, metric: &str, last: &Totals, every: Span) -> Option<f64> {
         let now = self.now;
         let totals = self.totals(of);
+        let new = totals.since(*last);
         let rate = |bytes: u64| (!every.is_zero()).then(|| bytes as f64 * 8e-6 / every.as_secs_f64());
         match of {
             Watched::Direction(dir) => {
@@ -333,9 +360,9 @@ impl World {
                 match metric {
                     "queue_bytes" => Some(port.backlog(now).1 as f64),
                     "queue_packets" => Some(port.backlog(now).0 as f64),
-                    "throughput_mbps" => rate(totals.sent.saturating_sub(last.sent)),
+                    "throughput_mbps" => rate(new.sent),
                     "utilization_pct" if !every.is_zero() => {
-                        let busy = totals.busy.saturating_sub(last.busy).as_secs_f64() / every.as_secs_f64();
+                        let busy = Span::from_ps(new.busy_ps).as_secs_f64() / every.as_secs_f64();
                         Some(100.0 * busy.min(1.0))
                     }
                     "drops_count" => Some(stats.dropped() as f64),
@@ -346,8 +373,8 @@ impl World {
                 let ip = self.ip_node(node)?;
                 let stats = &ip.stack.stats;
                 match metric {
-                    "sent_mbps" => rate(totals.sent.saturating_sub(last.sent)),
-                    "received_mbps" => rate(totals.received.saturating_sub(last.received)),
+                    "sent_mbps" => rate(new.sent),
+                    "received_mbps" => rate(new.received),
                     "sent_packets" => Some(stats.tx_packets as f64),
                     "received_packets" => Some(stats.rx_packets as f64),
                     "forwarded_packets" => Some(stats.forwarded as f64),
@@ -357,8 +384,8 @@ impl World {
             }
             Watched::Flow(_) | Watched::Socket(..) => {
                 match metric {
-                    "goodput_mbps" => return rate(totals.received.saturating_sub(last.received)),
-                    "sent_mbps" => return rate(totals.sent.saturating_sub(last.sent)),
+                    "goodput_mbps" => return rate(new.received),
+                    "sent_mbps" => return rate(new.sent),
                     "received_bytes" => return Some(totals.received as f64),
                     _ => {}
                 }

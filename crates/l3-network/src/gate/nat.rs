@@ -347,6 +347,8 @@ impl Nat {
         if let Some(old) = self.by_inner.get(&key).copied() {
             self.forget(flow.protocol, old);
         }
+        // Whose mapping of this port has ended gets another one, RFC 4787 REQ-1.
+        self.forget(flow.protocol, port);
         self.stats.mappings += 1;
         self.by_inner.insert(key, port);
         let (inner, only) = (key.1, key.2);

@@ -98,6 +98,21 @@ fn only_what_leaves_keeps_a_mapping_of_udp_alive() {
 }
 
 #[test]
+fn a_port_whose_mapping_has_ended_belongs_to_one_host_only() {
+    for kind in TYPES {
+        let mut nat = nat(kind);
+        let server = peer(1, 9);
+        assert_eq!(port_of(&mut nat, end(2, 5001), server, 0), Ok(5001));
+        assert_eq!(port_of(&mut nat, end(3, 5001), server, 1000), Ok(5001), "{kind}: free again");
+        let other = port_of(&mut nat, end(2, 5001), server, 1001).unwrap();
+        assert_ne!(other, 5001, "{kind}");
+        assert_eq!(inner_of(&mut nat, server, other, 1002), Ok(end(2, 5001)), "{kind}");
+        assert_eq!(inner_of(&mut nat, server, 5001, 1002), Ok(end(3, 5001)), "{kind}");
+        assert_eq!(nat.rows(at(1002)).len(), 2, "{kind}");
+    }
+}
+
+#[test]
 fn ports_run_out_and_come_back() {
     let mut config = NatConfig::of_type("symmetric").unwrap();
     config.ports = (2000, 2002);

@@ -149,7 +149,7 @@ fn declare(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
     grid(sim, opts, &mut declared)?;
     if let Some(skip) = opts.get("skip") {
         let Val::Function(skip) = skip else { unreachable!("the table of functions says a function") };
-        declared.points = kept(lua, skip, declared.points)?;
+        declared.points = kept(lua, sim, skip, declared.points)?;
     }
     if let Some(Val::Table(expect)) = opts.get("expect") {
         declared.expect = expectations(lua, sim, expect, &declared)?;
@@ -191,10 +191,18 @@ fn until_known(reps: &Opts) -> Result<(u32, Option<Stopping>), Mistake> {
 }
 
 /// The points that `skip` does not leave out.
-fn kept(lua: &Lua, skip: &Function, points: Vec<Point>) -> mlua::Result<Vec<Point>> {
+fn kept(lua: &Lua, sim: &Shared, skip: &Function, points: Vec<Point>) -> mlua::Result<Vec<Point>> {
     let mut kept = Vec::new();
     for point in points {
-        let skipped: Value = skip.call(parameters(lua, &point)?)?;
+        let result: mlua::Result<Value> = skip.call(parameters(lua, &point)?);
+        if sim.ending.take().is_some() {
+            return Err(Mistake::new(
+                "skip can only look at the parameters: nothing is built or measured yet, and no time passes",
+            )
+            .at_word("skip")
+            .into());
+        }
+        let skipped = result?;
         if matches!(skipped, Value::Nil | Value::Boolean(false)) {
             kept.push(point);
         }
@@ -215,12 +223,19 @@ fn expectations(
         Mistake::new("expect is a list of conditions: { \"p95(latency_ms) < 80\", { \"mean(x_mbps) > 9\", where = { loss = \"0%\" } } }")
             .at_word("expect")
     };
+    // { "mean(x) < 5", where = {...} } is a condition, not a list of them.
+    if expect.pairs::<Value, Value>().any(|pair| matches!(pair, Ok((Value::String(_), _)))) {
+        return Err(wrong().note("each condition that has a where stands in braces of its own").into());
+    }
     let mut all = Vec::new();
     for item in expect.sequence_values::<Value>() {
         let (condition, only) = match item? {
             Value::String(text) => (text.to_string_lossy(), Point::new()),
             Value::Table(table) => {
                 let condition: Option<mlua::LuaString> = table.raw_get(1)?;
+                if table.raw_len() > 1 {
+                    return Err(wrong().note("braces within expect hold one condition and its where").into());
+                }
                 for pair in table.pairs::<Value, Value>() {
                     if let (Value::String(key), _) = pair?
                         && key.to_string_lossy() != "where"

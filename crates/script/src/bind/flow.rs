@@ -179,10 +179,12 @@ fn destination(sim: &Shared, call: &Call) -> mlua::Result<Destination> {
     };
     if sim.world()?.address_of(node).is_none() {
         let name = sim.plan.borrow().node(node).name.clone();
-        return Err(Mistake::new(format!("'{name}' has no address: it has no link, or is a switch"))
-            .at_word("to")
-            .note("join it to the network with net:link() or net:lan()")
-            .into());
+        return Err(Mistake::new(format!(
+            "'{name}' has no address: it has no link, none was given to it, or it is a switch"
+        ))
+        .at_word("to")
+        .note("join it to the network with net:link() or net:lan()")
+        .into());
     }
     Ok(Destination { node, address, port: port.or(own) })
 }
@@ -191,7 +193,11 @@ fn destination(sim: &Shared, call: &Call) -> mlua::Result<Destination> {
 fn times(sim: &Shared, call: &Call, name: &str) -> mlua::Result<(Instant, Instant)> {
     let opts = call.opts();
     let now = sim.world()?.now();
-    let mut start = opts.span("start").map_or(now, |start| (Instant::ZERO + start).max(now));
+    let mut start = opts.span("start").map_or(now, |start| Instant::ZERO + start);
+    if start < now {
+        let text = format!("start = {start} is in the past: it is t = {now}");
+        return Err(Mistake::new(text).at_word("start").note("leave start out, and it starts now").into());
+    }
     let stop = opts.span("stop").map_or(Instant::MAX, |stop| Instant::ZERO + stop);
     let jitter = sim.jitter.get();
     if !jitter.is_zero() {

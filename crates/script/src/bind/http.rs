@@ -162,14 +162,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     )?;
     // About what a function of the script gave back: it has ended, so its first line is the place.
     native.add("mistake_of", |_, _, (function, AnyText(text), note): (Function, AnyText, String)| {
-        let info = function.info();
-        let (file, line) = (info.source.unwrap_or_default(), info.line_defined.unwrap_or(0));
-        let mut mistake = Mistake::new(text).note(note).at_word("function");
-        if line > 0 {
-            let file = file.trim_start_matches(['@', '=']).to_owned();
-            mistake.place = Some(crate::Place { file, line: line as u32 });
-        }
-        Err::<(), _>(mistake.into())
+        Err::<(), _>(Mistake::new(text).note(note).of_function(&function).into())
     })?;
     native.add("checker", |lua, sim, (class, method): (String, String)| {
         crate::services::checker(lua, sim, &class, &method)

@@ -134,9 +134,12 @@ fn record(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
                 .into());
         }
     };
-    let cells = named_cells(lua, &columns)?;
+    let mut cells = named_cells(lua, &columns)?;
     if let Some(name) = &name {
         table_name(name)?;
+        // What a parameter's own column says already need not be said again.
+        cells.retain(|cell| !sim.point.contains(cell));
+        columns_of_rows(sim, std::iter::once("t_s").chain(cells.iter().map(|(name, _)| name.as_str())))?;
     }
     let mut out = sim.out.borrow_mut();
     match name {
@@ -144,7 +147,7 @@ fn record(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
             let mut row =
                 vec![("t_s".to_owned(), metrics::Value::from(sim.world.borrow().now().as_secs_f64()))];
             row.extend(cells);
-            out.table(&name).push_named(row);
+            out.row(&name, row);
         }
         None => {
             for (name, value) in cells {
@@ -168,7 +171,10 @@ fn record(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<()> {
                 if !out.has_room() {
                     return Err(no_room("record").into());
                 }
-                out.record(name, value);
+                if out.record(name.clone(), value) {
+                    let text = format!("record: {name} was recorded before; the first value is lost");
+                    out.warn(text, here(lua));
+                }
             }
         }
     }
@@ -194,6 +200,26 @@ fn odd_figure(name: &str, value: &metrics::Value) -> Option<String> {
 /// Tables of every run; a script's own cannot have their names.
 const OWN_TABLES: [&str; 10] =
     ["runs", "summary", "flows", "links", "ledger", "series", "services", "events", "histograms", "manifest"];
+
+/// That a table has each column once, with those that every table has.
+fn columns_of_rows<'a>(sim: &Shared, columns: impl Iterator<Item = &'a str>) -> Result<(), Mistake> {
+    let mut taken: Vec<&str> = Vec::new();
+    for column in columns {
+        let why = match column {
+            "run" | "rep" => "is a column that every table has".to_owned(),
+            _ if taken.contains(&column) => "is a column twice".to_owned(),
+            _ if sim.point.iter().any(|(parameter, _)| parameter == column) => {
+                "is a parameter, and its column is in every table already".to_owned()
+            }
+            _ => {
+                taken.push(column);
+                continue;
+            }
+        };
+        return Err(Mistake::new(format!("'{column}' {why}")).at_word(column).note("choose another name"));
+    }
+    Ok(())
+}
 
 /// That a table's name can be a file's.
 fn table_name(name: &str) -> Result<(), Mistake> {
@@ -356,6 +382,7 @@ fn tables(registry: &Registry<'_>) -> mlua::Result<()> {
                 .at_word("csv")
                 .into());
         }
+        columns_of_rows(sim, columns.iter().map(String::as_str))?;
         let mut out = sim.out.borrow_mut();
         let table = out.table(&name);
         if table.columns.is_empty() {
@@ -384,7 +411,7 @@ fn tables(registry: &Registry<'_>) -> mlua::Result<()> {
             .zip(call.rest.iter())
             .map(|(name, value)| Ok((name.clone(), cell(value, name)?)))
             .collect();
-        sim.out.borrow_mut().table(&table.name).push_named(cells?);
+        sim.out.borrow_mut().row(&table.name, cells?);
         Ok(())
     })
 }

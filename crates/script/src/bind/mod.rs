@@ -41,6 +41,7 @@
 //! | `experiment.rs`, `grid.rs`, `after_all.rs` | `experiment{}`, its points, what comes after all of them |
 
 pub(crate) mod after_all;
+mod alone;
 mod any;
 mod applications;
 mod arp;
@@ -81,6 +82,7 @@ pub(crate) mod printing;
 mod quic;
 pub(crate) mod quic_flows;
 mod random;
+mod rip_reach;
 pub(crate) mod routing;
 pub(crate) mod services;
 mod shapes;
@@ -152,6 +154,7 @@ pub(crate) fn install(lua: &Lua, sim: &Shared) -> mlua::Result<()> {
     swarm::install(&registry, &services)?;
     media::services(&registry, &services)?;
     quic::install(&registry, &services)?;
+    alone::install(&registry, sim)?;
     registry.finish()?;
     lua.globals().raw_set("net", crate::classes::Net(()))?;
     services.seal(lua)

@@ -25,6 +25,11 @@ const FUNCTIONS: &[(&Func, Body)] = &[
             (Some(b), None) => (0.0, b),
             (Some(a), Some(b)) => (a, b),
         };
+        if a > b {
+            return Err(Mistake::new(format!("random.uniform({a}, {b}): the interval is empty"))
+                .at_word("uniform")
+                .into());
+        }
         Ok(Value::Number(chance.draw(lua, |stream| a + (b - a) * stream.unit())))
     }),
     (&spec::EXPONENTIAL, |lua, chance, call| {
@@ -33,10 +38,12 @@ const FUNCTIONS: &[(&Func, Body)] = &[
     }),
     (&spec::NORMAL, |lua, chance, call| {
         let (mean, sd) = (call.number(0).unwrap_or(0.0), call.number(1).unwrap_or(1.0));
+        spread(sd, "sd", "normal")?;
         Ok(Value::Number(chance.draw(lua, |stream| mean + sd * normal(stream))))
     }),
     (&spec::LOGNORMAL, |lua, chance, call| {
         let (mu, sigma) = (call.number(0).unwrap_or(0.0), call.number(1).unwrap_or(1.0));
+        spread(sigma, "sigma", "lognormal")?;
         Ok(Value::Number(chance.draw(lua, |stream| libm::exp(mu + sigma * normal(stream)))))
     }),
     (&spec::PARETO, pareto),
@@ -143,6 +150,13 @@ fn list(call: &Call) -> mlua::Result<Table> {
     }
 }
 
+fn spread(value: f64, name: &str, function: &str) -> Result<(), Mistake> {
+    if value >= 0.0 {
+        return Ok(());
+    }
+    Err(Mistake::new(format!("random.{function}: {name} = {value} must be 0 or more")).at_word(function))
+}
+
 /// Box and Muller 1958, with portable functions.
 fn normal(stream: &mut Stream) -> f64 {
     let (u, v) = (1.0 - stream.unit(), stream.unit());
@@ -156,7 +170,12 @@ fn pareto(lua: &Lua, chance: &Chance, call: Call) -> mlua::Result<Value> {
         return Err(Mistake::new(format!("shape = {shape} must be more than 0")).at_word("shape").into());
     }
     let scale = match (opts.number("scale"), opts.number("mean")) {
-        (Some(scale), _) => scale,
+        (Some(_), Some(_)) => {
+            return Err(Mistake::new("random.pareto takes a scale or a mean, not both")
+                .at_word("mean")
+                .into());
+        }
+        (Some(scale), None) => scale,
         (None, Some(mean)) if shape > 1.0 => mean * (shape - 1.0) / shape,
         (None, Some(_)) => {
             return Err(Mistake::new(format!(

@@ -165,6 +165,11 @@ pub(crate) fn apply(sim: &Sim, world: &mut tidewire_world::World) {
     };
     let all = || plan.node_ids().filter(speaks).collect();
     for (routers, spec) in &*sim.routing.borrow() {
+        if let Some(RoutingSpec { config: RoutingConfig::Rip(rip), .. }) = spec
+            && let Some(text) = super::rip_reach::too_far(&plan, rip.infinity)
+        {
+            sim.out.borrow_mut().warn(text, None);
+        }
         for node in routers.clone().unwrap_or_else(all) {
             let mut spec = spec.clone();
             if let Some(RoutingSpec { config: RoutingConfig::Bgp(config), .. }) = &mut spec
@@ -195,6 +200,13 @@ fn rip(opts: &Opts) -> Result<RipConfig, Mistake> {
     if rip.update < Span::from_ms(1) {
         let text = format!("update = {}: routers would do nothing but talk", rip.update);
         return Err(Mistake::new(text).at_word("update").note("write update = \"1s\""));
+    }
+    if rip.timeout <= rip.update {
+        let text = format!(
+            "timeout = {} is not longer than update = {}: routes would be given up between two updates",
+            rip.timeout, rip.update
+        );
+        return Err(Mistake::new(text).at_word("timeout").note("six updates are usual: leave timeout out"));
     }
     Ok(rip)
 }

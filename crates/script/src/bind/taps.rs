@@ -2,7 +2,7 @@
 
 use super::capture_filter::{Chosen, ends, ports};
 use super::link::{this_dir, this_link};
-use crate::call::Call;
+use crate::call::{Call, type_name};
 use crate::classes::{Registry, Tap, wrong_this};
 use crate::mistake::Mistake;
 use crate::sched::{self, Failure, nobody, spawn};
@@ -157,8 +157,10 @@ fn decide(lua: &Lua, sim: &Shared, seen: &Seen) -> mlua::Result<Verdict> {
             Ok(span) if span.is_zero() => Ok(Verdict::Pass { chosen }),
             Ok(span) => Ok(Verdict::After { span, chosen }),
             Err(_) => {
+                let got = word.map_or_else(|| type_name(&answer).to_owned(), |word| format!("\"{word}\""));
                 Err(Mistake::new("a filter gives \"pass\", \"drop\" or a time to hold the packet back")
-                    .at_word("filter")
+                    .note(format!("this one gave {got}"))
+                    .of_function(&filter)
                     .into())
             }
         },

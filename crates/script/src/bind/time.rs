@@ -1,5 +1,6 @@
 //! Time and processes; quantities as numbers; files.
 
+use crate::call::placed;
 use crate::classes::{Process, Registry, Timer, wrong_this};
 use crate::join::Join;
 use crate::mistake::Mistake;
@@ -13,7 +14,13 @@ use tidewire_units::{Instant, Span};
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     let sim = registry.sim.clone();
-    let now = registry.lua.create_function(move |_, ()| Ok(sim.now().as_secs_f64()))?;
+    let now = registry.lua.create_function(move |lua, surplus: Value| {
+        if !surplus.is_nil() {
+            let mistake = Mistake::new("now takes no argument: it says what time it is").at_word("now");
+            return Err(placed(lua, mistake).into());
+        }
+        Ok(sim.now().as_secs_f64())
+    })?;
     registry.put(&spec::NOW, &now)?;
     registry.add(&spec::SLEEP, |lua, sim, call| {
         sim.touch()?;
@@ -148,6 +155,11 @@ fn timers(registry: &Registry<'_>) -> mlua::Result<()> {
     })?;
     registry.add(&spec::AT_END, |lua, sim, mut call| {
         sim.touch()?;
+        if sim.sched.borrow().over {
+            return Err(Mistake::new("at_end() in a function of at_end(): the end is now; do it here")
+                .at_word("at_end")
+                .into());
+        }
         let function = call.function(0).ok_or_else(|| Mistake::new("at_end needs a function"))?;
         let place = here(lua);
         sim.handles.borrow_mut().at_end.push((function, place));

@@ -206,10 +206,12 @@ fn begin(
     for node in clients.iter().chain(&servers) {
         if world.address_of(*node).is_none() {
             let host = sim.plan.borrow().node(*node).name.clone();
-            return Err(Mistake::new(format!("'{host}' has no address: it has no link, or is a switch"))
-                .at_word(opts.get("hosts").map_or("from", |_| "hosts"))
-                .note("join it to the network with net:link() or net:lan()")
-                .into());
+            return Err(Mistake::new(format!(
+                "'{host}' has no address: it has no link, none was given to it, or it is a switch"
+            ))
+            .at_word(opts.get("hosts").map_or("from", |_| "hosts"))
+            .note("join it to the network with net:link() or net:lan()")
+            .into());
         }
     }
     let own = opts.int("port").map(|port| port as u16);

@@ -86,10 +86,10 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
         let result = sim.world()?.udp_connect(socket.node, socket.id, Endpoint::new(ip, port));
         done(lua, result)
     })?;
-    registry.add(&spec::UDP_RECVFROM, |lua, sim, call| receive(lua, sim, &call, true))?;
-    registry.add(&spec::UDP_RECEIVEFROM, |lua, sim, call| receive(lua, sim, &call, true))?;
-    registry.add(&spec::UDP_RECEIVE, |lua, sim, call| receive(lua, sim, &call, false))?;
-    registry.add(&spec::UDP_RECV, |lua, sim, call| receive(lua, sim, &call, false))?;
+    registry.add(&spec::UDP_RECVFROM, |lua, sim, call| receive(lua, sim, &call, Gives::Peer))?;
+    registry.add(&spec::UDP_RECEIVEFROM, |lua, sim, call| receive(lua, sim, &call, Gives::Address))?;
+    registry.add(&spec::UDP_RECEIVE, |lua, sim, call| receive(lua, sim, &call, Gives::Data))?;
+    registry.add(&spec::UDP_RECV, |lua, sim, call| receive(lua, sim, &call, Gives::Data))?;
     registry.add(&spec::UDP_SETTIMEOUT, |_, _, call| {
         this(&call)?.timeout.set(call.arg(0).and_then(Val::span));
         Ok(())
@@ -179,10 +179,10 @@ fn send(lua: &Lua, sim: &Shared, call: &mut Call, to: Option<Endpoint>) -> mlua:
     }
 }
 
-fn receive(lua: &Lua, sim: &Shared, call: &Call, gives_peer: bool) -> mlua::Result<MultiValue> {
+fn receive(lua: &Lua, sim: &Shared, call: &Call, gives: Gives) -> mlua::Result<MultiValue> {
     let socket = this(call)?;
     let deadline = call.deadline(sim.world.borrow().now(), socket.timeout.get());
-    let op = RecvFrom { node: socket.node, id: socket.id, deadline, gives_peer };
+    let op = RecvFrom { node: socket.node, id: socket.id, deadline, gives };
     block_on(lua, sim, Box::new(op))
 }
 
@@ -190,7 +190,18 @@ struct RecvFrom {
     node: NodeId,
     id: SocketId,
     deadline: Instant,
-    gives_peer: bool,
+    gives: Gives,
+}
+
+/// What comes with a datagram's data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gives {
+    /// Nothing.
+    Data,
+    /// The sender, and what is known of the way.
+    Peer,
+    /// The sender's address and port, as LuaSocket gives them.
+    Address,
 }
 
 impl Op for RecvFrom {
@@ -200,10 +211,15 @@ impl Op for RecvFrom {
             match world.recv_from(self.node, self.id) {
                 Ok(Some(datagram)) => {
                     let data = lua.create_string(&*datagram.payload.to_bytes())?;
-                    if !self.gives_peer {
-                        return data.into_lua_multi(lua).map(Some);
+                    match self.gives {
+                        Gives::Data => return data.into_lua_multi(lua).map(Some),
+                        Gives::Address => {
+                            let from = datagram.from;
+                            let ip = world.shown(from.addr).to_string();
+                            return (data, ip, from.port).into_lua_multi(lua).map(Some);
+                        }
+                        Gives::Peer => drop(world),
                     }
-                    drop(world);
                     let peer = peer_handle(lua, sim, datagram.from.addr, datagram.from.port)?;
                     let info = lua.create_table_with_capacity(0, 5)?;
                     let delay = datagram.sent_at.map(|at| datagram.arrived_at.since(at).as_secs_f64());
@@ -227,7 +243,7 @@ impl Op for RecvFrom {
     }
 
     fn describe(&self, sim: &Sim) -> (String, String) {
-        let what = if self.gives_peer { "recvfrom()" } else { "recv()" };
+        let what = if self.gives == Gives::Data { "recv()" } else { "recvfrom()" };
         let world = sim.world.borrow();
         let port = match world.view(self.node, self.id) {
             Some(SocketView::Udp(port, ..)) => format!("on UDP port {port}"),

@@ -42,7 +42,7 @@ pub(crate) static NET_HEAL: Func = func("net:heal", "Joins the parts of the netw
 
 pub(crate) static DIAGNOSE: Func = func(
     "diagnose",
-    "Looks from layer 1 upwards for what keeps a from reaching b, with echo requests and, given a port, a connection.",
+    "Looks from layer 1 upwards for what keeps a from reaching b, with echo requests and, given a port, a connection. As a line of its own it prints what it found.",
 )
 .with(&[need("a", Kind::Host), need("b", Kind::Host)])
 .opts(&[&[

@@ -203,13 +203,13 @@ pub(crate) static FLOW_WATCH: Func = func(
     .opts(&[super::link::WATCH]);
 pub(crate) static LADDER: Func = func(
     "ladder",
-    "Records what two hosts send to each other from now on; printing it shows two lines of time with an arrow for each packet.",
+    "Records what two hosts send to each other from now on; printing it shows two lines of time with an arrow for each packet. As a line of its own it is printed when the run ends.",
 )
 .with(&[need("a", Kind::Host), need("b", Kind::Host)])
 .gives("ladder");
 pub(crate) static JOURNEY: Func = func(
     "journey",
-    "Sends one message and shows it at every device on its way: headers, units of data, and up to which layer the device works.",
+    "Sends one message and shows it at every device on its way: headers, units of data, and up to which layer the device works. As a line of its own it prints them.",
 )
 .opts(&[&[
     Opt::new("from", Kind::Node, "required", "the host that sends"),

@@ -98,10 +98,11 @@ pub(crate) static UDP_RECVFROM: Func = func("udp:recvfrom", "Takes the next data
     .opts(&[TIMEOUT])
     .blocking()
     .gives("data, peer, { delay, hops, ttl, ecn, sent_at }; or nil, error");
-pub(crate) static UDP_RECEIVEFROM: Func = func("udp:receivefrom", "As in LuaSocket: the same as recvfrom.")
-    .opts(&[TIMEOUT])
-    .blocking()
-    .gives("data, peer, info");
+pub(crate) static UDP_RECEIVEFROM: Func =
+    func("udp:receivefrom", "As in LuaSocket: recvfrom with the sender's address and port.")
+        .opts(&[TIMEOUT])
+        .blocking()
+        .gives("data, ip, port; or nil, error");
 pub(crate) static UDP_RECEIVE: Func = func("udp:receive", "As in LuaSocket: the same as recv.")
     .opts(&[TIMEOUT])
     .blocking()

@@ -22,6 +22,7 @@ pub(super) struct Arena {
     base: *mut u8,
     mapping: Option<Mapping>,
     bump: usize,
+    end: usize,
     used: u64,
     limit: u64,
     free: [*mut FreeBlock; CLASSES],
@@ -39,12 +40,13 @@ struct Mapping {
 impl Arena {
     /// An arena that gives at most `limit` bytes (and at most 4 GiB).
     pub fn new(limit: u64) -> Box<Arena> {
-        let mapping = reserve();
+        let mapping = reserve().or_else(|| reserve_little(limit));
         let base = mapping.as_ref().map_or(ptr::null_mut(), |mapping| {
             let start = mapping.start as usize;
             (start.next_multiple_of(SPACE)) as *mut u8
         });
-        Box::new(Arena { base, mapping, bump: FIRST, used: 0, limit, free: [ptr::null_mut(); CLASSES] })
+        let end = mapping.as_ref().map_or(SPACE, |mapping| mapping.length.min(SPACE));
+        Box::new(Arena { base, mapping, bump: FIRST, end, used: 0, limit, free: [ptr::null_mut(); CLASSES] })
     }
 
     /// Whether addresses are the same in every process; false where address space cannot be reserved.
@@ -112,7 +114,7 @@ impl Arena {
                 // SAFETY: a block in a free list holds a `FreeBlock`.
                 *free = unsafe { (*block).next };
                 block.cast()
-            } else if self.bump + length <= SPACE {
+            } else if self.bump + length <= self.end {
                 let block = self.base.wrapping_add(self.bump);
                 self.bump += length;
                 block
@@ -170,6 +172,9 @@ fn layout(size: usize) -> Layout {
 #[cfg(all(unix, target_pointer_width = "64"))]
 fn reserve() -> Option<Mapping> {
     let length = 2 * SPACE;
+    if !super::machine::has_room(length) {
+        return None;
+    }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -178,6 +183,29 @@ fn reserve() -> Option<Mapping> {
     let start =
         unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
     (start != libc::MAP_FAILED).then_some(Mapping { start, length })
+}
+
+/// Where address space is short (`ulimit -v`): only what the script may use, or a part of it, at an address of that kind which happens
+/// to be free.
+#[cfg(all(any(target_os = "linux", target_os = "android"), target_pointer_width = "64"))]
+fn reserve_little(limit: u64) -> Option<Mapping> {
+    let most = (limit.saturating_add(limit / 8) as usize).clamp(LARGE, SPACE).next_multiple_of(4096);
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+    let mut places =
+        [most, most / 4, most / 16].into_iter().flat_map(|length| (256..512).map(move |i| (length, i)));
+    places.find_map(|(length, i)| {
+        let wanted = (i * SPACE) as *mut c_void;
+        // SAFETY: a fresh private mapping that replaces none.
+        let start = unsafe { libc::mmap(wanted, length, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        // Old kernels take the address as a hint only.
+        let mapping = (start != libc::MAP_FAILED).then_some(Mapping { start, length })?;
+        (start == wanted).then_some(mapping)
+    })
+}
+
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), target_pointer_width = "64")))]
+fn reserve_little(_: u64) -> Option<Mapping> {
+    None
 }
 
 #[cfg(not(all(unix, target_pointer_width = "64")))]
@@ -232,6 +260,16 @@ mod tests {
         assert_eq!(first.1, 96);
         let mut other = Arena::new(1 << 20);
         assert_eq!(low(&mut other), first, "low 32 bits of addresses are the same in every arena");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_short_address_space_changes_no_address() {
+        let [one, two] = [reserve_little(64 << 20), reserve_little(64 << 20)].map(Option::unwrap);
+        for mapping in [&one, &two] {
+            assert_eq!((mapping.start as usize as u32, mapping.length), (0, 72 << 20));
+        }
+        assert_ne!(one.start, two.start);
     }
 
     #[test]

@@ -7,12 +7,14 @@
 //! | `math.rs` | the mathematics and chance of scripts, the same bits on every machine |
 //! | `files.rs` | what a script may read |
 //! | `watchdog.rs` | ends scripts that never wait |
+//! | `machine.rs` | how much memory there is |
 //! | `compiled.rs` | our own Lua texts, parsed once for all runs |
 //! | `prelude.lua` | the parts that are best said in Lua: coroutines that pass waits through, stable sort, classes |
 
 mod arena;
 mod compiled;
 mod files;
+mod machine;
 mod math;
 pub(crate) mod raw;
 pub(crate) mod watchdog;

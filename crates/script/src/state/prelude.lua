@@ -43,6 +43,12 @@ function xpcall(f, handler, ...)
   end, ...))
 end
 
+local stock_ipairs = ipairs
+function ipairs(t)
+  if t == nil then error("ipairs(t) expects a list, got nil", 2) end
+  return stock_ipairs(t)
+end
+
 -- Coroutines of scripts pass waits through to the process that they run in. -------------------------------------------------------
 local processes = setmetatable({}, { __mode = "k" })
 local inner = setmetatable({}, { __mode = "k" }) -- the coroutine whose wait a coroutine passes on
@@ -262,6 +268,7 @@ function require(name)
     error("there is no module 'socket' here, and no need of one: net:host gives hosts, and these the sockets: host:tcp(), host:udp(), host:connect(to, port)", 2)
   end
   if type(name) ~= "string" then error("require expects the name of a module, got " .. type(name), 2) end
+  if match(name, "%.lua$") then error("require '" .. name .. "': write it without .lua", 2) end
   local found = loaded[name]
   if found == token then error("require '" .. name .. "': the modules require each other in a circle", 2) end
   if found ~= nil then return found end

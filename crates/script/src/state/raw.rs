@@ -234,10 +234,11 @@ pub(super) fn format(lua: &Lua, original: &Function, tostring: &Function) -> mlu
                     );
                 }
             }
-            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
-            ffi::lua_insert(state, 1);
-            ffi::lua_call(state, n, ffi::LUA_MULTRET);
-            ffi::lua_gettop(state)
+            // In this frame, whose name the messages of the original show.
+            match ffi::lua_tocfunction(state, ffi::lua_upvalueindex(1)) {
+                Some(original) => original(state),
+                None => 0,
+            }
         }
     }
     // SAFETY: pushes one closure over the two arguments.

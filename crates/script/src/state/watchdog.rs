@@ -5,11 +5,13 @@
 //! C function for another while cannot be ended so; then the whole program is told.
 
 use super::raw;
+use crate::mistake::quoted;
 use crate::output::SharedOutput;
-use crate::{Fault, Place, Point, RunResult, ScriptError};
+use crate::{Fault, Place, Point, RunResult, Script, ScriptError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
+use tidewire_units::Instant;
 
 const LOOKS: Duration = Duration::from_millis(250);
 /// After the hook was armed, a script may run so long before it counts as stuck in a C function.
@@ -25,18 +27,24 @@ struct Watched {
     thread: libc::pthread_t,
     /// Counts the steps that the script has begun or finished; odd while one runs.
     step: AtomicU64,
+    /// The simulated time at the beginning of the step, in picoseconds.
+    now: AtomicU64,
     limit_s: f64,
     fired: AtomicBool,
+    /// The program has taken nearly all of the memory there is.
+    short: AtomicBool,
     gone: AtomicBool,
     who: Who,
     out: SharedOutput,
+    /// Ends the event loop.
+    halt: Arc<AtomicBool>,
 }
 
 /// Which run a watched thread does.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Who {
-    /// The script, as messages call it.
-    pub script: String,
+    /// The script, for messages.
+    pub script: Script,
     /// The parameters; none while a script is planned.
     pub point: Point,
     /// The replication; 0 while a script is planned.
@@ -77,7 +85,7 @@ pub fn on_stuck(action: Box<Stuck>) {
 
 impl Watch {
     /// Watches this thread: a step may take `limit_s` seconds of its CPU time.
-    pub fn new(limit_s: f64, who: Who, out: SharedOutput) -> Watch {
+    pub fn new(limit_s: f64, who: Who, out: SharedOutput, halt: Arc<AtomicBool>) -> Watch {
         static START: Once = Once::new();
         START.call_once(|| {
             install_handler();
@@ -88,11 +96,14 @@ impl Watch {
             #[cfg(unix)]
             thread: unsafe { libc::pthread_self() },
             step: AtomicU64::new(0),
+            now: AtomicU64::new(0),
             limit_s,
             fired: AtomicBool::new(false),
+            short: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             who,
             out,
+            halt,
         });
         let seen = Seen { watched: watched.clone(), step: u64::MAX, since_cpu_s: 0.0 };
         ALL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(seen);
@@ -102,6 +113,11 @@ impl Watch {
     /// A step of the script begins.
     pub fn begin(&self) {
         self.watched.step.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What time it is in the simulation.
+    pub fn set_now(&self, now: Instant) {
+        self.watched.now.store(now.as_ps(), Ordering::Relaxed);
     }
 
     /// It has waited or ended.
@@ -131,6 +147,11 @@ impl Watch {
         result
     }
 
+    /// Whether the run is to end for want of memory.
+    pub fn is_short(&self) -> bool {
+        self.watched.short.load(Ordering::Relaxed)
+    }
+
     /// Whether the script was ended.
     pub fn has_fired(&self) -> bool {
         self.watched.fired.load(Ordering::Relaxed)
@@ -150,6 +171,9 @@ fn look_forever() {
     loop {
         std::thread::sleep(LOOKS);
         let mut stuck = None;
+        if super::machine::is_short() {
+            end_all();
+        }
         for seen in ALL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter_mut() {
             if look(seen) {
                 signal(&seen.watched, Purpose::Where);
@@ -171,14 +195,31 @@ fn look_forever() {
     }
 }
 
+/// Ends every run that is under way, as it cannot be known whose memory it is.
+fn end_all() {
+    for seen in ALL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter() {
+        let watched = &seen.watched;
+        if !watched.short.swap(true, Ordering::Relaxed) {
+            watched.halt.store(true, Ordering::Relaxed);
+            if watched.step.load(Ordering::Relaxed) % 2 == 1 {
+                signal(watched, Purpose::Stop);
+            }
+        }
+    }
+}
+
 fn stuck_run(watched: &Watched) -> StuckRun {
     let who = &watched.who;
     let place = raw::stuck_at().map(|frame| Place { file: frame.chunk, line: frame.line });
-    let line = place.as_ref().map_or_else(String::new, |place| format!("\n  {}:{}", place.file, place.line));
-    let message = format!(
-        "{} is stuck in a library function that cannot be interrupted (a pattern that backtracks, a huge string){line}",
-        who.script
+    let now = Instant::from_ps(watched.now.load(Ordering::Relaxed));
+    let what = format!(
+        "{} is stuck in a library function that cannot be interrupted (a pattern that backtracks, a huge string), at t = {now}",
+        who.script.shown
     );
+    let message = match &place {
+        Some(place) => quoted(&who.script, &what, place),
+        None => what,
+    };
     let error = ScriptError { fault: Fault::Limit, place, message };
     let so_far = watched.out.so_far(error.clone());
     StuckRun { point: who.point.clone(), rep: who.rep, error, so_far }

@@ -93,7 +93,9 @@ pub fn error_of(text: &str) -> ScriptError {
         Ok(experiment) => {
             let point = experiment.points[0].clone();
             let result = run(&script, &experiment, &request(&point));
-            result.error.unwrap_or_else(|| panic!("no error; it printed {:?}", result.log))
+            result
+                .error
+                .unwrap_or_else(|| panic!("no error in\n{}\nit printed {:?}", script.text, result.log))
         }
     }
 }

@@ -31,21 +31,23 @@ fn the_document_of_a_pair_is_short_and_readable() {
     assert_eq!(serde_json::to_string(&plan).unwrap(), want);
 }
 
-/// A discipline with all options, of use or not.
+/// A discipline with all options that it has.
 fn every_option(kind: DisciplineKind) -> DisciplineSpec {
+    use DisciplineKind::{Codel, Drr, FqCodel, Pie, Prio, Red, Tbf};
+    let of = |kinds: &[DisciplineKind]| kinds.contains(&kind);
     DisciplineSpec {
         kind,
-        ecn: Some(false),
-        target: Some(Span::from_ms(5)),
-        interval: Some(Span::from_us(123_456)),
-        thresholds: Some((5.0, 15.5)),
-        max_p: Probability::new(0.02),
-        quantum: Some(300),
-        flows: Some(1024),
+        ecn: Some(of(&[Red, Codel, FqCodel, Pie])),
+        target: of(&[Codel, FqCodel, Pie]).then_some(Span::from_ms(5)),
+        interval: of(&[Codel, FqCodel, Pie]).then_some(Span::from_us(123_456)),
+        thresholds: of(&[Red]).then_some((5.0, 15.5)),
+        max_p: Probability::new(0.02).filter(|_| of(&[Red])),
+        quantum: of(&[FqCodel, Drr]).then_some(300),
+        flows: of(&[FqCodel]).then_some(1024),
         ce_threshold: Some(CeThreshold::Time(Span::from_us(1000))),
-        classes: vec![4, 2, 1],
-        bucket: Some((Rate::from_mbps(5), Bytes(10_001))),
-        police: true,
+        classes: if of(&[Drr, Prio]) { vec![4, 2, 1] } else { Vec::new() },
+        bucket: of(&[Tbf]).then_some((Rate::from_mbps(5), Bytes(10_001))),
+        police: of(&[Tbf]),
     }
 }
 

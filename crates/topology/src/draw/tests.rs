@@ -246,12 +246,19 @@ fn letters_show_every_node_once_and_every_link() {
 
 #[test]
 fn labels_of_links_in_the_folder_topologies_lie_on_nothing_but_their_own_link() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../topologies");
-    let read = |name: &str| std::fs::read(folder.join(name)).map_err(|error| error.to_string());
-    for name in ["satellite.toml", "branches.toml", "home.toml", "metro.json", "mobile.json", "office.json"] {
+    macro_rules! files {
+        ($($name:literal),*) => { [$(($name, include_str!(concat!("../../../../topologies/", $name)))),*] };
+    }
+    let files =
+        files!["satellite.toml", "branches.toml", "home.toml", "metro.json", "mobile.json", "office.json"];
+    for (name, text) in files {
         let mut plan = Plan::new();
         let style = Style { hosts: 0, ..Style::default() };
-        crate::import::load(&mut plan, name, &read(name).unwrap(), &style, &mut |file| read(file)).unwrap();
+        let read = &mut |file: &str| {
+            let found = files.iter().find(|(name, _)| *name == file);
+            found.map(|(_, text)| text.as_bytes().to_vec()).ok_or_else(|| format!("no {file}"))
+        };
+        crate::import::load(&mut plan, name, text.as_bytes(), &style, read).unwrap();
         plan.assign_addresses().unwrap();
         assert_eq!(svg::picture(&plan).muddle(), 0.0, "{name}");
     }

@@ -58,6 +58,11 @@ fn messages_name_what_to_write_and_no_types() {
         (format!("{toml}arq = \"foo\"\n"), "'foo' is none of \"stop_and_wait\", \"gbn\", \"sr\""),
         (format!("{toml}arq = 7\n"), "or a table such as {kind = \"sr\", window = 8}"),
         (format!("{toml}arq = {{ kind = \"sr\", windw = 8 }}\n"), "unknown field `windw`"),
+        (
+            toml.replace("\"b\"]", "\"b\", \"c\"]"),
+            "a.toml:6: a link has two ends, as in ends = [\"a\", \"b\"], not 3",
+        ),
+        (toml.replace(", \"b\"]", "]"), "a link has two ends, as in ends = [\"a\", \"b\"], not 1"),
         (format!("{toml}forward = 7\n"), "expected a table of options such as {rate = \"1Mbps\"}"),
         ("nodes = [\"a\"]".to_owned(), "expected a table such as {name = \"a\", kind = \"router\"}"),
         ("nodes = []\nlinks = [3]".to_owned(), "expected a table such as {ends = "),
