@@ -97,12 +97,42 @@ fn what_a_hub_cannot_have_is_refused_with_a_remedy() {
             "net:link(b, hub, { rate = '10Mbps', jitter = '1ms' })",
             "no discipline, jitter, noise, trace or arq",
         ),
+        (
+            "net:link(b, hub, { rate = '10Mbps', delay = '1us', backward = { delay = '5us' } })",
+            "one delay for both ways",
+        ),
         ("net:link(hub, net:hub 'second')", "use one hub with longer links, or a switch"),
         ("net.links[1]:set { rate = '1Mbps' }", "its stations share a medium"),
     ] {
         let error = common::error_of(&format!("{hub} {then} a:ping(b)"));
         assert!(error.message.contains(sentence), "{error}");
     }
+}
+
+#[test]
+fn both_ways_of_a_hubs_link_lose_what_they_are_told() {
+    let answered = |loss: &str, more: &str| {
+        let text = format!(
+            "local h, a, b = net:hub 'h', net:host 'a', net:host 'b'
+             local l = net:link(a, h, {{ rate = '10Mbps', {loss} }}) net:link(b, h, {{ rate = '10Mbps' }})
+             a:arp_set(b.ip, b.mac) b:arp_set(a.ip, a.mac) {more}
+             local n = 0 for _ = 1, 1000 do if a:ping(b, {{ timeout = '20ms' }}) then n = n + 1 end end
+             record {{ answered = n, forward = l.stats.forward.drops.loss, backward = l.stats.backward.drops.loss }}"
+        );
+        let result = good(result_of(&common::script(&text)));
+        ["answered", "forward", "backward"].map(|name| common::column(&result, name))
+    };
+    let [answers, there, back] = answered("loss = '20%'", "");
+    // 0.8 squared; four standard deviations are 61.
+    assert!((579.0..701.0).contains(&answers) && there > 140.0 && back > 100.0, "{answers} {there} {back}");
+    assert_eq!(answers + there + back, 1000.0);
+    let [answers, there, back] = answered("backward = { loss = '20%' }", "");
+    assert!(
+        (750.0..850.0).contains(&answers) && there == 0.0 && back == 1000.0 - answers,
+        "{answers} {back}"
+    );
+    let [answers, ..] = answered("loss = '0%'", "l:backward():drop_next(10)");
+    assert_eq!(answers, 990.0);
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl fmt::Display for PlanError {
             ),
             PlanError::NotAtHub { link, hub } => write!(
                 f,
-                "link '{link}' leads to hub '{hub}': it takes rate, delay, loss and a limit of the queue, but no discipline, jitter, noise, trace or arq"
+                "link '{link}' leads to hub '{hub}': it takes rate, one delay for both ways, loss and a limit of the queue, but no discipline, jitter, noise, trace or arq"
             ),
             PlanError::VlanNumber { link, vlan } => {
                 write!(f, "link '{link}' is in VLAN {vlan}; VLANs have the numbers 1 to 4094")

@@ -228,7 +228,9 @@ impl Plan {
         let is_plain = |direction: &DirectionSpec| {
             direction.discipline.is_none() && direction.impairments.is_none() && direction.trace.is_none()
         };
-        if has_arq || rate.is_infinite() || !is_plain(&spec.forward) || !is_plain(&spec.backward) {
+        let is_one_cable = spec.forward.delay == spec.backward.delay;
+        let is_plain = is_plain(&spec.forward) && is_plain(&spec.backward);
+        if has_arq || rate.is_infinite() || !is_one_cable || !is_plain {
             return Err(PlanError::NotAtHub { link, hub: name });
         }
         Ok(())

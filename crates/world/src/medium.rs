@@ -120,7 +120,16 @@ impl World {
             port.stats_mut().link_down += 1;
             return self.end(packet, Cause::LinkDown, Place::Link(DirId::from_index(dir)));
         }
-        port.count_sent(packet.len, Span::ZERO, false);
+        // The way from the middle has losses of its own.
+        let class = match port.loss.needs_class() {
+            true => crate::dispatch::classify(&self.packets, &packet),
+            false => PacketClass(u8::from(packet.is_ip())),
+        };
+        let is_lost = port.draw_loss(class);
+        port.count_sent(packet.len, Span::ZERO, is_lost);
+        if is_lost {
+            return self.end(packet, Cause::Loss, Place::Link(DirId::from_index(dir)));
+        }
         packet.time = self.now;
         self.join_stream(dir, packet);
     }
