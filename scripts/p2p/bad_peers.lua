@@ -38,14 +38,14 @@ for _, one in ipairs(swarm:list()) do
   end
   for name in pairs(sums) do sums[name] = sums[name] + one[name] end
 end
-print(("%s: last honest peer %.1f s, last free rider %.1f s; banned %d, corrupt pieces %d, malformed %d, floods %d, timeouts %d"):format(
-  p.who, last, rider, sums.banned, sums.corrupt, sums.malformed, sums.floods, sums.timeouts))
+print(("%s: last honest peer %.1f s, last free rider %s; banned %d, corrupt pieces %d, malformed %d, floods %d, timeouts %d"):format(
+  p.who, last, rider > 0 and ("%.1f s"):format(rider) or "none", sums.banned, sums.corrupt, sums.malformed, sums.floods, sums.timeouts))
 if p.who == "free_rider" then
   check(times.free_rider:mean() > times.honest:mean(), "who only takes waits longer")
 end
 if p.who == "corrupt" then check(sums.corrupt > 0 and sums.banned > 0, "vandals are found") end
 if p.who == "flood" then check(sums.floods > 0, "floods end connections") end
 if p.who == "garbage" then check(sums.malformed > 0, "garbage ends connections") end
-record { last_honest_s = last, last_rider_s = rider, honest_s = times.honest:mean(), rider_s = rider > 0 and times.free_rider:mean() or nil, banned = sums.banned, corrupt = sums.corrupt, malformed = sums.malformed,
+record { last_honest_s = last, last_rider_s = rider > 0 and rider or nil, honest_s = times.honest:mean(), rider_s = rider > 0 and times.free_rider:mean() or nil, banned = sums.banned, corrupt = sums.corrupt, malformed = sums.malformed,
          floods = sums.floods, timeouts = sums.timeouts }
 stop()

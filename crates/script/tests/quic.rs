@@ -175,6 +175,109 @@ fn a_change_of_address_costs_a_new_slow_start_and_no_more() {
     assert!(took[1..].iter().all(|s| (0.9..2.0).contains(s)), "{took:?}");
 }
 
+/// A server that answers with 50 MB, 50 ms away; what happens to it, and what the client then sees.
+fn download(what: &str) -> Vec<String> {
+    printed(&format!(
+        "local a, b = net:host 'a', net:host 'b'
+         local link = net:link(a, b, {{ rate = '20Mbps', delay = '50ms' }})
+         b:quic_listen(443, function(conn)
+           for stream in conn:streams() do stream:recv_all() stream:send_bytes '50MB' stream:finish() end
+           print('server', now() > 30)
+         end)
+         local function ask(options)
+           local conn = assert(a:quic_connect(b, 443, options))
+           local stream = conn:open()
+           stream:send 'x' stream:finish()
+           return conn, stream
+         end
+         {what}"
+    ))
+}
+
+#[test]
+fn who_only_receives_gives_up_a_peer_that_is_silent() {
+    // RFC 9000 section 10.1: 30 s after the last packet, or what idle says.
+    for (options, least) in [("", 30.9), ("{ idle = '10s' }", 10.9)] {
+        let lines = download(&format!(
+            "at(1, function() b:crash() end) local _, stream = ask({options}) print(stream:discard())
+             print(now() > {least}, now() < {least} + 0.3)"
+        ));
+        assert_eq!(lines, ["nil\ttimeout", "true\ttrue"], "{options}");
+    }
+    // Something else that runs does not matter; the server's end is gone as well.
+    let mut lines = download(
+        "every(0.5, function() end) at(1, function() link:disable() end) at(100, function() stop() end)
+         local _, stream = ask() print(stream:discard {timeout = 500}) print(now() < 32) sleep(20)",
+    );
+    lines.sort();
+    assert_eq!(lines, ["nil\ttimeout", "server\ttrue", "true"]);
+}
+
+#[test]
+fn a_connection_that_was_silent_for_too_long_is_gone_at_both_ends() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '20Mbps', delay = '50ms' })
+         b:quic_listen(443, function(conn)
+           for stream in conn:streams() do stream:send(stream:recv_all()) stream:finish() end
+           print('gone', now())
+         end, { idle = '10s' })
+         local function echo(conn)
+           local stream = conn:open()
+           print(stream:send 'x') stream:finish()
+           print(stream:recv_all())
+         end
+         for _, pause in ipairs { 9, 100 } do
+           local conn = a:quic_connect(b, 443, { idle = '10s', early = false })
+           echo(conn) sleep(pause) echo(conn)
+         end",
+    );
+    let gone: Vec<&String> = lines.iter().filter(|line| line.starts_with("gone")).collect();
+    assert_eq!(gone.len(), 2, "{lines:?}");
+    let rest: Vec<&String> = lines.iter().filter(|line| !line.starts_with("gone")).collect();
+    assert_eq!(rest, ["1", "x", "1", "x", "1", "x", "nil\ttimeout", "nil\ttimeout"], "{lines:?}");
+}
+
+#[test]
+fn a_run_does_not_wait_for_silent_connections() {
+    let lines = download(
+        "at_end(function() print(now() < 1) end)
+         local conn = assert(a:quic_connect(b, 443)) print(conn ~= nil)",
+    );
+    assert_eq!(lines[..2], ["true", "true"], "{lines:?}");
+}
+
+#[test]
+fn whoever_waits_for_a_connection_of_a_host_that_crashes_hears_of_it() {
+    let lines = download(
+        "at(1, function() a:crash() end) local _, stream = ask() print(stream:discard()) print(now(), stream:send 'x')",
+    );
+    assert_eq!(lines[..2], ["nil\thost is down", "1.0\tnil\thost is down"]);
+}
+
+#[test]
+fn what_is_sent_after_the_end_is_refused() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '20Mbps', delay = '50ms' })
+         b:quic_listen(443, function(conn)
+           for stream in conn:streams() do print('got', #stream:recv_all()) stream:send 'ok' stream:finish() end
+         end)
+         local conn = a:quic_connect(b, 443, { early = false })
+         local stream = conn:open()
+         print(stream:send 'hello') stream:finish()
+         print(stream:send 'more') print(stream:send_bytes(1000))
+         sleep(1)
+         print(stream:send 'more') print(stream:recv_all())
+         local open = conn:open()
+         conn:close()
+         print(open:send 'x') print(conn:open():send_bytes(5))
+         stop()",
+    );
+    let closed = "nil\tclosed";
+    assert_eq!(lines, ["5", closed, closed, "got\t5", closed, "ok", closed, closed]);
+}
+
 #[test]
 fn only_a_clients_end_migrates() {
     let error = error_of(

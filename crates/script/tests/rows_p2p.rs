@@ -159,7 +159,10 @@ fn row_61_neighbours_behind_one_translator_need_a_hairpin() {
     for (hairpin, inner, checks) in [(true, true, 3), (true, false, 2), (false, true, 3), (false, false, 2)] {
         let point = [("hairpin", Value::Bool(hairpin)), ("inner", Value::Bool(inner))];
         let result = shows("scripts/hybrid/hairpin.lua", &point, checks);
-        assert_eq!(column(&result, "neighbours_ms") > 0.0, hairpin || inner);
+        // Where there is no way there is no time.
+        let known =
+            result.record.iter().any(|(name, value)| name == "neighbours_ms" && value.number() > Some(0.0));
+        assert_eq!(known, hairpin || inner);
     }
 }
 

@@ -295,6 +295,88 @@ fn a_server_that_is_not_there_is_counted_and_the_run_goes_on() {
     assert_eq!(lines, ["3\t0\t3\tunreachable"]);
 }
 
+/// Six hosts at a router; what happens, and what is printed of it.
+fn six(what: &str) -> Vec<String> {
+    printed(&format!(
+        "local r, H = net:router 'r', net:hosts('h', 6)
+         for _, h in ipairs(H) do net:link(h, r, {{ rate = '10Mbps', delay = '5ms' }}) end
+         {what}"
+    ))
+}
+
+/// Counts, and what flows of these seconds have failed with.
+const COUNTS: &str = "
+    print(t:wait())
+    local why = {}
+    for _, row in ipairs(t:rows()) do if row.error then why[row.error] = (why[row.error] or 0) + 1 end end
+    print(t.begun == t.completed + t.failed, t.failed > 0, now() < 20, why.cancelled and why.cancelled > 0)";
+
+#[test]
+fn what_a_host_that_crashes_has_under_way_has_failed_and_the_wait_ends() {
+    let crash = "at(1, function() H[2]:crash() end)";
+    for what in [
+        "from = {H[1]}, to = {H[2]}, size = '1kB', response = '100kB', load = '30%'",
+        "from = {H[2]}, to = {H[1]}, size = '100kB', response = '100kB', think = '1ms'",
+        "hosts = H, size = '100kB', load = '95%'",
+        "hosts = H, size = '100kB', think = '10ms', keepalive = true",
+    ] {
+        let lines = six(&format!("{crash} local t = net:traffic {{ {what}, stop = 3 }} {COUNTS}"));
+        assert_eq!(lines, ["true", "true\ttrue\ttrue\ttrue"], "{what}");
+    }
+    // Nobody is left who would ask.
+    for what in ["rate = 20", "think = '10ms'"] {
+        let lines = six(&format!(
+            "at(1, function() H[1]:crash() end)
+             local t = net:traffic {{ from = {{H[1]}}, to = {{H[2]}}, size = '10kB', {what}, count = 1000 }}
+             print(t:wait()) print(now() < 1.5, t.begun < 1000)"
+        ));
+        assert_eq!(lines, ["nil\thost is down", "true\ttrue"], "{what}");
+    }
+}
+
+#[test]
+fn a_barrier_with_a_host_that_crashes_goes_on_without_it() {
+    let incast = "local t = net:incast { to = H[1], from = {H[2], H[3]}, block = '1MB', rounds = 20 }
+        print(t:wait()) local all, failed = t:rounds(), 0
+        for _, round in ipairs(all) do failed = failed + math.min(round.failed, 1) end ";
+    let server =
+        six(&format!("at(1, function() H[2]:crash() end) {incast} print(#all, failed > 10, now() < 20)"));
+    assert_eq!(server, ["true", "20\ttrue\ttrue"]);
+    let back = six(&format!(
+        "at(1, function() H[2]:crash() end) at(1.2, function() H[2]:boot() end) {incast}
+         print(#all, failed > 0, failed < 20, all[20].failed, now() < 20)"
+    ));
+    assert_eq!(back, ["true", "20\ttrue\ttrue\t0\ttrue"]);
+    let client = six(&format!(
+        "at(1, function() H[1]:crash() end) {incast} print(all[#all].failed, now() < 1.01)
+         at(3, function() H[1]:boot() end) sleep(2.1) print(t:wait()) print(#t:rounds(), t:rounds()[20].failed)"
+    ));
+    assert_eq!(client, ["nil\thost is down", "2\ttrue", "true", "20\t0"]);
+}
+
+#[test]
+fn a_host_that_is_down_begins_nothing_and_its_servers_listen_when_it_boots() {
+    for (node, down) in [
+        (1, "from = {H[1]}, to = {H[2]}"),
+        (1, "from = {H[1], H[3]}, to = {H[2]}"),
+        (2, "from = {H[1]}, to = {H[2]}"),
+    ] {
+        let lines = six(&format!(
+            "at(1, function() H[{node}]:crash() end) at(2, function() H[{node}]:boot() end)
+             local t = net:traffic {{ {down}, size = '10kB', rate = 20, stop = 10 }}
+             print(t:wait())
+             local begun, late, slow = 0, 0, 0
+             for _, row in ipairs(t:rows()) do
+               if row.from == 'h1' and row.start > 1 and row.start < 2 then begun = begun + 1 end
+               if row.start > 2 and not row.fct then late = late + 1 end
+               if (row.slowdown or 0) > 5 then slow = slow + 1 end
+             end
+             print(begun == 0, late, slow, t.completed > 100)"
+        ));
+        assert_eq!(lines, ["true".to_owned(), format!("{}\t0\t0\ttrue", node == 1)], "{node} {down}");
+    }
+}
+
 /// What a call that nobody disturbs is rated over 100 ms of way, with these options, and what is done before it.
 fn call_over_100_ms(before: &str, options: &str) -> Vec<String> {
     printed(&format!(
@@ -395,6 +477,42 @@ fn a_film_in_a_quality_that_the_server_does_not_have_breaks_off() {
          print(player:wait())",
     );
     assert_eq!(lines, ["nil\tthe server has no quality 3"]);
+}
+
+#[test]
+fn a_player_whose_host_crashes_has_its_answer() {
+    let lines = film(
+        "at(8, function() b:crash() end)",
+        "print(player:wait()) print(now(), player.error, #player.history > 0, player.mean_kbps) print(player:wait())",
+    );
+    assert_eq!(lines, ["nil\thost is down", "8.0\thost is down\ttrue\t1000.0", "nil\thost is down"]);
+}
+
+#[test]
+fn films_without_length_and_ports_of_others_are_refused() {
+    let with = |what: &str| {
+        error_of(&format!(
+            "local a, b = net:host 'a', net:host 'b' net:link(a, b) local ladder = {{ '300kbps' }} {what}"
+        ))
+        .message
+    };
+    for (what, message) in [
+        ("a:abr_server { ladder = ladder, segment = 0 }", "segment must be more than 0"),
+        ("b:abr_player { server = a, ladder = ladder, segment = 0 }", "segment must be more than 0"),
+        ("b:abr_player { server = a, ladder = ladder, duration = 0 }", "duration must be more than 0"),
+        ("a:listen(91) a:abr_server { ladder = ladder, port = 91 }", "port 91 of a is in use"),
+        ("a:abr_server { ladder = ladder } a:abr_server { ladder = ladder }", "port 80 of a is in use"),
+        ("b:udp(5000) a:voice { to = b, port = 5000, stop = 3 }", "port 5000 of b is in use"),
+    ] {
+        assert!(with(what).contains(message), "{what}: {}", with(what));
+    }
+    // Two calls may share a port: each has a playout buffer.
+    let both = printed(
+        "local a, b = net:host 'a', net:host 'b' net:link(a, b)
+         local one, two = a:voice { to = b, port = 5000, stop = 3 }, a:voice { to = b, port = 5000, stop = 3 }
+         sleep(4) print(one.mos > 4, two.mos > 4)",
+    );
+    assert_eq!(both, ["true\ttrue"]);
 }
 
 #[test]

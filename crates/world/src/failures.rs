@@ -96,6 +96,7 @@ impl World {
                 self.configure_dhcp();
                 self.configure_autoconf();
                 self.open_sinks(node);
+                self.boot_workloads(node);
             }
             NodeRef::Switch(switch) => self.boot_bridge(switch as usize),
             NodeRef::Device(_) => {}
@@ -105,6 +106,7 @@ impl World {
 
     fn crash_host(&mut self, node: NodeId, host: u32) {
         self.end_natives_of(host);
+        self.crash_workloads(node);
         let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
         self.hosts[host as usize].crash(&mut cx);
         self.out.timers = true;

@@ -38,6 +38,8 @@ struct Slot {
     queued: Instant,
     /// It lets others go first at this instant.
     last: bool,
+    /// Its deadline keeps no run alive.
+    background: bool,
 }
 
 #[derive(Default)]
@@ -106,6 +108,7 @@ impl Processes {
             events: VecDeque::new(),
             queued: Instant::MAX,
             last: false,
+            background: false,
         });
         self.pending += 1;
         self.slots.len() as u32 - 1
@@ -114,7 +117,7 @@ impl Processes {
 
 impl Slot {
     fn is_pending(&self) -> bool {
-        !self.ended && (self.ready.is_some() || self.deadline < Instant::MAX)
+        !self.ended && (self.ready.is_some() || (self.deadline < Instant::MAX && !self.background))
     }
 }
 
@@ -197,6 +200,18 @@ impl World {
         }
         self.queue_deadline(process.0, deadline);
         false
+    }
+
+    /// As [`World::wait`], but the deadline keeps no run alive.
+    pub fn wait_in_background(
+        &mut self,
+        process: ProcessId,
+        deadline: Instant,
+        sockets: &[(NodeId, SocketId, Interest)],
+    ) -> bool {
+        let ready = self.wait(process, deadline, sockets);
+        self.processes.update(process.0, |slot| slot.background = !ready);
+        ready
     }
 
     /// Lets a script's process wait until all others that can go on at this instant have done so once.
@@ -352,7 +367,7 @@ impl World {
             slot.generation += 1;
             slot.deadline = deadline;
             slot.ready = None;
-            slot.last = false;
+            (slot.last, slot.background) = (false, false);
             slot.generation
         })
     }

@@ -8,7 +8,7 @@ use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::traffic::{Action, Exchange, Side, Spec, Workload};
 use tidewire_node::{SocketView, TRACKED};
 use tidewire_topology::{link_of, sends_on};
-use tidewire_units::{NodeId, Purpose, Refusal, SocketId, Span, Stream};
+use tidewire_units::{Instant, NodeId, Purpose, Refusal, SocketId, Span, Stream, WaitToken};
 use tidewire_wire::Endpoint;
 
 /// A workload, in order of declaration.
@@ -40,6 +40,8 @@ struct Running {
     /// By number of connection: its place among all that are tracked.
     connections: Vec<u32>,
     ways: BTreeMap<(u32, u32), Way>,
+    /// Who wants to know that it is over, or that it cannot go on.
+    waiting: Vec<WaitToken>,
 }
 
 /// A connection of a workload.
@@ -51,6 +53,8 @@ struct Tracked {
     /// Received so far, and from what on that is to be told, by side that receives.
     received: [u64; 2],
     goals: [u64; 2],
+    /// Of its packets.
+    hash: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -140,12 +144,17 @@ impl World {
             sinks.push(sink.map_err(|why| (*server, why))?);
         }
         let mut stream = self.streams.stream(Purpose::Application, &spec.name);
-        let machine = Workload::new(what, &mut stream);
+        let mut machine = Workload::new(what, &mut stream);
+        for (i, client) in spec.clients.iter().enumerate() {
+            if !self.is_node_up(*client) {
+                machine.set_up(self.now, i as u32, false, &mut stream);
+            }
+        }
         let process = self.spawn_workload();
         let id = self.workloads.all.len() as u32;
         self.workloads.by_process.insert(process.0, id);
-        let (connections, ways) = (Vec::new(), BTreeMap::new());
-        let running = Running { spec, machine, stream, process, sinks, connections, ways };
+        let (connections, ways, waiting) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let running = Running { spec, machine, stream, process, sinks, connections, ways, waiting };
         self.workloads.all.push(Some(Box::new(running)));
         Ok(WorkloadId(id))
     }
@@ -153,6 +162,82 @@ impl World {
     /// A workload as it is now.
     pub fn workload(&self, id: WorkloadId) -> &Workload {
         &self.running(id).machine
+    }
+
+    /// Lets a script's process wait until a workload is over, until all who are to ask are on hosts that do not run, or until
+    /// `deadline`.
+    pub fn wait_workload(&mut self, process: ProcessId, id: WorkloadId, deadline: Instant) {
+        let token = self.wait_token(process, deadline);
+        if let Some(running) = &mut self.workloads.all[id.0 as usize] {
+            running.waiting.push(token);
+        }
+    }
+
+    /// The programs of a host that crashes are gone, and with them what they were about: their connections have failed. The other
+    /// ends give theirs up.
+    pub(crate) fn crash_workloads(&mut self, node: NodeId) {
+        let mut aborted = Vec::new();
+        for at in 0..self.flows.tracking.all.len() as u32 {
+            let tracked = &self.flows.tracking.all[at as usize];
+            let (client, server) = (tracked.client, tracked.server);
+            let Some(running) = &self.workloads.all[tracked.workload as usize] else { continue };
+            if (client.0 != node && server.0 != node) || running.machine.is_dead(tracked.connection) {
+                continue;
+            }
+            let accepted = server.1.or_else(|| self.accepted(at));
+            let other = if client.0 == node { (server.0, accepted) } else { client };
+            self.flows.tracking.events.push(Event::End(at, Refusal::Cancelled));
+            aborted.extend(other.1.map(|socket| (other.0, socket)));
+        }
+        self.mark_clients(node, false);
+        aborted.into_iter().for_each(|(node, socket)| self.abort(node, socket));
+    }
+
+    /// A host runs again: its servers listen, its clients ask.
+    pub(crate) fn boot_workloads(&mut self, node: NodeId) {
+        for id in 0..self.workloads.all.len() {
+            let Some(running) = &self.workloads.all[id] else { continue };
+            let (port, tcp) = (running.spec.port, running.spec.tcp.clone());
+            let Some(i) = running.spec.servers.iter().position(|server| *server == node) else { continue };
+            let config = tcp.unwrap_or_else(|| self.tcp_config(node));
+            // A program of the host may have been faster.
+            let Ok(sink) = self.on_host(node, |_, sockets, _| sockets.tcp_sink(port, config)) else {
+                continue;
+            };
+            if let Some(running) = &mut self.workloads.all[id] {
+                running.sinks[i] = sink;
+            }
+            self.expect_again(id as u32, node, sink);
+        }
+        self.mark_clients(node, true);
+    }
+
+    /// Connections that were begun while their server did not run may find it now.
+    fn expect_again(&mut self, id: u32, node: NodeId, sink: SocketId) {
+        let Some(running) = &self.workloads.all[id as usize] else { return };
+        let all = self.flows.tracking.all.iter().enumerate();
+        let open = all.filter(|(_, of)| {
+            of.workload == id && of.server.0 == node && !running.machine.is_dead(of.connection)
+        });
+        let open: Vec<(u32, u32)> =
+            open.map(|(at, of)| (of.hash, flow_of(at as u32, Side::Server))).collect();
+        self.on_host(node, |_, sockets, _| {
+            open.into_iter().for_each(|(hash, flow)| sockets.expect_flow(sink, hash, flow));
+        });
+    }
+
+    fn mark_clients(&mut self, node: NodeId, up: bool) {
+        let mut wake = Vec::new();
+        for running in self.workloads.all.iter_mut().flatten() {
+            let Running { spec, machine, stream, process, .. } = &mut **running;
+            for (i, _) in spec.clients.iter().enumerate().filter(|(_, client)| **client == node) {
+                machine.set_up(self.now, i as u32, up, stream);
+            }
+            if spec.clients.contains(&node) || spec.servers.contains(&node) {
+                wake.push(*process);
+            }
+        }
+        wake.into_iter().for_each(|process| self.wake(process));
     }
 
     /// The hosts of an exchange of a workload: who asked, who was asked.
@@ -252,6 +337,11 @@ impl World {
             }
         }
         let (over, next) = (running.machine.is_over(), running.machine.next_timeout());
+        if over || running.machine.is_stalled() {
+            for token in running.waiting.drain(..) {
+                self.processes.wake(token, self.now, &mut self.agenda);
+            }
+        }
         self.workloads.all[id as usize] = Some(running);
         if over {
             self.end_process(ProcessId(process));
@@ -331,6 +421,7 @@ impl World {
             server: (server, None),
             received: [0; 2],
             goals: [u64::MAX; 2],
+            hash: 0,
         });
         let connected = to.ok_or(Refusal::Unreachable).and_then(|to| self.connect(client, socket, to));
         if let Err(why) = connected {
@@ -341,6 +432,7 @@ impl World {
         let flow = |side| flow_of(at, side);
         let hash = self.on_host(client, |_, sockets, _| sockets.track(socket, flow(Side::Client)));
         if let Some(hash) = hash {
+            self.flows.tracking.all[at as usize].hash = hash;
             self.on_host(server, |_, sockets, _| sockets.expect_flow(sink, hash, flow(Side::Server)));
         }
     }

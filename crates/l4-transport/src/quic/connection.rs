@@ -37,7 +37,7 @@ pub struct QuicConfig {
     pub window: u64,
     /// Acknowledgments wait for a second packet for so long.
     pub max_ack_delay: Span,
-    /// A peer that does not answer for so long is gone.
+    /// A peer of which nothing comes for so long is gone.
     pub idle: Span,
     /// A server takes data that comes with the first datagram, from clients with a ticket.
     pub accept_early: bool,
@@ -192,6 +192,9 @@ pub struct QuicConnection {
     pub(super) close: Option<(QuicError, bool)>,
     pub(super) events: VecDeque<QuicEvent>,
     pub(super) last_heard: Us,
+    /// From when on the peer is silent: the last packet that came, or the first after it that asks for an acknowledgment.
+    pub(super) silent_since: Us,
+    pub(super) has_asked: bool,
     pub(super) counts: QuicInfo,
 }
 
@@ -269,6 +272,8 @@ impl QuicConnection {
             close: None,
             events: VecDeque::new(),
             last_heard: now,
+            silent_since: now,
+            has_asked: false,
             counts,
             config,
         }
@@ -318,6 +323,11 @@ impl QuicConnection {
     /// A stream has something to read, or its end.
     pub fn is_readable(&self, id: u64) -> bool {
         self.streams.get(id).is_some_and(|stream| stream.input.is_readable())
+    }
+
+    /// A stream takes more to send: it has not been finished, nor the connection ended.
+    pub fn is_writable(&self, id: u64) -> bool {
+        self.close.is_none() && self.streams.get(id).is_some_and(|stream| stream.out.is_open())
     }
 
     /// Bytes of a stream that are not acknowledged.
@@ -411,6 +421,15 @@ impl QuicConnection {
         first.map_or(Instant::MAX, instant)
     }
 
+    /// When it is over unless something comes (RFC 9000 section 10.1): [`QuicConnection::handle_timeout`] then ends it, and tells nobody.
+    pub fn idle_timeout(&self) -> Instant {
+        if self.close.is_some() {
+            return Instant::MAX;
+        }
+        let pto = self.control.pto() + self.config.max_ack_delay.as_us();
+        instant(self.silent_since.saturating_add(self.config.idle.as_us().max(3 * pto)))
+    }
+
     /// RFC 9000 section 8: no more than three times what came from an address that may be somebody else's.
     pub(super) fn must_not_send(&self) -> bool {
         !self.validated && self.budget.1 + u64::from(self.config.max_datagram) > 3 * self.budget.0
@@ -448,6 +467,9 @@ impl QuicConnection {
         if self.close.is_some() {
             return;
         }
+        if self.idle_timeout() <= now {
+            return self.end(QuicError::TimedOut, false);
+        }
         for i in 0..3 {
             if self.spaces[i].loss_time.is_some_and(|at| at <= self.now) {
                 self.detect_losses(i, &mut []);
@@ -458,9 +480,6 @@ impl QuicConnection {
         }
         let due = self.due_pto().filter(|(at, _)| *at <= self.now && !self.must_not_send());
         let Some((_, space)) = due else { return };
-        if self.now.saturating_sub(self.last_heard) > self.config.idle.as_us() {
-            return self.end(QuicError::TimedOut, false);
-        }
         self.pto_count += 1;
         self.counts.ptos += 1;
         if self.pto_count == BLACK_HOLE {

@@ -19,6 +19,9 @@ impl QuicConnection {
         if self.close.is_some() {
             return;
         }
+        if self.idle_timeout() <= now {
+            return self.end(QuicError::TimedOut, false);
+        }
         self.budget.0 += datagram.len() as u64;
         for packet in packets(datagram) {
             self.handle_packet(from, packet);
@@ -44,7 +47,7 @@ impl QuicConnection {
         let Some(frames) = frames(&packet.payload) else {
             return self.end(QuicError::Protocol(FRAME_ENCODING), true);
         };
-        self.last_heard = self.now;
+        (self.last_heard, self.silent_since, self.has_asked) = (self.now, self.now, false);
         if let Some(source) = packet.source {
             self.peer = source;
         }

@@ -58,6 +58,11 @@ impl SendHalf {
         }
     }
 
+    /// More may be written.
+    pub fn is_open(&self) -> bool {
+        self.fin == Fin::Open
+    }
+
     /// Bytes that nobody has acknowledged yet.
     pub fn buffered(&self) -> u64 {
         self.end - self.acked.first().filter(|range| range.start == 0).map_or(0, |range| range.end)

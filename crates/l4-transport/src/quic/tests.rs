@@ -481,6 +481,26 @@ fn what_was_lost_is_sent_before_what_other_streams_have() {
 }
 
 #[test]
+fn silence_ends_a_connection_counted_from_the_last_packet_or_the_first_question_after_it() {
+    let mut pair = Pair::new(QuicConfig { idle: Span::from_secs(10), ..config() }, false);
+    pair.run(at(200));
+    let client = &mut pair.client;
+    assert!((at(10_080)..=at(10_200)).contains(&client.idle_timeout()), "{}", client.idle_timeout());
+    // Questions after the first do not put it off (RFC 9000 section 10.1).
+    for ms in [5000, 9000] {
+        let id = client.open();
+        client.write(id, Payload::Zeros(10));
+        while client.poll_transmit(at(ms)).is_some() {}
+        assert_eq!(client.idle_timeout(), at(15_000));
+    }
+    client.handle_timeout(at(14_999));
+    assert_eq!(client.error(), None);
+    client.handle_timeout(at(15_000));
+    assert_eq!((client.error(), client.poll_transmit(at(15_000))), (Some(QuicError::TimedOut), None));
+    assert!(!client.is_writable(0));
+}
+
+#[test]
 fn in_order_streams_send_one_after_the_other() {
     let end = |schedule| {
         let mut pair = Pair::new(QuicConfig { schedule, ..config() }, false);

@@ -116,6 +116,9 @@ impl QuicConnection {
         put_packet(draft.kind, self.peer, self.own, number, &draft.payload, datagram);
         self.counts.packets_sent += 1;
         if draft.eliciting {
+            if !std::mem::replace(&mut self.has_asked, true) {
+                self.silent_since = self.now;
+            }
             let flight = self.control.sent(self.now, datagram.len() - before);
             let Draft { is_probe, carried, .. } = draft;
             let early = draft.kind == Kind::ZeroRtt;

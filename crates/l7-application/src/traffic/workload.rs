@@ -2,7 +2,7 @@
 
 use super::Sizes;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use tidewire_units::{Instant, Refusal, Span, Stream};
 
 /// An end of a connection.
@@ -152,6 +152,10 @@ pub struct Workload {
     asked: u64,
     under_way: u64,
     stopped: bool,
+    /// Clients whose host does not run, and those of them whose turn has come meanwhile (of an open workload, the first, when all are
+    /// down): they ask when it boots.
+    down: BTreeSet<u32>,
+    missed: BTreeSet<u32>,
 }
 
 impl Workload {
@@ -173,20 +177,59 @@ impl Workload {
             asked: 0,
             under_way: 0,
             stopped: false,
+            down: BTreeSet::new(),
+            missed: BTreeSet::new(),
         }
     }
 
     /// When it wants to be woken; [`Instant::MAX`] for never.
     pub fn next_timeout(&self) -> Instant {
+        let next = self.next_question();
+        // Until it stops, a host may boot and ask.
+        if self.may_go_on() { next.min(self.spec.stop) } else { next }
+    }
+
+    fn next_question(&self) -> Instant {
         match self.due.peek() {
             Some(Reverse((at, _))) if self.may_ask(*at) => *at,
             _ => Instant::MAX,
         }
     }
 
+    /// Somebody would ask if its host ran.
+    fn may_go_on(&self) -> bool {
+        !self.missed.is_empty() && self.may_ask(Instant::ZERO)
+    }
+
     /// Nothing will be asked any more, and nothing is under way.
     pub fn is_over(&self) -> bool {
-        self.under_way == 0 && self.next_timeout() == Instant::MAX
+        self.under_way == 0 && self.next_timeout() == Instant::MAX && !self.may_go_on()
+    }
+
+    /// Nothing is under way, and who is to ask next is on a host that does not run.
+    pub fn is_stalled(&self) -> bool {
+        self.under_way == 0 && self.next_timeout() == Instant::MAX && self.may_go_on()
+    }
+
+    /// The host of a client has crashed or booted. What was under way is told by [`Workload::handle_end`].
+    pub fn set_up(&mut self, now: Instant, client: u32, up: bool, stream: &mut Stream) {
+        if !up {
+            self.down.insert(client);
+            return;
+        }
+        self.down.remove(&client);
+        match self.spec.pace {
+            Pace::Closed(_) if self.missed.remove(&client) => self.due.push(Reverse((now, client))),
+            pace @ Pace::Open(..) if self.missed.remove(&0) => {
+                self.due.push(Reverse((now + gap(pace, stream), 0)));
+            }
+            _ => {}
+        }
+    }
+
+    /// A connection is over, for whatever reason.
+    pub fn is_dead(&self, connection: u32) -> bool {
+        self.connections[connection as usize].dead
     }
 
     /// It has an end of its own.
@@ -216,14 +259,25 @@ impl Workload {
 
     /// It is `now`: asks what is due.
     pub fn handle_timeout(&mut self, now: Instant, stream: &mut Stream) {
-        while self.next_timeout() <= now {
+        if now >= self.spec.stop {
+            self.missed.clear();
+        }
+        while self.next_question() <= now {
             let Some(Reverse((at, client))) = self.due.pop() else { return };
             match self.spec.pace {
+                Pace::Closed(_) if self.down.contains(&client) => {
+                    self.missed.insert(client);
+                }
                 Pace::Closed(_) => self.ask(now, client, stream),
+                Pace::Open(..) if self.down.len() == self.spec.clients as usize => {
+                    self.missed.insert(0);
+                }
                 pace @ Pace::Open(..) => {
                     self.due.push(Reverse((at + gap(pace, stream), 0)));
                     let client = stream.between(0, u64::from(self.spec.clients) - 1) as u32;
-                    self.ask(now, client, stream);
+                    if !self.down.contains(&client) {
+                        self.ask(now, client, stream);
+                    }
                 }
             }
         }

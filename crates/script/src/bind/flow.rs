@@ -146,15 +146,15 @@ fn this(call: &Call) -> mlua::Result<UserDataRef<FlowHandle>> {
 }
 
 /// Where a flow goes.
-struct Destination {
-    node: NodeId,
+pub(super) struct Destination {
+    pub node: NodeId,
     /// One of its addresses, if it was named by that.
     address: Option<Ipv4Addr>,
-    port: Option<u16>,
+    pub port: Option<u16>,
 }
 
 /// Where a flow goes: the host, its address and port.
-fn destination(sim: &Shared, call: &Call) -> mlua::Result<Destination> {
+pub(super) fn destination(sim: &Shared, call: &Call) -> mlua::Result<Destination> {
     let peer = match call.opts().get("to") {
         Some(Val::Peer(peer)) => peer.clone(),
         _ => return Err(call.required::<Peer>("to", None).unwrap_err().into()),

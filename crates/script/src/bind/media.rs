@@ -1,6 +1,6 @@
 //! Calls, video, games and replays: native senders of datagrams, and what is heard of a call.
 
-use super::flow::{FlowHandle, udp_flow};
+use super::flow::{Destination, FlowHandle, destination, udp_flow};
 use super::sizes::sizes;
 use super::traffic::rating_table;
 use crate::Fault;
@@ -99,11 +99,25 @@ fn voice(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<MultiValue> {
         let pattern = Pattern { to, rate, size, start, stop, count, jitter: Span::ZERO };
         if talk { Box::new(OnOff::new(pattern, TALK.0, TALK.1, true)) } else { Box::new(Cbr::new(pattern)) }
     };
+    hears(sim, call)?;
     let flow = udp_flow(lua, sim, call, u64::from(size), count.is_some(), make)?;
     if let Ok(flow) = &flow {
         sim.world()?.set_flow_voice(flow.id, Playout::new(buffering, codec));
     }
     handed(lua, flow)
+}
+
+/// What another socket takes never comes to the playout buffer, and a call that nobody hears has no score.
+fn hears(sim: &Shared, call: &Call) -> mlua::Result<()> {
+    let Destination { node, port: Some(port), .. } = destination(sim, call)? else { return Ok(()) };
+    if sim.world()?.udp_sink(node, port) != Err(Refusal::InUse) {
+        return Ok(());
+    }
+    let name = sim.plan.borrow().node(node).name.clone();
+    Err(Mistake::new(format!("port {port} of {name} is in use: another socket takes what the call sends"))
+        .at_word("voice")
+        .note("close that socket, or give the call a port that is free, or none: it then finds one")
+        .into())
 }
 
 fn frames(

@@ -20,7 +20,7 @@ use tidewire_world::ProcessId;
 const MOST_DATA: u64 = 65_507;
 
 /// Why a host that has crashed asks nobody.
-const HOST_DOWN: &str = "host is down";
+pub(super) const HOST_DOWN: &str = "host is down";
 
 fn echo_size(opts: &Opts) -> Result<u32, Mistake> {
     match opts.size("size").map_or(56, |size| size.0) {

@@ -1,5 +1,6 @@
 //! QUIC for scripts: endpoints on UDP sockets, driven by a process of their own; no Lua per packet.
 
+use super::ping::HOST_DOWN;
 use super::quic_flows::Sending;
 use super::{Natives, congestion};
 use crate::classes::{Registry, resolve};
@@ -47,6 +48,8 @@ pub(crate) struct Shape {
     incoming: VecDeque<u64>,
     driver: Option<ProcessId>,
     waiting: Vec<ProcessId>,
+    /// Its host has crashed.
+    gone: bool,
     random: Stream,
 }
 
@@ -105,6 +108,9 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         let (endpoint, id, stream, data, fin) = args;
         let shape = of(&endpoint)?;
         let mut shape = shape.borrow_mut();
+        if let Some(why) = shape.takes_nothing(id, stream) {
+            return Ok(Some(why));
+        }
         if let Some(conn) = shape.connections.get_mut(&id) {
             match data {
                 Value::String(text) => conn.quic.write(stream, Payload::from(text.as_bytes().to_vec())),
@@ -123,7 +129,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
             }
         }
         shape.kick(&mut *sim.world()?);
-        Ok(())
+        Ok(None)
     })?;
     native.add("quic_read", |lua, sim, args: (AnyUserData, u64, u64, usize, bool)| {
         let (endpoint, id, stream, most, keep) = args;
@@ -261,6 +267,7 @@ fn endpoint(
         incoming: VecDeque::new(),
         driver: None,
         waiting: Vec::new(),
+        gone: false,
         random,
     };
     let shape = Rc::new(RefCell::new(shape));
@@ -275,6 +282,16 @@ impl Shape {
         let (number, sending) = (self.connections.len(), Sending::default());
         let (opened, connected) = (VecDeque::new(), None);
         self.connections.insert(id, Conn { quic, number, sending, opened, connected, ticket: false });
+    }
+
+    /// Why nothing more can be sent on a stream.
+    fn takes_nothing(&self, id: u64, stream: u64) -> Option<&'static str> {
+        if self.gone {
+            return Some(HOST_DOWN);
+        }
+        let Some(conn) = self.connections.get(&id) else { return Some("closed") };
+        let writable = conn.quic.is_writable(stream);
+        conn.quic.error().map(word).or_else(|| (!writable).then_some("closed"))
     }
 
     /// Something is to be sent, or timers have changed: the driver looks.
@@ -300,12 +317,13 @@ impl Shape {
         }
     }
 
-    /// Lets due timers act and sends what is to be sent; says when to look again, and whether anything has happened.
-    fn turn(&mut self, world: &mut World) -> (Instant, bool) {
-        let (mut next, mut news) = (Instant::MAX, false);
+    /// Lets due timers act and sends what is to be sent; says when to look again, when a connection has been silent for too long, and
+    /// whether anything has happened.
+    fn turn(&mut self, world: &mut World) -> (Instant, Instant, bool) {
+        let (mut next, mut idle, mut news) = (Instant::MAX, Instant::MAX, false);
         let (now, node, socket) = (world.now(), self.node, self.socket);
         for conn in self.connections.values_mut() {
-            if conn.quic.next_timeout() <= now {
+            if conn.quic.next_timeout().min(conn.quic.idle_timeout()) <= now {
                 conn.quic.handle_timeout(now);
                 news = true;
             }
@@ -328,8 +346,9 @@ impl Shape {
                 conn.sending.note(now, world.warmup(), &conn.quic);
             }
             next = next.min(conn.quic.next_timeout());
+            idle = idle.min(conn.quic.idle_timeout());
         }
-        (next, news)
+        (next, idle, news)
     }
 }
 
@@ -352,15 +371,22 @@ impl Op for Drive {
                 shape.receive(now, datagram.from, &bytes);
                 news = true;
             }
-            let (next, more) = shape.turn(&mut world);
+            let (next, idle, more) = shape.turn(&mut world);
             if news || more {
                 for process in std::mem::take(&mut shape.waiting) {
                     world.wake(process);
                 }
             }
             // What is due has been done; whatever still is, is not to stop the clock.
-            let next = next.max(world.now() + Span::from_us(1));
-            if !world.wait(me, next, &[(node, socket, Interest::Readable)]) {
+            let soon = world.now() + Span::from_us(1);
+            let sockets = [(node, socket, Interest::Readable)];
+            // That a peer is silent keeps no run alive; who waits for it has patience.
+            let ready = if next == Instant::MAX {
+                world.wait_in_background(me, idle.max(soon), &sockets)
+            } else {
+                world.wait(me, next.min(idle).max(soon), &sockets)
+            };
+            if !ready {
                 return Ok(None);
             }
         }
@@ -368,6 +394,15 @@ impl Op for Drive {
 
     fn describe(&self, _: &Sim) -> (String, String) {
         ("quic".to_owned(), "for datagrams".to_owned())
+    }
+
+    /// Only a crash ends it.
+    fn cancel(&mut self, sim: &Sim, _: ProcessId) {
+        let mut shape = self.0.borrow_mut();
+        shape.gone = true;
+        if let Ok(mut world) = sim.world() {
+            std::mem::take(&mut shape.waiting).into_iter().for_each(|process| world.wake(process));
+        }
     }
 }
 
@@ -392,6 +427,9 @@ impl Op for Await {
     fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
         let mut shape = self.shape.borrow_mut();
         let mut world = sim.world()?;
+        if shape.gone {
+            return (Value::Nil, HOST_DOWN).into_lua_multi(lua).map(Some);
+        }
         if self.id.is_none() {
             if let Some(id) = shape.incoming.pop_front() {
                 return id.into_lua_multi(lua).map(Some);
@@ -426,5 +464,14 @@ impl Op for Await {
 
     fn describe(&self, _: &Sim) -> (String, String) {
         ("quic".to_owned(), format!("for {}", self.what))
+    }
+
+    fn patience(&self, sim: &Sim) -> Option<Span> {
+        let shape = self.shape.borrow();
+        let conn = shape.connections.get(&self.id?)?;
+        let idle = conn.quic.idle_timeout();
+        // A server may wait for the next stream for as long as it likes.
+        let asks = !(shape.is_server && self.what == "stream") && idle < Instant::MAX;
+        asks.then(|| idle.max(sim.world.borrow().now()).since(sim.world.borrow().now()) + Span::from_ms(1))
     }
 }

@@ -1,5 +1,6 @@
 //! Traffic of many hosts, and the quality of calls.
 
+use super::ping::HOST_DOWN;
 use super::sizes::{classes, sizes};
 use super::tcp_options::tcp_config;
 use super::traffic_cost::Packets;
@@ -404,11 +405,13 @@ impl Op for Wait {
         if workload.is_over() {
             return true.into_lua_multi(lua).map(Some);
         }
+        if workload.is_stalled() {
+            return (Value::Nil, HOST_DOWN).into_lua_multi(lua).map(Some);
+        }
         if now >= self.deadline {
             return (Value::Nil, "timeout").into_lua_multi(lua).map(Some);
         }
-        // Nothing says that it is over but looking.
-        world.wait(me, self.deadline.min(now + Span::from_ms(1)), &[]);
+        world.wait_workload(me, self.id, self.deadline);
         Ok(None)
     }
 

@@ -18,9 +18,16 @@ local function ladder_of(list, what)
   return ladder
 end
 
+-- The length of a segment.
+local function length_of(o)
+  local length = o.segment or 4
+  if length <= 0 then native.mistake("segment must be more than 0", "segment") end
+  return length
+end
+
 function abr.abr_server(host, o)
   local ladder = ladder_of(o.ladder, "host:abr_server")
-  local length = o.segment or 4
+  local length, port = length_of(o), o.port or 80
   local served = { by_quality = {}, segments = 0 }
   local routes = {
     ["/video/:quality/:segment"] = function(req)
@@ -33,7 +40,11 @@ function abr.abr_server(host, o)
     end,
   }
   local server = need "server"
-  served.http = server.http_server(host, { port = o.port or 80, routes = routes, tcp = o.tcp, pages = {}, http = "1.1", place = o.place })
+  local why
+  served.http, why = server.http_server(host, { port = port, routes = routes, tcp = o.tcp, pages = {}, http = "1.1", place = o.place })
+  if not served.http then
+    native.mistake(("port %d of %s is %s"):format(port, host.name, why), o.port and "port" or "abr_server", "give it a port that is free, and the player the same: port = 8080")
+  end
   return served
 end
 
@@ -106,19 +117,23 @@ function player_meta.__index(self, key)
   return methods_of(self, key)
 end
 
-function Player.wait(self, opts)
-  while not self.over do
-    local ok, why = self.ended:wait(opts)
-    if not ok and why then return nil, why end
-  end
-  if self.error then return nil, self.error end
-  return true
-end
-
 local function player_figures(self)
   local sum = 0
   for _, q in ipairs(self.qualities) do sum = sum + self.ladder[q] end
   self.mean_kbps = #self.qualities > 0 and sum / #self.qualities / 1000 or 0
+end
+
+function Player.wait(self, opts)
+  if not self.over then
+    local _, why = self.process:join(opts)
+    if why == "timeout" then return nil, why end
+    if not self.over then
+      self.over, self.error = true, "host is down"
+      player_figures(self)
+    end
+  end
+  if self.error then return nil, self.error end
+  return true
 end
 
 -- A segment has arrived.
@@ -142,7 +157,6 @@ local function finish(self)
   player_figures(self)
   if film.playing then sleep(film.buffer) end
   self.over = true
-  self.ended:fire(true)
 end
 
 local function play(self, client, o)
@@ -182,17 +196,18 @@ function abr.abr_player(host, o)
   if type(rule) ~= "function" and not rules[rule] then
     native.mistake(("there is no rule '%s'"):format(tostring(rule)), "rule", "buffer, rate, highest, lowest, or a function of the player that gives a quality")
   end
-  local length, limit = o.segment or 4, o.buffer or 60
+  local length, limit = length_of(o), o.buffer or 60
+  if o.duration and o.duration <= 0 then native.mistake("duration must be more than 0", "duration") end
   if limit < 2 * length then native.mistake("buffer holds at least two segments", "buffer") end
   local self = setmetatable({
     name = o.name or "player of " .. host.name, server = o.server, ladder = ladder_of(o.ladder, "host:abr_player"), length = length,
     segments = max(1, floor((o.duration or 120) / length + 0.5)), limit = limit, needed = o.startup or length,
     reservoir = o.reservoir or max(2 * length, 0.1 * limit), quality = 1,
-    film = { buffer = 0, at = now(), playing = false, stalls = 0, stalled_s = 0 }, switches = 0, qualities = {}, throughputs = {}, history = {}, mean_kbps = 0, over = false, ended = signal(),
+    film = { buffer = 0, at = now(), playing = false, stalls = 0, stalled_s = 0 }, switches = 0, qualities = {}, throughputs = {}, history = {}, mean_kbps = 0, over = false,
   }, player_meta)
   self.cushion = o.cushion or max(length, 0.9 * limit - self.reservoir)
   local client = http.http_client(host, { keepalive = true, keep = 0, tcp = o.tcp })
-  native.spawn(host, self.name, function()
+  self.process = native.spawn(host, self.name, function()
     if o.start and o.start > now() then sleep(o.start - now()) end
     play(self, client, o)
   end)

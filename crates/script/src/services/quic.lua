@@ -32,7 +32,8 @@ end
 function Stream.send(self, data)
   if type(data) ~= "string" then native.mistake("stream:send(data) sends a text; send_bytes(n) sends so many bytes", "send") end
   local c = self.conn
-  native.quic_write(c.endpoint, c.id, self.id, data, false)
+  local over = native.quic_write(c.endpoint, c.id, self.id, data, false)
+  if over then return nil, over end
   local ok, why = native.quic_wait(c.endpoint, c.id, "room", self.id)
   if not ok then return nil, why end
   return #data
@@ -40,7 +41,8 @@ end
 
 function Stream.send_bytes(self, size)
   local c, n = self.conn, math.floor(bytes(size))
-  native.quic_write(c.endpoint, c.id, self.id, n, false)
+  local over = native.quic_write(c.endpoint, c.id, self.id, n, false)
+  if over then return nil, over end
   return n
 end
 

@@ -21,7 +21,12 @@ const COMMON: &[Opt] = &[
         "the path is tried for datagrams of this size (RFC 8899)",
     ),
     Opt::new("flow", Kind::Text, "none", "the name of a row in flows.csv of what this end sends"),
-    Opt::new("idle", Kind::Time, "30s", "a peer that does not answer for so long is gone"),
+    Opt::new(
+        "idle",
+        Kind::Time,
+        "30s",
+        "when nothing comes for so long the connection is over, with \"timeout\" (RFC 9000 section 10.1)",
+    ),
 ];
 
 pub(crate) static LISTEN: Func = func(
@@ -82,7 +87,7 @@ static SEND: Func = func("quic_stream:send", "Sends a text; waits while much is 
     .gives("number of bytes; or nil, error");
 static SEND_BYTES: Func = func("quic_stream:send_bytes", "Sends so many bytes without content.")
     .with(&[need("size", Kind::Size)])
-    .gives("number of bytes");
+    .gives("number of bytes; or nil, error");
 static FINISH: Func = func("quic_stream:finish", "Ends the stream after what was sent.");
 static RECV: Func = func("quic_stream:recv", "Waits for what comes next.")
     .with(&[may("most", Kind::Size)])

@@ -82,10 +82,10 @@ pub(crate) static NET_INCAST: Func = func(
 .gives("traffic");
 
 pub(crate) static WAIT: Func =
-    func("traffic:wait", "Waits until nothing is under way and nothing more will begin.")
+    func("traffic:wait", "Waits until nothing is under way and nothing more will begin. What a host that crashes has under way has failed (\"cancelled\"), at both ends; it begins nothing until it boots, and its servers listen again then.")
         .opts(&[TIMEOUT])
         .blocking()
-        .gives("true; or nil, \"timeout\"");
+        .gives("true; or nil, \"timeout\", or \"host is down\" when whoever is to ask next has crashed");
 pub(crate) static STOP: Func = func("traffic:stop", "Begins nothing more.");
 pub(crate) static SUMMARY: Func = func(
     "traffic:summary",
