@@ -371,7 +371,7 @@ fn host(sim: &Shared, value: &Value) -> Option<NodeId> {
     (sim.plan.borrow().node(node).spec.kind() == NodeKind::Host).then_some(node)
 }
 
-fn peer(sim: &Shared, value: &Value) -> Option<Peer> {
+pub(crate) fn peer(sim: &Shared, value: &Value) -> Option<Peer> {
     if let Some(node) = node_of(value) {
         return Some(Peer::Node(node));
     }

@@ -364,3 +364,194 @@ fn queries_and_tasks_can_be_rows() {
     let tasks = rows("tasks");
     assert!(tasks[0].contains("given back") && tasks[1].contains("done"), "{tasks:?}");
 }
+
+#[test]
+fn a_waterfall_tells_waiting_for_a_connection_from_waiting_for_the_server() {
+    let lines = printed(
+        "local u, s = net:host 'u', net:host 's'
+         net:link(u, s, {delay = '50ms', rate = '1Gbps'})
+         local pages = {['/'] = html {images = {'/1', '/2', '/3', '/4'}}}
+         for i = 1, 4 do pages['/' .. i] = '1kB' end
+         s:http_server{pages = pages}
+         s:http_server{port = 81, ['/'] = function() sleep '10s' return 200, 'x' end}
+         local function show(row)
+           print(('%s %.0f %.0f %.0f %.0f'):format(row.url, row.blocked * 1e3, row.connect * 1e3, row.wait * 1e3, row.total * 1e3))
+         end
+         local p = u:browser{connections = 1}:open 'http://s/'
+         for _, row in ipairs(p.objects) do show(row) end
+         p:record()
+         local browser = u:browser{timeout = '5s'}
+         for _, url in ipairs{'http://s:81/', 'http://s:82/'} do
+           local _, _, page = browser:open(url)
+           if page then show(page.objects[1]) end
+         end",
+    );
+    assert_eq!(
+        lines[..5],
+        [
+            "http://s/ 0 100 100 200",
+            "http://s/1 0 0 100 100",
+            "http://s/2 100 0 100 200",
+            "http://s/3 200 0 100 300",
+            "http://s/4 300 0 100 400"
+        ]
+    );
+    for line in &lines[5..] {
+        let numbers: Vec<&str> = line.split(' ').collect();
+        assert!(numbers[1] == "0" && numbers[2] == "100", "{line}");
+    }
+}
+
+#[test]
+fn a_transfer_and_an_upload_over_a_slow_line_go_on_while_bytes_are_acknowledged() {
+    let lines = printed(
+        "local u, s = net:host 'u', net:host 's'
+         net:link(u, s, {delay = '10ms', rate = '3Mbps'})
+         local server = s:transfer_server{}
+         local res = u:transfer(s, 'a', '20MB', {checkpoint = '5MB'})
+         print(res.connections, res.total > 50 and res.total < 60)
+         print(server.bytes_received, server.connections, server.resumed)
+         local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, {delay = '10ms', rate = '200kbps'})
+         b:ftp_server{write = true}
+         local begun = now()
+         local put, why = a:ftp(b):put('/b', '4MB')
+         print(put and put.size, why, now() - begun > 160 and now() - begun < 190)
+         at(now() + 20, function() b:crash() end)
+         print(a:transfer(b, 'c', '4MB', {tries = 1}))",
+    );
+    assert_eq!(lines[..3], ["1\ttrue", "20000000\t1\t0", "4000000\tnil\ttrue"]);
+}
+
+#[test]
+fn a_film_that_is_given_up_tells_how_long_it_stood_still() {
+    let lines = printed(
+        "local u, s = net:host 'u', net:host 's'
+         net:link(u, s, {delay = '10ms', rate = '10Mbps'})
+         s:http_server{pages = {['/v'] = '10MB'}}
+         at(2, function() s:crash() end)
+         local _, why, b = u:play('http://s/v', {rate = '4Mbps', timeout = '15s'})
+         print(why, b.stalls, b.stalled >= 11 and b.stalled < 16)",
+    );
+    assert_eq!(lines, ["timeout\t1\ttrue"]);
+}
+
+#[test]
+fn name_servers_have_rows_of_their_own_and_results_that_are_too_big_are_refused() {
+    let result = good(result_of(&script(
+        "local u, s = net:host 'u', net:host 's'
+         net:link(u, s, {delay = '1ms'})
+         s:dns_server{origin = 'e.com', zone = {['www.e.com'] = s}}
+         s:dns_server{origin = 'f.com', zone = {['www.f.com'] = s}}
+         s:dns_server{port = 5353, origin = 'g.com', zone = {['www.g.com'] = s}}
+         u:resolve('www.e.com', 'A', {server = s}) u:resolve('www.f.com', 'A', {server = s})
+         local q = s:rpc_server{procedures = {big = function() return ('x'):rep(100000) end}}
+         local begun = now()
+         print(u:rpc(s):call 'big') print(now() - begun < 1, q.faults['too big'])",
+    )));
+    assert_eq!(figure(&result, "s:53 e.com", "queries"), "1");
+    assert_eq!(figure(&result, "s:53 f.com", "queries"), "1");
+    assert_eq!(figure(&result, "s:5353 g.com", "queries"), "0");
+    assert_eq!(common::lines(&result), ["nil\tthe result is too big for a datagram", "true\t1"]);
+}
+
+#[test]
+fn an_http_2_connection_that_tcp_has_given_up_is_over() {
+    for (cut, tls) in [("L:disable()", false), ("s:crash()", false), ("L:disable()", true)] {
+        let (server, scheme) = match tls {
+            true => ("tls = {cert = ca:certificate {names = 's'}}, port = 443,", "https"),
+            false => ("", "http"),
+        };
+        let lines = printed(&format!(
+            "local u, s = net:host 'u', net:host 's'
+             local L = net:link(u, s, {{delay = '2ms'}})
+             local ca = net:authority 'ca' u:trust(ca)
+             s:http_server{{http = '2', {server} ['/'] = function() return 200, 'x' end,
+               ['/slow'] = function() sleep '1s' return 200, 'x' end}}
+             local c = u:http_client{{http = '2'}}
+             c:get '{scheme}://s/'
+             at(0.5, function() {cut} end)
+             print(c:get('{scheme}://s/slow'))
+             sleep '2000s' print(#u:sockets())"
+        ));
+        assert_eq!(lines, ["nil\ttimeout", "0"], "{cut} {tls}");
+    }
+}
+
+#[test]
+fn workers_whose_server_is_gone_keep_no_run_alive_and_come_back_when_it_does() {
+    let setup = "local w, v, q = net:host 'w', net:host 'v', net:host 'q'
+         net:link(w, q) net:link(v, q)
+         q:queue_server{} w:queue_client(q):put 'x'
+         local done = 0
+         local function work() sleep '1s' done = done + 1 end
+         w:queue_workers{from = q, handler = work}
+         sleep '0.1s'
+         v:queue_workers{from = q, handler = work, workers = 2}
+         ";
+    for cut in ["q:crash()", "net:partition({w, v}, {q})"] {
+        let result = good(result_of(&script(&format!(
+            "{setup} at(0.5, function() {cut} end) at(2.7, function() v:queue_workers{{from = q, handler = work}} end) sleep '10s' print(now())"
+        ))));
+        assert!(result.sim.as_secs_f64() < 60.0, "{cut}: {}", result.sim);
+    }
+    let lines = printed(&format!(
+        "{setup} at(0.5, function() q:crash() end) at(100, function() q:boot() end) sleep '120s' print(done)
+         q:crash() at(now() + 1, function() q:boot() w:queue_client(q):put 'y' end)
+         sleep '20s' print(done)"
+    ));
+    assert_eq!(lines, ["2", "3"]);
+}
+
+#[test]
+fn the_port_of_an_address_is_asked_by_caches_browsers_and_all_clients() {
+    let lines = printed(
+        "local u, s, e = net:host 'u', net:host 's', net:host 'e'
+         net:lan('l', {u, s, e}, {delay = '2ms'})
+         s:http_server{pages = {['/'] = 'the other site'}}
+         s:http_server{port = 8081, pages = {['/'] = 'mine'}}
+         e:http_cache{origin = address(s, 8081)}
+         e:http_cache{port = 81, origin = 's:8081'}
+         e:http_server{port = 82, ['/'] = function(req) return e:http_proxy(req, address(s, 8081)) end}
+         for _, url in ipairs{'http://e/', 'http://e:81/', 'http://e:82/'} do print(u:http_get(url).body) end
+         print(u:http_get{address(s, 8081)}.body)
+         e:http_cache{port = 8888}
+         print(u:browser{proxy = address(e, 8888)}:open('http://s/').status)
+         print(u:http_client{proxy = address(e, 8888)}:get('http://s/').body)
+         s:cache_server{port = 1001} print(u:cache_client(address(s, 1001)):set('a', 'b'))
+         s:queue_server{port = 1002} print(u:queue_client(address(s, 1002)):put 'x')
+         local got = 0
+         u:queue_workers{from = address(s, 1002), handler = function() got = got + 1 end}
+         s:database_server{port = 1003} print(u:database_client(address(s, 1003)):query 'x' ~= nil)
+         s:ftp_server{port = 1004, anonymous = true} print(u:ftp(address(s, 1004)) ~= nil)
+         s:chat_server{port = 1005} print(u:chat(address(s, 1005), 'kim') ~= nil)
+         s:telnet_server{port = 1006, users = {kim = 'x'}} print(u:telnet(address(s, 1006), 'kim', 'x') ~= nil)
+         s:transfer_server{port = 1007} print(u:transfer(address(s, 1007), 'a', '1kB') ~= nil)
+         s:rpc_server{port = 1008, procedures = {f = function() return 7 end}} print(u:rpc(address(s, 1008)):call 'f')
+         print(got)",
+    );
+    let mut expected = vec!["mine"; 4];
+    expected.extend(["200", "the other site", "true", "1"]);
+    expected.extend(["true"; 5]);
+    expected.extend(["7", "1"]);
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn what_is_no_server_and_what_is_no_zone_of_a_name_server_is_refused_where_it_is_written() {
+    for (code, message) in [
+        ("s:http_cache{origin = 'http://s/', port = 8444}", "'http://s/' is a URL"),
+        ("s:http_balancer{to = {'http://s:80/'}, port = 8447}", "to = \"s:80\""),
+        ("s:dns_server{origin = 'com', zone = {}}:delegate('x.org', {u})", "'x.org' is not below 'com'"),
+    ] {
+        let error = error_of(&format!("{PAIR}{code}")).to_string();
+        assert!(error.contains(message) && error.contains("exp.lua:3"), "{code}: {error}");
+    }
+    let lines = printed(&format!(
+        "{PAIR}local ca = net:authority 'ca'
+         s:http_server{{tls = ca:certificate {{names = 's'}}, pages = {{['/'] = 'x'}}}}
+         s:http_balancer{{port = 81, to = s, to_port = 443}}
+         local res = u:http_get 'http://s:81/' print(res.status, res.body)"
+    ));
+    assert_eq!(lines[0], "502\tbad message: the server speaks TLS\n");
+}

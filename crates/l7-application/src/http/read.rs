@@ -279,6 +279,10 @@ fn parse(role: Role, input: &[u8]) -> Result<Option<Head>, MessageError> {
         }
         Role::Response { .. } => {
             let mut response = httparse::Response::new(&mut fields);
+            // An alert or a handshake (RFC 8446, section 5.1).
+            if matches!(input, [0x15 | 0x16, 3, ..]) {
+                return Err(MessageError::BadHead("the server speaks TLS"));
+            }
             let httparse::Status::Complete(size) = response.parse(input).map_err(bad)? else {
                 return Ok(None);
             };

@@ -33,6 +33,42 @@ pub(super) fn install(registry: &Registry<'_>, services: &Loader) -> mlua::Resul
     services.add(registry, &spec::TRACE, "trace")
 }
 
+/// For how long a program that waits may hope for somebody who only pauses.
+const PATIENCE_S: f64 = 3600.0;
+
+struct Pause {
+    until: Instant,
+    patient: bool,
+    armed: bool,
+}
+
+impl Op for Pause {
+    fn poll(&mut self, lua: &Lua, sim: &Shared, me: ProcessId) -> mlua::Result<Option<MultiValue>> {
+        if sim.now() >= self.until {
+            return Ok(Some(MultiValue::new()));
+        }
+        if !self.armed {
+            self.armed = true;
+            let shared = sim.clone();
+            let wake = lua.create_function(move |_, ()| {
+                shared.world()?.wake(me);
+                Ok(())
+            })?;
+            crate::sched::schedule_in_background(lua, sim, self.until, wake, "pause")?;
+        }
+        sim.world()?.wait(me, Instant::MAX, &[]);
+        Ok(None)
+    }
+
+    fn patience(&self, sim: &Sim) -> Option<Span> {
+        self.patient.then(|| self.until - sim.now() + Span::from_secs(1))
+    }
+
+    fn describe(&self, _: &Sim) -> (String, String) {
+        ("sleep()".to_owned(), format!("until t = {}, to try again", self.until))
+    }
+}
+
 /// Functions that only the modules see.
 pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.add("store", |_, _, (bytes, entries, evicts): (Option<u64>, Option<usize>, bool)| {
@@ -54,6 +90,16 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.wait("resp_read", |lua, sim, (socket, timeout): (AnyUserData, Option<f64>)| {
         let deadline = deadline(sim, timeout);
         block_on(lua, sim, Box::new(Framed { socket, what: What::Reply, deadline }))
+    })?;
+    // A sleep that keeps no run alive; `since` is when what it belongs to has begun.
+    native.wait("pause", |lua, sim, (seconds, since): (f64, f64)| {
+        let now = sim.now();
+        let patient = now.as_secs_f64() - since < PATIENCE_S;
+        block_on(
+            lua,
+            sim,
+            Box::new(Pause { until: now + Span::from_secs_f64(seconds), patient, armed: false }),
+        )
     })?;
     // The kind of a message and how many bytes follow, or nil.
     native.add("database_head", |lua, _, head: mlua::LuaString| {

@@ -172,6 +172,14 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     native.add("is_name", |_, sim, AnyText(text): AnyText| {
         Ok(matches!(crate::values::parse_peer(sim, &text), crate::values::Peer::Unknown(_)))
     })?;
+    // The port that `address(host, port)` or "host:80" says.
+    native.add("port_in", |_, sim, value: Value| {
+        use crate::values::Peer;
+        Ok(crate::values::peer(sim, &value).and_then(|peer| match peer {
+            Peer::Address(_, port) | Peer::Address6(_, port) => port,
+            Peer::Node(_) | Peer::Unknown(_) => None,
+        }))
+    })?;
     native.add("ends", |_, sim, ()| Ok(sim.experiment.borrow().duration.is_some()))?;
     native.add("warmup", |_, sim, ()| Ok(sim.world.borrow().warmup().as_secs_f64()))
 }

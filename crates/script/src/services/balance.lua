@@ -7,7 +7,7 @@ local now, format, type = now, string.format, type
 local Proxy = {}
 local proxy_meta = http.class("tcp proxy", "proxies have", Proxy, "health listener")
 
-local function backends_of(value, port, weights)
+local function backends_of(value, port, usual, weights)
   local list = {}
   local function add(item)
     if type(item) == "table" and not native.is_node(item) then
@@ -17,8 +17,9 @@ local function backends_of(value, port, weights)
     if not native.is_node(item) and type(item) ~= "string" then
       native.mistake("to is a host, a name or an address, or a list of these; got a " .. type(item), "to")
     end
+    http.refuse_url(item, "to")
     list[#list + 1] = {
-      host = item, name = native.is_node(item) and item.name or tostring(item), port = port, up = true, open = 0, connections = 0, failed = 0,
+      host = item, name = native.is_node(item) and item.name or tostring(item), port = http.port(item, port, usual), up = true, open = 0, connections = 0, failed = 0,
       weight = weights and weights[#list + 1] or 1, current = 0, bytes = 0, away_until = 0,
     }
   end
@@ -159,7 +160,7 @@ function balance.tcp_proxy(host, o)
   if not o.port or not o.to then native.mistake("host:tcp_proxy needs the options port and to", "tcp_proxy") end
   local self = setmetatable({
     host = host, name = format("%s:%d", host.name, o.port), port = o.port, policy = o.policy or "round_robin", backlog = o.backlog or 128,
-    backends = backends_of(o.to, o.to_port or o.port, o.weights), connect_timeout = o.connect_timeout or 1, connections = 0, refused = 0, faults = {},
+    backends = backends_of(o.to, o.to_port, o.port, o.weights), connect_timeout = o.connect_timeout or 1, connections = 0, refused = 0, faults = {},
     random = random.stream("proxy " .. host.name),
   }, proxy_meta)
   if #self.backends == 0 then native.mistake("host:tcp_proxy needs somebody to pass connections on to", "to") end

@@ -87,7 +87,7 @@ function browser.browser(host, o)
 end
 
 local function new_row(page, url, kind)
-  local row = { url = url, kind = kind, begun = now(), from = "network", dns = 0, connect = 0, tls = 0, wait = 0, receive = 0, size = 0 }
+  local row = { url = url, kind = kind, begun = now(), from = "network", blocked = 0, dns = 0, connect = 0, tls = 0, wait = 0, receive = 0, size = 0 }
   page.objects[#page.objects + 1] = row
   return row
 end
@@ -121,11 +121,14 @@ local function fetch(self, page, url, kind, opts)
     row.from, res = "cache", entry
   else
     local headers = entry and store.conditions(entry) or nil
-    res, why = self.client:get(url, { headers = headers, timeout = opts.timeout or self.opts.timeout })
+    local times = { blocked = 0, dns = 0, connect = 0, tls = 0 }
+    res, why = http.request(self.client, url, { headers = headers, timeout = opts.timeout or self.opts.timeout, times = times }, "GET")
     self.requests = self.requests + 1
+    row.blocked, row.dns, row.connect, row.tls = times.blocked, times.dns, times.connect, times.tls
+    -- What is left until the answer, or until it was given up, was the server's.
+    row.wait = math.max((res and res.ttfb or now() - row.begun) - (times.blocked + times.dns + times.connect + times.tls), 0)
     if res then
-      row.reused, row.dns, row.connect, row.tls = res.reused, res.dns, res.connect, res.tls
-      row.wait = res.ttfb - (res.dns + res.connect + res.tls)
+      row.reused = res.reused
       row.receive = res.total - res.ttfb
       row.bytes = res.size
       self.bytes, page.bytes = self.bytes + res.size, page.bytes + res.size
@@ -233,13 +236,10 @@ function Browser.close(self) self.client:close() end
 local PARTS = { "blocked", "dns", "connect", "tls", "wait", "receive" }
 local COLOURS = { blocked = "#d0d0d0", dns = "#1f9e89", connect = "#fd8d3c", tls = "#9e4fb5", wait = "#9ecae1", receive = "#2171b5", cache = "#a1d99b" }
 
--- The parts of a row in the order of time: what is in none of them was waiting for a connection.
+-- The parts of a row in the order of time; blocked is waiting for one of the browser's connections.
 local function parts_of(row)
   if row.from == "cache" then return { { "cache", row.total } } end
-  local list, told = {}, 0
-  for _, name in ipairs(PARTS) do told = told + (row[name] or 0) end
-  row.blocked = math.max(row.total - told, 0)
-  -- The times of a request count from when it was wanted, so waiting for a connection is part of what is left.
+  local list = {}
   for _, name in ipairs(PARTS) do
     if (row[name] or 0) > 0 then list[#list + 1] = { name, row[name] } end
   end
@@ -249,10 +249,9 @@ end
 -- A row of waterfall.csv (or another table) for each object.
 function Page.record(self, name)
   for i, row in ipairs(self.objects) do
-    parts_of(row)
     record(name or "waterfall", {
       page = self.url, object = row.url, kind = row.kind, number = i, status = row.status or 0, from = row.from, begun_s = row.begun - self.begun,
-      blocked_ms = (row.blocked or 0) * 1e3, dns_ms = row.dns * 1e3, connect_ms = row.connect * 1e3, tls_ms = row.tls * 1e3, wait_ms = row.wait * 1e3,
+      blocked_ms = row.blocked * 1e3, dns_ms = row.dns * 1e3, connect_ms = row.connect * 1e3, tls_ms = row.tls * 1e3, wait_ms = row.wait * 1e3,
       receive_ms = row.receive * 1e3, total_ms = row.total * 1e3, size_bytes = row.size, error = row.error or "",
     })
   end

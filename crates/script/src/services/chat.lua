@@ -73,7 +73,7 @@ local guest_meta = http.class("chat", "chats have", Guest, "")
 
 function chat.chat(host, to, name, o)
   if not name:match "^%S+$" then native.mistake("a name in a chat has no blanks", "chat") end
-  local conn, why = host:connect(to, o.port or 6667, { timeout = o.timeout or 30, nodelay = true })
+  local conn, why = host:connect(to, http.port(to, o.port, 6667), { timeout = o.timeout or 30, nodelay = true })
   if not conn then return nil, why end
   conn:send("NICK " .. name .. "\n")
   return setmetatable({ conn = conn, name = name }, guest_meta)

@@ -93,7 +93,8 @@ pub(crate) fn table(lua: &Lua, sim: &Sim) -> Option<metrics::Table> {
         }
         let port = |from: &Table| from.raw_get::<Option<i64>>("port").ok().flatten();
         let port = port(service).or_else(|| port(server.as_ref()?));
-        let name = service.raw_get::<Option<String>>("name").ok().flatten();
+        let text = |key: &str| service.raw_get::<Option<String>>(key).ok().flatten();
+        let name = text("label").or_else(|| text("name"));
         let place = [
             class.as_str().into(),
             name.unwrap_or_default().as_str().into(),

@@ -147,7 +147,7 @@ local Client = {}
 local client_meta = http.class("database client", "database clients have", Client, "timeout")
 
 function database.database_client(host, to, port, o)
-  local pool = wire.pool(host, to, port or 5432, o.pool or 10, o.tcp)
+  local pool = wire.pool(host, to, http.port(to, port, 5432), o.pool or 10, o.tcp)
   pool.patience = o.pool_timeout
   return setmetatable({
     host = host, name = host.name, timeout = o.timeout, pool = pool, queries = 0, failed = 0, exhausted = 0, waited = 0, had_to_wait = 0, most_used = 0,

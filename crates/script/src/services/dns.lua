@@ -349,7 +349,11 @@ end
 function Server.delegate(self, zone, hosts, ttl)
   check_hosts(hosts, "delegate")
   if native.is_node(hosts) or (type(hosts) == "table" and rawget(hosts, "host")) then hosts = { hosts } end
-  self.delegations[native.normal_name(zone)] = { hosts = hosts, ttl = ttl and seconds(ttl) or self.ns_ttl }
+  zone = native.normal_name(zone)
+  if zone == self.origin or not below(zone, self.origin) then
+    native.mistake(format("'%s' is not below '%s', the zone of this name server: it cannot be given to others", zone, self.origin), "delegate")
+  end
+  self.delegations[zone] = { hosts = hosts, ttl = ttl and seconds(ttl) or self.ns_ttl }
   self.built = false
 end
 
@@ -375,7 +379,7 @@ function dns.dns_server(host, o)
   end)
   local origin = o.origin and native.normal_name(o.origin) or common_origin(records)
   local self = setmetatable({
-    host = host, name = host.name, origin = origin, records = records, ttl = o.ttl or 3600, ns_ttl = o.ns_ttl or 172800, negative = o.negative_ttl or 30,
+    host = host, name = host.name, port = o.port or 53, label = format("%s:%d %s", host.name, o.port or 53, origin or "."), origin = origin, records = records, ttl = o.ttl or 3600, ns_ttl = o.ns_ttl or 172800, negative = o.negative_ttl or 30,
     log = o.log, views = {}, public = o.zone ~= nil or o.views == nil, reverse = o.reverse, delay = o.delay or 0, delegations = {}, aliases = {}, known_hosts = {},
     queries = 0, tcp_queries = 0, answers = 0, referrals = 0, denials = 0, truncated = 0, bad = 0, built = false,
   }, server_meta)
@@ -442,7 +446,7 @@ function dns.dns_resolver(host, o)
   local daemon, why = daemon_of(host, o.port or 53)
   if not daemon then return nil, why end
   local self = setmetatable({
-    host = host, name = host.name, log = o.log, roots = o.roots or (not o.forward and names.roots or nil), forward = o.forward,
+    host = host, name = host.name, port = o.port or 53, label = format("%s:%d", host.name, o.port or 53), log = o.log, roots = o.roots or (not o.forward and names.roots or nil), forward = o.forward,
     cache = native.dns_cache(most == false and 1 or most, most == false and 0 or o.max_ttl or 86400), timeout = o.timeout or 1,
     tries = o.tries or 2, pending = {}, queries = 0, hits = 0, upstream = 0, timeouts = 0, tcp_fallbacks = 0, bad = 0,
   }, resolver_meta)

@@ -146,8 +146,9 @@ end
 function Cache.stop(self) self.server:stop() end
 
 function edge.http_cache(host, o)
+  http.refuse_url(o.origin, "origin")
   local self = setmetatable({
-    host = host, name = host.name, origin = o.origin, origin_port = o.origin_port or 80, timeout = o.timeout or 30, stale_if_error = o.stale_if_error,
+    host = host, name = host.name, origin = o.origin, origin_port = http.port(o.origin, o.origin_port, 80), timeout = o.timeout or 30, stale_if_error = o.stale_if_error,
     store = store.new(o.size or 1000000000, true, o.ttl), fetching = {}, faults = {}, requests = 0, hits = 0, misses = 0, revalidated = 0, passed = 0,
     joined = 0, stale = 0, origin_requests = 0, bytes_from_origin = 0, bytes_saved = 0,
   }, cache_meta)

@@ -75,7 +75,7 @@ function front.http_balancer(host, o)
   local port = o.port or 80
   local self = setmetatable({
     host = host, name = format("%s:%d", host.name, port), policy = o.policy or "round_robin", sticky = o.sticky or false,
-    backends = balance.backends_of(o.to, o.to_port or port, o.weights), refused = 0, random = random.stream("balancer " .. host.name),
+    backends = balance.backends_of(o.to, o.to_port, port, o.weights), refused = 0, random = random.stream("balancer " .. host.name),
     proxy = { timeout = o.upstream_timeout or 60, keepalive = o.upstream_keepalive or false, buffering = o.buffering, connect_timeout = o.connect_timeout or 1 },
     retry_after = o.retry_after or 5,
   }, front_meta)

@@ -487,7 +487,11 @@ function Client.put(self, name, what, o)
   local ok, why, moved = transfer(self, "STOR " .. name, offset, function(conn)
     if length == 0 then return true end
     local sent, problem = native.send_while_taken(conn, self.timeout, payload)
-    return sent and true, problem, sent
+    if not sent then return nil, problem end
+    -- What was handed to TCP is not there yet: the server closes its end when it has all, and replies then.
+    conn:shutdown "send"
+    lines.while_acked(conn, function() return conn:recv(1, { timeout = self.timeout }) end)
+    return true, nil, sent
   end)
   if not ok then return nil, why, moved end
   self.bytes_sent = self.bytes_sent + length
@@ -537,7 +541,7 @@ function Client.close(self) self.conn:abort() end
 
 function ftp.ftp(host, server, user, password, o)
   local timeout = o.timeout or 30
-  local conn, why = host:connect(server, o.port or 21, { timeout = timeout, nodelay = true })
+  local conn, why = host:connect(server, http.port(server, o.port, 21), { timeout = timeout, nodelay = true })
   if not conn then return nil, why end
   local self = setmetatable({
     host = host, conn = conn, name = host.name, mode = o.mode or "passive", timeout = timeout, keep = o.keep or 1 << 20, commands = 0, data_connections = 0,

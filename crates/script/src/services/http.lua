@@ -1,6 +1,7 @@
 -- HTTP clients: one request, a client that keeps connections, load, and what servers and clients share.
 local native, need = ...
 local http = {}
+for name, f in pairs(need "given") do http[name] = f end
 local read, send_parts, head_text = native.http_read, native.send_parts, native.http_head
 local now, sleep, match, format, upper, type = now, sleep, string.match, string.format, string.upper, type
 local concat, remove = table.concat, table.remove
@@ -51,51 +52,6 @@ function http.class(name, plural, methods, optional)
   }
 end
 
--- Bodies: a text, or a number of bytes, as a number or as "14KiB". ---------------------------------------------------------------
--- Why a text that looks like a size is none: "40KB", "40K", "-5kB"; nil for all others.
-function http.misspelt(value)
-  if type(value) ~= "string" or #value >= 16 then return nil end
-  local sign, number, unit = match(value, "^%s*(-?)(%d+%.?%d*)%s*(%a+)%s*$")
-  if not unit then return nil end
-  local letter, i = match(unit, "^([kmgtKMGT]?)([iI]?)[bB]$")
-  if not letter then letter, i = match(unit, "^([kKMGT])([iI]?)$") end
-  if not letter and not match(unit:lower(), "^bytes?$") then return nil end
-  if sign == "" and native.size(value) then return nil end
-  letter = (letter or ""):upper()
-  local right = number .. (i ~= "" and i and letter .. "iB" or (letter == "K" and "k" or letter) .. "B")
-  return format("'%s' is no size; did you mean '%s'?", value, right)
-end
-
--- What a script writes as a body is no misspelt size; { body = "40KB" } is the text.
-function http.refuse_misspelt(value)
-  local wrong = http.misspelt(value)
-  if wrong then native.mistake(wrong, value, format('{ body = "%s" } is the text itself', value)) end
-end
-
--- What the script gives as a body, or as { body = "the text itself" }.
-function http.given_body(value)
-  if type(value) == "table" and type(value.body) == "string" then return value.body, #value.body end
-  http.refuse_misspelt(value)
-  return http.body(value)
-end
-
-function http.body(value)
-  local t = type(value)
-  if t == "nil" then return 0, 0 end
-  if t == "string" then
-    if #value < 16 and match(value, "^%d+%.?%d*%s?[kKMG]?i?B$") then
-      local n = native.size(value)
-      if n then return n, n end
-    end
-    return value, #value
-  end
-  if t == "number" and value >= 0 then
-    value = math.floor(value)
-    return value, value
-  end
-  native.mistake(format("a body is a text or a size, got a %s", t))
-end
-
 -- Fields of a table under any case of their names.
 function http.has(headers, name)
   for key in pairs(headers) do
@@ -112,7 +68,7 @@ end
 function http.target(url)
   if type(url) == "table" then
     local path = url[3] or "/"
-    return { scheme = "http", host = url[1], port = url[2] or 80, path = path, shown = nil }
+    return { scheme = "http", host = url[1], port = http.port(url[1], url[2], 80), path = path, shown = nil }
   end
   local scheme, host, port, path = native.url(url)
   if not scheme then native.mistake(host) end
@@ -180,7 +136,7 @@ end
 local function open(host, target, opts, deadline, res)
   local begun = now()
   local to, port = target.host, target.port
-  if http.proxied(target, opts) then to, port = opts.proxy, opts.proxy_port or 3128 end
+  if http.proxied(target, opts) then to, port = opts.proxy, http.port(opts.proxy, opts.proxy_port, 3128) end
   res.dns, res.dns_cached, res.tls = 0, nil, 0
   local t, span = native.trace, nil
   if type(to) == "string" and native.is_name(to) then
@@ -273,7 +229,7 @@ local function prepare(target, opts, method)
   return {
     method = http.method(opts.method or method or (opts.body ~= nil and "POST" or "GET")),
     path = with_query(target.path, opts.query),
-    headers = opts.headers, payload = payload, length = length, pace = opts.pace, untraced = opts.untraced,
+    headers = opts.headers, payload = payload, length = length, pace = opts.pace, untraced = opts.untraced, times = opts.times,
   }
 end
 http.prepare = prepare
@@ -412,17 +368,33 @@ local function idle_connection(pool)
   end
 end
 
+-- Waits for one of the client's connections; how long counts in `times`, where somebody asks.
+local function get_turn(slots, deadline, times)
+  local wanted = now()
+  local ok = slots:acquire { timeout = seconds_left(deadline) }
+  if times then times.blocked = times.blocked + now() - wanted end
+  return ok
+end
+
+local function open_timed(host, target, opts, deadline, res, times)
+  local conn, why = open(host, target, opts, deadline, res)
+  if times then
+    for _, part in ipairs { "dns", "connect", "tls" } do times[part] = times[part] + (res[part] or 0) end
+  end
+  return conn, why
+end
+
 -- HTTP/2: all requests to a server share one connection, which the first of them opens.
 local function shared_exchange(self, pool, target, req, deadline, begun)
   local h2, opts = need "http2", self.opts
   pool.opening = pool.opening or resource(1)
   for attempt = 1, 2 do
     local res = { dns = 0, connect = 0, tls = 0, reused = true }
-    if not pool.opening:acquire { timeout = seconds_left(deadline) } then return nil, "timeout" end
+    if not get_turn(pool.opening, deadline, req.times) then return nil, "timeout" end
     local c, why = pool.shared, nil
     if not c or not h2.alive(c) then
       local conn
-      conn, why = open(self.host, target, opts, deadline, res)
+      conn, why = open_timed(self.host, target, opts, deadline, res, req.times)
       c = conn and h2.client(self.host, conn)
       pool.shared, res.reused = c, false
       if c then self.connections = self.connections + 1 end
@@ -447,14 +419,14 @@ local client_exchange = traced(function(self, target, req, deadline, begun)
   local opts, pool = self.opts, pool_of(self, target)
   local version, keep = opts.http or "1.1", opts.keepalive ~= false
   if version == "2" then return shared_exchange(self, pool, target, req, deadline, begun) end
-  if not pool.slots:acquire { timeout = seconds_left(deadline) } then return nil, "timeout" end
+  if not get_turn(pool.slots, deadline, req.times) then return nil, "timeout" end
   local res, why
   for attempt = 1, 2 do
     res = { dns = 0, connect = 0, tls = 0 }
     local conn = attempt == 1 and idle_connection(pool)
     res.reused = conn and true or false
     if not conn then
-      conn, why = open(self.host, target, opts, deadline, res)
+      conn, why = open_timed(self.host, target, opts, deadline, res, req.times)
       if not conn then res = nil break end
       self.connections = self.connections + 1
     end
@@ -509,7 +481,7 @@ function Client.request(self, url, opts, method)
     if text then
       local h = { Cookie = text }
       if r.headers then for k, v in pairs(r.headers) do h[k] = v end end
-      r = { method = r.method, path = r.path, headers = h, payload = r.payload, length = r.length }
+      r = { method = r.method, path = r.path, headers = h, payload = r.payload, length = r.length, times = r.times }
     end
     local res, why = client_exchange(self, t, r, deadline, begun)
     if res and res.headers["set-cookie"] then need("cookies").store(jar, t, res.headers["set-cookie"]) end
@@ -591,6 +563,6 @@ function Client.close(self)
   end
 end
 
-http.once, http.exchange = once, client_exchange
+http.once, http.exchange, http.request = once, client_exchange, Client.request
 
 return http

@@ -361,6 +361,9 @@ function on.WINDOW_UPDATE(c, _, id, _, payload)
   return true
 end
 
+-- TCP says "timeout" too, when it has given the connection up: nothing is to be waited for then.
+local function gone(c) return c.conn.state == "CLOSED" end
+
 -- Frames are read until the connection ends; gives why it did.
 local function read_all(c)
   while not c.closed do
@@ -369,8 +372,9 @@ local function read_all(c)
       head, why = c.conn:recv_exact(9, { timeout = c.idle })
       -- A server waits so long for requests and what belongs to them, and not while it answers itself.
       local late = c.partial or c.receiving > 0 or c.idle and c.open == 0 and now() - c.used_at >= c.idle - 1e-6
-    until head or why ~= "timeout" or late or c.closed
+    until head or why ~= "timeout" or late or c.closed or gone(c)
     if not head then
+      if gone(c) then return nil, why end
       if why == "timeout" and (c.partial or c.receiving > 0) then return give_up(c, CALM, "slow request") end
       if why == "timeout" then put(c, GOAWAY, 0, 0, pack(">I4I4", c.last_id, 0)) c.last_word = "idle" wake(c) end
       return nil, why

@@ -132,6 +132,23 @@ function lines.printable(list, columns)
   end })
 end
 
+local function acknowledged(conn)
+  local info = conn.info
+  return info and info.bytes_acked
+end
+
+-- `wait()` again and again, as long as the other side of `conn` acknowledges something meanwhile: a slow line takes its time.
+function lines.while_acked(conn, wait)
+  local acked = acknowledged(conn)
+  while true do
+    local got, why = wait()
+    if got or why ~= "timeout" then return got, why end
+    local before = acked
+    acked = acknowledged(conn)
+    if not acked or acked == before then return nil, why end
+  end
+end
+
 -- What a server remembers of somebody, in bytes: texts by their length, everything else as eight.
 function lines.state_bytes(state)
   local n = 0

@@ -108,7 +108,7 @@ function mail.send_mail(host, o)
   local refused = {}
   local function result(by) return { size = message.size, total = now() - begun, by = by, refused = refused } end
   if o.via then
-    local ok, why, code = deliver(host, o.via, o.port or 25, message, timeout, refused)
+    local ok, why, code = deliver(host, o.via, http.port(o.via, o.port, 25), message, timeout, refused)
     if not ok then return nil, why, code end
     return result(tostring(o.via))
   end

@@ -14,6 +14,7 @@
 //! | `dns.lua`, `records.lua`, `names.lua` | name servers and resolvers; what can be a record; names where a host asks for them |
 //! | `edge.lua` | caching proxies |
 //! | `ftp.lua` | files |
+//! | `given.lua` | what scripts give: bodies, servers |
 //! | `http.lua` | HTTP clients |
 //! | `http2.lua` | HTTP/2 |
 //! | `lines.lua` | what services with lines share |
@@ -66,6 +67,7 @@ const MODULES: &[(&str, &str)] = &[
     ("edge", include_str!("edge.lua")),
     ("ftp", include_str!("ftp.lua")),
     ("frontend", include_str!("frontend.lua")),
+    ("given", include_str!("given.lua")),
     ("http", include_str!("http.lua")),
     ("http2", include_str!("http2.lua")),
     ("lines", include_str!("lines.lua")),

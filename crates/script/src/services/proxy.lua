@@ -27,7 +27,7 @@ function proxy.http_proxy(host, req, to, port, opts)
     headers["x-forwarded-for"] = (before and before .. ", " or "") .. req.client.ip
   end
   if opts.headers then for k, v in pairs(opts.headers) do headers[k] = v end end
-  local target = { scheme = "http", host = to, port = port or 80, path = opts.path or req.target or req.path, connect_timeout = opts.connect_timeout }
+  local target = { scheme = "http", host = to, port = http.port(to, port, 80), path = opts.path or req.target or req.path, connect_timeout = opts.connect_timeout }
   local out = {
     method = req.method, path = target.path, headers = headers,
     payload = req.body or req.size or 0, length = req.size or (req.body and #req.body) or 0, stream = opts.buffering == false,

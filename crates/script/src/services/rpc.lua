@@ -9,7 +9,7 @@ local server_meta = http.class("rpc server", "RPC servers have", Server, "socket
 
 local function reply(self, peer, text)
   self.replies = self.replies + 1
-  self.socket:sendto(text, peer)
+  return self.socket:sendto(text, peer)
 end
 
 local function execute(self, call, peer, key)
@@ -25,8 +25,13 @@ local function execute(self, call, peer, key)
   end
   local text, why = native.msgpack(answer)
   if not text then text = native.msgpack { id = call.id, ok = false, error = "the result cannot be sent: " .. why } end
+  local sent, problem = reply(self, peer, text)
+  if not sent and problem == "too big" then
+    lines.fault(self, "too big")
+    text = native.msgpack { id = call.id, ok = false, error = "the result is too big for a datagram" }
+    reply(self, peer, text)
+  end
   if key then self.answers[key] = { text = text, at = now() } end
-  reply(self, peer, text)
 end
 
 -- Answers are kept as long as somebody may ask again.
@@ -107,7 +112,7 @@ local client_meta = http.class("rpc client", "RPC clients have", Client, "")
 
 function rpc.rpc(host, to, o)
   return setmetatable({
-    host = host, to = to, port = o.port or 111, timeout = o.timeout or 1, tries = o.tries or 5, calls = 0, resent = 0, late = 0,
+    host = host, to = to, port = http.port(to, o.port, 111), timeout = o.timeout or 1, tries = o.tries or 5, calls = 0, resent = 0, late = 0,
     id = format("%s-%x", host.name, native.random_key()), name = host.name,
   }, client_meta)
 end

@@ -85,7 +85,7 @@ local client_meta = http.class("cache client", "cache clients have", Client, "ti
 
 function store.cache_client(host, to, port, o)
   return setmetatable({
-    host = host, name = host.name, timeout = o.timeout, pool = wire.pool(host, to, port or 6379, o.connections or 8, o.tcp),
+    host = host, name = host.name, timeout = o.timeout, pool = wire.pool(host, to, http.port(to, port, 6379), o.connections or 8, o.tcp),
     hits = 0, misses = 0, failed = 0, requests = 0,
   }, client_meta)
 end

@@ -118,7 +118,7 @@ local client_meta = http.class("queue client", "queue clients have", Client, "ti
 function tasks.queue_client(host, to, port, o)
   return setmetatable({
     host = host, name = host.name, timeout = o.timeout, visibility = o.visibility or 60, tries = o.tries or 1,
-    pool = wire.pool(host, to, port or 11300, o.connections or 8, o.tcp), put_ok = 0, failed = 0,
+    pool = wire.pool(host, to, http.port(to, port, 11300), o.connections or 8, o.tcp), put_ok = 0, failed = 0,
   }, client_meta)
 end
 
@@ -188,7 +188,7 @@ local function finish(self, wanted, text)
   if self.over then return nil, "not found" end
   local line, why = say(self.conn, self.timeout and now() + self.timeout, text)
   if not line then
-    self.over = true
+    self.over, self.broken = true, true
     return nil, why
   end
   if line ~= wanted then return nil, WORDS[line] or "bad message" end
@@ -257,28 +257,35 @@ local function handle(self, task)
   self.active = self.active - 1
 end
 
+-- How long workers wait at most before they ask a server that is away again, and how long for an answer: less than that.
+local LONGEST_PAUSE, PATIENCE = 5, 4
+
 local function work(self)
-  local pause = 0.1
+  local pause, since = 0.1, nil
   while not self.stopped do
     -- Keepalive finds out when the server's host has died.
-    local conn = self.host:connect(self.from, self.port, { timeout = 5, nodelay = true, keepalive = 5, keepalive_interval = 1, keepalive_probes = 3 })
+    local conn = self.host:connect(self.from, self.port, { timeout = PATIENCE, nodelay = true, keepalive = 5, keepalive_interval = 1, keepalive_probes = 3 })
     if conn then
-      pause = 0.1
+      pause, since = 0.1, nil
       while not self.stopped do
         local task, why = reserve(self, conn, self.poll)
         if task then
           handle(self, task)
+          if rawget(task, "broken") then break end
         elseif why ~= "no task" then
           break
         end
       end
-      conn:close()
+      -- What a server that is gone has not acknowledged is not sent again and again.
+      if self.stopped then conn:close() else conn:abort() end
     end
     if self.stopped then break end
     -- The server is away; it is asked again, less and less often.
     self.reconnects = self.reconnects + 1
-    sleep(pause)
-    pause = math.min(pause * 2, 5)
+    since = since or now()
+    -- In the end all ask at the same instants, and are silent before the next: else those of many hosts would keep the run alive in turn.
+    native.pause(pause < LONGEST_PAUSE and pause or LONGEST_PAUSE - now() % LONGEST_PAUSE, since)
+    pause = math.min(pause * 2, LONGEST_PAUSE)
   end
 end
 
@@ -297,9 +304,9 @@ function Workers.stop(self) self.stopped = true end
 
 function tasks.queue_workers(host, o)
   if not o.from or not o.handler then native.mistake("host:queue_workers needs the options from and handler", "queue_workers") end
-  if not native.is_node(o.from) and type(o.from) ~= "string" then native.mistake("from is a host, a name or an address", "from") end
+  if not native.is_node(o.from) and type(o.from) ~= "string" and not native.port_in(o.from) then native.mistake("from is a host, a name or an address", "from") end
   local self = setmetatable({
-    host = host, name = o.name or "worker of " .. host.name, from = o.from, port = o.port or 11300, workers = o.workers or 1, handler = o.handler, log = o.log,
+    host = host, name = o.name or "worker of " .. host.name, from = o.from, port = http.port(o.from, o.port, 11300), workers = o.workers or 1, handler = o.handler, log = o.log,
     timeout = o.timeout or 5, poll = o.poll or false, done = 0, given_back = 0, late = 0, reconnects = 0, active = 0, stopped = false,
   }, workers_meta)
   begin(self)

@@ -95,7 +95,7 @@ end
 
 function terminal.telnet(host, to, user, password, o)
   local timeout = o.timeout or 30
-  local conn, why = host:connect(to, o.port or 23, { timeout = timeout, nodelay = true })
+  local conn, why = host:connect(to, http.port(to, o.port, 23), { timeout = timeout, nodelay = true })
   if not conn then return nil, why end
   local deadline, ok = now() + timeout, nil
   ok, why = until_one_of(conn, deadline, "login: ")
@@ -352,7 +352,7 @@ end
 function terminal.ssh(host, to, user, o)
   if o.key and not is_key(o.key) then native.mistake("key is what net:ssh_key gave", "key") end
   local timeout = o.timeout or 30
-  local conn, why = host:connect(to, o.port or 22, { timeout = timeout, nodelay = true })
+  local conn, why = host:connect(to, http.port(to, o.port, 22), { timeout = timeout, nodelay = true })
   if not conn then return nil, why end
   local self = setmetatable({ conn = conn, name = user .. "@" .. tostring(conn.peer), timeout = timeout, commands = 0, sent = 0, got = 0 }, session_meta)
   local deadline = now() + timeout

@@ -62,7 +62,7 @@ end
 -- One connection: true when all is there; or nil and why not.
 local function attempt(host, to, o, name, size, checkpoint, res)
   local patience = o.timeout or 10
-  local conn, why = host:connect(to, o.port or 7000, { timeout = patience, nodelay = true })
+  local conn, why = host:connect(to, http.port(to, o.port, 7000), { timeout = patience, nodelay = true })
   if not conn then return nil, why end
   res.connections = res.connections + 1
   conn:send(format("SEND %d %d %s\n", size, checkpoint, name))
@@ -78,7 +78,7 @@ local function attempt(host, to, o, name, size, checkpoint, res)
   end)
   local done
   while not done do
-    line, problem = native.read_line(conn, 100, checkpoint > 0 and patience or nil)
+    line, problem = lines.while_acked(conn, function() return native.read_line(conn, 100, patience) end)
     if not line then break end
     local point = math.tointeger(tonumber(line:match "^POINT (%d+)$"))
     if point then

@@ -82,6 +82,9 @@ function video.play(host, url, o)
   local ok, why = fetch_all(self, client)
   client:close()
   if not ok then
+    -- Up to here it played, or stood still.
+    advance(self)
+    if self.stalled_since then self.stalled = self.stalled + now() - self.stalled_since end
     self.error = why
     return nil, why, self
   end

@@ -263,7 +263,7 @@ pub(crate) static TRANSFER: Func = func(
 .opts(&[&[
     Opt::new("checkpoint", Kind::Size, "none", "how many bytes from one checkpoint to the next"),
     Opt::new("progress", Kind::Function, "none", "function(bytes), called at each checkpoint"),
-    Opt::new("timeout", Kind::Time, "10s", "how long no checkpoint may come before the connection is given up"),
+    Opt::new("timeout", Kind::Time, "10s", "how long nothing may be acknowledged before the connection is given up"),
     Opt::new("retry", Kind::Time, "1s", "the pause before the next try"),
     Opt::new("tries", COUNT, "10", "connections at most"),
     Opt::new("port", Kind::Port, "7000", "the server's port"),
