@@ -105,7 +105,7 @@ fn replications_go_on_until_the_interval_is_narrow() {
     let place = Place::new(&[("lossy.lua", &text)]);
     let (out, err) = place.expect("sweep lossy.lua", 0);
     assert!(err.contains("lossy: loss(2) x 3 to 12 reps = at most 24 runs"), "{err}");
-    assert!(out.contains("replications of each point until the interval is within 2.00 %"), "{out}");
+    assert!(out.contains("replications of each point until the interval is within 2 %"), "{out}");
     let runs = fs::read_to_string(place.path("results/lossy/latest/runs.csv")).unwrap();
     // Without loss nothing is random: three are enough.
     assert_eq!(runs.lines().filter(|line| line.contains(",0%,")).count(), 3, "{runs}");

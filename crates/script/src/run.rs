@@ -389,7 +389,7 @@ impl Run {
             match pause {
                 Pause::Process(id, _) => {
                     self.outcome(sched::resume(sim, id))?;
-                    let sampled = sim.world.borrow().samples().len() * size_of::<tidewire_world::Sample>();
+                    let sampled = size_of_val(sim.world.borrow().samples());
                     if sim.out.borrow().kept() + sampled as u64 > self.memory {
                         return Err(self.kept_too_much(sched::place_of(sim, id)));
                     }

@@ -370,36 +370,31 @@ fn a_waterfall_tells_waiting_for_a_connection_from_waiting_for_the_server() {
     let lines = printed(
         "local u, s = net:host 'u', net:host 's'
          net:link(u, s, {delay = '50ms', rate = '1Gbps'})
-         local pages = {['/'] = html {images = {'/1', '/2', '/3', '/4'}}}
+         local pages = {['/'] = html {'/1', '/2', '/3', '/4'}, ['/bad'] = html {'http://s:81/x', 'http://s:82/x'}}
          for i = 1, 4 do pages['/' .. i] = '1kB' end
          s:http_server{pages = pages}
-         s:http_server{port = 81, ['/'] = function() sleep '10s' return 200, 'x' end}
-         local function show(row)
-           print(('%s %.0f %.0f %.0f %.0f'):format(row.url, row.blocked * 1e3, row.connect * 1e3, row.wait * 1e3, row.total * 1e3))
+         s:http_server{port = 81, ['/x'] = function() sleep '10s' return 200, 'x' end}
+         u:ping(s)
+         local function show(page)
+           for _, row in ipairs(page.objects) do
+             print(('%s %.0f %.0f %.0f %.0f'):format(row.url, row.blocked * 1e3, row.connect * 1e3, row.wait * 1e3, row.total * 1e3))
+           end
          end
          local p = u:browser{connections = 1}:open 'http://s/'
-         for _, row in ipairs(p.objects) do show(row) end
-         p:record()
-         local browser = u:browser{timeout = '5s'}
-         for _, url in ipairs{'http://s:81/', 'http://s:82/'} do
-           local _, _, page = browser:open(url)
-           if page then show(page.objects[1]) end
-         end",
+         show(p) p:record()
+         show(u:browser{timeout = '5s'}:open 'http://s/bad')",
     );
-    assert_eq!(
-        lines[..5],
-        [
-            "http://s/ 0 100 100 200",
-            "http://s/1 0 0 100 100",
-            "http://s/2 100 0 100 200",
-            "http://s/3 200 0 100 300",
-            "http://s/4 300 0 100 400"
-        ]
-    );
-    for line in &lines[5..] {
-        let numbers: Vec<&str> = line.split(' ').collect();
-        assert!(numbers[1] == "0" && numbers[2] == "100", "{line}");
-    }
+    let expected = [
+        "http://s/ 0 100 100 200",
+        "http://s/1 0 0 100 100",
+        "http://s/2 100 0 100 200",
+        "http://s/3 200 0 100 300",
+        "http://s/4 300 0 100 400",
+        "http://s/bad 0 100 100 200",
+        "http://s:81/x 0 100 4900 5000",
+        "http://s:82/x 0 100 0 100",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -407,13 +402,13 @@ fn a_transfer_and_an_upload_over_a_slow_line_go_on_while_bytes_are_acknowledged(
     let lines = printed(
         "local u, s = net:host 'u', net:host 's'
          net:link(u, s, {delay = '10ms', rate = '3Mbps'})
+         local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, {delay = '10ms', rate = '200kbps'})
          local server = s:transfer_server{}
          local res = u:transfer(s, 'a', '20MB', {checkpoint = '5MB'})
          print(res.connections, res.total > 50 and res.total < 60)
          print(server.bytes_received, server.connections, server.resumed)
-         local a, b = net:host 'a', net:host 'b'
-         net:link(a, b, {delay = '10ms', rate = '200kbps'})
-         b:ftp_server{write = true}
+         b:ftp_server{} b:transfer_server{}
          local begun = now()
          local put, why = a:ftp(b):put('/b', '4MB')
          print(put and put.size, why, now() - begun > 160 and now() - begun < 190)
@@ -421,6 +416,7 @@ fn a_transfer_and_an_upload_over_a_slow_line_go_on_while_bytes_are_acknowledged(
          print(a:transfer(b, 'c', '4MB', {tries = 1}))",
     );
     assert_eq!(lines[..3], ["1\ttrue", "20000000\t1\t0", "4000000\tnil\ttrue"]);
+    assert!(lines[3].starts_with("nil\ttimeout"), "{lines:?}");
 }
 
 #[test]
@@ -493,7 +489,7 @@ fn workers_whose_server_is_gone_keep_no_run_alive_and_come_back_when_it_does() {
         let result = good(result_of(&script(&format!(
             "{setup} at(0.5, function() {cut} end) at(2.7, function() v:queue_workers{{from = q, handler = work}} end) sleep '10s' print(now())"
         ))));
-        assert!(result.sim.as_secs_f64() < 60.0, "{cut}: {}", result.sim);
+        assert!(result.sim.as_secs_f64() < 100.0, "{cut}: {}", result.sim);
     }
     let lines = printed(&format!(
         "{setup} at(0.5, function() q:crash() end) at(100, function() q:boot() end) sleep '120s' print(done)
@@ -527,7 +523,7 @@ fn the_port_of_an_address_is_asked_by_caches_browsers_and_all_clients() {
          s:chat_server{port = 1005} print(u:chat(address(s, 1005), 'kim') ~= nil)
          s:telnet_server{port = 1006, users = {kim = 'x'}} print(u:telnet(address(s, 1006), 'kim', 'x') ~= nil)
          s:transfer_server{port = 1007} print(u:transfer(address(s, 1007), 'a', '1kB') ~= nil)
-         s:rpc_server{port = 1008, procedures = {f = function() return 7 end}} print(u:rpc(address(s, 1008)):call 'f')
+         s:rpc_server{port = 1008, procedures = {f = function() return 7 end}} print((u:rpc(address(s, 1008)):call 'f'))
          print(got)",
     );
     let mut expected = vec!["mine"; 4];

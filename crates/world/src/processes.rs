@@ -38,8 +38,8 @@ struct Slot {
     queued: Instant,
     /// It lets others go first at this instant.
     last: bool,
-    /// Its deadline keeps no run alive.
-    background: bool,
+    /// Deadlines before it keep the run alive: all, or none.
+    horizon: Instant,
 }
 
 #[derive(Default)]
@@ -108,7 +108,7 @@ impl Processes {
             events: VecDeque::new(),
             queued: Instant::MAX,
             last: false,
-            background: false,
+            horizon: Instant::MAX,
         });
         self.pending += 1;
         self.slots.len() as u32 - 1
@@ -117,7 +117,7 @@ impl Processes {
 
 impl Slot {
     fn is_pending(&self) -> bool {
-        !self.ended && (self.ready.is_some() || (self.deadline < Instant::MAX && !self.background))
+        !self.ended && (self.ready.is_some() || self.deadline < self.horizon)
     }
 }
 
@@ -210,7 +210,8 @@ impl World {
         sockets: &[(NodeId, SocketId, Interest)],
     ) -> bool {
         let ready = self.wait(process, deadline, sockets);
-        self.processes.update(process.0, |slot| slot.background = !ready);
+        self.processes
+            .update(process.0, |slot| slot.horizon = if ready { Instant::MAX } else { Instant::ZERO });
         ready
     }
 
@@ -269,7 +270,7 @@ impl World {
     pub(crate) fn resume_process(&mut self, key: Key) -> Option<Pause> {
         let id = key.source() as u32;
         let mut later = None;
-        let why = self.processes.update(id, |slot| {
+        let mut wake = |slot: &mut Slot| {
             if slot.ended {
                 return None;
             }
@@ -285,7 +286,13 @@ impl World {
             slot.deadline = Instant::MAX;
             slot.generation += 1;
             Some(why)
-        });
+        };
+        let slot = &mut self.processes.slots[id as usize];
+        let before = slot.is_pending();
+        let why = wake(slot);
+        // Who goes on waits for nothing now.
+        let after = why.is_none() && slot.is_pending();
+        self.processes.pending = self.processes.pending + usize::from(after) - usize::from(before);
         if let Some(at) = later {
             self.agenda.push(process_key(at, id));
         }
@@ -367,7 +374,7 @@ impl World {
             slot.generation += 1;
             slot.deadline = deadline;
             slot.ready = None;
-            (slot.last, slot.background) = (false, false);
+            (slot.last, slot.horizon) = (false, Instant::MAX);
             slot.generation
         })
     }

@@ -151,6 +151,9 @@ impl World {
         })
     }
 
+    /// Kept out of the event loop, whose registers are few.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn begin_measuring(&mut self, at: tidewire_units::Instant) {
         self.measuring = true;
         self.carry_over(at);
