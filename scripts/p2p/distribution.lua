@@ -9,6 +9,7 @@
 local p = experiment {
   name   = "distribution",
   params = { mode = { "server", "swarm" }, u = { 3, 7, 20 }, n = { 1, 3, 10, 30, 100 } },
+  units  = { ratio = "1", ratio_acked = "1", seed_copies = "1" },
   expect = { { "max(ratio) < 1.05", where = { mode = "server" } }, { "max(ratio) < 1.2", where = { mode = "swarm", u = 3 } },
              { "max(ratio) < 1.2", where = { mode = "swarm", u = 7 } }, { "max(ratio) < 1.4", where = { mode = "swarm", u = 20 } } },
   plot   = { { x = "n", y = "finish_s", color = "mode", facet = "u" }, { x = "n", y = "ratio", color = "u", where = { mode = "swarm" }, log = "x" } },

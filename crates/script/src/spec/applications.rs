@@ -1,6 +1,6 @@
 //! Files, terminals, mail, chat, remote calls, transfers with checkpoints.
 
-use super::fields::{Fields, f};
+use super::fields::{Field, Fields, f};
 use super::{COUNT, Func, Kind, Opt, func, may, need};
 
 const BACKLOG: Opt = Opt::new("backlog", COUNT, "128", "connections that may wait to be accepted");
@@ -287,31 +287,21 @@ pub(crate) const FTP_FIELDS: Fields = Fields {
         f("faults", "table", "what went wrong, by cause: faults[\"unknown command\"]"),
     ],
 };
-pub(crate) const TELNET_FIELDS: Fields = Fields {
-    of: "telnet_server",
-    doc: "A server for terminals.",
-    all: &[
-        f("connections", "count", "accepted"),
-        f("open", "count", "connections now"),
-        f("logins", "count", "that succeeded"),
-        f("commands", "count", "carried out"),
-        f("faults", "table", "what went wrong, by cause: faults[\"wrong password\"]"),
-        f("port", "port", "where it listens"),
-        f("name", "text", "what results call it"),
-    ],
-};
+const TERMINAL: &[Field] = &[
+    f("connections", "count", "accepted"),
+    f("open", "count", "connections now"),
+    f("logins", "count", "that succeeded"),
+    f("commands", "count", "carried out"),
+    f("faults", "table", "what went wrong, by cause: faults[\"wrong password\"]"),
+    f("port", "port", "where it listens"),
+    f("name", "text", "what results call it"),
+];
+pub(crate) const TELNET_FIELDS: Fields =
+    Fields { of: "telnet_server", doc: "A server for terminals.", all: TERMINAL };
 pub(crate) const SSH_FIELDS: Fields = Fields {
     of: "ssh_server",
     doc: "A server for terminals that nobody on the way can read.",
-    all: &[
-        f("connections", "count", "accepted"),
-        f("open", "count", "connections now"),
-        f("logins", "count", "that succeeded"),
-        f("commands", "count", "carried out"),
-        f("faults", "table", "what went wrong, by cause: faults[\"wrong password\"]"),
-        f("port", "port", "where it listens"),
-        f("name", "text", "what results call it"),
-    ],
+    all: TERMINAL,
 };
 pub(crate) const MAIL_FIELDS: Fields = Fields {
     of: "mail_server",

@@ -1,13 +1,13 @@
 //! How much memory the program has taken, against what it can have.
 
-/// Of what the program can have, so much may be taken.
-const SHARE: u64 = 92;
+/// What must be left: a twelfth, and where that is little up to this, but no more than a quarter. It is looked at four times a second.
+const LEFT: u64 = 512 << 20;
 
 /// Whether nearly all memory that the program can have is taken. Where nothing is known of it, never.
 #[cfg(target_os = "linux")]
 pub(super) fn is_short() -> bool {
     let Some((size, resident)) = taken() else { return false };
-    let beyond = |taken: u64, most: u64| taken / SHARE >= most / 100;
+    let beyond = |taken: u64, most: u64| taken + (most / 12).max(LEFT.min(most / 4)) >= most;
     let physical = |most| beyond(resident, most) || (resident > most / 4 && available() < most / 25);
     physical_memory().is_some_and(physical) || address_space().is_some_and(|most| beyond(size, most))
 }
