@@ -14,7 +14,7 @@ use tidewire_metrics::{Align, TextTable, Value, human, human_count, unit_of};
 use tidewire_script::{Ended, RunResult};
 
 /// Tables that every run has: they alone are no reason to leave files behind.
-const ALWAYS: [&str; 3] = ["links", "ledger", "services"];
+const ALWAYS: [&str; 4] = ["links", "queues", "ledger", "services"];
 
 pub fn run(context: &Context, args: &RunArgs) -> Result<u8, LabError> {
     let (term, begin) = (&context.term, SystemTime::now());

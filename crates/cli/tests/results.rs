@@ -189,6 +189,27 @@ a:udp():sendto("hi", b, 9)
 "#;
 
 #[test]
+fn a_capture_at_the_receiver_has_what_the_link_carried() {
+    let text = r#"
+local a, b = net:host "a", net:host "b"
+local l = net:link(a, b, { rate = "10Mbps", queue = "10pkt" })
+l:pcap("offered.pcapng")
+l:pcap("carried.pcapng", { side = "receiver" })
+a:cbr { to = b, rate = "30Mbps", stop = "100ms" }
+"#;
+    let place = Place::new(&[("side.lua", text)]);
+    place.expect("run side.lua", 0);
+    let packets = |name: &str| -> f64 {
+        let (out, _) = place.expect(&format!("trace results/side/latest/pcap/r1-{name}.pcapng --json"), 0);
+        let found = out.split("\"packets\":").nth(1).expect("a conversation");
+        found.split([',', '}']).next().unwrap().parse().unwrap()
+    };
+    // 30 Mbit/s of 1000 bytes for 0.1 s, of which 10 Mbit/s with headers and ten in the queue get through.
+    assert_eq!(packets("offered"), 375.0);
+    assert_eq!(packets("carried"), 127.0);
+}
+
+#[test]
 fn a_capture_is_shown_as_a_ladder_and_as_a_time_sequence_diagram() {
     let place = Place::new(&[("captured.lua", CAPTURED)]);
     place.expect("run captured.lua", 0);

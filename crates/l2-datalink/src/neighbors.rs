@@ -184,6 +184,17 @@ impl Neighbors {
         }
     }
 
+    /// The link has come up again: what was asked for meanwhile nobody has heard, so it is asked for anew. Says whether anything is.
+    pub fn ask_again(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        for ip in &self.asking {
+            if let Some(Entry::Asking { next, tries, .. }) = self.entries.get_mut(ip) {
+                (*next, *tries, any) = (now, 0, true);
+            }
+        }
+        any
+    }
+
     /// When the next request is due; [`Instant::MAX`] for never.
     pub fn next_timeout(&self) -> Instant {
         self.asking.iter().map(|ip| self.due(*ip)).min().unwrap_or(Instant::MAX)
@@ -353,6 +364,26 @@ mod tests {
         assert!(ask.is_empty());
         assert_eq!((given_up[0].ip, given_up[0].packets.len()), (IP, 1));
         assert_eq!(neighbors.next_timeout(), Instant::MAX);
+    }
+
+    #[test]
+    fn what_nobody_can_have_heard_is_asked_for_at_once_when_the_link_is_back() {
+        let mut neighbors = Neighbors::new(ArpConfig::default());
+        assert!(!neighbors.ask_again(at(0)), "nobody is asked for");
+        neighbors.resolve(at(0), IP, &some_packet());
+        neighbors.handle_timeout(at(1));
+        let later = at(1) + Span::from_ms(300);
+        assert!(neighbors.ask_again(later));
+        assert_eq!(neighbors.next_timeout(), later);
+        for n in 0..3 {
+            let (ask, given_up) = neighbors.handle_timeout(later + Span::from_secs(n));
+            assert_eq!(
+                (ask, given_up.len()),
+                (vec![(IP, None)], 0),
+                "three requests, as if it were the first time"
+            );
+        }
+        assert_eq!(neighbors.handle_timeout(later + Span::from_secs(3)).1.len(), 1);
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl IpStack {
         self.send_arp(port, arp, MacKey::BROADCAST, cx);
     }
 
+    /// The link of `port` is up again: questions that went into the dead cable are asked anew.
+    pub fn ask_again(&mut self, port: u32, cx: &mut Context<'_>) {
+        cx.out.timers |= self.ifaces[port as usize].neighbors.ask_again(cx.now);
+    }
+
     /// Sends an ARP packet, true or forged.
     pub fn send_arp(&mut self, port: u32, arp: ArpPacket, to: MacKey, cx: &mut Context<'_>) {
         let id = self.ifaces[port as usize].id;

@@ -1,9 +1,10 @@
 //! BGP's transport: a router's own TCP.
 
 use crate::{Context, IpNode, IpStack, SocketView, Sockets};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tidewire_l3_network::Prefix;
-use tidewire_l3_network::routing::{Bgp, BgpAction};
+use tidewire_l3_network::routing::{Bgp, BgpAction, BgpPolicy};
 use tidewire_l4_transport::TcpConfig;
 use tidewire_units::{Interest, SocketId};
 use tidewire_wire::{BgpMessage, Endpoint, Payload};
@@ -30,6 +31,14 @@ impl IpNode {
     pub fn announce(&mut self, prefix: Prefix, on: bool, cx: &mut Context<'_>) {
         if let Some(bgp) = self.control.as_mut().and_then(|control| control.bgp_mut()) {
             bgp.announce(prefix, on, cx.now);
+            self.note(cx);
+        }
+    }
+
+    /// Does something else with routes from and to a neighbour at one of these addresses. Nothing happens without BGP.
+    pub fn set_bgp_policy(&mut self, addrs: &[Ipv4Addr], policy: &BgpPolicy, cx: &mut Context<'_>) {
+        if let Some(bgp) = self.control.as_mut().and_then(|control| control.bgp_mut()) {
+            addrs.iter().for_each(|addr| bgp.set_policy(*addr, policy, cx.now));
             self.note(cx);
         }
     }

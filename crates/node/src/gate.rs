@@ -45,6 +45,13 @@ impl IpStack {
         self.gate.get_or_insert_with(Box::default)
     }
 
+    /// Sends a packet of the node's own that its rules do not know.
+    fn output_exempt(&mut self, packet: Hot, cx: &mut Context<'_>) -> bool {
+        self.stats.tx_packets += 1;
+        self.stats.tx_bytes += u64::from(packet.len);
+        self.output_unscreened(packet, cx)
+    }
+
     /// Holds a packet of the node's own against its rules; ends it when it may not leave.
     #[cold]
     #[inline(never)]
@@ -152,10 +159,11 @@ impl IpNode {
         None
     }
 
-    /// Tells the sender of a packet that it may not pass: with a reset if it was TCP, else with ICMP (RFC 1812 section 5.2.7.1).
+    /// Tells the sender of a packet that it may not pass: with a reset if it was TCP, else with ICMP (RFC 1812 section 5.2.7.1). The
+    /// answer is the rule's own, so no rule is asked about it.
     fn refuse(&mut self, packet: &Hot, cx: &mut Context<'_>) {
         let Some(segment) = cx.packets.tcp(packet) else {
-            return self.report(packet, Trouble::Prohibited, cx);
+            return self.report_by(packet, Trouble::Prohibited, IpStack::output_exempt, cx);
         };
         let Some(mut reset) = reset_for(&segment) else { return };
         let (src, dst) = (packet.dst, cx.packets.body(packet).src);
@@ -165,7 +173,7 @@ impl IpNode {
         let is_own = self.stack.is_local(src);
         let answer = if is_own { Some(answer) } else { self.translate_departure(LOOPBACK, answer, cx) };
         if let Some(answer) = answer {
-            self.stack.output_unscreened(answer, cx);
+            self.stack.output_exempt(answer, cx);
         }
     }
 }

@@ -7,6 +7,9 @@ use tidewire_l3_network::{NextHop, Pieced, Trouble, error_about};
 use tidewire_units::Instant;
 use tidewire_wire::{AddressBook, Cause, Ecn, Hot, IcmpMessage, Ipv4Header, Ndp, Packets, Payload, Quote};
 
+/// How a packet of the node's own is sent.
+pub(crate) type Output = fn(&mut IpStack, Hot, &mut Context<'_>) -> bool;
+
 /// An echo request to be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Echo {
@@ -106,6 +109,11 @@ impl IpNode {
 
     /// Tells the sender of `packet` what became of it; a packet of the node's own is reported to its socket directly.
     pub(crate) fn report(&mut self, packet: &Hot, trouble: Trouble, cx: &mut Context<'_>) {
+        self.report_by(packet, trouble, IpStack::output, cx);
+    }
+
+    /// As [`IpNode::report`], with the way out of the message.
+    pub(crate) fn report_by(&mut self, packet: &Hot, trouble: Trouble, send: Output, cx: &mut Context<'_>) {
         let src = cx.packets.body(packet).src;
         let Some(message) = error_about(&cx.packets.unpack(packet), trouble) else { return };
         if self.stack.is_local(src) {
@@ -122,7 +130,7 @@ impl IpNode {
             return;
         }
         if let Some((own, _)) = self.stack.source_for(src).filter(|(own, _)| !own.is_unspecified()) {
-            self.send_icmp(own, src, message, cx);
+            self.send_icmp_by(own, src, message, send, cx);
         }
     }
 
@@ -145,11 +153,22 @@ impl IpNode {
     }
 
     fn send_icmp(&mut self, src: Ipv4Addr, dst: Ipv4Addr, message: IcmpMessage, cx: &mut Context<'_>) {
+        self.send_icmp_by(src, dst, message, IpStack::output, cx);
+    }
+
+    fn send_icmp_by(
+        &mut self,
+        src: Ipv4Addr,
+        dst: Ipv4Addr,
+        message: IcmpMessage,
+        send: Output,
+        cx: &mut Context<'_>,
+    ) {
         let hash = flow_hash(1, src, 0, dst, 0);
         let mut header = self.stack.header(src, dst, Ecn::NotCapable);
         header.dont_fragment = false;
         let packet = cx.packets.insert_icmp(&header, message, hash);
-        self.stack.output(packet, cx);
+        send(&mut self.stack, packet, cx);
     }
 
     /// Sends an echo request. False without a route.

@@ -470,6 +470,8 @@ impl Run {
             ("links".to_owned(), world.link_table()),
             ("ledger".to_owned(), world.ledger_table()),
         ];
+        let queues = world.queue_table();
+        tables.extend((!queues.rows.is_empty()).then(|| ("queues".to_owned(), queues)));
         tables.extend(services.map(|services| ("services".to_owned(), services)));
         tables.extend(out.take_tables(world.series_table()));
         for (name, table) in &mut tables {

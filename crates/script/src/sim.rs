@@ -16,8 +16,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidewire_l4_transport::TcpConfig;
-use tidewire_topology::Plan;
 use tidewire_topology::import::Sought;
+use tidewire_topology::{Plan, Prefix, Via};
 use tidewire_units::{Instant, NodeId, Purpose, Span, Stream, Streams};
 use tidewire_world::{RoutingSpec, WorkloadId, World};
 
@@ -76,7 +76,9 @@ pub(crate) struct Sim {
     /// Networks that were read from files.
     pub loaded: RefCell<Vec<String>>,
     /// Where routes were entered by hand.
-    pub route_places: RefCell<Vec<(NodeId, tidewire_topology::Prefix, Option<Place>)>>,
+    pub route_places: RefCell<Vec<RoutePlace>>,
+    /// Where subnets were given.
+    pub subnet_places: RefCell<Vec<(Prefix, Option<Place>)>>,
     /// TCP options of hosts that the world does not know yet.
     pub host_tcp: RefCell<Vec<(NodeId, TcpConfig)>>,
     /// The same of their options for addresses and errors.
@@ -187,6 +189,7 @@ impl Sim {
             places: RefCell::default(),
             loaded: RefCell::default(),
             route_places: RefCell::default(),
+            subnet_places: RefCell::default(),
             host_tcp: RefCell::default(),
             host_ip: RefCell::default(),
             routing: RefCell::default(),
@@ -321,7 +324,7 @@ impl Sim {
 
     /// The complaint about a route entered by hand that leads nowhere, if there is one.
     pub fn unusable_route(&self) -> Option<Mistake> {
-        let (node, prefix, sentence) = {
+        let (node, prefix, via, sentence) = {
             let world = self.world.borrow();
             tidewire_topology::unusable_routes(world.plan()).into_iter().next()?
         };
@@ -329,7 +332,7 @@ impl Sim {
             .at_word("route")
             .note("a route leads to a neighbour: a router on the same link or LAN, or its address there");
         let places = self.route_places.borrow();
-        let known = places.iter().rev().find(|(at, of, _)| *at == node && *of == prefix);
+        let known = places.iter().find(|(at, of, to, _)| (*at, *of, *to) == (node, prefix, via));
         mistake.place = known.and_then(|(.., place)| place.clone());
         Some(mistake)
     }
@@ -410,6 +413,9 @@ impl Sim {
 pub(crate) fn here(lua: &Lua) -> Option<Place> {
     current_frame(lua).map(|frame| Place { file: frame.chunk, line: frame.line })
 }
+
+/// A route that was entered by hand, and where.
+pub(crate) type RoutePlace = (NodeId, Prefix, Via, Option<Place>);
 
 /// A shared simulation, as every Lua function holds it.
 pub(crate) type Shared = Rc<Sim>;

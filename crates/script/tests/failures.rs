@@ -5,6 +5,32 @@ mod common;
 use common::{error_of, printed};
 
 #[test]
+fn a_ping_goes_through_at_once_when_the_link_is_back() {
+    let lines = printed(
+        "local a, b, r = net:host 'a', net:host 'b', net:router 'r'
+         net:link(a, r)
+         local l = net:link(r, b)
+         l:disable()
+         print(a:ping(b))
+         l:enable()
+         local t0 = now()
+         print(a:ping(b) and now() - t0 < 0.001)",
+    );
+    assert_eq!(lines[1..], ["true"]);
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local l = net:link(a, b)
+         l:disable()
+         print(a:ping(b))
+         sleep '300ms'
+         l:enable()
+         local t0 = now()
+         print(a:ping(b) and now() - t0 < 0.001)",
+    );
+    assert_eq!(lines, ["nil\ttimeout", "true"]);
+}
+
+#[test]
 fn processes_and_flows_of_a_crashed_host_end_and_sinks_listen_again() {
     let out = printed(
         "local a, b = net:host 'a', net:host 'b' net:lan('s', { a, b }, { rate = '10Mbps', delay = '1ms' })
@@ -225,6 +251,7 @@ fn links_that_flap_or_crawl_are_faults_of_layer_1() {
             "goes down and up: it went down",
         ),
         ("l:set { rate = '100bps' }", "rate", "is too slow: at 100"),
+        ("l:set { delay = '3s' }", "delay", "is too long: its delay is 6s there and back"),
     ] {
         let out = printed(&format!(
             "local a, b, r, s = net:host 'a', net:host 'b', net:router 'r', net:router 's'

@@ -81,6 +81,43 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
     ("net:wait_converged()", 2, &["no router runs a protocol", "net:routing(\"rip\")"]),
     ("net:router('r'):announce('10.0.0.0/8')", 2, &["'r' does not speak BGP"]),
     ("net:route(a, '10.0.0.0/40', b)", 2, &["'10.0.0.0/40' is not a network"]),
+    (
+        "net:subnet('10.1.0.0/24', { a, b })\nnet:subnet('10.2.0.0/24', { a, b })\na:ping(b)",
+        3,
+        &["cannot also have subnet 10.2.0.0/24"],
+    ),
+    ("net:subnet('10.5.0.0/32', { a, b })\nlocal x = 1\na:ping(b)", 2, &["10.5.0.0/32"]),
+    (
+        "!local a, r, s = net:host 'a', net:router 'r', net:router 's' net:link(a, r)\nnet:route(r, '10.9.0.0/24', s)\nnet:route(r, '10.9.0.0/24', '10.7.7.7')\na:ping(r)",
+        2,
+        &["goes via 's', which is on none of its networks"],
+    ),
+    (
+        "local r = net:router 'r' net:link(a, r) r:bgp_policy(a, { prefer = 1 })",
+        2,
+        &["'a' does not speak BGP: it is no router"],
+    ),
+    ("local r = net:router 'r' r:bgp_policy(r, { prefer = 1 })", 2, &["'r' is no neighbour of its own"]),
+    (
+        "local r, s = net:router 'r', net:router 's' net:link(r, s) r:bgp_policy(s, { relation = 'peer' })\ns:bgp_policy(r, { relation = 'provider' })",
+        3,
+        &["r was said to be a peer of s before", "once"],
+    ),
+    (
+        "local r, s, t = net:router 'r', net:router 's', net:router 't' net:link(r, s) net:link(s, t) net:routing 'bgp' sleep(1)\nr:bgp_policy(t, { prefer = 1 })",
+        3,
+        &["'r' has no BGP session with 't'"],
+    ),
+    (
+        "local r, s = net:router 'r', net:router 's' net:link(r, s) net:routing 'bgp'\nr:announce '10.50.0.1/17'",
+        3,
+        &["10.50.0.1/17"],
+    ),
+    (
+        "local r, s = net:router 'r', net:router 's' net:link(r, s) net:routing 'bgp'\nr:withdraw '10.50.0.0/17'",
+        3,
+        &["'r' does not announce 10.50.0.0/17"],
+    ),
     ("net:link(a, b, { bandwith = '10Mbps' })", 2, &["did you mean 'bandwidth'?"]),
     (
         "net:link(a, b, {\n  rate = '10Mbps',\n  losss = '1%',\n})",

@@ -380,3 +380,25 @@ fn results_print_what_is_in_them() {
     assert!(out[..9].iter().all(|line| line.contains("shown\ttrue")), "{out:?}");
     assert_eq!(out[9..], ["a|b", "3", "2", "0"], "{out:?}");
 }
+
+#[test]
+fn a_filter_that_an_operator_sets_after_a_hijack_ends_it() {
+    let out = printed(
+        "experiment { duration = '1h' }
+         local r = {}
+         for i, name in ipairs { 'bank', 'transit', 'thief' } do
+           r[name] = net:router(name)
+           local host = net:host('h_' .. name)
+           net:link(host, r[name]) net:subnet('10.' .. i .. '.0.0/16', { host, r[name] })
+           net:routing('bgp', { routers = { r[name] }, as = i, mrai = '1s' })
+         end
+         net:link(r.bank, r.transit) net:link(r.transit, r.thief)
+         net:wait_converged()
+         local a, b = net:find 'h_transit', net:find 'h_bank'
+         print(a:ping(b) ~= nil)
+         r.thief:announce '10.1.0.0/17' net:wait_converged() print((a:ping(b)))
+         r.transit:bgp_policy(r.thief, { deny = { '10.1.0.0/16' } }) net:wait_converged() print(a:ping(b) ~= nil)
+         r.transit:bgp_policy(r.thief, { deny = {} }) net:wait_converged() print((a:ping(b)))",
+    );
+    assert_eq!(out, ["true", "nil", "true", "nil"]);
+}

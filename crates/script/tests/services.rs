@@ -45,6 +45,20 @@ fn a_socket_hears_at_once_that_its_packet_was_rejected() {
 }
 
 #[test]
+fn who_is_rejected_is_told_whatever_the_rules_for_what_leaves_say() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b)
+         b:firewall{inbound = {{reject = 'tcp/80'}, {reject = 'udp/53'}}, default = {inbound = 'deny', outbound = 'deny'}}
+         print(a:connect(b, 80))
+         local u = a:udp() u:connect(b, 53) u:send 'x'
+         print(u:recv{timeout = '1s'})
+         for _, row in ipairs(b:firewall_rules()) do if row.list == 'outbound' then print(row.rule, row.packets) end end",
+    );
+    assert_eq!(lines, ["nil\trefused", "nil\tunreachable", "allow known flows\t0", "deny by default\t0"]);
+}
+
+#[test]
 fn known_flows_outlive_new_rules_and_end_with_their_timeout() {
     let lines = printed(
         "local a, b = net:host 'a', net:host 'b'

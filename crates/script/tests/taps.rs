@@ -167,6 +167,7 @@ fn a_bad_schedule_says_where_in_the_file_it_is_wrong() {
         ("t_s,rate_mbps\n1\n", "s.csv:2:"),
         ("t_s,loss_pct\n-1,5\n", "s.csv:2:"),
         ("t_s,loss_pct\n1,500\n", "s.csv:2:"),
+        ("t_s,rate_mbps,t_ms\n1,5,7\n", "s.csv:1: two columns say 'time'"),
         ("", "s.csv:1: there is no column with times"),
     ] {
         let error = in_folder(&[("s.csv", file)], &format!("{PAIR}l:schedule 's.csv'")).unwrap_err();
@@ -178,7 +179,11 @@ fn a_bad_schedule_says_where_in_the_file_it_is_wrong() {
             "there is no link or node 'a-c'; did you mean 'a-b'?",
         ),
         ("net:schedule { { '1s', up = false } }", "names a link or a node"),
-        ("net:schedule { { '1s', 'a', rate = '1Mbps' } }", "unknown option 'rate'"),
+        (
+            "net:schedule { { '1s', 'a', rate = '1Mbps' } }",
+            "'a' is a node: it goes up and down, and has no rate",
+        ),
+        ("net:schedule { { '1s', 'a', down = true } }", "unknown option 'down'"),
         ("l:schedule(7)", "a schedule is a list of changes"),
         ("l:schedule { 7 }", "a schedule is a list of changes"),
         ("l:schedule 'none.csv'", "cannot read"),

@@ -80,7 +80,7 @@ struct NodeDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gateway: Option<String>,
     /// One time, or two between which it is drawn.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "times", skip_serializing_if = "Vec::is_empty")]
     processing: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cores: Option<u32>,
@@ -139,7 +139,7 @@ struct LinkDocument {
     delay: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     loss: Option<LossDocument>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "queues::queue", skip_serializing_if = "Option::is_none")]
     queue: Option<QueueDocument>,
     #[serde(default, deserialize_with = "cost", skip_serializing_if = "Option::is_none")]
     cost: Option<u32>,
@@ -238,6 +238,23 @@ fn arq<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ArqDocument>, D::Err
     from.deserialize_any(Repair)
 }
 
+/// One time, or several.
+fn times<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "processing is a time, \"20us\", or two between which it is drawn, [\"10us\", \"30us\"]"
+    )]
+    enum Times {
+        One(String),
+        Some(Vec<String>),
+    }
+    Ok(match Times::deserialize(from)? {
+        Times::One(time) => vec![time],
+        Times::Some(times) => times,
+    })
+}
+
 /// Two names; an array of Rust would drop the third.
 fn ends<'de, D: Deserializer<'de>>(from: D) -> Result<[String; 2], D::Error> {
     let names = Vec::<String>::deserialize(from)?;
@@ -296,7 +313,7 @@ struct DirectionDocument {
     delay: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     loss: Option<LossDocument>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "queues::queue", skip_serializing_if = "Option::is_none")]
     queue: Option<QueueDocument>,
     #[serde(default, deserialize_with = "cost", skip_serializing_if = "Option::is_none")]
     cost: Option<u32>,

@@ -1,10 +1,44 @@
 //! From the queue discipline that a plan asks for to the one that works.
 
+use crate::World;
 use tidewire_l2_datalink::qdisc::{
-    CeThreshold, CodelSpec, DisciplineSpec, DrrSpec, FqCodelSpec, Kind, Limit, PieSpec, RedSpec, TbfSpec,
+    CeThreshold, CodelSpec, DisciplineSpec, DrrSpec, FqCodelSpec, Kind, Limit, PieSpec, QueueStats, RedSpec,
+    TbfSpec,
 };
 use tidewire_topology::{self as topology, DirectionSpec, DisciplineKind};
-use tidewire_units::Bytes;
+use tidewire_units::{Bytes, DirId};
+
+/// What one of the queues of a direction has done since the end of the warm-up.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QueueReport {
+    /// Its number: of a class, 0 the most important, or of a hash of flows.
+    pub queue: usize,
+    /// The flow that came last, where flows have queues and it is declared.
+    pub flow: Option<String>,
+    /// Its figures.
+    pub stats: QueueStats,
+}
+
+impl World {
+    /// The queues of a direction whose discipline has several, those that were used.
+    pub fn queues(&self, dir: DirId) -> Vec<QueueReport> {
+        let Some(discipline) = self.discipline(dir) else { return Vec::new() };
+        let used = discipline.queues().iter().enumerate().filter(|(_, stats)| stats.is_used());
+        let report = |(queue, stats): (usize, &QueueStats)| {
+            let is_its = |flow: &&crate::Flow| discipline.tells_flows_apart() && flow.hash == stats.flow;
+            let flow = self.flows.all.iter().find(is_its);
+            QueueReport { queue, flow: flow.map(|flow| flow.spec.name.clone()), stats: *stats }
+        };
+        used.map(report).collect()
+    }
+
+    /// Queues count anew.
+    pub(crate) fn restart_queues(&mut self) {
+        let specials = self.directions.iter_mut().filter_map(|direction| direction.special.as_mut());
+        let schedulers = specials.filter_map(|special| special.scheduler.as_mut());
+        schedulers.for_each(|scheduler| scheduler.discipline_mut().restart_stats());
+    }
+}
 
 /// Octets of a typical packet, for limits and means that disciplines need in packets or in time.
 const TYPICAL: u64 = 1500;

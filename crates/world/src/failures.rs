@@ -167,8 +167,25 @@ impl World {
         }
         if !changed.is_empty() {
             self.configure_routes();
-            changed.into_iter().for_each(|(link, up)| self.tell_routers(link, up));
+            changed.iter().for_each(|(link, up)| self.tell_routers(*link, *up));
             self.tell_groups();
+            changed.iter().filter(|(_, up)| *up).for_each(|(link, _)| self.ask_neighbors(*link));
+        }
+    }
+
+    /// Nodes at the ends of a link that is up again ask for the neighbours that they waited for.
+    fn ask_neighbors(&mut self, link: LinkId) {
+        for (end, dir) in
+            self.plan.link(link).ends.into_iter().zip([DirId::forward(link), DirId::backward(link)])
+        {
+            let Some(host) = self.host_index(end) else { continue };
+            let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+            let stack = &mut self.hosts[host as usize].stack;
+            let Some(port) = stack.ifaces.iter().position(|iface| topology::sends_on(iface.id) == dir) else {
+                continue;
+            };
+            stack.ask_again(port as u32, &mut cx);
+            self.settle(host);
         }
     }
 

@@ -65,6 +65,7 @@ pub use buffers::BufferReport;
 pub use build::BuildError;
 pub use capture::CapturePoint;
 pub use devices::{DeviceFrame, FrameTrace};
+pub use discipline::QueueReport;
 pub use flows::{Flow, FlowId, FlowSpec, Transport};
 pub use ipv6::Route6;
 pub use ledger::{Entry, Ledger, Place};

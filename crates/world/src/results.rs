@@ -1,5 +1,6 @@
 //! What a run leaves behind: tables of flows, links, the ledger and the series; and the check that the books balance.
 
+use crate::discipline::QueueReport;
 use crate::ledger::Place;
 use crate::{Flow, Transport, World};
 use tidewire_metrics::{Table, Value};
@@ -70,6 +71,42 @@ impl World {
             );
             row.extend([utilization, mean, p95].map(|x| Value::from(rounded(x))));
             table.push(row);
+        }
+        table
+    }
+
+    /// One row for each queue that was used of directions whose discipline has several.
+    pub fn queue_table(&self) -> Table {
+        let mut table = Table::new([
+            "link",
+            "direction",
+            "queue_index",
+            "flow",
+            "tx_bytes",
+            "tx_packets",
+            "drops",
+            "marked",
+            "wait_mean_ms",
+            "wait_max_ms",
+        ]);
+        for dir in (0..self.plan.links().len() * 2).map(DirId::from_index) {
+            let arrow = if dir.is_forward() { "forward" } else { "backward" };
+            for QueueReport { queue, flow, stats } in self.queues(dir) {
+                let ms = |span: Span| rounded(span.as_secs_f64() * 1e3);
+                let mean = stats.mean_wait().map(ms);
+                table.push(vec![
+                    self.plan.link(dir.link()).name.as_str().into(),
+                    arrow.into(),
+                    (queue as u64).into(),
+                    flow.map_or(Value::Nothing, Value::from),
+                    stats.bytes.into(),
+                    stats.packets.into(),
+                    stats.dropped.into(),
+                    stats.marked.into(),
+                    mean.into(),
+                    mean.map(|_| ms(stats.longest)).into(),
+                ]);
+            }
         }
         table
     }
@@ -158,6 +195,7 @@ impl World {
         self.measuring = true;
         self.carry_over(at);
         self.directions.iter_mut().for_each(|direction| direction.port.restart_stats(at));
+        self.restart_queues();
         self.media.iter_mut().for_each(|medium| medium.bus.restart_stats());
         self.radios.iter_mut().for_each(|radio| radio.cell.restart_stats());
         self.repairs.iter_mut().for_each(|repair| repair.arq.restart_stats());

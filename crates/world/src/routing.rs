@@ -2,6 +2,7 @@
 
 use crate::World;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use tidewire_l3_network::Prefix;
 use tidewire_l3_network::routing::{
     Announcements, BgpConfig, BgpPolicy, Control, RouteChange, RoutingConfig, RoutingPort, StaticRoute,
@@ -35,8 +36,16 @@ impl World {
         };
     }
 
-    /// What a BGP router does with routes from and to a neighbour; takes effect with the next [`World::sync`].
+    /// What a BGP router does with routes from and to a neighbour, from now on.
     pub fn set_bgp_policy(&mut self, node: NodeId, neighbor: NodeId, policy: BgpPolicy) {
+        let ifaces = self.plan.nodes().get(neighbor.index()).map(|node| &node.ifaces[..]).unwrap_or_default();
+        let addresses = ifaces.iter().filter_map(|iface| self.plan.iface(*iface).address);
+        let addrs: Vec<Ipv4Addr> = addresses.map(|address| address.ip).collect();
+        if let Some(host) = self.host_index(node).filter(|_| self.has_started()) {
+            let mut cx = Context { now: self.now, packets: &mut self.packets, out: &mut self.out };
+            self.hosts[host as usize].set_bgp_policy(&addrs, &policy, &mut cx);
+            self.settle(host);
+        }
         self.bgp.policies.insert((node, neighbor), policy);
     }
 
@@ -218,7 +227,7 @@ impl World {
         let address = self.plan.iface(iface).address;
         let net = address.map(|address| Prefix::new(address.ip, address.length()));
         RoutingPort {
-            addr: address.map_or(std::net::Ipv4Addr::UNSPECIFIED, |address| address.ip),
+            addr: address.map_or(Ipv4Addr::UNSPECIFIED, |address| address.ip),
             prefix: net.flatten().unwrap_or(Prefix::DEFAULT),
             cost,
             mtu: self.plan.link(dir.link()).spec.mtu,

@@ -97,6 +97,11 @@ impl Scheduler {
         &self.discipline
     }
 
+    /// The discipline, to count anew.
+    pub fn discipline_mut(&mut self) -> &mut Discipline {
+        &mut self.discipline
+    }
+
     /// Everything that waits.
     pub fn waiting(&self) -> impl Iterator<Item = &Hot> {
         let current = self.trace.iter().filter_map(|gate| gate.current.as_ref().map(|(queued, _)| queued));

@@ -19,7 +19,7 @@ struct Turn {
 #[derive(Debug)]
 pub(crate) struct Drr {
     limit: Limit,
-    by_flow: bool,
+    pub by_flow: bool,
     turns: Vec<Turn>,
     active: VecDeque<u32>,
     packets: usize,
@@ -54,13 +54,13 @@ impl Drr {
         self.turns.iter_mut().flat_map(|turn| turn.backlog.take()).collect()
     }
 
-    pub fn enqueue(&mut self, item: Queued, dropped: &mut Dropped) {
+    pub fn queue_of(&self, item: &Queued) -> usize {
         let n = self.turns.len();
-        let at = if self.by_flow {
-            item.packet.flow_hash as usize % n
-        } else {
-            usize::from(item.class).min(n - 1)
-        };
+        if self.by_flow { item.packet.flow_hash as usize % n } else { usize::from(item.class).min(n - 1) }
+    }
+
+    pub fn enqueue(&mut self, item: Queued, dropped: &mut Dropped) {
+        let at = self.queue_of(&item);
         self.packets += 1;
         self.bytes += u64::from(item.packet.len);
         self.turns[at].backlog.push(item);
@@ -132,9 +132,13 @@ impl Prio {
         self.bands.iter_mut().flat_map(Backlog::take).collect()
     }
 
+    pub fn queue_of(&self, item: &Queued) -> usize {
+        usize::from(item.class).min(self.bands.len() - 1)
+    }
+
     /// Each band has the limit for itself, so that a flood in one does not close another.
     pub fn enqueue(&mut self, item: Queued, dropped: &mut Dropped) {
-        let band = usize::from(item.class).min(self.bands.len() - 1);
+        let band = self.queue_of(&item);
         self.bands[band].push_within(self.limit, item, dropped);
     }
 

@@ -50,8 +50,12 @@ impl FqCodel {
         self.flows.iter_mut().flat_map(|flow| flow.backlog.take()).collect()
     }
 
+    pub fn queue_of(&self, item: &Queued) -> usize {
+        item.packet.flow_hash as usize % self.flows.len()
+    }
+
     pub fn enqueue(&mut self, item: Queued, dropped: &mut Dropped) {
-        let at = item.packet.flow_hash as usize % self.flows.len();
+        let at = self.queue_of(&item);
         let flow = &mut self.flows[at];
         self.packets += 1;
         self.bytes += u64::from(item.packet.len);

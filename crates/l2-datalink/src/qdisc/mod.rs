@@ -10,15 +10,18 @@
 //! | `red.rs` | RED (Floyd and Jacobson 1993) |
 //! | `classes.rs` | deficit round robin and strict priority |
 //! | `tbf.rs` | token bucket |
+//! | `queues.rs` | [`QueueStats`]: what each queue of a discipline with several has done |
 
 mod classes;
 mod codel;
 mod fq_codel;
 mod pie;
+mod queues;
 mod red;
 mod spec;
 mod tbf;
 
+pub use queues::QueueStats;
 pub use spec::{
     CeThreshold, CodelSpec, DisciplineSpec, DrrSpec, FqCodelSpec, Kind, Limit, PieSpec, RedSpec, TbfSpec,
 };
@@ -27,6 +30,7 @@ use classes::{Drr, Prio};
 use codel::Codel;
 use fq_codel::FqCodel;
 use pie::Pie;
+use queues::Queues;
 use red::Red;
 use std::collections::VecDeque;
 use tbf::Tbf;
@@ -78,6 +82,8 @@ pub struct Discipline {
     work: Work,
     ce_threshold: Option<CeThreshold>,
     step_marked: u64,
+    /// Of disciplines that have several queues.
+    queues: Option<Queues>,
 }
 
 impl Discipline {
@@ -94,11 +100,26 @@ impl Discipline {
             Kind::Prio(bands) => Work::Prio(Box::new(Prio::new(*bands, limit))),
             Kind::Tbf(tbf) => Work::Tbf(Box::new(Tbf::new(*tbf, limit))),
         };
-        Discipline { work, ce_threshold: spec.ce_threshold, step_marked: 0 }
+        let has_many = matches!(work, Work::FqCodel(_) | Work::Drr(_) | Work::Prio(_));
+        let queues = has_many.then(Queues::default);
+        Discipline { work, ce_threshold: spec.ce_threshold, step_marked: 0, queues }
     }
 
     /// A packet arrives. What is dropped, it or another, is added to `dropped`.
-    pub fn enqueue(&mut self, now: Instant, mut item: Queued, dropped: &mut Dropped) {
+    pub fn enqueue(&mut self, now: Instant, item: Queued, dropped: &mut Dropped) {
+        if self.queues.is_none() {
+            return self.put(now, item, dropped);
+        }
+        let (queue, marked, before) = (self.queue_of(&item), self.marked(), dropped.len());
+        self.put(now, item, dropped);
+        let newly = self.marked() - marked;
+        self.count_dropped(&dropped[before..], Some((queue, &item)));
+        if let Some(queues) = &mut self.queues {
+            queues.marked(queue, newly);
+        }
+    }
+
+    fn put(&mut self, now: Instant, mut item: Queued, dropped: &mut Dropped) {
         if let Some(CeThreshold::Packets(most)) = self.ce_threshold
             && self.backlog().0 >= most as usize
             && mark(&mut item)
@@ -119,6 +140,24 @@ impl Discipline {
 
     /// The transmitter is free: the next packet.
     pub fn dequeue(&mut self, now: Instant, dropped: &mut Dropped) -> Dequeued {
+        if self.queues.is_none() {
+            return self.take_next(now, dropped);
+        }
+        let (marked, before) = (self.marked(), dropped.len());
+        let next = self.take_next(now, dropped);
+        self.count_dropped(&dropped[before..], None);
+        let newly = self.marked() - marked;
+        if let Dequeued::Packet(item) = &next {
+            let queue = self.queue_of(item);
+            if let Some(queues) = &mut self.queues {
+                queues.sent(queue, now, item);
+                queues.marked(queue, newly);
+            }
+        }
+        next
+    }
+
+    fn take_next(&mut self, now: Instant, dropped: &mut Dropped) -> Dequeued {
         let next = match &mut self.work {
             Work::DropTail(backlog, _) => backlog.pop(),
             Work::Red(red) => red.dequeue(now),
@@ -137,6 +176,45 @@ impl Discipline {
             self.step_marked += 1;
         }
         Dequeued::Packet(item)
+    }
+
+    /// The queue that a packet belongs to, of disciplines with several.
+    fn queue_of(&self, item: &Queued) -> usize {
+        match &self.work {
+            Work::FqCodel(fq) => fq.queue_of(item),
+            Work::Drr(drr) => drr.queue_of(item),
+            Work::Prio(prio) => prio.queue_of(item),
+            _ => 0,
+        }
+    }
+
+    fn count_dropped(&mut self, dropped: &[(Queued, Cause)], came: Option<(usize, &Queued)>) {
+        let numbers = dropped.iter().map(|(item, _)| self.queue_of(item)).collect::<Vec<_>>();
+        let Some(queues) = &mut self.queues else { return };
+        if let Some((queue, item)) = came {
+            queues.came(queue, item.packet.flow_hash);
+        }
+        numbers.into_iter().for_each(|queue| queues.dropped(queue));
+    }
+
+    /// What each queue has done, by number; nothing for disciplines with one queue. FQ-CoDel and round robin by flow have a queue for
+    /// all flows of one hash, priority and round robin by class one for each class, the most important first.
+    pub fn queues(&self) -> &[QueueStats] {
+        self.queues.as_ref().map_or(&[], Queues::all)
+    }
+
+    /// Whether its queues are of flows, not of classes.
+    pub fn tells_flows_apart(&self) -> bool {
+        match &self.work {
+            Work::FqCodel(_) => true,
+            Work::Drr(drr) => drr.by_flow,
+            _ => false,
+        }
+    }
+
+    /// Starts counting anew what queues do.
+    pub fn restart_stats(&mut self) {
+        self.queues.iter_mut().for_each(Queues::restart);
     }
 
     /// Packets and bytes that wait.
@@ -181,6 +259,7 @@ impl Discipline {
 
     /// Gives everything back: the link goes down.
     pub fn clear(&mut self) -> Vec<Queued> {
+        self.queues.iter_mut().for_each(Queues::cleared);
         match &mut self.work {
             Work::DropTail(backlog, _) => backlog.take(),
             Work::Red(red) => red.backlog.take(),

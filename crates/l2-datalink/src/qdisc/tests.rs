@@ -304,6 +304,54 @@ fn priority_serves_the_first_band_first_and_never_closes_it_for_another() {
 }
 
 #[test]
+fn every_queue_of_a_discipline_counts_for_itself() {
+    let mut queue = Discipline::new(
+        &DisciplineSpec { kind: Kind::Prio(3), limit: Limit::Packets(50), ce_threshold: None },
+        rng(),
+    );
+    let mut flood = steady(2, 5, Ecn::NotCapable);
+    let outcome = run(&mut queue, 1000, |tick| {
+        let mut all = flood(tick);
+        if tick % 40 == 0 {
+            all.push(item(Instant::ZERO, 0, 1500, Ecn::NotCapable));
+        }
+        all
+    });
+    let [urgent, unused, flooded] = queue.queues() else { panic!("three bands") };
+    assert_eq!((urgent.packets, urgent.bytes, urgent.dropped, urgent.waiting), (250, 375_000, 0, 0));
+    assert!(urgent.longest <= MS && urgent.mean_wait().unwrap() <= urgent.longest);
+    assert!(!unused.is_used() && unused.mean_wait().is_none());
+    assert_eq!((flooded.packets, flooded.dropped), (outcome.of(2).len() as u64, outcome.dropped as u64));
+    assert_eq!(flooded.waiting, queue.backlog().0 as u64);
+    assert_eq!(flooded.packets + flooded.dropped + flooded.waiting, 5000);
+    let mean_ms = flooded.mean_wait().unwrap().as_secs_f64() * 1e3;
+    assert!((mean_ms - mean(&outcome.of(2))).abs() < 0.01, "{mean_ms}");
+    queue.restart_stats();
+    assert_eq!((queue.queues()[2].packets, queue.queues()[2].waiting), (0, queue.backlog().0 as u64));
+    queue.clear();
+    assert_eq!(queue.queues()[2].waiting, 0);
+    assert!(make(Kind::Codel(CodelSpec::default())).queues().is_empty(), "it has one queue");
+}
+
+#[test]
+fn marks_of_fq_codel_are_those_of_the_queue_that_is_long() {
+    let mut queue = make(Kind::FqCodel(FqCodelSpec::default()));
+    let mut greedy = steady(7, 12, Ecn::Ect0);
+    let outcome = run(&mut queue, 2000, |tick| {
+        let mut all = greedy(tick);
+        if tick % 100 == 0 {
+            all.push(item(Instant::ZERO, 8, 200, Ecn::Ect0));
+        }
+        all
+    });
+    let (long, short) = (queue.queues()[7], queue.queues()[8]);
+    assert_eq!((long.flow, short.flow), (7, 8));
+    assert_eq!((long.marked + short.marked, short.marked), (outcome.marked as u64, 0));
+    assert!(long.marked > 10);
+    assert_eq!(long.packets + short.packets, outcome.sent.len() as u64);
+}
+
+#[test]
 fn a_bucket_lets_its_burst_through_and_then_its_rate_exactly() {
     let tbf = TbfSpec { rate: Rate::from_mbps(8), burst: Bytes(4000), police: false };
     let mut queue = make(Kind::Tbf(tbf));

@@ -21,6 +21,7 @@ use tidewire_world::{Place, ProcessId, World};
 const PROBES: u16 = 8;
 const EVERY: Span = Span::from_ms(500);
 const PATIENCE: Span = Span::from_secs(8);
+const ARP_PATIENCE: Span = Span::from_secs(3);
 /// Bytes of an echo request with its headers.
 const PROBE_BYTES: u16 = 84;
 
@@ -271,16 +272,42 @@ impl Diagnosis {
         self.outages = world.plan().link_ids().map(|link| world.outages(link)).collect();
     }
 
-    /// Links on the way that come and go, or take longer for a probe than lies between two of them.
-    fn weak_links(&self, world: &World) -> Vec<Finding> {
+    fn links_on_way(&self, world: &World) -> Vec<LinkId> {
         let plan = world.plan();
         let way = plan.path(self.ends.a, self.ends.b, &|_| true).unwrap_or_default();
         let is_on_way = |link: &LinkId| {
             let [x, y] = plan.link(*link).ends;
             way.windows(2).any(|hop| hop == [x, y] || hop == [y, x])
         };
-        let mut found = Vec::new();
-        for link in plan.link_ids().filter(is_on_way) {
+        plan.link_ids().filter(is_on_way).collect()
+    }
+
+    /// The longest link, if answers over the way come after nobody waits for them any more: neighbours for ARP, or this program.
+    fn long_link(&self, world: &World) -> Option<Finding> {
+        let both_ways = |link: LinkId| {
+            [DirId::forward(link), DirId::backward(link)]
+                .map(|dir| world.port(dir).delay())
+                .into_iter()
+                .sum::<Span>()
+        };
+        let links = self.links_on_way(world);
+        let all: Span = links.iter().map(|link| both_ways(*link)).sum();
+        let longest = links.into_iter().max_by_key(|link| (both_ways(*link), std::cmp::Reverse(*link)))?;
+        let (name, there) = (world.plan().link(longest).name.clone(), both_ways(longest));
+        if there < ARP_PATIENCE && all < PATIENCE - EVERY * u64::from(PROBES - 1) {
+            return None;
+        }
+        let text = format!(
+            "the link {name} is too long: its delay is {there} there and back, {all} on the whole way"
+        );
+        Some(Finding(1, "delay", name, text))
+    }
+
+    /// Links on the way that come and go, or take longer for a probe than lies between two of them.
+    fn weak_links(&self, world: &World) -> Vec<Finding> {
+        let plan = world.plan();
+        let mut found: Vec<Finding> = self.long_link(world).into_iter().collect();
+        for link in self.links_on_way(world) {
             let name = plan.link(link).name.clone();
             let before = self.outages.get(link.index()).copied().unwrap_or(0);
             let times = world.outages(link) - before;

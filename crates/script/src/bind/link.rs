@@ -9,7 +9,7 @@ use crate::spec::{fields_of, link as spec};
 use crate::values::Val;
 use mlua::{AnyUserData, Lua, Table};
 use tidewire_units::{DirId, LinkId, Span};
-use tidewire_world::{ArqStats, CapturePoint, Looks, Watched};
+use tidewire_world::{ArqStats, CapturePoint, Looks, QueueReport, Watched};
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::DISABLE, |_, sim, call| set_up(sim, &call, false))?;
@@ -54,8 +54,12 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::PCAP, |_, sim, call| {
         let link = this_link(&call)?;
         let name = sim.plan.borrow().link(link).name.clone();
-        let points = [DirId::forward(link), DirId::backward(link)]
-            .map(|dir| (CapturePoint::Sent(dir), direction_name(sim, dir)));
+        let at = match call.opts().text("side") {
+            Some("receiver") => CapturePoint::Received,
+            _ => CapturePoint::Sent,
+        };
+        let points =
+            [DirId::forward(link), DirId::backward(link)].map(|dir| (at(dir), direction_name(sim, dir)));
         record(sim, &call, &format!("link-{name}.pcapng"), &points)
     })?;
     registry.add(&spec::HOST_PCAP, |_, sim, call| {
@@ -356,6 +360,25 @@ fn arq(lua: &Lua, stats: &ArqStats) -> mlua::Result<Table> {
     Ok(table)
 }
 
+fn queue(lua: &Lua, report: QueueReport) -> mlua::Result<Table> {
+    let QueueReport { queue, flow, stats } = report;
+    let row = lua.create_table()?;
+    row.raw_set("queue", queue)?;
+    row.raw_set("flow", flow)?;
+    for (name, value) in [
+        ("tx_bytes", stats.bytes),
+        ("tx_packets", stats.packets),
+        ("drops", stats.dropped),
+        ("marked", stats.marked),
+        ("waiting", stats.waiting),
+    ] {
+        row.raw_set(name, value)?;
+    }
+    row.raw_set("wait_mean", stats.mean_wait().map(Span::as_secs_f64))?;
+    row.raw_set("wait_max", stats.mean_wait().map(|_| stats.longest.as_secs_f64()))?;
+    Ok(row)
+}
+
 fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     let mut world = sim.world()?;
     let now = world.now();
@@ -378,6 +401,12 @@ fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     let occupancy = port.occupancy(now);
     table.raw_set("queue_mean_bytes", occupancy.mean(now))?;
     table.raw_set("queue_p95_bytes", occupancy.quantile(now, 0.95))?;
+    let queues = lua.create_table()?;
+    for report in world.queues(dir) {
+        queues.raw_push(queue(lua, report)?)?;
+    }
+    super::printing::record(lua, &queues)?;
+    table.raw_set("queues", queues)?;
     if let Some(repair) = repair {
         table.raw_set("arq", arq(lua, &repair)?)?;
     }

@@ -56,8 +56,28 @@ pub(crate) fn unbuildable(sim: &Sim, error: &BuildError) -> Mistake {
         BuildError::Plan(PlanError::SameAddress6 { nodes: [_, second], .. }) => Some(Sought::Node(second)),
         _ => None,
     };
+    let subnet = match error {
+        BuildError::Plan(
+            PlanError::SubnetFull { prefix, .. }
+            | PlanError::TwoSubnets { second: prefix, .. }
+            | PlanError::NotOneNetwork { prefix, .. }
+            | PlanError::AmbiguousNetwork(prefix)
+            | PlanError::NoSubnet(prefix),
+        ) => Some(*prefix),
+        _ => None,
+    };
     let sentence = error.to_string();
-    Mistake::new(sought.map_or_else(|| sentence.clone(), |sought| with_place(sim, sought, sentence.clone())))
+    let mut mistake = Mistake::new(match sought {
+        Some(sought) => with_place(sim, sought, sentence),
+        None => sentence,
+    });
+    // It is known only now that the network is complete; what is wrong is said elsewhere.
+    let places = sim.subnet_places.borrow();
+    if let Some((prefix, Some(place))) = places.iter().rev().find(|(of, _)| Some(*of) == subnet) {
+        mistake.place = Some(place.clone());
+        mistake = mistake.at_word(prefix.to_string());
+    }
+    mistake
 }
 
 /// A sentence behind the place in a file that it is about, if there is one.

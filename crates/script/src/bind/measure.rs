@@ -198,8 +198,19 @@ fn odd_figure(name: &str, value: &metrics::Value) -> Option<String> {
 }
 
 /// Tables of every run; a script's own cannot have their names.
-const OWN_TABLES: [&str; 10] =
-    ["runs", "summary", "flows", "links", "ledger", "series", "services", "events", "histograms", "manifest"];
+const OWN_TABLES: [&str; 11] = [
+    "runs",
+    "summary",
+    "flows",
+    "links",
+    "queues",
+    "ledger",
+    "series",
+    "services",
+    "events",
+    "histograms",
+    "manifest",
+];
 
 /// That a table has each column once, with those that every table has.
 fn columns_of_rows<'a>(sim: &Shared, columns: impl Iterator<Item = &'a str>) -> Result<(), Mistake> {

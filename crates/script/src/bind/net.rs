@@ -116,11 +116,12 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
 
 /// Subnets, look-ups, and what the network consists of.
 fn names(registry: &Registry<'_>) -> mlua::Result<()> {
-    registry.add(&spec::NET_SUBNET, |_, sim, call| {
+    registry.add(&spec::NET_SUBNET, |lua, sim, call| {
         let Some(Val::Nodes(nodes)) = call.arg(1) else { unreachable!() };
         let text = call.text(0).unwrap_or_default();
         let prefix: Prefix = text.parse().map_err(|why: String| Mistake::new(why).at_word(text))?;
         sim.plan_mut("net:subnet()")?.subnet(prefix, nodes).map_err(mistake)?;
+        sim.subnet_places.borrow_mut().push((prefix, crate::sim::here(lua)));
         Ok(())
     })?;
     registry.add(&spec::NET_IPV6, |_, sim, call| {

@@ -12,7 +12,7 @@ use mlua::{IntoLua, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::fmt::Write;
 use tidewire_l3_network::NextHop;
 use tidewire_l3_network::routing::{
-    BgpConfig, Origin, OspfConfig, Relation, RipConfig, Route, RoutingConfig, SplitHorizon,
+    Bgp, BgpConfig, Origin, OspfConfig, Relation, RipConfig, Route, RoutingConfig, SplitHorizon,
 };
 use tidewire_topology::{NodeKind, Prefix, Via, Via6};
 use tidewire_units::{Instant, NodeId, Span};
@@ -44,7 +44,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             }
         };
         sim.plan_mut("net:route()")?.route(node, prefix, via).map_err(super::net::mistake)?;
-        sim.route_places.borrow_mut().push((node, prefix, crate::sim::here(lua)));
+        sim.route_places.borrow_mut().push((node, prefix, via, crate::sim::here(lua)));
         Ok(())
     })?;
     registry.add(&spec::NET_WAIT_CONVERGED, |lua, sim, call| {
@@ -263,11 +263,15 @@ fn bgp(opts: &Opts) -> Result<BgpConfig, Mistake> {
 fn policy(sim: &Shared, call: &Call) -> mlua::Result<()> {
     let node = this_node(call)?;
     let Some(Val::Node(neighbor)) = call.arg(0) else { unreachable!() };
-    drop(sim.plan_mut("router:bgp_policy()")?);
+    let has_started = sim.world.borrow().has_started();
+    if !has_started {
+        drop(sim.plan_mut("router:bgp_policy()")?);
+    }
+    can_have_policy(sim, node, *neighbor, has_started)?;
     let mut world = sim.world.borrow_mut();
     let mut policy = world.bgp_policy(node, *neighbor);
     if let Some(Val::Texts(all)) = call.opts().get("deny") {
-        policy.deny = all.iter().map(|text| prefix(text)).collect::<Result<_, _>>()?;
+        policy.deny = all.iter().map(|text| network(text)).collect::<Result<_, _>>()?;
     }
     policy.prefer = call.opts().int("prefer").map(|n| n as u32).or(policy.prefer);
     policy.med = call.opts().int("med").map(|n| n as u32).or(policy.med);
@@ -278,6 +282,19 @@ fn policy(sim: &Shared, call: &Call) -> mlua::Result<()> {
         None => None,
     };
     if let Some((own, other)) = pair {
+        if let Some(said) = policy.relation.filter(|said| !has_started && *said != own) {
+            let plan = sim.plan.borrow();
+            let [to, of] = [*neighbor, node].map(|node| plan.node(node).name.as_str());
+            let text = format!(
+                "{to} was said to be a {} of {of} before: it cannot be a {} as well",
+                word(said),
+                word(own)
+            );
+            return Err(Mistake::new(text)
+                .at_word("relation")
+                .note("say what they are to each other once, for one of the two")
+                .into());
+        }
         policy.relation = Some(own);
         let mut back = world.bgp_policy(*neighbor, node);
         back.relation = Some(other);
@@ -287,20 +304,73 @@ fn policy(sim: &Shared, call: &Call) -> mlua::Result<()> {
     Ok(())
 }
 
-fn prefix(text: &str) -> Result<tidewire_l3_network::Prefix, Mistake> {
-    text.parse().map_err(|why: String| Mistake::new(why).at_word(text))
+/// Two routers with a link in common that speak BGP, or may do so once the network is complete.
+fn can_have_policy(sim: &Shared, node: NodeId, neighbor: NodeId, has_started: bool) -> Result<(), Mistake> {
+    let plan = sim.plan.borrow();
+    let [of, to] = [node, neighbor].map(|node| plan.node(node).name.clone());
+    if node == neighbor {
+        return Err(Mistake::new(format!("'{of}' is no neighbour of its own")).at_word("bgp_policy"));
+    }
+    for (one, name) in [(node, &of), (neighbor, &to)] {
+        let spec = &plan.node(one).spec;
+        if spec.kind() != NodeKind::Router || spec.nat().is_some() {
+            return Err(
+                Mistake::new(format!("'{name}' does not speak BGP: it is no router")).at_word("bgp_policy")
+            );
+        }
+    }
+    let world = sim.world.borrow();
+    let bgp = || world.ip_node(node)?.control()?.bgp();
+    let known = world.plan();
+    let is_known = |bgp: &Bgp| {
+        let addresses = known.node(neighbor).ifaces.iter().filter_map(|iface| known.iface(*iface).address);
+        addresses.into_iter().any(|address| bgp.peer_at(address.ip).is_some())
+    };
+    match bgp() {
+        _ if !has_started => Ok(()),
+        Some(bgp) if is_known(bgp) => Ok(()),
+        Some(_) => Err(Mistake::new(format!("'{of}' has no BGP session with '{to}'"))
+            .at_word("bgp_policy")
+            .note("sessions are between routers on the same link that both speak BGP: print(router:neighbors())")),
+        None => Err(no_bgp(&of, "bgp_policy")),
+    }
+}
+
+fn no_bgp(name: &str, word: &str) -> Mistake {
+    Mistake::new(format!("'{name}' does not speak BGP, so it has nobody to tell"))
+        .at_word(word)
+        .note("call net:routing(\"bgp\") before")
+}
+
+fn word(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Customer => "customer",
+        Relation::Peer => "peer",
+        Relation::Provider => "provider",
+    }
+}
+
+/// A network as it is written, without the bits of a host.
+fn network(text: &str) -> Result<tidewire_l3_network::Prefix, Mistake> {
+    let mistake = |why: String| Mistake::new(why).at_word(text);
+    let prefix: Prefix = text.parse().map_err(mistake)?;
+    tidewire_l3_network::Prefix::new(prefix.network(), prefix.length())
+        .ok_or_else(|| mistake(text.to_owned()))
 }
 
 /// `router:announce` and `router:withdraw`.
 fn announce(sim: &Shared, call: &Call, on: bool) -> mlua::Result<()> {
     let node = this_node(call)?;
-    let prefix = prefix(call.text(0).unwrap_or_default())?;
+    let prefix = network(call.text(0).unwrap_or_default())?;
     let mut world = sim.world()?;
-    if world.ip_node(node).and_then(|node| node.control()).and_then(|control| control.bgp()).is_none() {
-        let name = world.plan().node(node).name.clone();
-        return Err(Mistake::new(format!("'{name}' does not speak BGP, so it has nobody to tell"))
-            .at_word(call.func.short())
-            .note("call net:routing(\"bgp\") before")
+    let name = world.plan().node(node).name.clone();
+    let bgp = world.ip_node(node).and_then(|node| node.control()).and_then(|control| control.bgp());
+    let Some(bgp) = bgp else { return Err(no_bgp(&name, call.func.short()).into()) };
+    if !on && !bgp.announces(prefix) {
+        let text = format!("'{name}' does not announce {}", call.text(0).unwrap_or_default());
+        return Err(Mistake::new(text)
+            .at_word("withdraw")
+            .note("print(router:rib()) shows what it announces")
             .into());
     }
     world.announce(node, prefix, on);

@@ -120,7 +120,10 @@ fn change(lua: &Lua, sim: &Shared, row: &Table, of: Option<&Target>) -> mlua::Re
     }
     let groups = match target {
         Target::Directions(_) => spec::TIMED,
-        Target::Node(_) => spec::TIMED_NODE,
+        Target::Node(node) => {
+            no_link(sim, node, &settings)?;
+            spec::TIMED_NODE
+        }
     };
     let opts = options(lua, sim, "a schedule", groups, &settings)?;
     if at == now {
@@ -129,6 +132,19 @@ fn change(lua: &Lua, sim: &Shared, row: &Table, of: Option<&Target>) -> mlua::Re
     let shared = sim.clone();
     let body = lua.create_function(move |lua, ()| apply(lua, &shared, &target, &opts))?;
     sched::schedule(lua, sim, at, None, body, "schedule").map(drop)
+}
+
+/// That what is to change is not something that links have.
+fn no_link(sim: &Shared, node: NodeId, settings: &Table) -> mlua::Result<()> {
+    for opt in spec::SET {
+        if settings.contains_key(opt.name)? {
+            let name = sim.plan.borrow().node(node).name.clone();
+            let text = format!("'{name}' is a node: it goes up and down, and has no {} of its own", opt.name);
+            let note = "name a link, as \"a-b\", or one of its directions, as \"a-b>\"";
+            return Err(Mistake::new(text).at_word(opt.name).note(note).into());
+        }
+    }
+    Ok(())
 }
 
 fn apply(lua: &Lua, sim: &Shared, target: &Target, opts: &Opts) -> mlua::Result<()> {
@@ -195,6 +211,11 @@ fn rows_of(lua: &Lua, sim: &Shared, file: &str) -> mlua::Result<Vec<(u64, Table)
         .iter()
         .map(|name| Column::of(name).map_err(|why| wrong(1, why)))
         .collect::<Result<_, _>>()?;
+    let twice =
+        header.iter().enumerate().find(|(n, column)| header[..*n].iter().any(|c| c.key == column.key));
+    if let Some((_, column)) = twice {
+        return Err(wrong(1, format!("two columns say '{}'", column.key)).into());
+    }
     if !header.iter().any(|column| column.key == "time") {
         return Err(wrong(1, "there is no column with times".to_owned()).into());
     }

@@ -49,6 +49,11 @@ const STATS: &[Field] = &[
     f("queue_mean_bytes", "bytes", "mean length of the queue over time"),
     f("queue_p95_bytes", "bytes", "length that the queue did not exceed for 95 % of the time"),
     f(
+        "queues",
+        "list",
+        "of drr, prio and fq_codel, for each queue that was used: .queue (of a class, 0 the most important, or of a hash of flows), .flow (the last one there, if declared), .tx_bytes .tx_packets .drops .marked .waiting, .wait_mean .wait_max in s; else empty",
+    ),
+    f(
         "arq",
         "table",
         "of the end that sends here, on links with arq: .frames .retransmissions .timeouts .acks, .resets, and of what it received: .delivered .duplicates .out_of_order; else nil",

@@ -2,7 +2,7 @@
 
 use super::{COUNT, Func, Kind, Opt, func, may, need};
 
-const SET: &[Opt] = &[
+pub(crate) const SET: &[Opt] = &[
     Opt::new("rate", Kind::Rate, "unchanged", "how fast it sends; what has begun to be sent is not touched"),
     Opt::new("delay", Kind::Time, "unchanged", "propagation delay"),
     Opt::new("loss", Kind::Loss, "unchanged", "which packets are lost from now on"),
@@ -70,11 +70,23 @@ pub(crate) static LINK_WATCH: Func = func("link:watch", "Time series of both dir
 pub(crate) static HOST_WATCH: Func = func("host:watch", "Time series of the host in series.csv.")
     .with(&[need("metrics", Kind::Texts)])
     .opts(&[WATCH]);
-pub(crate) static PCAP: Func =
-    func("link:pcap", "Records every packet on the link in a pcapng file.").with(&[may("file", Kind::Text)]);
-pub(crate) static HOST_PCAP: Func =
-    func("host:pcap", "Records every packet that the host sends and receives in a pcapng file.")
-        .with(&[may("file", Kind::Text)]);
+const CAPTURE: &[Opt] = &[Opt::new(
+    "side",
+    Kind::Choice(&["sender", "receiver"]),
+    "\"sender\"",
+    "as the sender offers them to its queue, with those that will not arrive; or as they arrive",
+)];
+pub(crate) static PCAP: Func = func(
+    "link:pcap",
+    "Records packets on the link in a pcapng file, at the time when they are offered; without a queue discipline, those that find no room or are lost have a comment that says so (Wireshark shows it).",
+)
+.with(&[may("file", Kind::Text)])
+.opts(&[CAPTURE]);
+pub(crate) static HOST_PCAP: Func = func(
+    "host:pcap",
+    "Records in a pcapng file every packet that the host offers to its links, before it waits in their queues, and every one that it receives.",
+)
+.with(&[may("file", Kind::Text)]);
 pub(crate) static DIR_SET: Func = func("direction:set", "Changes the direction from now on.").opts(&[SET]);
 pub(crate) static DIR_DROP_NEXT: Func =
     func("direction:drop_next", "Loses the next n packets.").with(&[may("n", COUNT)]);

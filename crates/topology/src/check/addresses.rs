@@ -133,13 +133,13 @@ pub(super) fn foreign_gateways(plan: &Plan) -> Vec<Finding> {
             report(id, format!("the gateway of '{}', {gateway}, is not on any of its networks", node.name));
         }
     }
-    for (id, _, sentence) in unusable_routes(plan) {
+    for (id, _, _, sentence) in unusable_routes(plan) {
         report(id, sentence);
     }
     findings
 }
 
-pub(super) fn unusable_routes(plan: &Plan) -> Vec<(NodeId, Prefix, String)> {
+pub(super) fn unusable_routes(plan: &Plan) -> Vec<(NodeId, Prefix, Via, String)> {
     let networks = |id: NodeId| plan.node(id).ifaces.iter().map(|&iface| plan.network_of(link_of(iface)));
     let mut unusable = Vec::new();
     for id in plan.node_ids() {
@@ -160,7 +160,7 @@ pub(super) fn unusable_routes(plan: &Plan) -> Vec<(NodeId, Prefix, String)> {
                 let sentence = format!(
                     "the route of '{node}' to {prefix} goes via {name}, which is on none of its networks"
                 );
-                unusable.push((id, prefix, sentence));
+                unusable.push((id, prefix, via, sentence));
             }
         }
     }

@@ -4,7 +4,7 @@ mod addresses;
 mod bottleneck;
 mod reach;
 
-use crate::{Plan, Prefix};
+use crate::{Plan, Prefix, Via};
 use std::fmt;
 use std::net::Ipv4Addr;
 use tidewire_units::{LinkId, NodeId};
@@ -100,7 +100,7 @@ pub fn doubts(plan: &Plan) -> Vec<Finding> {
 }
 
 /// The routes entered by hand whose gateway is on no network of their node, each with a sentence.
-pub fn unusable_routes(plan: &Plan) -> Vec<(NodeId, Prefix, String)> {
+pub fn unusable_routes(plan: &Plan) -> Vec<(NodeId, Prefix, Via, String)> {
     addresses::unusable_routes(plan)
 }
 

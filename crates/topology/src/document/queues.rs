@@ -8,14 +8,58 @@ use crate::{
 use tidewire_units::{Probability, Span};
 
 /// `"100pkt"`, `"64KiB"`, `{limit = "1bdp", rtt = "40ms"}`, `{discipline = "codel", target = "5ms"}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a queue is a limit, \"100pkt\" or \"64KiB\", or a table of options such as {discipline = \"codel\", limit = \"100pkt\"}"
-)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub(super) enum QueueDocument {
     Limit(String),
     Full(Box<QueueTable>),
+}
+
+/// A limit alone, or a table whose options are complained about one by one.
+pub(super) fn queue<'de, D: Deserializer<'de>>(from: D) -> Result<Option<QueueDocument>, D::Error> {
+    struct Queue;
+    impl<'de> Visitor<'de> for Queue {
+        type Value = Option<QueueDocument>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(
+                "a queue, which is a limit, \"100pkt\" or \"64KiB\", or a table of options such as {discipline = \"codel\", limit = \"100pkt\"}",
+            )
+        }
+
+        fn visit_str<E: Error>(self, limit: &str) -> Result<Self::Value, E> {
+            Ok(Some(QueueDocument::Limit(limit.to_owned())))
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            let table = QueueTable::deserialize(MapAccessDeserializer::new(map))?;
+            Ok(Some(QueueDocument::Full(Box::new(table))))
+        }
+    }
+    from.deserialize_any(Queue)
+}
+
+/// Packets, as a number or with their unit, as in scripts.
+fn packets<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a threshold is a number of packets, 5 or \"5pkt\"")]
+    enum Packets {
+        Number(f64),
+        Text(String),
+    }
+    match Packets::deserialize(from)? {
+        Packets::Number(n) => Ok(Some(n)),
+        Packets::Text(text) => match parse_count(&text, "pkt") {
+            Some(n) => Ok(Some(n)),
+            None => {
+                Err(D::Error::custom(format!("'{text}' is not a number of packets, as in 5 or \"5pkt\"")))
+            }
+        },
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,9 +78,9 @@ pub(super) struct QueueTable {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interval: Option<String>,
     /// RED's thresholds, in packets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "packets", skip_serializing_if = "Option::is_none")]
     min: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "packets", skip_serializing_if = "Option::is_none")]
     max: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_p: Option<String>,

@@ -207,6 +207,9 @@ impl NodeDocument {
             ("radio", switch, self.radio.is_some()),
             ("ecmp", router, self.ecmp.is_some()),
         ];
+        if self.hub == Some(true) && self.radio.is_some() {
+            return Err("a switch is a hub or has a radio, not both".to_owned());
+        }
         match given.iter().find(|(_, kind, given)| *given && *kind != self.kind) {
             Some((option, kind, _)) => {
                 let name = |kind| match kind {
@@ -334,6 +337,9 @@ impl LossDocument {
             LossDocument::Probability(p) => probability(p)?,
             LossDocument::Model { p: Some(p), every: None, seq: None, .. } => probability(p)?,
             LossDocument::Model { p: None, every: Some(n), seq: None, .. } if *n > 0 => LossModel::Every(*n),
+            LossDocument::Model { seq: Some(list), .. } if list.contains(&0) => {
+                return Err("packets to be lost are counted from 1".to_owned());
+            }
             LossDocument::Model { p: None, every: None, seq: Some(list), of: None, .. } => {
                 LossModel::Listed(list.clone())
             }

@@ -81,13 +81,17 @@ fn a_queue_discipline_without_a_limit_has_its_own() {
     assert_eq!(link(r#"{"discipline":"fq_codel"}"#).unwrap().queue, QueueSpec::Packets(10_240));
     assert_eq!(link(r#"{"discipline":"codel"}"#).unwrap().queue, QueueSpec::Packets(1000));
     assert_eq!(link(r#"{"limit":"5pkt"}"#).unwrap().discipline, None);
+    let red = link(r#"{"discipline":"red","min":"5pkt","max":15}"#).unwrap().discipline.unwrap();
+    assert_eq!(red.thresholds, Some((5.0, 15.0)));
     for (queue, want) in [
         (r#"{"discipline":"cake"}"#, "'cake' is none of"),
         (r#"{"discipline":"tbf"}"#, "a token bucket needs a rate"),
         (r#"{"discipline":"red","min":9,"max":3}"#, "min below max"),
         (r#"{"discipline":"drr","classes":[0]}"#, "at least 1"),
         (r#"{"limit":"1bdp"}"#, "needs an rtt"),
-        (r#"7"#, "a queue is a limit"),
+        (r#"7"#, "expected a queue, which is a limit"),
+        (r#"{"discipline":"codel","traget":"5ms"}"#, "unknown field `traget`, expected one of `discipline`"),
+        (r#"{"discipline":"red","min":"5pkt","max":"lots"}"#, "'lots' is not a number of packets"),
     ] {
         let error = link(queue).unwrap_err();
         assert!(error.contains(want), "{error:?} should contain {want:?}");

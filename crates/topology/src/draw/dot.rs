@@ -1,19 +1,22 @@
 //! Graphviz.
 
-use super::{describe_common, describe_direction, is_symmetric};
-use crate::{NodeKind, Plan};
+use super::{Look, describe_common, describe_direction, is_symmetric};
+use crate::Plan;
 use std::fmt::Write;
 
-/// The plan in the DOT language, for `dot -Tsvg` or `neato`: hosts as boxes, switches as flat boxes in green, routers as ellipses.
+/// The plan in the DOT language, for `dot -Tsvg` or `neato`: hosts as boxes, switches as flat boxes in green, hubs
+/// in grey, access points as houses, routers as ellipses.
 pub fn dot(plan: &Plan) -> String {
     let mut out = String::from(
         "graph network {\n  node [fontname=\"Helvetica\" style=filled]\n  edge [fontname=\"Helvetica\" fontsize=10]\n",
     );
     for node in plan.nodes() {
-        let (shape, color) = match node.spec.kind() {
-            NodeKind::Host => ("box", "#dbe9fb"),
-            NodeKind::Switch => ("box3d", "#dff2e3"),
-            NodeKind::Router => ("ellipse", "#fdebd3"),
+        let (shape, color) = match Look::of(&node.spec) {
+            Look::Host => ("box", "#dbe9fb"),
+            Look::Switch => ("box3d", "#dff2e3"),
+            Look::Hub => ("box3d", "#ececec"),
+            Look::AccessPoint => ("house", "#dff2e3"),
+            Look::Router => ("ellipse", "#fdebd3"),
         };
         let addresses = node.ifaces.iter().filter_map(|&iface| plan.iface(iface).address);
         let mut label = node.name.clone();

@@ -16,9 +16,67 @@ pub use text::{routes, text};
 
 use crate::{
     CorruptSpec, DirectionSpec, DisciplineKind, Framing, ImpairmentSpec, JitterShape, LinkSpec, LossModel,
-    Match, QueueSpec,
+    Match, NodeKind, NodeSpec, Plan, QueueSpec, VlanSpec,
 };
 use tidewire_units::Span;
+
+/// What a node looks like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Look {
+    Host,
+    Switch,
+    Hub,
+    AccessPoint,
+    Router,
+}
+
+impl Look {
+    const ALL: [Look; 5] = [Look::Host, Look::Switch, Look::Hub, Look::AccessPoint, Look::Router];
+
+    fn of(spec: &NodeSpec) -> Look {
+        match spec.kind() {
+            NodeKind::Host => Look::Host,
+            NodeKind::Switch if spec.is_hub() => Look::Hub,
+            NodeKind::Switch if spec.radio().is_some() => Look::AccessPoint,
+            NodeKind::Switch => Look::Switch,
+            NodeKind::Router => Look::Router,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Look::Host => "host",
+            Look::Switch => "switch",
+            Look::Hub => "hub",
+            Look::AccessPoint => "access point",
+            Look::Router => "router",
+        }
+    }
+
+    /// How many there are, as words: `1 switch`, `3 switches`.
+    fn counted(self, n: usize) -> String {
+        counted(n, self.word())
+    }
+}
+
+fn counted(n: usize, word: &str) -> String {
+    match (n, word) {
+        (1, _) => format!("1 {word}"),
+        (_, "switch") => format!("{n} switches"),
+        _ => format!("{n} {word}s"),
+    }
+}
+
+/// What the nodes of a plan look like, with how many do.
+fn looks(plan: &Plan) -> [(Look, usize); 5] {
+    Look::ALL.map(|look| (look, plan.nodes().iter().filter(|node| Look::of(&node.spec) == look).count()))
+}
+
+/// How many nodes of each kind there are, and links.
+fn caption(plan: &Plan) -> String {
+    let nodes = looks(plan).into_iter().filter(|(_, n)| *n > 0).map(|(look, n)| look.counted(n));
+    nodes.chain([counted(plan.links().len(), "link")]).collect::<Vec<_>>().join(", ")
+}
 
 /// What is worth saying about a direction: rate, and what differs from the defaults.
 pub(crate) fn describe_direction(direction: &DirectionSpec) -> String {
@@ -58,7 +116,18 @@ pub(crate) fn describe_common(spec: &LinkSpec) -> String {
         Framing::Ppp => Some("framing ppp".to_owned()),
     };
     let mtu = (spec.mtu != 1500).then(|| format!("MTU {}", spec.mtu));
-    framing.into_iter().chain(mtu).collect::<Vec<_>>().join(", ")
+    let vlan = spec.vlan.as_ref().map(|vlan| match vlan {
+        VlanSpec::Access(number) => format!("VLAN {number}"),
+        VlanSpec::Trunk { trunk, native } => {
+            let tagged: Vec<String> = trunk.iter().map(u16::to_string).collect();
+            let native = native.map(|native| format!(", untagged {native}")).unwrap_or_default();
+            format!("trunk {}{native}", tagged.join(" "))
+        }
+    });
+    let distance = spec.distance.map(|metres| format!("{metres} m away"));
+    let arq = spec.arq.as_ref().map(|_| "arq".to_owned());
+    let pause = spec.pause.then(|| "pause".to_owned());
+    [framing, mtu, vlan, distance, arq, pause].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Whether both directions read the same.

@@ -1,10 +1,11 @@
 //! A picture for a slide.
 
+use super::Look;
 use super::labels::{LINE_HEIGHT, Line, Page, Rect, text_size, text_width};
 use super::layout::{self, Layout, Point, arrange};
 use super::links::{Legend, OTHER, describe};
 use super::scene::{DETAIL, Edge, Scene, size};
-use crate::{NodeKind, Plan};
+use crate::{NodeSpec, Plan};
 use std::fmt::Write;
 
 const MARGIN: f64 = 64.0;
@@ -158,18 +159,6 @@ fn beside(at: Point, curve: &[Point; 3], size: Point) -> Vec<Rect> {
     centres.into_iter().map(|centre| Rect::around(centre, size)).collect()
 }
 
-fn caption(plan: &Plan) -> String {
-    let kinds = [(NodeKind::Host, "host"), (NodeKind::Switch, "switch"), (NodeKind::Router, "router")];
-    let plural = |n: usize, word: &str| match (n, word) {
-        (1, _) => format!("1 {word}"),
-        (_, "switch") => format!("{n} switches"),
-        _ => format!("{n} {word}s"),
-    };
-    let counts = kinds.iter().map(|(kind, word)| (plan.count(*kind), *word)).filter(|(n, _)| *n > 0);
-    let counts = counts.chain([(plan.links().len(), "link")]).map(|(n, word)| plural(n, word));
-    counts.collect::<Vec<_>>().join(", ")
-}
-
 impl Picture<'_> {
     /// Puts the symbols at these points and labels beside them.
     fn fill(&mut self, mut points: Vec<Point>, layout: Layout) {
@@ -240,7 +229,8 @@ impl Picture<'_> {
             for copy in (0..copies).rev() {
                 let shift = f64::from(copy) * 4.0;
                 let at = [point[0] + shift, point[1] - shift];
-                write_symbol(vertex.kind, at, self.scene.scale, &self.plan.node(vertex.node).name, &mut out);
+                let node = self.plan.node(vertex.node);
+                write_symbol(&node.spec, at, self.scene.scale, &node.name, &mut out);
             }
         }
         self.labels.iter().for_each(|label| write_label(label, &mut out));
@@ -261,7 +251,7 @@ impl Picture<'_> {
             );
             text_width(content, DETAIL)
         };
-        let mut width = text(x, y + 12.0, &caption(self.plan), out);
+        let mut width = text(x, y + 12.0, &super::caption(self.plan), out);
         let mut height = 16.0;
         for kind in &self.legend.kinds {
             let base = y + height + 12.0;
@@ -316,7 +306,7 @@ fn dashes(dash: &str) -> String {
     if dash.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dash}\"") }
 }
 
-fn write_symbol(kind: NodeKind, [x, y]: Point, scale: f64, name: &str, out: &mut String) {
+fn write_symbol(spec: &NodeSpec, [x, y]: Point, scale: f64, name: &str, out: &mut String) {
     let scale = if scale == 1.0 { String::new() } else { format!(" scale({scale})") };
     let _ = write!(
         out,
@@ -325,17 +315,25 @@ fn write_symbol(kind: NodeKind, [x, y]: Point, scale: f64, name: &str, out: &mut
         num(y),
         escape(name)
     );
-    out.push_str(match kind {
+    out.push_str(match Look::of(spec) {
         // A screen on a foot.
-        NodeKind::Host => {
+        Look::Host => {
             r##"<rect x="-15" y="-13" width="30" height="20" rx="2.5" fill="#dbe9fb" stroke="#2f6fb5" stroke-width="1.5"/><path d="M-4 7L4 7L6 12L-6 12Z" fill="#2f6fb5"/>"##
         }
         // Frames to and fro.
-        NodeKind::Switch => {
+        Look::Switch => {
             r##"<rect x="-21" y="-12" width="42" height="24" rx="3" fill="#dff2e3" stroke="#2e7d43" stroke-width="1.5"/><path d="M-13 -4L11 -4M7 -8L11 -4L7 0M13 5L-11 5M-7 1L-11 5L-7 9" fill="none" stroke="#2e7d43" stroke-width="1.6"/>"##
         }
+        // One signal to everybody.
+        Look::Hub => {
+            r##"<rect x="-21" y="-12" width="42" height="24" rx="3" fill="#ececec" stroke="#666" stroke-width="1.5"/><path d="M-13 0L13 0M9 -4L13 0L9 4M-9 -4L-13 0L-9 4M0 0L0 -8M-3 -5L0 -8L3 -5M0 0L0 8M-3 5L0 8L3 5" fill="none" stroke="#666" stroke-width="1.6"/>"##
+        }
+        // Waves.
+        Look::AccessPoint => {
+            r##"<rect x="-21" y="-12" width="42" height="24" rx="3" fill="#dff2e3" stroke="#2e7d43" stroke-width="1.5"/><rect x="-2" y="5" width="4" height="4" rx="2" fill="#2e7d43"/><path d="M-5 2.5Q0 -1.8 5 2.5M-9 -1.2Q0 -8.2 9 -1.2M-13 -4.8Q0 -14.2 13 -4.8" fill="none" stroke="#2e7d43" stroke-width="1.6"/>"##
+        }
         // Packets in from two sides and out to two others.
-        NodeKind::Router => {
+        Look::Router => {
             r##"<circle r="17" fill="#fdeBd3" stroke="#c0701a" stroke-width="1.5"/><path d="M-12 0L-4 0M-7 -3.5L-3.5 0L-7 3.5M12 0L4 0M7 -3.5L3.5 0L7 3.5M0 -4L0 -12M-3.5 -8.5L0 -12L3.5 -8.5M0 4L0 12M-3.5 8.5L0 12L3.5 8.5" fill="none" stroke="#c0701a" stroke-width="1.6"/>"##
         }
     });

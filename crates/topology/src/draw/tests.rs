@@ -121,7 +121,32 @@ fn an_empty_plan_is_an_empty_drawing() {
     let plan = Plan::new();
     assert!(svg(&plan).starts_with("<svg") && svg(&plan).ends_with("</svg>\n"));
     assert_eq!(dot(&plan).lines().last(), Some("}"));
-    assert!(text(&plan).contains("0 hosts"));
+    assert!(text(&plan).contains("0 links"));
+}
+
+#[test]
+fn hubs_and_access_points_look_like_themselves_and_links_tell_vlans_and_distances() {
+    let plan: Plan = serde_json::from_str(
+        r#"{"nodes":[{"name":"a"},{"name":"b"},{"name":"h","kind":"switch","hub":true},{"name":"s","kind":"switch"},
+                     {"name":"w","kind":"switch","radio":{}}],
+            "links":[{"ends":["a","h"],"rate":"10Mbps"},{"ends":["h","s"],"rate":"10Mbps","vlan":10},
+                     {"ends":["b","w"],"distance":12.5},{"ends":["w","s"],"vlan":{"trunk":[10,20],"native":1}}]}"#,
+    )
+    .unwrap();
+    let (text, svg) = (text(&plan), svg(&plan));
+    assert!(
+        text.ends_with("\n2 hosts, 1 switch, 1 hub, 1 access point, 4 links; diameter 4 links; connected\n"),
+        "{text}"
+    );
+    for part in ["VLAN 10", "12.5 m away", "trunk 10 20, untagged 1"] {
+        assert!(text.contains(part) && svg.contains(part), "{part} in\n{text}\n{svg}");
+    }
+    let symbols: std::collections::BTreeSet<&str> = svg
+        .split("<g transform")
+        .skip(1)
+        .filter_map(|symbol| symbol.split("</title>").nth(1)?.split("</g>").next())
+        .collect();
+    assert_eq!(symbols.len(), 4, "hosts, switch, hub and access point differ: {symbols:?}");
 }
 
 #[test]
@@ -146,7 +171,7 @@ link           rate    delay  loss           queue  cost
 alice-bob  ->  10Mbps  20ms   1%             64KiB  1
            <-  10Mbps  20ms   #5 #9 of acks  64KiB  1
 
-2 hosts, 0 switches, 0 routers, 1 links; diameter 1 links; connected
+2 hosts, 1 link; diameter 1 link; connected
 ";
     assert_eq!(text(&plan), want);
 }

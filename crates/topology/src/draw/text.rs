@@ -1,6 +1,6 @@
 //! Tables for the terminal.
 
-use super::{describe_common, loss, queue};
+use super::{Look, caption, counted, describe_common, loss, queue};
 use crate::{DirectionSpec, NodeKind, Plan, peer_of};
 use rustc_hash::FxHashMap;
 use std::fmt::Write;
@@ -20,12 +20,9 @@ pub fn text(plan: &Plan) -> String {
     let n = plan.summary();
     let _ = writeln!(
         out,
-        "\n{} hosts, {} switches, {} routers, {} links; diameter {} links; {}",
-        n.hosts,
-        n.switches,
-        n.routers,
-        n.links,
-        n.diameter,
+        "\n{}; diameter {}; {}",
+        caption(plan),
+        counted(n.diameter as usize, "link"),
         if n.parts == 1 { "connected".to_owned() } else { format!("{} separate parts", n.parts) }
     );
     out
@@ -59,14 +56,7 @@ pub fn routes(plan: &Plan) -> String {
 fn nodes(plan: &Plan) -> Vec<Vec<String>> {
     let mut rows = vec![["node", "kind", "interface", "address", "to"].map(str::to_owned).to_vec()];
     for node in plan.nodes() {
-        let kind = match node.spec.kind() {
-            NodeKind::Host => "host",
-            NodeKind::Switch if node.spec.is_hub() => "hub",
-            NodeKind::Switch if node.spec.radio().is_some() => "access point",
-            NodeKind::Switch => "switch",
-            NodeKind::Router => "router",
-        };
-        let mut first = vec![node.name.clone(), kind.to_owned()];
+        let mut first = vec![node.name.clone(), Look::of(&node.spec).word().to_owned()];
         if node.spec.kind() == NodeKind::Switch || node.ifaces.is_empty() {
             let ports = match node.ifaces.len() {
                 0 => "no link".to_owned(),

@@ -68,6 +68,18 @@ fn messages_name_what_to_write_and_no_types() {
         ("nodes = []\nlinks = [3]".to_owned(), "expected a table such as {ends = "),
         (format!("subnets = [1]\n{toml}"), "expected a table such as {prefix = "),
         (format!("routes = [1]\n{toml}"), "expected a table such as {node = "),
+        (
+            format!("{toml}queue = {{ discipline = \"codel\", traget = \"5ms\" }}\n"),
+            "a.toml:7: unknown field `traget`",
+        ),
+        (format!("{toml}mtu = \"1500\"\n"), "expected a whole number from 0 to 65535"),
+        (format!("{toml}ips = [\"10.0.0.1/24\"]\n"), "expected a list of 2"),
+        (format!("{toml}loss = {{ seq = [0] }}\n"), "packets to be lost are counted from 1"),
+        (format!("[[nodes]]\nname = \"c\"\nprocessing = \"-5us\"\n{toml}"), "'-5us'"),
+        (
+            format!("[[nodes]]\nname = \"c\"\nkind = \"switch\"\nhub = true\nradio = {{}}\n{toml}"),
+            "a switch is a hub or has a radio, not both",
+        ),
     ] {
         let message = refused("a.toml", &text);
         assert!(message.contains(part) && !message.contains("Document"), "{text}: {message}");

@@ -31,7 +31,7 @@ impl Loader<'_> {
         }
         let document: Document = toml::from_str(text).map_err(|error: toml::de::Error| {
             let line = error.span().map_or(0, |span| line_of(text, span.start));
-            ImportError::at(line, error.message().lines().next().unwrap_or("this is not TOML"))
+            ImportError::at(line, in_words(error.message().lines().next().unwrap_or("this is not TOML")))
         })?;
         self.document(&document, prefix, &|list, n| line_in_toml(text, list, n))
     }
@@ -124,7 +124,26 @@ pub(super) fn place_of(
 fn of_json(error: serde_json::Error) -> ImportError {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    ImportError::at(error.line(), text.strip_suffix(&place).unwrap_or(&text))
+    ImportError::at(error.line(), in_words(text.strip_suffix(&place).unwrap_or(&text)))
+}
+
+/// A message of serde without the names of Rust's types.
+fn in_words(message: &str) -> String {
+    let Some((found, wanted)) = message.rsplit_once("expected ") else { return message.to_owned() };
+    let plain = match wanted {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number, at least 0",
+        "f64" => "a number",
+        "a string" => "a text in quotes",
+        "a boolean" => "true or false",
+        "a sequence" => "a list in brackets",
+        _ => match wanted.strip_prefix("an array of length ") {
+            Some(n) => return format!("{found}expected a list of {n}"),
+            None => wanted,
+        },
+    };
+    format!("{found}expected {plain}")
 }
 
 fn line_of(text: &str, at: usize) -> usize {

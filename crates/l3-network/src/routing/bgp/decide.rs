@@ -16,7 +16,7 @@ const OWN: u32 = u32::MAX;
 impl Bgp {
     /// Chooses among what is offered for a prefix (section 9.1.2.2).
     pub(super) fn decide(&mut self, prefix: Prefix) {
-        let offers = self.peers.iter().enumerate();
+        let offers = self.peers.iter().enumerate().filter(|(_, peer)| !peer.policy.denies(prefix));
         let offers = offers.filter_map(|(number, peer)| Some((number, peer, peer.offers.get(&prefix)?)));
         let mut candidates: Vec<Best> = offers
             .map(|(number, peer, path)| {
@@ -150,6 +150,11 @@ impl Bgp {
 }
 
 impl BgpPolicy {
+    /// Whether routes to a network are not taken: it lies in one that is denied.
+    fn denies(&self, prefix: Prefix) -> bool {
+        self.deny.iter().any(|net| net.bits() <= prefix.bits() && net.contains(prefix.network()))
+    }
+
     fn preference(&self) -> u32 {
         let usual = match self.relation {
             Some(Relation::Customer) => 200,

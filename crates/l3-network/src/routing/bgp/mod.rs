@@ -151,7 +151,7 @@ struct Peer {
     keepalive_at: Instant,
     /// No announcement before this.
     quiet_until: Instant,
-    /// What it offers.
+    /// What it offers, what the policy denies included (Adj-RIB-In, section 3.2).
     offers: BTreeMap<Prefix, Arc<BgpPath>>,
     /// What it was told.
     told: BTreeMap<Prefix, Arc<BgpPath>>,
@@ -208,6 +208,20 @@ impl Bgp {
         }
     }
 
+    /// Does something else with routes from and to a neighbour from now on; what it has offered is judged anew (RFC 2918 without asking
+    /// for it: offers are kept).
+    pub fn set_policy(&mut self, addr: Ipv4Addr, policy: &BgpPolicy, now: Instant) {
+        let Some(peer) = self.peer_at(addr) else { return };
+        self.peers[peer].policy = policy.clone();
+        for prefix in self.peers[peer].offers.keys().copied().collect::<Vec<_>>() {
+            self.decide(prefix);
+        }
+        for peer in self.peers.iter_mut().filter(|peer| peer.state == SessionState::Established) {
+            peer.pending.extend(self.best.keys());
+        }
+        self.tell(now);
+    }
+
     /// The link of a port has gone up or down.
     pub fn set_port_up(&mut self, port: u32, up: bool, now: Instant) {
         if self.ports[port as usize].up == up {
@@ -261,6 +275,11 @@ impl Bgp {
     /// The neighbour with this address.
     pub fn peer_at(&self, addr: Ipv4Addr) -> Option<usize> {
         self.peers.iter().position(|peer| peer.addr == addr)
+    }
+
+    /// Whether it announces a network as its own.
+    pub fn announces(&self, prefix: Prefix) -> bool {
+        self.own.contains(&prefix)
     }
 
     /// The address of a neighbour.

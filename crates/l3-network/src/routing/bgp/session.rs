@@ -95,13 +95,8 @@ impl Bgp {
         }
         for prefix in update.announced.into_iter().filter_map(prefix_of) {
             let Some(path) = &path else { continue };
-            let is_denied = own
-                .policy
-                .deny
-                .iter()
-                .any(|net| net.bits() <= prefix.bits() && net.contains(prefix.network()));
             // A way through this AS itself is a loop (section 9.1.2).
-            if is_denied || path.asns.contains(&asn) {
+            if path.asns.contains(&asn) {
                 own.offers.remove(&prefix);
             } else {
                 own.offers.insert(prefix, path.clone());

@@ -169,6 +169,34 @@ fn preference_beats_length_and_denied_prefixes_are_not_taken() {
 }
 
 #[test]
+fn a_policy_that_changes_judges_anew_what_was_offered_before() {
+    let mut net = Net::new(4, &[(0, 1), (1, 2), (2, 3), (3, 0)], free);
+    net.run(100);
+    let short = Some(vec![asn(1), asn(2)]);
+    assert_eq!(net.path(0, own(2)), short);
+    let set = |net: &mut Net, policy: BgpPolicy, until: u64| {
+        let now = net.now;
+        net.bgps[0].set_policy(addr(0, 1), &policy, now);
+        net.deliver();
+        net.run(until);
+    };
+    set(&mut net, BgpPolicy { deny: vec![own(2), own(1)], ..BgpPolicy::default() }, 200);
+    assert_eq!(net.path(0, own(2)), Some(vec![asn(3), asn(2)]), "another neighbour offers it, too");
+    assert_eq!(net.path(0, own(1)), Some(vec![asn(3), asn(2), asn(1)]));
+    set(&mut net, BgpPolicy::default(), 300);
+    assert_eq!((net.path(0, own(2)), net.path(0, own(1))), (short, Some(vec![asn(1)])), "it was kept");
+    // What a neighbour is decides what it is told: routes of a peer do not go to a provider.
+    set(&mut net, is(Relation::Provider), 400);
+    let now = net.now;
+    net.bgps[0].set_policy(addr(3, 0), &is(Relation::Peer), now);
+    net.deliver();
+    net.run(500);
+    assert!(
+        net.bgps[1].peers.iter().any(|peer| peer.addr == addr(0, 0) && !peer.offers.contains_key(&own(3)))
+    );
+}
+
+#[test]
 fn a_customer_does_not_carry_traffic_between_its_providers() {
     // 0 and 1 are providers of 2; they know each other only through it.
     let policy =
