@@ -347,8 +347,14 @@ fn interface_address(text: &str) -> Result<AddressMode, Mistake> {
         "dhcp" => return Ok(AddressMode::Dhcp),
         _ => {}
     }
-    let wrong =
-        || Mistake::new(format!("'{text}' is not an address: expected something like \"10.0.0.5/24\""));
+    let wrong = || {
+        let mistake =
+            Mistake::new(format!("'{text}' is not an address: expected something like \"10.0.0.5/24\""));
+        match text.split('/').next().is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok()) {
+            true => mistake.note(format!("for IPv6 there is an option of its own: ip6 = \"{text}\"")),
+            false => mistake,
+        }
+    };
     let (ip, length) = text.split_once('/').unwrap_or((text, "24"));
     let address =
         ip.parse().ok().zip(length.parse().ok()).and_then(|(ip, length)| IfaceAddr::new(ip, length));
@@ -459,7 +465,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 }
 
 /// A number from 0 to 63, or a name of RFC 2474 (CS), RFC 2597 (AF), RFC 3246 (EF), RFC 5865 (VA) or RFC 8622 (LE).
-fn dscp(value: &Value) -> Option<i64> {
+pub(crate) fn dscp(value: &Value) -> Option<i64> {
     let Value::String(name) = value else { return whole(value).filter(|n| (0..=63).contains(n)) };
     let name = name.to_string_lossy().to_ascii_uppercase();
     let digits = |prefix: &str| name.strip_prefix(prefix)?.parse::<i64>().ok();

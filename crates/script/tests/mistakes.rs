@@ -97,6 +97,21 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         2,
         &["'a' does not speak BGP: it is no router"],
     ),
+    ("net:host('e', { ip = '2001:db8::1/64' })", 2, &["is not an address", "ip6 = \"2001:db8::1/64\""]),
+    ("net:switch('s', { priority = 5 })", 2, &["a multiple of 4096"]),
+    ("net:switch('s', { ageing = '0s' })", 2, &["ageing = 0", "net:hub"]),
+    ("net:switch('s', { buffer = '0B' })", 2, &["a packet of 1500 bytes has no room"]),
+    ("net:link(a, net:host 'c', { queue = { 'pie', target = '0s' } })", 2, &["target = 0s"]),
+    (
+        "local d = net:device 'd' net:link(d, net:host 'z') d.ports[1]:send { eth = { src = '02:00:00:00:00:05', dst = '02:00:00:00:00:06' }, ip = { src = '10.0.0.1', dst = '10.0.0.2' }, udp = {}, tcp = {} }",
+        2,
+        &["a frame with udp and tcp"],
+    ),
+    (
+        "local d = net:device 'd' net:link(d, net:host 'z') d.ports[1]:send { eth = { src = '02:00:00:00:00:05', dst = '02:00:00:00:00:06' }, ip = { src = '10.0.0.1', dst = '10.0.0.2', dscp = 'XX' } }",
+        2,
+        &["a name such as \"EF\""],
+    ),
     ("local r = net:router 'r' r:bgp_policy(r, { prefer = 1 })", 2, &["'r' is no neighbour of its own"]),
     (
         "local r, s = net:router 'r', net:router 's' net:link(r, s) r:bgp_policy(s, { relation = 'peer' })\ns:bgp_policy(r, { relation = 'provider' })",

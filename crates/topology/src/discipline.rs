@@ -45,6 +45,10 @@ impl DisciplineSpec {
             (Some(interval), _) if !(least..=most).contains(&interval) => {
                 Some(format!("interval = {interval}: a queue's interval is from {least} to {most}"))
             }
+            (_, Some(target)) if target.is_zero() => Some(
+                "target = 0s: packets would have to wait for no time at all; write target = \"5ms\""
+                    .to_owned(),
+            ),
             (_, Some(target)) if target > most => {
                 Some(format!("target = {target}: packets may wait for at most {most}"))
             }

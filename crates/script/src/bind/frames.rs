@@ -256,7 +256,13 @@ fn arp_of(arp: &Table) -> Result<ArpPacket, Mistake> {
 fn ip_of(frame: &Table, ip: &Table, before: Option<&Packet>) -> Result<Net, Mistake> {
     let transport = transport_of(frame, ip, before)?;
     let ecn = number(ip, "ip.ecn", "ecn", 0_u8).map(Ecn::from_bits)?;
-    let dscp = number(ip, "ip.dscp", "dscp", 0_u8)? & 0x3F;
+    let dscp = match ip.raw_get::<Value>("dscp") {
+        Ok(Value::Nil) | Err(_) => 0,
+        Ok(value) => crate::values::dscp(&value).ok_or_else(|| {
+            Mistake::new("frame.ip.dscp is a number from 0 to 63 or a name such as \"EF\" or \"AF41\"")
+                .at_word("dscp")
+        })? as u8,
+    };
     let ttl = number(ip, "ip.ttl", "ttl", 64)?;
     let is_v6 = field::<String>(ip, "ip.dst", "dst", "an address")?.is_some_and(|text| text.contains(':'));
     if is_v6 {
@@ -300,6 +306,14 @@ fn transport_of(frame: &Table, ip: &Table, before: Option<&Packet>) -> Result<Tr
         Net::Ipv4(_, transport) | Net::Ipv6(_, transport) => Some(transport),
         _ => None,
     });
+    let given = ["udp", "tcp", "icmp"].into_iter().filter(|name| frame.contains_key(*name).unwrap_or(false));
+    let given: Vec<&str> = given.collect();
+    if let [first, second, ..] = given[..] {
+        let text = format!("a frame with {first} and {second}: a packet has one of them");
+        return Err(Mistake::new(text)
+            .at_word(second)
+            .note(format!("to change one into the other, write frame.{first} = nil")));
+    }
     let data = field::<mlua::LuaString>(frame, "payload", "payload", "a text")?;
     let payload = || data.as_ref().map_or(Payload::EMPTY, |data| Payload::from(data.as_bytes().to_vec()));
     if let Some(udp) = section(frame, "udp")? {

@@ -48,6 +48,10 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::NET_SWITCH, |lua, sim, call| {
         let mut switch = SwitchSpec::default();
         if let Some(ageing) = call.opts().span("ageing") {
+            if ageing.is_zero() {
+                let mistake = Mistake::new("ageing = 0: the switch would forget every address at once").at_word("ageing");
+                return Err(mistake.note("a switch that knows nobody is net:hub(name), or table_size = 1").into());
+            }
             switch.ageing = ageing;
         }
         if let Some(size) = call.opts().int("table_size") {
@@ -60,6 +64,10 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
             _ => SpanningTree::Auto,
         };
         if let Some(priority) = call.opts().int("priority") {
+            if priority % 4096 != 0 {
+                let text = format!("priority = {priority}: a bridge's priority is a multiple of 4096 (IEEE 802.1D-2004 section 9.2.5)");
+                return Err(Mistake::new(text).at_word("priority").note("the lowest becomes the root: 4096 before 32768").into());
+            }
             switch.priority = priority as u16;
         }
         switch.converge = call.opts().flag("converge").unwrap_or(true);
@@ -264,6 +272,10 @@ fn shared_buffer(opts: &Opts) -> Result<Option<BufferSpec>, Mistake> {
     }
     match opts.size("buffer") {
         None if alpha.is_some() => Err(Mistake::new("alpha needs a buffer to share").at_word("alpha")),
+        Some(size) if size.0 < 1500 => {
+            Err(Mistake::new(format!("buffer = {size}: a packet of 1500 bytes has no room"))
+                .at_word("buffer"))
+        }
         size => Ok(size.map(|size| BufferSpec { size, alpha: alpha.unwrap_or(BufferSpec::ALPHA) })),
     }
 }
