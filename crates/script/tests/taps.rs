@@ -285,3 +285,25 @@ fn a_link_with_repair_refuses_a_function_that_chooses_losses_later_as_well() {
     );
     assert!(error.message.contains("cannot let a function choose"), "{}", error.message);
 }
+
+#[test]
+fn filters_and_taps_work_on_both_ways_of_a_hubs_link() {
+    let out = printed(
+        "local h, a, b = net:hub 'h', net:host 'a', net:host 'b'
+         local l = net:link(a, h, { rate = '10Mbps' }) net:link(b, h, { rate = '10Mbps' })
+         a:ping(b)
+         local seen = 0
+         l:backward():on('packet', function() seen = seen + 1 end)
+         for _, way in ipairs { l:backward(), l:forward() } do
+           local n = 0
+           way:filter(function(pkt) n = n + 1 return 'drop' end)
+           print(a:ping(b, { timeout = '100ms' }), n)
+           way:filter(function(pkt) n = n + 1 return '5ms' end)
+           print(a:ping(b) > 0.005, n)
+           way:filter()
+         end
+         print(a:ping(b) < 0.001, seen)",
+    );
+    // Seen are the replies that a filter has let pass, and the last one.
+    assert_eq!(out, ["nil\t1", "true\t2", "nil\t1", "true\t2", "true\t3"]);
+}

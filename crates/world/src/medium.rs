@@ -1,6 +1,7 @@
 //! Media that several nodes share: what a station offers, who hears it.
 
 use crate::World;
+use crate::build::NodeRef;
 use crate::ledger::Place;
 use crate::special::FIRST_MEDIUM;
 use tidewire_engine::{Class, Key};
@@ -114,19 +115,34 @@ impl World {
     }
 
     /// A frame reaches the end of a link that leads from a medium.
-    fn hear(&mut self, dir: usize, mut packet: Hot) {
+    fn hear(&mut self, dir: usize, packet: Hot) {
+        let direction = &self.directions[dir];
+        if direction.special.as_ref().is_some_and(|special| special.filters) {
+            return self.hold(dir, packet);
+        }
+        let class = match direction.port.loss.needs_class() {
+            true => crate::dispatch::classify(&self.packets, &packet),
+            false => PacketClass(u8::from(packet.is_ip())),
+        };
+        self.pass_on(dir, packet, class);
+    }
+
+    /// Whether a direction leads from a medium to a station.
+    pub(crate) fn is_from_medium(&self, dir: usize) -> bool {
+        let node = self.plan.node_of(tidewire_topology::sender_of(DirId::from_index(dir)));
+        matches!(self.nodes[node.index()], NodeRef::Hub(_))
+    }
+
+    /// As [`World::hear`], whatever filters say. The way from the middle has losses of its own.
+    pub(crate) fn pass_on(&mut self, dir: usize, mut packet: Hot, class: PacketClass) {
         let port = &mut self.directions[dir].port;
         if !port.is_up() {
             port.stats_mut().link_down += 1;
             return self.end(packet, Cause::LinkDown, Place::Link(DirId::from_index(dir)));
         }
-        // The way from the middle has losses of its own.
-        let class = match port.loss.needs_class() {
-            true => crate::dispatch::classify(&self.packets, &packet),
-            false => PacketClass(u8::from(packet.is_ip())),
-        };
         let is_lost = port.draw_loss(class);
         port.count_sent(packet.len, Span::ZERO, is_lost);
+        self.note_offer(dir, &packet, if is_lost { Offer::Lost } else { Offer::Arrives(self.now) });
         if is_lost {
             return self.end(packet, Cause::Loss, Place::Link(DirId::from_index(dir)));
         }

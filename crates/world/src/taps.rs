@@ -150,6 +150,9 @@ impl World {
     fn let_in(&mut self, dir: DirId, packet: Hot, chosen: bool) {
         let class = classify(&self.packets, &packet);
         let class = if chosen { class | PacketClass::CHOSEN } else { class };
+        if self.is_from_medium(dir.index()) {
+            return self.pass_on(dir.index(), packet, class);
+        }
         self.transmit_unfiltered(dir.index(), packet, class);
     }
 
