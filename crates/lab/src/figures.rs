@@ -54,6 +54,8 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
     let facets = facet.map_or_else(|| vec![Value::Nothing], |at| distinct(rows.iter().map(|row| &row[at])));
     let rep_at = frame.table.columns.iter().position(|column| column == "rep");
     let is = |row: &Row, at: Option<usize>, value: &Value| at.is_none_or(|at| same(&row[at], value));
+    let unit = frame.units.get(y).map(String::as_str);
+    let most = whole(y, unit, rows.iter().filter_map(|row| row[y_at].number_or_truth()));
     let panel = |facet_value: &Value| {
         let curve = |(style, color_value): (usize, &Value)| {
             let own: Vec<&Row> = rows
@@ -61,15 +63,15 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
                 .copied()
                 .filter(|row| is(row, facet, facet_value) && is(row, color, color_value))
                 .collect();
-            let marks = marks(&kind, &own, (x_at, y_at, rep_at), x.as_ref());
-            Curve::new(if color.is_some() { color_value.to_string() } else { String::new() }, style, marks)
+            let marks = marks(&kind, &own, (x_at, y_at, rep_at), x.as_ref(), most);
+            let name = spec.color.as_deref().map(|name| said(name, color_value));
+            Curve::new(name.unwrap_or_default(), style, marks)
         };
         let title = facet.map_or_else(String::new, |_| {
             format!("{} = {facet_value}", spec.facet.clone().unwrap_or_default())
         });
         Panel { title, curves: colors.iter().enumerate().map(curve).collect(), rules: Vec::new() }
     };
-    let unit = frame.units.get(y).map(String::as_str);
     let y_axis =
         y_axis(y, unit, rows.iter().filter_map(|row| row[y_at].number_or_truth()), log('y') == Some(true));
     let quantity = capital(&words(&quantity_of(y)));
@@ -77,7 +79,13 @@ fn figure(spec: &PlotSpec, y: &str, frame: &Frame) -> Result<Named, LabError> {
         title: if cdf {
             quantity.clone()
         } else {
-            format!("{quantity} against {}", words(&quantity_of(&x_name)))
+            // Two figures of one quantity differ by the rows that they show.
+            let only = if spec.only.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", crate::params::shown(&spec.only))
+            };
+            format!("{quantity} against {}{only}", words(&quantity_of(&x_name)))
         },
         subtitle: frame.name.clone(),
         caption: caption(spec, &kind, frame, &rows, x_at, y_at, &[color, facet, x_at]),
@@ -169,12 +177,28 @@ fn y_axis(name: &str, unit: Option<&str>, values: impl Iterator<Item = f64>, log
     axis
 }
 
-/// `at` are the columns of x, of y and of the replication.
+/// What no value can exceed: the whole, of shares.
+fn whole(name: &str, unit: Option<&str>, values: impl Iterator<Item = f64>) -> f64 {
+    let max = Summary::of(values).max().unwrap_or(0.0);
+    if unit.or_else(|| unit_of(name)) == Some("%") && max <= 100.0 { 100.0 } else { f64::INFINITY }
+}
+
+/// What a curve is called: the value, or, of what is true or not, also what that is.
+fn said(name: &str, value: &Value) -> String {
+    match value {
+        Value::Bool(true) => format!("{}: yes", words(name)),
+        Value::Bool(false) => format!("{}: no", words(name)),
+        other => other.to_string(),
+    }
+}
+
+/// `at` are the columns of x, of y and of the replication; no interval goes beyond `most`.
 fn marks(
     kind: &str,
     rows: &[&Row],
     at: (Option<usize>, usize, Option<usize>),
     across: Option<&Across>,
+    most: f64,
 ) -> Marks {
     let (x_at, y_at, rep_at) = at;
     let (Some(x_at), Some(across)) = (x_at, across) else {
@@ -197,7 +221,9 @@ fn marks(
     let mean = |x: &Value| {
         let s = Summary::of(by_rep(x));
         let (mean, ci) = (s.mean()?, s.ci95().unwrap_or(f64::NAN));
-        Some(Mark::with_interval(across.place(x)?, mean, mean - ci, mean + ci))
+        // NaN, where there is no interval, stays.
+        let high = if mean + ci > most { most } else { mean + ci };
+        Some(Mark::with_interval(across.place(x)?, mean, mean - ci, high))
     };
     let means = || across.values.iter().filter_map(mean).collect();
     match kind {
@@ -268,9 +294,9 @@ fn caption(
 }
 
 /// Words that are written in capitals.
-const ACRONYMS: [&str; 18] = [
-    "ack", "aqm", "arp", "bdp", "cpu", "dns", "ecn", "fct", "http", "ip", "mss", "mtu", "rto", "rtt", "tcp",
-    "tls", "ttl", "udp",
+const ACRONYMS: [&str; 22] = [
+    "ack", "aqm", "arp", "bdp", "cpu", "dht", "dns", "ecn", "fct", "http", "ip", "mos", "mss", "mtu", "nat",
+    "quic", "rto", "rtt", "tcp", "tls", "ttl", "udp",
 ];
 
 /// A name of a script as words: `rtt_min` is `RTT min`; what is not lower case is the author's own and stays.
@@ -396,9 +422,36 @@ mod tests {
     #[test]
     fn acronyms_are_written_in_capitals_and_words_begin_with_one_only_in_front() {
         assert_eq!(capital(&words("rtt_min")), "RTT min");
+        assert_eq!(capital(&words("mos")), "MOS");
         assert_eq!(capital(&words("delay p95 (ms)")), "Delay p95 (ms)");
         assert_eq!(words("cc"), "congestion control");
         assert_eq!(capital(&words("goodput (Mbit/s)")), "Goodput (Mbit/s)");
+    }
+
+    #[test]
+    fn shares_have_bands_up_to_the_whole_and_truths_say_what_of() {
+        let mut table = Table::new(["rep", "x", "seed_dies", "done_pct"]);
+        for (rep, dies) in (0..3).flat_map(|rep| [(rep, true), (rep, false)]) {
+            let y = if dies { 98.0 + f64::from(rep) } else { f64::from(rep) };
+            table.push(vec![Value::Int(rep.into()), Value::Int(1), Value::Bool(dies), Value::Float(y)]);
+        }
+        let frame = Frame { table, name: "e".into(), ..Frame::default() };
+        let spec = PlotSpec {
+            x: Some("x".into()),
+            y: vec!["done_pct".into()],
+            color: Some("seed_dies".into()),
+            kind: Some("dots".into()),
+            only: vec![("x".into(), Value::Int(1))],
+            ..PlotSpec::default()
+        };
+        let figure = figures_of(&spec, &frame).unwrap().remove(0).1;
+        assert_eq!(figure.title, "Done against x, x=1");
+        let curves = &figure.panels[0].curves;
+        let names: Vec<&str> = curves.iter().map(|curve| curve.name.as_str()).collect();
+        assert_eq!(names, ["seed dies: yes", "seed dies: no"]);
+        let Marks::Dots(points) = &curves[0].marks else { panic!("{curves:?}") };
+        // 98, 99, 100: the interval would end at 101.5; at its other end it is whole.
+        assert!(points[0].high == 100.0 && (points[0].low - 96.5159).abs() < 1e-4, "{points:?}");
     }
 
     #[test]

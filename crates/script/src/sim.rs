@@ -19,7 +19,7 @@ use tidewire_l4_transport::TcpConfig;
 use tidewire_topology::import::Sought;
 use tidewire_topology::{Plan, Prefix, Via};
 use tidewire_units::{Instant, NodeId, Purpose, Span, Stream, Streams};
-use tidewire_world::{RoutingSpec, WorkloadId, World};
+use tidewire_world::{RoutingSpec, World};
 
 /// Numbers the runs of the process.
 static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -106,7 +106,7 @@ pub(crate) struct Sim {
     /// Endpoints of QUIC whose connections have rows in `flows.csv`.
     pub quic_flows: crate::bind::quic_flows::Measured,
     /// Workloads: their names, and where they were asked for.
-    pub traffic: RefCell<Vec<(WorkloadId, String, Option<Place>)>>,
+    pub traffic: RefCell<Vec<crate::bind::traffic::Begun>>,
     /// Processor cores that are in use, by node id.
     pub cores: RefCell<BTreeMap<u32, Cores>>,
     /// Memory of hosts that have a limit or use some, by node id.

@@ -122,6 +122,7 @@ pub(crate) fn convert(
         Kind::Rate => Val::Rate(rate(value, name, context)?),
         Kind::Size => Val::Size(size(value, name, context)?),
         Kind::Probability => Val::Probability(probability(value, name, context)?),
+        Kind::Share => Val::Probability(share(value, name, context)?),
         Kind::Node => Val::Node(node_of(value).ok_or_else(wrong)?),
         Kind::Host => Val::Node(host(sim, value).ok_or_else(wrong)?),
         Kind::Nodes => {
@@ -292,6 +293,18 @@ pub(crate) fn probability(value: &Value, name: &str, context: &str) -> Result<Pr
     Probability::new(p).ok_or_else(|| {
         let hint = if p > 1.0 && p <= 100.0 { format!("; did you mean '{p}%'?") } else { String::new() };
         Mistake::new(format!("{p} is not a probability{hint}")).at_word(name)
+    })
+}
+
+/// As a probability, in other words.
+fn share(value: &Value, name: &str, context: &str) -> Result<Probability, Mistake> {
+    if number(value).is_none() && !value.is_string() {
+        return Err(not_a(Kind::Share, value, name, context));
+    }
+    probability(value, name, context).map_err(|mut mistake| {
+        mistake.message =
+            mistake.message.replace("is not a probability", "is not a share").replace("always", "all of it");
+        mistake
     })
 }
 

@@ -563,6 +563,34 @@ fn a_flow_of_datagrams_is_over_when_the_last_has_arrived_or_is_lost() {
 }
 
 #[test]
+fn a_load_of_a_link_that_no_flow_crosses_is_noticed() {
+    let said = |link: &str| {
+        let result = good(result_of(&script(&format!(
+            "local r, all = net:router 'r', net:hosts('h', 4)
+             for _, h in ipairs(all) do net:link(h, r, {{ rate = '10Mbps', delay = '1ms' }}) end
+             all[3]:ping(all[4])
+             net:traffic {{ from = {{ all[1] }}, to = {{ all[2] }}, size = '10kB', load = '50%', link = {link}, stop = 2 }}:wait()"
+        ))));
+        result
+            .warnings
+            .iter()
+            .map(|warning| (warning.text.clone(), warning.place.clone()))
+            .collect::<Vec<_>>()
+    };
+    for link in ["net.links[1]", "net.links[2]", "net.links[2]:backward()"] {
+        assert_eq!(said(link), [], "{link}");
+    }
+    for link in ["net.links[3]", "net.links[4]:forward()"] {
+        let warnings = said(link);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let (text, place) = &warnings[0];
+        let name = if link.contains('3') { "h3-r" } else { "h4-r" };
+        assert!(text.contains(&format!("share of the link {name}, and its flows do not cross it")), "{text}");
+        assert_eq!(place.as_ref().unwrap().line, 4);
+    }
+}
+
+#[test]
 fn calls_of_the_skype_script_lose_nothing_where_nothing_is_lost_and_failed_ones_have_empty_cells() {
     let calm = at("scripts/hybrid/skype.lua", &[("dies", "nobody")]);
     let (_, paths) = calm.tables.iter().find(|(name, _)| name == "paths").unwrap();

@@ -5,6 +5,7 @@ use super::sizes::{classes, sizes};
 use super::tcp_options::tcp_config;
 use super::traffic_cost::Packets;
 use super::traffic_results::{fields, rounds, rows, save, summary};
+use crate::Place;
 use crate::call::{Call, Opts};
 use crate::classes::{Registry, wrong_this};
 use crate::mistake::Mistake;
@@ -28,6 +29,14 @@ pub(crate) struct TrafficHandle {
     pub name: String,
     pub classes: Vec<u64>,
     pub mean: f64,
+}
+
+/// A workload that was begun, where, and the link that its load is a share of, if one was named.
+pub(crate) struct Begun {
+    pub id: WorkloadId,
+    pub name: String,
+    pub place: Option<Place>,
+    pub aim: Option<DirId>,
 }
 
 /// First port of workloads.
@@ -150,6 +159,10 @@ fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
             .at_word("from")
             .into());
     }
+    if let Some(twice) = from.iter().enumerate().find(|(i, node)| from[..*i].contains(node)) {
+        let host = sim.plan.borrow().node(*twice.1).name.clone();
+        return Err(Mistake::new(format!("'{host}' stands twice in 'from'")).at_word("from").into());
+    }
     let (split, size) = match (opts.size("block"), opts.size("each")) {
         (Some(block), None) => (true, block),
         (None, Some(each)) => (false, each),
@@ -160,6 +173,10 @@ fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
                 .into());
         }
     };
+    if size.0 == 0 {
+        let word = if split { "block" } else { "each" };
+        return Err(Mistake::new(format!("{word} must be more than 0")).at_word(word).into());
+    }
     let request = opts.size("request").map_or(100.0, |size| size.0 as f64);
     // Sizes of a split question are divided too.
     let request = if split { request * from.len() as f64 } else { request };
@@ -226,7 +243,8 @@ fn begin(
         let id = world.add_workload(spec, what);
         let id = id.map_err(|(_, why)| Mistake::new(format!("the servers cannot listen: {why}")))?;
         drop(world);
-        sim.traffic.borrow_mut().push((id, name.clone(), here(lua)));
+        let aim = if opts.get("load").is_some() { of_link(opts)? } else { None };
+        sim.traffic.borrow_mut().push(Begun { id, name: name.clone(), place: here(lua), aim });
         return Ok(Value::UserData(lua.create_userdata(TrafficHandle { id, name, classes, mean })?));
     }
     let port = own.unwrap_or(FIRST_PORT);

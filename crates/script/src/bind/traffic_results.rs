@@ -1,6 +1,7 @@
 //! What traffic has come to: completion times, slowdowns, tables.
 
-use super::traffic::TrafficHandle;
+use super::traffic::{Begun, TrafficHandle};
+use crate::Place;
 use crate::classes::Registry;
 use crate::output::Output;
 use crate::sim::{Shared, Sim};
@@ -9,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use tidewire_l7_application::traffic::{Exchange, by_class};
 use tidewire_metrics as metrics;
-use tidewire_units::{NodeId, Refusal};
+use tidewire_units::{DirId, LinkId, NodeId, Refusal};
 use tidewire_world::{WorkloadId, World};
 
 /// Ports that hosts choose from (RFC 6335 section 6).
@@ -21,9 +22,12 @@ fn counted(world: &World, id: WorkloadId) -> Vec<Exchange> {
     world.workload(id).exchanges().iter().filter(|of| of.started >= warmup).copied().collect()
 }
 
-/// What went wrong so often that it is said at the end: hosts that had no port left.
-pub(crate) fn hints(sim: &Sim, world: &World, out: &mut Output) {
-    for (id, name, place) in sim.traffic.borrow().iter() {
+/// What went wrong so often that it is said at the end: hosts that had no port left, a load that was meant for a link beside the way.
+pub(crate) fn hints(sim: &Sim, world: &mut World, out: &mut Output) {
+    for Begun { id, name, place, aim } in sim.traffic.borrow().iter() {
+        if let Some(link) = aim.map(|dir| dir.link()) {
+            beside(sim, world, (*id, name, link), place, out);
+        }
         let all = world.workload(*id).exchanges();
         let mut crowded: BTreeMap<(u32, u32), usize> = BTreeMap::new();
         for of in all.iter().filter(|of| of.failure == Some(Refusal::InUse)) {
@@ -46,6 +50,34 @@ pub(crate) fn hints(sim: &Sim, world: &World, out: &mut Output) {
         );
         out.warn(text, place.clone());
     }
+}
+
+/// Less than a tenth of what was received was ever sent over the link that the load was a share of.
+fn beside(
+    sim: &Sim,
+    world: &mut World,
+    (id, name, link): (WorkloadId, &str, LinkId),
+    place: &Option<Place>,
+    out: &mut Output,
+) {
+    let done = world.workload(id).exchanges().iter().filter(|of| of.ended.is_some());
+    let received: u64 = done.map(|of| of.bytes.0 + of.bytes.1).sum();
+    let now = world.now();
+    let sent: u64 = [DirId::forward(link), DirId::backward(link)]
+        .into_iter()
+        .map(|dir| world.port_mut(dir).stats(now).tx_bytes)
+        .sum();
+    if received == 0 || sent >= received / 10 {
+        return;
+    }
+    let plan = sim.plan.borrow();
+    let [a, b] = plan.link(link).ends.map(|node| plan.node(node).name.clone());
+    let text = format!(
+        "{name}: the load was to be a share of the link {a}-{b}, and its flows do not cross it: they carried {}, the link {}\n  name a link that all of them cross, or leave 'link' out",
+        tidewire_units::Bytes(received),
+        tidewire_units::Bytes(sent),
+    );
+    out.warn(text, place.clone());
 }
 
 /// Of what is complete: bytes, completion time, slowdown.

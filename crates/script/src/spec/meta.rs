@@ -181,7 +181,7 @@ fn kind(kind: Kind) -> String {
         Kind::Patience(..) => "Time|false".to_owned(),
         Kind::Rate => "Rate".to_owned(),
         Kind::Size => "Size".to_owned(),
-        Kind::Probability => "Probability".to_owned(),
+        Kind::Probability | Kind::Share => "Probability".to_owned(),
         Kind::Dscp | Kind::Distance | Kind::Data => "string|number".to_owned(),
         Kind::Node => "AnyNode".to_owned(),
         Kind::Host => "Host".to_owned(),

@@ -85,6 +85,8 @@ pub enum Kind {
     Size,
     /// A probability: `"1%"`, or 0 to 1.
     Probability,
+    /// A share of something, likewise.
+    Share,
     /// A port, 0 to 65535.
     Port,
     /// A differentiated services code point: a name or a number.
@@ -204,6 +206,7 @@ impl Kind {
             Kind::Rate => "a rate, such as \"10Mbps\"".to_owned(),
             Kind::Size => "a size, such as \"64KiB\" or a number of bytes".to_owned(),
             Kind::Probability => "a probability, such as \"1%\"".to_owned(),
+            Kind::Share => "a share, such as \"60%\" or 0.6".to_owned(),
             Kind::Dscp => "a class of service, such as \"EF\", \"AF41\", \"CS1\" or a number from 0 to 63".to_owned(),
             Kind::Port => "a port, 0 to 65535".to_owned(),
             Kind::Node => "a node (host, switch or router)".to_owned(),

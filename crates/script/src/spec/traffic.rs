@@ -39,7 +39,7 @@ pub(crate) static NET_TRAFFIC: Func = func(
         Opt::new("fan", COUNT, "1", "with all_to_all: so many at once, all different; the next waits for all"),
         Opt::new(
             "load",
-            Kind::Probability,
+            Kind::Share,
             "this, rate or think",
             "share of each sender's link, or of link, that is to be used: \"60%\" or 0.6; headers, handshakes and acknowledgments count",
         ),
@@ -112,7 +112,7 @@ pub(crate) static EMODEL: Func = func(
 .opts(&[&[
     Opt::new("codec", Kind::Choice(CODECS), "\"g711\"", "how speech is coded"),
     Opt::new("delay", Kind::Time, "0", "from mouth to ear"),
-    Opt::new("loss", Kind::Probability, "0", "share of frames that are not played"),
+    Opt::new("loss", Kind::Share, "0", "share of frames that are not played"),
     Opt::new("burst", Kind::Number, "1", "mean length of bursts of losses, over that of random ones"),
     Opt::new(
         "echo",
