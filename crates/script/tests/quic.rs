@@ -239,6 +239,43 @@ fn a_connection_that_was_silent_for_too_long_is_gone_at_both_ends() {
 }
 
 #[test]
+fn the_shorter_of_both_idle_timeouts_counts_at_both_ends() {
+    for (client, server) in [("{ idle = '10s' }", "{ }"), ("{ }", "{ idle = '10s' }")] {
+        let lines = printed(&format!(
+            "local a, b = net:host 'a', net:host 'b'
+             local link = net:link(a, b, {{ delay = '50ms' }})
+             b:quic_listen(443, function(conn) print(conn:accept() ~= nil, conn:accept()) print(now() < 10.6) end, {server})
+             local conn = assert(a:quic_connect(b, 443, {client}))
+             local stream = conn:open() stream:send 'x'
+             print(stream:recv()) print(now() > 10, now() < 10.6) sleep(1)"
+        ));
+        let mut sorted = lines.clone();
+        sorted.sort();
+        assert_eq!(sorted, ["nil\ttimeout", "true", "true\tnil\ttimeout", "true\ttrue"], "{client} {server}");
+    }
+}
+
+#[test]
+fn a_handshake_that_one_end_gives_up_ends_at_once_at_the_other() {
+    let net = "local a, b = net:host 'a', net:host 'b'
+               local link = net:link(a, b, { rate = '20Mbps', delay = '50ms' }) a:ping(b)";
+    // The server refuses whom it does not like.
+    let lines = printed(&format!(
+        "{net} b:quic_listen(443, function(conn) conn:close(3) end)
+         local t, conn = now(), a:quic_connect(b, 443)
+         if conn then print(conn:accept()) else print(nil, 'closed') end print(now() - t < 0.11)"
+    ));
+    assert_eq!(lines, ["nil\tclosed", "true"]);
+    // The client hears nothing, and says so when its patience is over.
+    let lines = printed(&format!(
+        "{net} link:backward():set {{ loss = '100%' }}
+         b:quic_listen(443, function(conn) print('server', conn:connected()) print(now() > 3, now() < 3.5) end)
+         print(a:quic_connect(b, 443, {{ timeout = '3s' }})) sleep(1)"
+    ));
+    assert_eq!(lines, ["nil\ttimeout", "server\tnil\tclosed", "true\ttrue"]);
+}
+
+#[test]
 fn a_run_does_not_wait_for_silent_connections() {
     let lines = download(
         "at_end(function() print(now() < 1) end)

@@ -1,7 +1,7 @@
 //! A connection: its state, the calls of the application, timers.
 
 use super::control::{Control, InFlight};
-use super::frame::Kind;
+use super::frame::{Kind, Packet};
 use super::handshake::Handshake;
 use super::mtu::PathMtu;
 use super::ranges::RangeSet;
@@ -190,6 +190,10 @@ pub struct QuicConnection {
     pub(super) response: Option<u64>,
     pub(super) handshake_done: bool,
     pub(super) close: Option<(QuicError, bool)>,
+    /// Until when it answers what still comes by saying again that it is over, and how much has come.
+    pub(super) closing: (Us, u32),
+    /// Packets that came before the keys for them, and when.
+    pub(super) too_early: Vec<(Endpoint, Packet, Us)>,
     pub(super) events: VecDeque<QuicEvent>,
     pub(super) last_heard: Us,
     /// From when on the peer is silent: the last packet that came, or the first after it that asks for an acknowledgment.
@@ -270,6 +274,8 @@ impl QuicConnection {
             response: None,
             handshake_done: false,
             close: None,
+            closing: (0, 0),
+            too_early: Vec::new(),
             events: VecDeque::new(),
             last_heard: now,
             silent_since: now,
@@ -302,6 +308,7 @@ impl QuicConnection {
         let window = self.config.stream_window;
         let stream = self.streams.get_mut(id)?;
         let part = stream.input.take(max)?;
+        let finished = stream.input.is_finished();
         self.read_data += part.len() as u64;
         // Credit is renewed when half of it is used.
         if stream.input.limit - stream.input.read < window / 2 && !stream.input.is_complete() {
@@ -312,17 +319,20 @@ impl QuicConnection {
             self.limit = self.read_data + self.config.window;
             self.announce_limit = true;
         }
+        if finished {
+            self.streams.settle(id);
+        }
         Some(part)
     }
 
     /// The peer has ended a stream and all of it was read.
     pub fn is_finished(&self, id: u64) -> bool {
-        self.streams.get(id).is_some_and(|stream| stream.input.is_finished())
+        self.streams.is_over(id) || self.streams.get(id).is_some_and(|stream| stream.input.is_finished())
     }
 
     /// A stream has something to read, or its end.
     pub fn is_readable(&self, id: u64) -> bool {
-        self.streams.get(id).is_some_and(|stream| stream.input.is_readable())
+        self.streams.is_over(id) || self.streams.get(id).is_some_and(|stream| stream.input.is_readable())
     }
 
     /// A stream takes more to send: it has not been finished, nor the connection ended.
@@ -337,7 +347,7 @@ impl QuicConnection {
 
     /// All that was written to a stream was acknowledged, its end included.
     pub fn is_delivered(&self, id: u64) -> bool {
-        self.streams.get(id).is_some_and(|stream| stream.out.is_done())
+        self.streams.is_over(id) || self.streams.get(id).is_some_and(|stream| stream.out.is_done())
     }
 
     /// The handshake is complete.
@@ -426,8 +436,10 @@ impl QuicConnection {
         if self.close.is_some() {
             return Instant::MAX;
         }
+        // The shorter of what both ends want, once the peer has said it.
+        let idle = self.config.idle.as_us().min(self.handshake.peer_idle.unwrap_or(Us::MAX));
         let pto = self.control.pto() + self.config.max_ack_delay.as_us();
-        instant(self.silent_since.saturating_add(self.config.idle.as_us().max(3 * pto)))
+        instant(self.silent_since.saturating_add(idle.max(3 * pto)))
     }
 
     /// RFC 9000 section 8: no more than three times what came from an address that may be somebody else's.
@@ -446,15 +458,16 @@ impl QuicConnection {
         let backoff = 1u64 << self.pto_count.min(10);
         let mut first: Option<(Us, usize)> = None;
         for (i, space) in self.spaces.iter().enumerate().filter(|(_, space)| !space.in_flight.is_empty()) {
-            if i == 2 && !self.handshake.complete && !self.is_client {
+            if i == 2 && !self.handshake.confirmed {
                 continue;
             }
             let delay = if i == 2 { self.config.max_ack_delay.as_us() } else { 0 };
             let at = space.last_eliciting + (self.control.pto() + delay) * backoff;
             first = Some(first.map_or((at, i), |known| known.min((at, i))));
         }
-        // A client must go on while the server may not, for want of bytes received from it.
-        if first.is_none() && self.is_client && !self.handshake.confirmed && !self.handshake.complete {
+        // A client must go on while the server may not, for want of bytes received from it (RFC 9002 section 6.2.2.1).
+        let waits = !self.handshake.complete || !self.spaces[2].in_flight.is_empty();
+        if first.is_none() && self.is_client && !self.handshake.confirmed && waits {
             let space = usize::from(self.spaces[0].discarded);
             first = Some((self.last_heard + self.control.pto() * backoff, space));
         }
@@ -486,11 +499,17 @@ impl QuicConnection {
             self.mtu.restart();
             self.control.set_mss(u32::from(self.mtu.size));
         }
-        self.spaces[space].probes = 2;
-        // The probe carries what was sent first, as far as there is something (RFC 9002 section 6.2.4).
-        let oldest: Vec<Carried> =
-            self.spaces[space].in_flight.values().take(2).flat_map(|packet| packet.carried.clone()).collect();
-        oldest.into_iter().for_each(|what| self.repeat(space, what));
+        // Probes carry what was sent first, as far as there is something; those of other spaces come along, as the peer may have keys
+        // for one of them only (RFC 9002 section 6.2.4).
+        for i in 0..3 {
+            if i != space && self.spaces[i].in_flight.is_empty() {
+                continue;
+            }
+            self.spaces[i].probes = if i == space { 2 } else { 1 };
+            let oldest = self.spaces[i].in_flight.values().take(2);
+            let oldest: Vec<Carried> = oldest.flat_map(|packet| packet.carried.clone()).collect();
+            oldest.into_iter().for_each(|what| self.repeat(i, what));
+        }
     }
 
     pub(super) fn end(&mut self, why: QuicError, tell: bool) {

@@ -60,6 +60,8 @@ pub(crate) struct Control {
     path: u32,
     /// When the last reduction began; losses of packets that were sent before are part of it.
     recovery_start: Option<Us>,
+    /// One packet may exceed a window that was just reduced, so that the repair does not wait (RFC 9002 section 7.3.2).
+    one_more: bool,
 }
 
 impl Control {
@@ -75,7 +77,8 @@ impl Control {
 
     fn on_path(config: &TcpConfig, now: Us, mss: u32, serial: u64, path: u32) -> Control {
         let mut tx = Sender::new(now, Seq(serial as u32), mss, 3, config.init_cwnd);
-        let mut cc = Controller::new(config);
+        // The algorithms are told: trains of acknowledgments are as long as packets are paced apart.
+        let mut cc = Controller::new(&TcpConfig { pacing: true, ..config.clone() });
         cc.init(&mut tx);
         Control {
             tx,
@@ -92,6 +95,7 @@ impl Control {
             serial,
             path,
             recovery_start: None,
+            one_more: false,
         }
     }
 
@@ -158,14 +162,15 @@ impl Control {
 
     /// A packet may be sent.
     pub fn may_send(&self) -> bool {
-        self.tx.in_flight() < self.tx.cwnd
+        self.tx.in_flight() < self.tx.cwnd || self.one_more
     }
 
     /// All that may be sent now has been; `waits`: more wants to be. Only a window that was used up grows, and it counts as used up for
-    /// the whole round trip (RFC 9002 section 7.8).
-    pub fn note_usage(&mut self, waits: bool) {
+    /// the whole round trip, and while only pacing holds back what would fill it (RFC 9002 section 7.8).
+    pub fn note_usage(&mut self, now: Us, waits: bool) {
+        let is_paced = waits && !self.tx.pacing_needed && self.paced_until() > now;
         let tx = &mut self.tx;
-        let limited = tx.in_flight() >= tx.cwnd;
+        let limited = tx.in_flight() >= tx.cwnd || is_paced;
         if tx.snd_una.at_or_after(tx.cwnd_usage_seq)
             || limited
             || (!tx.is_cwnd_limited && tx.packets_out > tx.max_packets_out)
@@ -179,9 +184,23 @@ impl Control {
         }
     }
 
-    /// When the next packet may be sent, where the algorithm wants them paced.
+    /// When the next packet may be sent (RFC 9002 section 7.7).
     pub fn paced_until(&self) -> Us {
-        if self.tx.pacing_needed { self.tx.pace_next_ns.div_ceil(1000) } else { 0 }
+        if self.one_more { 0 } else { self.tx.pace_next_ns.div_ceil(1000) }
+    }
+
+    /// A packet leaves: when the next one may follow. The rate is that of TCP, unless the algorithm sets its own; bursts are no larger
+    /// than the initial window.
+    fn pace(&mut self, now: Us, bytes: u64) {
+        let tx = &mut self.tx;
+        if tx.pacing_rate == 0 || tx.pacing_rate == u64::MAX {
+            return;
+        }
+        let time_of = |bytes: u64| bytes * 1_000_000_000 / tx.pacing_rate;
+        // An algorithm that sets its own rate wants it kept from the first packet on.
+        let burst = if tx.pacing_needed { 0 } else { u64::from(tx.init_cwnd) * u64::from(tx.mss) };
+        let credit = time_of(burst.saturating_sub(bytes));
+        tx.pace_next_ns = tx.pace_next_ns.max((now * 1000).saturating_sub(credit)) + time_of(bytes);
     }
 
     pub fn sent(&mut self, now: Us, bytes: usize) -> InFlight {
@@ -189,6 +208,7 @@ impl Control {
         if self.in_flight == 0 {
             self.cc.on_event(&mut self.tx, CcEvent::TxStart);
         }
+        self.one_more = false;
         self.tx.lsnd_us = now;
         let serial = self.serial;
         self.serial += 1;
@@ -199,10 +219,7 @@ impl Control {
         self.count();
         rate.in_flight = self.tx.packets_out;
         self.tx.snd_nxt = Seq(self.serial as u32);
-        if self.tx.pacing_needed && self.tx.pacing_rate > 0 && self.tx.pacing_rate != u64::MAX {
-            let gap = bytes as u64 * 1_000_000_000 / self.tx.pacing_rate;
-            self.tx.pace_next_ns = self.tx.pace_next_ns.max(now * 1000) + gap;
-        }
+        self.pace(now, bytes as u64);
         InFlight { sent_us: now, serial, path: self.path, bytes: bytes as u32, rate }
     }
 
@@ -265,6 +282,7 @@ impl Control {
             if !self.cc.controls_all() {
                 self.tx.ssthresh = ssthresh;
                 self.tx.cwnd = ssthresh.max(LEAST_WINDOW);
+                self.one_more = true;
             }
         }
         if persistent {
@@ -303,13 +321,13 @@ mod tests {
     fn round(control: &mut Control, now: &mut Us, packets: u32) {
         let mut flight: Vec<InFlight> = (1..packets).map(|_| control.sent(*now, 1200)).collect();
         flight.push(control.sent(*now + RTT - 8_000, 1200));
-        control.note_usage(false);
+        control.note_usage(*now, false);
         *now += RTT;
         while !flight.is_empty() {
             let una = flight.get(1).map_or(control.serial, |packet| packet.serial);
             control.on_ack(*now, &mut flight[..1], &[], una, false);
             flight.remove(0);
-            control.note_usage(false);
+            control.note_usage(*now, false);
         }
     }
 

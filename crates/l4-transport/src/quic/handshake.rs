@@ -1,7 +1,7 @@
 //! The handshake: messages of TLS 1.3 by size, carried in CRYPTO frames (RFC 9001 section 4).
 
 use super::connection::{QuicConnection, QuicEvent};
-use tidewire_wire::Payload;
+use crate::clock::Us;
 
 /// What has been agreed on so far.
 #[derive(Debug, Default)]
@@ -13,8 +13,17 @@ pub(super) struct Handshake {
     pub replied: bool,
     pub complete: bool,
     pub confirmed: bool,
+    /// After how long without a packet the peer gives up (RFC 9000 section 10.1).
+    pub peer_idle: Option<Us>,
     resumed: bool,
     early_taken: bool,
+}
+
+impl Handshake {
+    /// Keys for packets of the handshake and of 1-RTT.
+    pub fn keys(&self) -> [bool; 2] {
+        [self.replied, self.complete]
+    }
 }
 
 /// Kinds of messages (RFC 8446 section 4).
@@ -34,24 +43,34 @@ const VERIFY_LEN: usize = 264;
 const FINISHED_LEN: usize = 36;
 const TICKET_LEN: usize = 220;
 
+/// Where a message has its sender's idle timeout, of the transport parameters that count here (RFC 9000 section 18.2).
+const IDLE: std::ops::Range<usize> = 5..13;
+
 /// A message: its kind, length, and a first byte that stands for what it says.
-fn message(kind: u8, len: usize, says: u8) -> Payload {
+fn message(kind: u8, len: usize, says: u8) -> Vec<u8> {
     let mut bytes = vec![0; 4 + len];
     bytes[0] = kind;
     bytes[1..4].copy_from_slice(&(len as u32).to_be_bytes()[1..]);
     bytes[4] = says;
-    bytes.into()
+    bytes
 }
 
 impl QuicConnection {
     pub(super) fn begin_client(&mut self, ticket: bool) {
         (self.handshake.ticket, self.handshake.early) = (ticket, ticket);
         let extra = if ticket { TICKET_EXTENSION } else { 0 };
-        self.say(0, CLIENT_HELLO, HELLO + extra, u8::from(ticket));
+        self.introduce(0, CLIENT_HELLO, HELLO + extra, u8::from(ticket));
     }
 
     fn say(&mut self, space: usize, kind: u8, len: usize, says: u8) {
-        self.spaces[space].crypto_out.write(message(kind, len, says));
+        self.spaces[space].crypto_out.write(message(kind, len, says).into());
+    }
+
+    /// Says something, and its transport parameters (RFC 9001 section 8.2).
+    fn introduce(&mut self, space: usize, kind: u8, len: usize, says: u8) {
+        let mut message = message(kind, len, says);
+        message[IDLE].copy_from_slice(&self.config.idle.as_us().to_be_bytes());
+        self.spaces[space].crypto_out.write(message.into());
     }
 
     /// Reads the messages of a space that are whole.
@@ -61,10 +80,15 @@ impl QuicConnection {
             let input = &mut self.spaces[space].crypto_in;
             let Some(head) = input.peek(5) else { return };
             let len = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
+            let Some(said) = input.peek((4 + len).clamp(5, IDLE.end)) else { return };
             if !input.skip(4 + len) {
                 return;
             }
             input.limit = input.read + (1 << 20);
+            if matches!(head[0], CLIENT_HELLO | EXTENSIONS) {
+                let idle = said.get(IDLE).and_then(|bytes| bytes.try_into().ok());
+                self.handshake.peer_idle = idle.map(u64::from_be_bytes);
+            }
             self.hear(space, head[0], head[4]);
         }
     }
@@ -100,7 +124,7 @@ impl QuicConnection {
         (self.handshake.replied, self.handshake.resumed) = (true, ticket);
         (self.handshake.early, self.handshake.early_taken) = (early, early);
         self.say(0, SERVER_HELLO, SERVER_HELLO_LEN, 0);
-        self.say(1, EXTENSIONS, EXTENSIONS_LEN, u8::from(ticket) | u8::from(early) << 1);
+        self.introduce(1, EXTENSIONS, EXTENSIONS_LEN, u8::from(ticket) | u8::from(early) << 1);
         if !ticket {
             self.say(1, CERTIFICATE, self.config.certificate.max(1) as usize, 0);
             self.say(1, CERTIFICATE_VERIFY, VERIFY_LEN, 0);

@@ -36,14 +36,26 @@ impl QuicConnection {
             && *number == largest
             && self.control.is_here(&packet.flight)
         {
-            let most = self.config.max_ack_delay.as_us();
+            // RFC 9002 section 5.3: before that, the peer may have had no keys yet.
+            let most = if self.handshake.confirmed { self.config.max_ack_delay.as_us() } else { Us::MAX };
             let rtt = self.now - packet.flight.sent_us;
             self.control.sample(self.now, rtt, if i == 2 { delay.min(most) } else { 0 });
         }
         let here = packets.iter().filter(|(_, packet)| self.control.is_here(&packet.flight));
         let mut acked: Vec<InFlight> = here.map(|(_, packet)| packet.flight.clone()).collect();
         self.detect_losses(i, &mut acked);
-        self.pto_count = 0;
+        // The server may still have no proof of the client's address (RFC 9002 section 6.2.1).
+        if !self.is_client || i > 0 {
+            self.pto_count = 0;
+        }
+        // RFC 9001 section 4.1.2: whoever reads packets of 1-RTT has completed the handshake.
+        if i == 2
+            && self.is_client
+            && !self.handshake.confirmed
+            && packets.iter().any(|(_, packet)| !packet.early)
+        {
+            self.confirm();
+        }
         for (_, packet) in packets {
             if packet.is_probe && self.control.is_here(&packet.flight) {
                 self.mtu.on_acked();

@@ -58,7 +58,6 @@ impl RangeSet {
             && self.0.range(..range.end).next_back().is_some_and(|(_, end)| *end > range.start)
     }
 
-    #[cfg(test)]
     pub fn contains(&self, n: u64) -> bool {
         self.0.range(..=n).next_back().is_some_and(|(_, end)| *end > n)
     }

@@ -3,6 +3,8 @@
 use super::connection::{QuicConnection, QuicError, QuicEvent};
 use super::frame::{Frame, Kind, Packet, frames, packets};
 use super::stream::Violation;
+use super::transmit::APPLICATION_ERROR;
+use crate::clock::Us;
 use bytes::Bytes;
 use tidewire_units::Instant;
 use tidewire_wire::Endpoint;
@@ -11,24 +13,55 @@ use tidewire_wire::Endpoint;
 const FRAME_ENCODING: u64 = 7;
 const FLOW_CONTROL: u64 = 3;
 const PROTOCOL: u64 = 10;
+/// Packets that are kept until there are keys for them (RFC 9001 section 5.7).
+const TOO_EARLY: usize = 16;
 
 impl QuicConnection {
     /// A datagram came from `from`.
     pub fn handle_datagram(&mut self, now: Instant, from: Endpoint, datagram: &Bytes) {
         self.now = now.as_us();
         if self.close.is_some() {
-            return;
+            return self.insist(datagram);
         }
         if self.idle_timeout() <= now {
             return self.end(QuicError::TimedOut, false);
         }
         self.budget.0 += datagram.len() as u64;
+        let mut keys = self.handshake.keys();
         for packet in packets(datagram) {
-            self.handle_packet(from, packet);
+            self.handle_packet(from, packet, self.now);
+        }
+        while keys != self.handshake.keys() {
+            keys = self.handshake.keys();
+            for (from, packet, at) in std::mem::take(&mut self.too_early) {
+                self.handle_packet(from, packet, at);
+            }
         }
     }
 
-    fn handle_packet(&mut self, from: Endpoint, packet: Packet) {
+    /// It is over here, and the peer goes on: perhaps what said so was lost. It is said again, ever more rarely (RFC 9000 section 10.2.1).
+    fn insist(&mut self, datagram: &Bytes) {
+        if self.now >= self.closing.0 {
+            return;
+        }
+        let ends = |packet: &Packet| {
+            frames(&packet.payload)
+                .is_some_and(|all| all.iter().any(|frame| matches!(frame, Frame::Close { .. })))
+        };
+        if packets(datagram).iter().any(ends) {
+            self.closing.0 = 0;
+            return;
+        }
+        self.closing.1 += 1;
+        if self.closing.1.is_power_of_two()
+            && let Some((_, tell)) = &mut self.close
+        {
+            *tell = true;
+        }
+    }
+
+    /// Takes a packet that came at `at`.
+    fn handle_packet(&mut self, from: Endpoint, packet: Packet, at: Us) {
         let space = packet.kind.space();
         let unreadable = match packet.kind {
             Kind::OneRtt => !self.handshake.complete,
@@ -36,6 +69,10 @@ impl QuicConnection {
             Kind::Handshake => self.is_client && !self.handshake.replied,
             Kind::Initial => false,
         };
+        if unreadable && packet.kind != Kind::ZeroRtt && self.too_early.len() < TOO_EARLY {
+            self.too_early.push((from, packet, at));
+            return;
+        }
         if self.spaces[space].discarded || unreadable || self.close.is_some() {
             return;
         }
@@ -58,7 +95,7 @@ impl QuicConnection {
         if !self.is_client && packet.kind == Kind::OneRtt && newest && from != self.remote {
             self.follow(from, packet.payload.len() as u64);
         }
-        self.note_received(space, packet.number, frames.iter().any(Frame::elicits_ack));
+        self.note_received(space, packet.number, at, frames.iter().any(Frame::elicits_ack));
         for frame in frames {
             if self.handle_frame(space, frame).is_err() {
                 return self.end(QuicError::Protocol(FLOW_CONTROL), true);
@@ -75,12 +112,12 @@ impl QuicConnection {
         self.events.push_back(QuicEvent::Migrated);
     }
 
-    fn note_received(&mut self, i: usize, number: u64, eliciting: bool) {
+    fn note_received(&mut self, i: usize, number: u64, at: Us, eliciting: bool) {
         let space = &mut self.spaces[i];
         let (largest, _) = space.largest_received;
         let in_order = number == largest + 1 || space.received.descending().nth(1).is_none();
         if number >= largest {
-            space.largest_received = (number, self.now);
+            space.largest_received = (number, at);
         }
         if !eliciting {
             return;
@@ -112,7 +149,12 @@ impl QuicConnection {
             Frame::PathChallenge(what) => self.response = Some(what),
             Frame::PathResponse(_) => self.validated = true,
             Frame::Close { error, application } => {
-                let why = if application { QuicError::Closed(error) } else { QuicError::Protocol(error) };
+                let why = match (application, error) {
+                    (true, code) => QuicError::Closed(code),
+                    // The code itself is not shown before the handshake is complete.
+                    (false, APPLICATION_ERROR) => QuicError::Closed(0),
+                    (false, code) => QuicError::Protocol(code),
+                };
                 self.end(why, false);
             }
             Frame::HandshakeDone if self.is_client => self.confirm(),
@@ -124,6 +166,9 @@ impl QuicConnection {
 
     fn handle_stream(&mut self, id: u64, offset: u64, data: Bytes, fin: bool) -> Result<(), Violation> {
         let by_peer = (id & 1 == 0) != self.is_client;
+        if self.streams.is_over(id) {
+            return Ok(());
+        }
         if !self.streams.contains(id) {
             if !by_peer || id & 2 != 0 {
                 return Err(Violation);
@@ -131,6 +176,7 @@ impl QuicConnection {
             self.events.push_back(QuicEvent::Opened(id));
         }
         let grown = self.streams.open(id).input.receive(offset, data, fin)?;
+        self.streams.settle(id);
         self.received_data += grown;
         if self.received_data > self.limit { Err(Violation) } else { Ok(()) }
     }

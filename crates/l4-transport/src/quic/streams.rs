@@ -1,5 +1,6 @@
 //! The streams of a connection, and whose turn it is.
 
+use super::ranges::RangeSet;
 use super::stream::{ReceiveHalf, SendHalf};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,8 @@ pub(super) struct Streams {
     /// Those with something to be sent again.
     repairing: BTreeSet<u64>,
     announcing: BTreeSet<u64>,
+    /// Numbers of streams that were sent, acknowledged and read to their ends, of the client's and of the server's: nothing else is kept.
+    over: [RangeSet; 2],
     places: u64,
     schedule: Schedule,
     window: u64,
@@ -41,6 +44,7 @@ impl Streams {
             place: BTreeMap::new(),
             repairing: BTreeSet::new(),
             announcing: BTreeSet::new(),
+            over: Default::default(),
             places: 0,
             schedule,
             window,
@@ -67,8 +71,35 @@ impl Streams {
             .or_insert_with(|| Stream { out: SendHalf::new(window), input: ReceiveHalf::new(window) })
     }
 
-    /// Does something to a stream that may change what it wants to send.
-    pub fn change<T>(&mut self, id: u64, f: impl FnOnce(&mut Stream) -> T) -> T {
+    /// Both halves have ended and it is forgotten.
+    pub fn is_over(&self, id: u64) -> bool {
+        id & 2 == 0 && self.over[(id & 1) as usize].contains(id >> 2)
+    }
+
+    /// Forgets a stream of which nothing more is to come and nothing more to go.
+    pub fn settle(&mut self, id: u64) {
+        if self.all.get(&id).is_some_and(|stream| stream.out.is_done() && stream.input.is_finished()) {
+            self.leave(id);
+            self.all.remove(&id);
+            self.repairing.remove(&id);
+            self.announcing.remove(&id);
+            self.over[(id & 1) as usize].insert(id >> 2..(id >> 2) + 1);
+        }
+    }
+
+    /// How many streams and ranges of numbers are kept.
+    #[cfg(test)]
+    pub fn kept(&self) -> [usize; 5] {
+        let over = self.over.iter().map(|numbers| numbers.descending().count()).sum();
+        let line = self.line.len() + self.place.len();
+        [self.all.len(), line, self.repairing.len(), self.announcing.len(), over]
+    }
+
+    /// Does something to a stream that may change what it wants to send; nothing to one that is over.
+    pub fn change<T: Default>(&mut self, id: u64, f: impl FnOnce(&mut Stream) -> T) -> T {
+        if self.is_over(id) {
+            return T::default();
+        }
         let stream = self.open(id);
         let result = f(stream);
         let (wants, repairs) = (stream.out.has_unsent(), stream.out.has_lost());
@@ -82,6 +113,7 @@ impl Streams {
         } else {
             self.repairing.remove(&id);
         }
+        self.settle(id);
         result
     }
 
@@ -101,13 +133,15 @@ impl Streams {
 
     /// A stream's credit is to be announced.
     pub fn announce(&mut self, id: u64) {
-        self.announcing.insert(id);
+        if self.contains(id) {
+            self.announcing.insert(id);
+        }
     }
 
     /// The next stream whose credit is to be announced, and the credit.
     pub fn next_announced(&mut self) -> Option<(u64, u64)> {
         let id = self.announcing.pop_first()?;
-        Some((id, self.open(id).input.limit))
+        Some((id, self.get(id)?.input.limit))
     }
 
     /// Whose turn it is among those that may send, with so much credit for what is new. What was lost comes before everything that is new

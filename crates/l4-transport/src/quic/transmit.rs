@@ -11,6 +11,8 @@ const LEAST_INITIAL: usize = 1200;
 const ACK_RANGES: usize = 32;
 /// What the length of a frame's data takes (RFC 9000 section 16), in datagrams below 16 KB and above.
 const LENGTH: usize = 2;
+/// The transport error that stands for one of the application in packets of the handshake (RFC 9000 section 20.1).
+pub(super) const APPLICATION_ERROR: u64 = 12;
 
 /// A packet under construction.
 struct Draft {
@@ -47,7 +49,7 @@ impl QuicConnection {
         }
         if drafts.is_empty() {
             let waits = self.has_data();
-            self.control.note_usage(waits);
+            self.control.note_usage(self.now, waits);
             return None;
         }
         let is_initial =
@@ -145,11 +147,13 @@ impl QuicConnection {
         let room = room - ack.len();
         let probes = self.spaces[i].probes > 0;
         let paced = self.control.paced_until() > self.now;
-        if probes || (self.control.may_send() && !paced) {
+        if probes || self.control.may_send() {
             self.put_crypto(i, room, &mut draft);
             if i == 2 {
                 self.put_control(&mut draft);
-                self.put_streams(room, &mut draft);
+                if probes || !paced {
+                    self.put_streams(room, &mut draft);
+                }
             }
             if probes {
                 if draft.carried.is_empty() {
@@ -255,20 +259,47 @@ impl QuicConnection {
         }
     }
 
-    /// CONNECTION_CLOSE, once (RFC 9000 section 10.2.3).
+    /// CONNECTION_CLOSE in a packet of every kind that the peer may be able to read (RFC 9000 section 10.2.3).
     fn farewell(&mut self, why: super::QuicError) -> Bytes {
-        let (error, application) = match why {
-            super::QuicError::Closed(code) => (code, true),
-            super::QuicError::Protocol(code) => (code, false),
-            super::QuicError::TimedOut => (0, false),
+        let close = match why {
+            super::QuicError::Closed(error) => Frame::Close { error, application: true },
+            super::QuicError::Protocol(error) => Frame::Close { error, application: false },
+            super::QuicError::TimedOut => Frame::Close { error: 0, application: false },
         };
-        let mut payload = Vec::new();
-        Frame::Close { error, application }.put(&mut payload);
-        let kind = if self.handshake.complete { Kind::OneRtt } else { Kind::Initial };
+        let kinds = [Kind::Initial, Kind::Handshake, self.data_kind()];
+        let kinds =
+            kinds.into_iter().filter(|kind| !self.spaces[kind.space()].discarded && self.has_keys(*kind));
+        let mut drafts: Vec<(Kind, Vec<u8>)> = Vec::new();
+        for kind in kinds {
+            // What an application says is not for everybody to read.
+            let early = matches!(kind, Kind::Initial | Kind::Handshake);
+            let hidden = Frame::Close { error: APPLICATION_ERROR, application: false };
+            let frame = if early && matches!(close, Frame::Close { application: true, .. }) {
+                &hidden
+            } else {
+                &close
+            };
+            let mut payload = Vec::new();
+            frame.put(&mut payload);
+            drafts.push((kind, payload));
+        }
+        let len: usize = drafts.iter().map(|(kind, payload)| kind.overhead() + payload.len()).sum();
+        if self.is_client
+            && drafts[0].0 == Kind::Initial
+            && let Some((_, payload)) = drafts.last_mut()
+        {
+            payload.resize(payload.len() + LEAST_INITIAL.saturating_sub(len), 0);
+        }
+        if self.closing.0 == 0 {
+            self.closing.0 = self.now + 3 * (self.control.pto() + self.config.max_ack_delay.as_us());
+        }
         let mut datagram = Vec::new();
-        let space = &mut self.spaces[kind.space()];
-        space.next += 1;
-        put_packet(kind, self.peer, self.own, space.next - 1, &payload, &mut datagram);
+        for (kind, payload) in drafts {
+            let space = &mut self.spaces[kind.space()];
+            space.next += 1;
+            put_packet(kind, self.peer, self.own, space.next - 1, &payload, &mut datagram);
+        }
+        self.counts.datagrams_sent += 1;
         datagram.into()
     }
 }

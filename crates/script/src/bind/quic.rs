@@ -166,6 +166,9 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
             .at_word("migrate")
             .into());
         }
+        if shape.gone {
+            return (Value::Nil, HOST_DOWN).into_lua_multi(lua);
+        }
         let over = shape.connections.get(&id).map_or(Some("closed"), |conn| conn.quic.error().map(word));
         if let Some(why) = over {
             return (Value::Nil, why).into_lua_multi(lua);
@@ -309,9 +312,13 @@ impl Shape {
         }
         if self.is_server && opens_connection(datagram) {
             let own = self.random.bits() >> 2;
-            self.aliases.insert(named, own);
             let mut quic = QuicConnection::server(now, from, (own, named), self.config.clone());
             quic.handle_datagram(now, from, datagram);
+            // Its client has given up already.
+            if quic.error().is_some() {
+                return;
+            }
+            self.aliases.insert(named, own);
             self.add(own, quic);
             self.incoming.push_back(own);
         }

@@ -153,7 +153,10 @@ function quic.quic_connect(host, to, port, o)
   -- With a ticket data may leave at once: the handshake need not be waited for.
   if not ticket then
     local ok, failed = conn:connected { timeout = o.timeout }
-    if not ok then return nil, failed end
+    if not ok then
+      conn:close()
+      return nil, failed
+    end
   end
   tickets[key] = true
   return conn
