@@ -89,6 +89,10 @@ pub(crate) struct EchoSocket {
 impl Sockets {
     /// A UDP socket on `port`; 0 picks a free one.
     pub fn udp(&mut self, port: u16) -> Result<SocketId, Refusal> {
+        if self.down { Err(Refusal::Down) } else { self.take_udp_port(port) }
+    }
+
+    fn take_udp_port(&mut self, port: u16) -> Result<SocketId, Refusal> {
         let port = match port {
             0 => self.free_port(|sockets, port| sockets.udp_ports.contains_key(&port))?,
             port if self.udp_ports.contains_key(&port) => return Err(Refusal::InUse),
@@ -119,7 +123,7 @@ impl Sockets {
             let is_sink = self.udp_mut(SocketId(id)).is_ok_and(|udp| udp.is_sink);
             return if is_sink { Ok(SocketId(id)) } else { Err(Refusal::InUse) };
         }
-        let id = self.udp(port)?;
+        let id = self.take_udp_port(port)?;
         self.udp_mut(id)?.is_sink = true;
         Ok(id)
     }

@@ -84,9 +84,9 @@ impl IpNode {
         self.stack.forget();
         self.crash_services(cx);
         self.crash_groups(cx.now);
-        if let Some(sockets) = &mut self.sockets {
-            sockets.crash(cx);
-        }
+        let (_, sockets) = self.parts();
+        sockets.crash(cx);
+        sockets.down = true;
     }
 
     /// The node starts again: what it was told to send while it did not run has left nothing behind.
@@ -95,6 +95,9 @@ impl IpNode {
         waiting.into_iter().for_each(|packet| cx.end(packet, Cause::NodeDown));
         self.reassembly = None;
         self.stack.forget();
+        let (_, sockets) = self.parts();
+        sockets.crash(cx);
+        sockets.down = false;
         self.boot_groups(cx.now);
     }
 

@@ -41,6 +41,8 @@ pub struct Sockets {
     pub(crate) salt: u64,
     /// Connections that came to rest, the latest last; those that stay at rest are folded.
     pub(crate) resting: VecDeque<(u32, Instant)>,
+    /// The host does not run: nobody opens or connects anything.
+    pub(crate) down: bool,
     /// The segment that is being sent: its place is used again and again.
     pub(crate) transmit: Transmit,
     /// The segment that has arrived, likewise.
@@ -118,6 +120,7 @@ impl Sockets {
             next_echo: 1,
             salt,
             resting: VecDeque::new(),
+            down: false,
             transmit: Transmit::default(),
             segment: TcpSegment::default(),
         }
@@ -384,6 +387,21 @@ impl Sockets {
             }
         }
         Err(Refusal::InUse)
+    }
+
+    /// Gives a TCP socket that has none its port.
+    pub(crate) fn take_port(&mut self, id: SocketId, port: u16) -> Result<u16, Refusal> {
+        let port = match port {
+            0 => self.free_port(Self::tcp_port_taken)?,
+            port if self.tcp_port_taken(port) => return Err(Refusal::InUse),
+            port => port,
+        };
+        match self.socket_mut(id).map(|socket| &mut socket.kind) {
+            Some(Kind::Unbound { port: bound @ 0, .. }) => *bound = port,
+            _ => return Err(Refusal::Invalid),
+        }
+        self.bound.insert(port);
+        Ok(port)
     }
 
     /// A port for a connection to a peer.

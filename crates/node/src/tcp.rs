@@ -109,17 +109,7 @@ impl Sockets {
 
     /// Gives a TCP socket its port; 0 picks a free one. Refused when another listener has it.
     pub fn bind(&mut self, id: SocketId, port: u16) -> Result<u16, Refusal> {
-        let port = match port {
-            0 => self.free_port(Self::tcp_port_taken)?,
-            port if self.tcp_port_taken(port) => return Err(Refusal::InUse),
-            port => port,
-        };
-        match self.socket_mut(id).map(|socket| &mut socket.kind) {
-            Some(Kind::Unbound { port: bound @ 0, .. }) => *bound = port,
-            _ => return Err(Refusal::Invalid),
-        }
-        self.bound.insert(port);
-        Ok(port)
+        if self.down { Err(Refusal::Down) } else { self.take_port(id, port) }
     }
 
     /// Makes a bound socket listen, with room for `backlog` connections that wait to be accepted.
@@ -151,7 +141,7 @@ impl Sockets {
             };
         }
         let id = self.tcp(config);
-        self.bind(id, port)?;
+        self.take_port(id, port)?;
         self.listen(id, usize::MAX)?;
         if let Some(Kind::Listener(listener)) = self.socket_mut(id).map(|socket| &mut socket.kind) {
             listener.is_sink = true;
@@ -167,7 +157,9 @@ impl Sockets {
         stack: &mut IpStack,
         cx: &mut Context<'_>,
     ) -> Result<(), Refusal> {
+        let down = self.down;
         let port = match self.socket_mut(id).map(|socket| &socket.kind) {
+            Some(_) if down => return Err(Refusal::Down),
             Some(Kind::Unbound { port, .. }) => *port,
             Some(_) => return Err(Refusal::Invalid),
             None => return Err(Refusal::Closed),

@@ -201,6 +201,7 @@ impl Run {
 fn meaning(word: &str) -> Option<&'static str> {
     Some(match word {
         "in use" => "another socket of this host has the port; close that one first, or take another port",
+        "host is down" => "it has crashed; host:boot() starts it again",
         "unreachable" => "there is no way to that host: a link is missing or down",
         "refused" => "nobody listens on that port of that host",
         "timeout" => "nobody answered in time",

@@ -68,6 +68,8 @@ pub enum Refusal {
     TooBig,
     /// The host stopped.
     Cancelled,
+    /// The host does not run.
+    Down,
     /// Not what this kind of socket can do.
     Invalid,
 }
@@ -84,6 +86,7 @@ impl fmt::Display for Refusal {
             Refusal::Closed => "closed",
             Refusal::TooBig => "too big",
             Refusal::Cancelled => "cancelled",
+            Refusal::Down => "host is down",
             Refusal::Invalid => "invalid",
         })
     }

@@ -1,5 +1,6 @@
 //! Connecting and accepting.
 
+use super::ping::HOST_DOWN;
 use super::tcp::TcpHandle;
 use crate::call::Call;
 use crate::classes::{peer_handle, resolve, wrong_this};
@@ -73,7 +74,7 @@ impl Connect {
                 return failed(&why.to_string());
             }
             if world.view(self.node, self.id).is_none() {
-                return failed("closed");
+                return failed(if world.is_node_up(self.node) { "closed" } else { HOST_DOWN });
             }
             return match &self.socket {
                 Some(socket) => socket.into_lua_multi(lua).map(Some),
