@@ -246,3 +246,20 @@ fn a_link_with_a_delivery_trace_is_busy_for_the_opportunities_that_it_used() {
     let busy = busy("1\n", "8.832Mbps");
     assert!((74.9..75.1).contains(&busy), "{busy}");
 }
+
+#[test]
+fn figures_of_a_link_print_each_way_and_each_queue() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local l = net:link(a, b, { rate = '10Mbps', queue = { 'prio', limit = '20pkt' } })
+         a:cbr { to = b, rate = '30Mbps', stop = '100ms' }
+         a:cbr { to = b, rate = '64kbps', dscp = 'EF', stop = '100ms' }
+         sleep(1)
+         print(l.stats.forward)
+         local urgent, flood = table.unpack(l:forward().stats.queues)
+         print(urgent.queue, urgent.drops, urgent.wait_max < 0.002, flood.queue, flood.drops > 200, flood.wait_mean > 0.01)
+         print(flood.tx_packets + urgent.tx_packets == l:forward().stats.tx_packets, #l:backward().stats.queues)",
+    );
+    assert!(out[0].starts_with("drops ") && out[0].contains("queue_mean_bytes"), "{}", out[0]);
+    assert_eq!(out[out.len() - 2..], ["0\t0\ttrue\t2\ttrue\ttrue", "true\t1"]);
+}

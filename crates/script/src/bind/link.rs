@@ -395,6 +395,7 @@ fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     drops.raw_set("loss", stats.lost)?;
     drops.raw_set("corrupted", stats.damaged)?;
     drops.raw_set("link_down", stats.link_down)?;
+    super::printing::record(lua, &drops)?;
     table.raw_set("drops", drops)?;
     table.raw_set("marked", stats.marked)?;
     table.raw_set("utilization_pct", 100.0 * port.utilization(since, now))?;
@@ -410,6 +411,7 @@ fn stats(lua: &Lua, sim: &Shared, dir: DirId) -> mlua::Result<Table> {
     if let Some(repair) = repair {
         table.raw_set("arq", arq(lua, &repair)?)?;
     }
+    super::printing::record(lua, &table)?;
     Ok(table)
 }
 
