@@ -1,7 +1,8 @@
 -- A call beside an upload: frames of G.711 wait in the queue of a home's uplink. How good does it sound, and what helps?
 --   tidewire sweep scripts/traffic/voice.lua           or one of them: tidewire run scripts/traffic/voice.lua -p queue=droptail
 -- Look at mos: 4.4 is as good as a telephone gets, below 3.1 nearly everybody complains. A long queue delays the call (the E-model
--- takes off for delay above 150 ms) or makes frames miss their turn in the playout buffer; a fair queue lets it pass.
+-- takes off for delay above 150 ms) or makes frames miss their turn in the playout buffer; a fair queue lets it pass. The adaptive
+-- buffer saves 40 ms there; where delays change within a talk spurt (codel, droptail) it misses frames that 60 ms would have waited for.
 local p = experiment {
   params   = { queue = { "droptail", "codel", "fq_codel" }, codec = { "g711", "g711_plc", "g729a_vad" }, buffer = { "60ms", "adaptive" } },
   order    = { "codec", "buffer", "queue" },
@@ -10,7 +11,7 @@ local p = experiment {
   plot     = { x = "queue", y = "mos", color = "codec", facet = "buffer", kind = "bar" },
   units    = { mos = "1" },
   expect   = {
-    { "mean(mos) > 4", where = { queue = "fq_codel", codec = "g711", buffer = "60ms" } },
+    { "mean(mos) > 4", where = { queue = "fq_codel", codec = "g711" } },
     { "mean(mos) < 2", where = { queue = "droptail", buffer = "60ms" } },
   },
 }

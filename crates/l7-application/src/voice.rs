@@ -251,7 +251,8 @@ pub enum Buffering {
     /// So long behind the first frame of the call, had it been played when it came.
     Fixed(Span),
     /// As the delays of the past suggest: their smoothed mean and four times their variation, at least so long. It changes only at
-    /// the beginning of a talk spurt (Ramjee, Kurose, Towsley and Schulzrinne, INFOCOM 1994, algorithm 1).
+    /// the beginning of a talk spurt (Ramjee, Kurose, Towsley and Schulzrinne, INFOCOM 1994, algorithm 1). The next frame is always
+    /// waited for: less than one packet's time beyond the mean is never enough where delays were constant before they grew.
     Adaptive(Span),
 }
 
@@ -420,9 +421,10 @@ impl Playout {
             (Buffering::Fixed(_), Some(_)) => self.spurt.1,
             (Buffering::Fixed(delay), None) => first + delay,
             // Nothing is known yet: the first frame's delay and the least delay on top.
-            (Buffering::Adaptive(least), None) => first + least,
+            (Buffering::Adaptive(least), None) => first + least.max(self.codec.packet_time),
             (Buffering::Adaptive(least), Some((mean, variation))) => {
-                Span::from_secs_f64(mean + 4.0 * variation).max(least)
+                let margin = (4.0 * variation).max(self.codec.packet_time.as_secs_f64());
+                Span::from_secs_f64(mean + margin).max(least)
             }
         };
         self.spurt = (Some(sent), delay);

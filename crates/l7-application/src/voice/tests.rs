@@ -134,6 +134,26 @@ fn the_adaptive_buffer_follows_the_delays_at_talk_spurts() {
 }
 
 #[test]
+fn an_adaptive_buffer_that_knew_only_a_calm_way_survives_its_first_neighbour() {
+    let mut buffer = Playout::new(Buffering::Adaptive(Span::ZERO), CODECS[0]);
+    // Two spurts at 21 ms, then an upload whose packets take 6 ms each: one is waited for, seldom two.
+    for (spurt, frames) in [(0, 50), (1, 50), (2, 200), (3, 200)] {
+        for frame in 0..frames {
+            let sent = at(spurt * 6000 + frame * 20);
+            let waits = if spurt < 2 { 0 } else { (frame * 7) % 61 + if frame % 25 == 0 { 60 } else { 0 } };
+            buffer.sent(sent, true);
+            buffer.arrived(sent, sent + Span::from_us(21_000 + 100 * waits));
+        }
+    }
+    let heard = buffer.heard(at(1_000_000));
+    // The first frame opens the way.
+    assert_eq!((heard.sent, heard.late), (499, 0));
+    // 21 to 24 ms in the network, and a frame's time; by the E-model nothing is missing (R of 93.2 less the delay).
+    assert!((0.040..0.046).contains(&heard.playout_s.unwrap()), "{heard:?}");
+    assert!(mos(heard.rating(&CODECS[0]).unwrap().r) > 4.35, "{:?}", heard.rating(&CODECS[0]));
+}
+
+#[test]
 fn frames_that_are_lost_together_are_bursts() {
     let run = |pattern: &str| burst_ratio(pattern.chars().map(|c| c == '.'));
     assert_eq!(run("......"), 1.0);

@@ -144,7 +144,7 @@ pub(crate) static VOICE: Func = func(
             "buffer",
             Kind::Any,
             "\"60ms\"",
-            "the jitter buffer: how long the first frame waits before it is played, all others follow at their times; or \"adaptive\", which follows the delays at the beginning of each talk spurt",
+            "the jitter buffer: how long the first frame waits before it is played, all others follow at their times; or \"adaptive\", which follows the delays at the beginning of each talk spurt: their mean and four deviations, or a packet's time",
         ),
         Opt::new("talk", Kind::Bool, "false", "talk spurts and pauses (means 1.004 s and 1.587 s, ITU-T P.59), not speech all the time"),
         Opt::new("count", COUNT, "no limit", "frames in all"),
