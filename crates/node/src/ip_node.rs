@@ -232,13 +232,25 @@ impl IpNode {
         }
     }
 
+    /// The time to live of a packet has run out. Without a way it would have ended all the same: the way is looked up first (RFC 1812
+    /// section 5.2.1.2), so `traceroute` meets the router that has none once.
+    #[cold]
+    #[inline(never)]
+    fn expire(&mut self, packet: Hot, cx: &mut Context<'_>) {
+        self.stack.stats.turned_away += 1;
+        let (trouble, cause) = match self.stack.has_way(packet.dst) {
+            true => (Trouble::TtlExpired, Cause::TtlExpired),
+            false => (Trouble::NoRoute, Cause::NoRoute),
+        };
+        self.report(&packet, trouble, cx);
+        cx.end(packet, cause);
+    }
+
     /// Forwards a packet for others (RFC 1812 section 5.2).
     #[inline]
     pub(crate) fn forward(&mut self, port: u32, mut packet: Hot, cx: &mut Context<'_>) {
         if packet.ttl <= 1 {
-            self.stack.stats.turned_away += 1;
-            self.report(&packet, Trouble::TtlExpired, cx);
-            return cx.end(packet, Cause::TtlExpired);
+            return self.expire(packet, cx);
         }
         let Some(hop) = self.stack.next_hop(&packet) else {
             self.stack.stats.turned_away += 1;

@@ -391,6 +391,12 @@ impl IpStack {
         }
     }
 
+    /// Whether any way leads to an address.
+    pub(crate) fn has_way(&self, dst: Ipv4Addr) -> bool {
+        let fib = if AddressBook::is_v6(dst) { self.fib6.as_deref() } else { Some(self.fib.get()) };
+        fib.is_some_and(|fib| !fib.hops(fib.find(dst)).is_empty())
+    }
+
     /// The next hop of a packet.
     #[inline]
     pub fn next_hop(&mut self, packet: &Hot) -> Option<NextHop> {

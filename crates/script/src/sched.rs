@@ -132,7 +132,7 @@ impl Sched {
     pub fn never_ticked(&self) -> Option<Option<Place>> {
         self.timers
             .values()
-            .find(|timer| timer.every.is_some() && !timer.ticked)
+            .find(|timer| timer.what == "every" && timer.every.is_some() && !timer.ticked)
             .map(|timer| timer.place.clone())
     }
 

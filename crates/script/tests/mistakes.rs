@@ -121,6 +121,11 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         &["'a' does not speak BGP: it is no router"],
     ),
     ("net:host('e', { ip = '2001:db8::1/64' })", 2, &["is not an address", "ip6 = \"2001:db8::1/64\""]),
+    (
+        "local c = net:host 'c' net:link(b, c, { framing = 'ip' }) b:arp_set(c.ip, '02:00:00:00:00:07')",
+        2,
+        &["has no MAC addresses, so there is no ARP"],
+    ),
     ("net:switch('s', { priority = 5 })", 2, &["a multiple of 4096"]),
     ("net:switch('s', { ageing = '0s' })", 2, &["ageing = 0", "net:hub"]),
     ("net:switch('s', { buffer = '0B' })", 2, &["a packet of 1500 bytes has no room"]),

@@ -307,3 +307,21 @@ fn filters_and_taps_work_on_both_ways_of_a_hubs_link() {
     // Seen are the replies that a filter has let pass, and the last one.
     assert_eq!(out, ["nil\t1", "true\t2", "nil\t1", "true\t2", "true\t3"]);
 }
+
+#[test]
+fn a_hubs_link_counts_what_it_carries_both_ways() {
+    let out = printed(
+        "local h, a, b = net:hub 'h', net:host 'a', net:host 'b'
+         local l, m = net:link(a, h, { rate = '10Mbps' }), net:link(b, h, { rate = '10Mbps' })
+         a:ping(b)
+         local n = { packet = 0, arrive = 0 }
+         for _, event in ipairs { 'packet', 'arrive' } do l:on(event, function() n[event] = n[event] + 1 end) end
+         a:ping(b, { count = 5, interval = '10ms' })
+         print(n.packet, n.arrive)
+         a:cbr { to = b, rate = '5Mbps', size = 1472, stop = '2s' } sleep(2 - now())
+         local out, into = l.stats.forward.utilization_pct, m.stats.backward.utilization_pct
+         print(math.abs(out - into) < 0.1, into > 50 and into < 52)",
+    );
+    // 424.6 frames a second of 1526 bytes at 10 Mbit/s are 51.8 %, from the end of the pings on.
+    assert_eq!(out, ["10\t10", "true\ttrue"]);
+}

@@ -20,7 +20,12 @@ pub struct Summary {
     pub parts: usize,
     /// The most links on the shortest way (in links) between two nodes of one part.
     pub diameter: u32,
+    /// Whether that is certain, or only the least that it can be.
+    pub is_diameter_known: bool,
 }
+
+/// No more nodes than this are looked at for a diameter.
+const MOST_STEPS: u64 = 50_000_000;
 
 impl Plan {
     /// The nodes on the cheapest path from `a` to `b`, both included, over the links that are up; `None` when there is none. Costs
@@ -58,15 +63,17 @@ impl Plan {
         None
     }
 
-    /// Counts and distances. The distances need one search for each node with more than one link.
+    /// Counts and distances.
     pub fn summary(&self) -> Summary {
+        let (diameter, is_diameter_known) = self.diameter();
         Summary {
             hosts: self.count(NodeKind::Host),
             switches: self.count(NodeKind::Switch),
             routers: self.count(NodeKind::Router),
             links: self.links().len(),
             parts: self.parts().1,
-            diameter: self.diameter(),
+            diameter,
+            is_diameter_known,
         }
     }
 
@@ -103,45 +110,37 @@ impl Plan {
         found
     }
 
-    /// The most links on the shortest way between two nodes of one part.
-    pub fn diameter(&self) -> u32 {
-        // Nodes with one link are one step beyond their neighbour, so only the others need a search.
-        let is_leaf = |node: NodeId| self.node(node).ifaces.len() == 1;
-        let leaves_of: Vec<usize> = self
-            .nodes()
-            .iter()
-            .map(|node| node.ifaces.iter().filter(|&&iface| is_leaf(self.neighbor_of(iface))).count())
-            .collect();
-        let mut diameter = u32::from(!self.links().is_empty());
-        for start in self.node_ids().filter(|&node| self.node(node).ifaces.len() > 1) {
-            let own = leaves_of[start.index()];
-            let here = own.min(2) as u32;
-            let inner = self.around_inner(start, &is_leaf);
-            let far = |(node, distance): (NodeId, u32)| match distance {
-                0 => here,
-                _ => distance + own.min(1) as u32 + leaves_of[node.index()].min(1) as u32,
-            };
-            diameter = diameter.max(inner.into_iter().map(far).max().unwrap_or(0));
-        }
-        diameter
-    }
-
-    /// As [`Plan::around`], without the nodes for which `skip` holds.
-    fn around_inner(&self, start: NodeId, skip: &dyn Fn(NodeId) -> bool) -> Vec<(NodeId, u32)> {
-        let mut seen = vec![false; self.nodes().len()];
-        let mut found = vec![(start, 0)];
-        seen[start.index()] = true;
-        let mut next = 0;
-        while let Some(&(node, distance)) = found.get(next) {
-            next += 1;
-            for &iface in &self.node(node).ifaces {
-                let there = self.neighbor_of(iface);
-                if !skip(there) && !std::mem::replace(&mut seen[there.index()], true) {
-                    found.push((there, distance + 1));
-                }
+    /// The most links on the shortest way between two nodes of one part, and whether that is certain: in large networks that are all
+    /// alike everywhere the search ends early, and the diameter is at least so many.
+    ///
+    /// Every search from a node bounds how far all others can be from anybody (Takes and Kosters 2011), so that few are needed.
+    pub fn diameter(&self) -> (u32, bool) {
+        let n = self.nodes().len();
+        let (mut lower, mut upper) = (vec![0u32; n], vec![u32::MAX; n]);
+        let mut open: Vec<NodeId> = self.node_ids().collect();
+        let (mut most, mut left) = (0, MOST_STEPS);
+        // By turns from one that may be far from somebody and from one that is in the middle.
+        for turn in 0u64.. {
+            let far = |node: &&NodeId| (upper[node.index()], self.node(**node).ifaces.len(), Reverse(**node));
+            let near =
+                |node: &&NodeId| (lower[node.index()], Reverse(self.node(**node).ifaces.len()), **node);
+            let next = if turn % 2 == 0 { open.iter().max_by_key(far) } else { open.iter().min_by_key(near) };
+            let Some(&start) = next else { break };
+            let found = self.around(start);
+            let reach = found.last().map_or(0, |(_, distance)| *distance);
+            most = most.max(reach);
+            for (node, distance) in &found {
+                let at = node.index();
+                lower[at] = lower[at].max(reach - distance).max(*distance);
+                upper[at] = upper[at].min(reach.saturating_add(*distance));
+            }
+            open.retain(|node| *node != start && upper[node.index()] > most);
+            left = left.saturating_sub(found.len() as u64 + open.len() as u64);
+            if left == 0 {
+                return (most, open.is_empty());
             }
         }
-        found
+        (most, true)
     }
 }
 
@@ -185,7 +184,9 @@ mod tests {
         let diameter = |build: &dyn Fn(&mut Plan)| {
             let mut plan = Plan::new();
             build(&mut plan);
-            plan.diameter()
+            let (diameter, is_known) = plan.diameter();
+            assert!(is_known);
+            diameter
         };
         let bare = Style { hosts: 0, ..Style::default() };
         assert_eq!(diameter(&|_| ()), 0);
@@ -198,11 +199,49 @@ mod tests {
     }
 
     #[test]
+    fn diameters_of_random_networks_are_those_of_all_searches() {
+        for seed in 0..20 {
+            let mut plan = Plan::new();
+            let mut stream =
+                tidewire_units::Streams::new(seed).stream(tidewire_units::Purpose::Queue, "random");
+            let nodes: Vec<NodeId> = (0..60).map(|i| plan.add_router(format!("r{i}")).unwrap()).collect();
+            for _ in 0..stream.between(20, 120) {
+                let [a, b] = [0, 1].map(|_| nodes[stream.between(0, 59) as usize]);
+                if a != b {
+                    plan.connect(a, b, LinkSpec::default()).unwrap();
+                }
+            }
+            let all = plan.node_ids().map(|node| plan.around(node).last().unwrap().1).max().unwrap();
+            assert_eq!(plan.diameter(), (all, true), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn the_diameter_of_a_large_ring_is_a_bound_and_that_of_a_large_tree_exact() {
+        let bare = Style { hosts: 0, ..Style::default() };
+        let mut ring = Plan::new();
+        generate::ring(&mut ring, 40_000, &bare).unwrap();
+        let (diameter, is_known) = ring.diameter();
+        assert!(diameter == 20_000 && !is_known);
+        let mut line = Plan::new();
+        generate::line(&mut line, 100_000, &bare).unwrap();
+        assert_eq!(line.diameter(), (99_999, true));
+    }
+
+    #[test]
     fn a_summary_counts_kinds_and_parts() {
         let mut plan = Plan::new();
         generate::star(&mut plan, 3, &Style::switched()).unwrap();
         plan.add_router("alone").unwrap();
-        let want = Summary { hosts: 3, switches: 1, routers: 1, links: 3, parts: 2, diameter: 2 };
+        let want = Summary {
+            hosts: 3,
+            switches: 1,
+            routers: 1,
+            links: 3,
+            parts: 2,
+            diameter: 2,
+            is_diameter_known: true,
+        };
         assert_eq!(plan.summary(), want);
     }
 }

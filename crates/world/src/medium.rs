@@ -3,7 +3,7 @@
 use crate::World;
 use crate::build::NodeRef;
 use crate::ledger::Place;
-use crate::special::FIRST_MEDIUM;
+use crate::special::{FIRST_MEDIUM, tag_bytes};
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{Offer, PacketClass};
 use tidewire_l2_datalink::medium::{Bus, Frame, Heard, StationStats};
@@ -99,6 +99,9 @@ impl World {
             }
             Heard::Last { to, packet, .. } => {
                 let to = own.from_it[to as usize] as usize;
+                if self.directions[dir].observed {
+                    self.see_arrival(dir, &packet);
+                }
                 self.hear(to, packet);
             }
             Heard::Sent { len, took, is_lost, .. } => {
@@ -141,7 +144,9 @@ impl World {
             return self.end(packet, Cause::LinkDown, Place::Link(DirId::from_index(dir)));
         }
         let is_lost = port.draw_loss(class);
-        port.count_sent(packet.len, Span::ZERO, is_lost);
+        let more = tag_bytes(&self.packets, &packet);
+        let bytes = port.framing().wire_bytes(packet.len) + u64::from(more) - u64::from(GAP_BYTES);
+        port.count_sent(packet.len, port.rate().time_for(bytes), is_lost);
         self.note_offer(dir, &packet, if is_lost { Offer::Lost } else { Offer::Arrives(self.now) });
         if is_lost {
             return self.end(packet, Cause::Loss, Place::Link(DirId::from_index(dir)));

@@ -86,6 +86,7 @@ impl World {
             "tx_packets",
             "drops",
             "marked",
+            "waiting",
             "wait_mean_ms",
             "wait_max_ms",
         ]);
@@ -103,6 +104,7 @@ impl World {
                     stats.packets.into(),
                     stats.dropped.into(),
                     stats.marked.into(),
+                    stats.waiting.into(),
                     mean.into(),
                     mean.map(|_| ms(stats.longest)).into(),
                 ]);

@@ -88,6 +88,19 @@ fn port_to(world: &World, node: NodeId, ip: Ipv4Addr) -> Result<u32, Mistake> {
     });
     port.map(|port| port as u32).ok_or_else(|| {
         let name = &world.plan().node(node).name;
+        let is_bare = stack.is_some_and(|stack| {
+            stack
+                .ifaces
+                .iter()
+                .any(|iface| !iface.framed && iface.prefix.contains(ip) && !iface.addr.is_unspecified())
+        });
+        if is_bare {
+            return Mistake::new(format!(
+                "the link from '{name}' to {ip} has no MAC addresses, so there is no ARP"
+            ))
+            .at_word(ip.to_string())
+            .note("links framed as \"ip\" or \"ppp\" have two ends and nobody to ask; leave framing out");
+        }
         Mistake::new(format!("{ip} is on no network of '{name}': ARP reaches neighbours only"))
             .at_word(ip.to_string())
     })

@@ -327,7 +327,7 @@ fn can_have_policy(sim: &Shared, node: NodeId, neighbor: NodeId, has_started: bo
         addresses.into_iter().any(|address| bgp.peer_at(address.ip).is_some())
     };
     match bgp() {
-        _ if !has_started => Ok(()),
+        _ if !has_started || !world.is_node_up(node) => Ok(()),
         Some(bgp) if is_known(bgp) => Ok(()),
         Some(_) => Err(Mistake::new(format!("'{of}' has no BGP session with '{to}'"))
             .at_word("bgp_policy")

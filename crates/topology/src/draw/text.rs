@@ -20,8 +20,9 @@ pub fn text(plan: &Plan) -> String {
     let n = plan.summary();
     let _ = writeln!(
         out,
-        "\n{}; diameter {}; {}",
+        "\n{}; diameter {}{}; {}",
         caption(plan),
+        if n.is_diameter_known { "" } else { "at least " },
         counted(n.diameter as usize, "link"),
         if n.parts == 1 { "connected".to_owned() } else { format!("{} separate parts", n.parts) }
     );
