@@ -77,6 +77,8 @@ pub(crate) struct Sim {
     pub loaded: RefCell<Vec<String>>,
     /// Where routes were entered by hand.
     pub route_places: RefCell<Vec<RoutePlace>>,
+    /// Where policies between BGP routers were given.
+    pub policy_places: RefCell<Vec<(NodeId, NodeId, Option<Place>)>>,
     /// Where subnets were given.
     pub subnet_places: RefCell<Vec<(Prefix, Option<Place>)>>,
     /// TCP options of hosts that the world does not know yet.
@@ -190,6 +192,7 @@ impl Sim {
             loaded: RefCell::default(),
             route_places: RefCell::default(),
             subnet_places: RefCell::default(),
+            policy_places: RefCell::default(),
             host_tcp: RefCell::default(),
             host_ip: RefCell::default(),
             routing: RefCell::default(),

@@ -126,6 +126,11 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         2,
         &["has no MAC addresses, so there is no ARP"],
     ),
+    (
+        "!local a = net:host('a', { ip = '10.5.0.1/30' })\nlocal b, c, s = net:host 'b', net:host 'c', net:switch 's'\nfor _, h in ipairs { a, b, c } do net:link(h, s) end\nb:udp(80)",
+        1,
+        &["subnet 10.5.0.0/30 has 2 addresses", "that of the address 10.5.0.1/30 of 'a'"],
+    ),
     ("net:switch('s', { priority = 5 })", 2, &["a multiple of 4096"]),
     ("net:switch('s', { ageing = '0s' })", 2, &["ageing = 0", "net:hub"]),
     ("net:switch('s', { buffer = '0B' })", 2, &["a packet of 1500 bytes has no room"]),

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{column, lines, shows, text};
+use common::{column, lines, printed, shows, text};
 
 #[test]
 fn row_04_loopback_never_reaches_the_wire() {
@@ -143,4 +143,15 @@ fn a_ring_of_switches_heals_as_fast_as_its_protocol() {
         |stp: &str| column(&shows("scripts/links/spanning_tree.lua", &[("stp", text(stp))], 0), "outage_s");
     assert!(outage("rstp") < 0.1);
     assert!((29.0..52.0).contains(&outage("stp")));
+}
+
+#[test]
+fn an_access_point_at_an_access_port_is_in_its_vlan() {
+    let out = printed(
+        "local core, ap, a, b, c = net:switch 'core', net:ap 'ap', net:host 'a', net:host 'b', net:host 'c'
+         net:link(ap, core, { vlan = 10 }) net:link(a, ap, { distance = '5m' })
+         net:link(b, core, { vlan = 10 }) net:link(c, core, { vlan = 20 })
+         print(a.ip, b.ip, c.ip, a:ping(b) ~= nil, (a:ping(c)))",
+    );
+    assert_eq!(out, ["10.0.0.1\t10.0.0.2\t10.0.1.1\ttrue\tnil"]);
 }

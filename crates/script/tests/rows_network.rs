@@ -402,3 +402,22 @@ fn a_filter_that_an_operator_sets_after_a_hijack_ends_it() {
     );
     assert_eq!(out, ["true", "nil", "true", "nil"]);
 }
+
+#[test]
+fn a_policy_that_nobody_asks_is_warned_of() {
+    let warnings = |routing: &str| {
+        let result = good(common::result_of(&common::script(&format!(
+            "local a, b = net:router 'a', net:router 'b' net:link(a, b) {routing}
+             a:bgp_policy(b, {{ deny = '10.0.0.0/8' }}) sleep(1)"
+        ))));
+        result.warnings.iter().map(|warning| warning.text.as_str()).collect::<Vec<&str>>().join(" ")
+    };
+    for routing in ["", "net:routing 'ospf'"] {
+        assert!(
+            warnings(routing).contains("this bgp_policy is never asked: 'a' does not speak BGP"),
+            "{routing}"
+        );
+    }
+    assert!(warnings("net:routing('bgp', { routers = { a } })").contains("no link on which both speak BGP"));
+    assert_eq!(warnings("net:routing 'bgp'"), "");
+}

@@ -79,6 +79,13 @@ pub enum PlanError {
     NotWithPause(String),
     /// A distance on a link that is no radio link, or a radio link with something that it cannot have.
     NotByRadio(String),
+    /// A distance that is none.
+    BadDistance {
+        /// The link, as `a-b`.
+        link: String,
+        /// The distance, in metres.
+        metres: f64,
+    },
     /// A routing cost of zero.
     ZeroCost(String),
     /// A queue as a multiple of the bandwidth-delay product that cannot be worked out.
@@ -178,6 +185,12 @@ impl fmt::Display for PlanError {
                 f,
                 "link '{link}' has a distance: it joins a station and one access point (net:ap) and takes delay, loss and a limit of the queue, but no discipline, jitter, noise, trace, arq or vlan"
             ),
+            PlanError::BadDistance { link, metres } => {
+                write!(
+                    f,
+                    "link '{link}' has a distance of {metres} m; a distance is a number of metres, at least 0"
+                )
+            }
             PlanError::TwoHubs([a, b]) => {
                 write!(f, "'{a}' and '{b}' are hubs; use one hub with longer links, or a switch between them")
             }

@@ -256,7 +256,10 @@ impl Plan {
         let is_plain = |direction: &DirectionSpec| {
             direction.discipline.is_none() && direction.impairments.is_none() && direction.trace.is_none()
         };
-        let is_possible = metres.is_finite() && metres >= 0.0 && spec.arq.is_none() && spec.vlan.is_none();
+        if !(metres.is_finite() && metres >= 0.0) {
+            return Err(PlanError::BadDistance { link: link.to_owned(), metres });
+        }
+        let is_possible = spec.arq.is_none() && spec.vlan.is_none();
         match radios[..] {
             [radio] if is_possible && is_plain(&spec.forward) && is_plain(&spec.backward) => {
                 (spec.forward.rate, spec.backward.rate) = (radio.rate, radio.rate);
@@ -268,8 +271,13 @@ impl Plan {
 
     /// Whether any link of a switch is in a VLAN: all its ports are then, in the default one if not told otherwise.
     pub fn has_vlans(&self, switch: NodeId) -> bool {
-        !self.node(switch).spec.is_hub()
-            && self.node(switch).ifaces.iter().any(|&iface| self.link(link_of(iface)).spec.vlan.is_some())
+        let node = self.node(switch);
+        let mut vlans = node.ifaces.iter().filter_map(|&iface| self.link(link_of(iface)).spec.vlan.as_ref());
+        // Stations have no tags and no VLANs, so an access point at an access port is all in the VLAN of that port.
+        match node.spec.radio() {
+            Some(_) => vlans.any(|vlan| matches!(vlan, VlanSpec::Trunk { .. })),
+            None => !node.spec.is_hub() && vlans.next().is_some(),
+        }
     }
 
     /// Adds a switch and a link from it to each node: a LAN. Errors: as [`Plan::add_host`] and [`Plan::connect`].

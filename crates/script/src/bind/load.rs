@@ -9,9 +9,10 @@ use crate::mistake::Mistake;
 use crate::sim::{Shared, Sim};
 use crate::spec::net as spec;
 use mlua::{Lua, Table};
-use tidewire_topology::PlanError;
 use tidewire_topology::generate::{self, Built, Style};
 use tidewire_topology::import::{self, Sought};
+use tidewire_topology::{AddressMode, HostSpec, NodeSpec, PlanError};
+use tidewire_units::NodeId;
 use tidewire_world::BuildError;
 
 pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
@@ -76,6 +77,20 @@ pub(crate) fn unbuildable(sim: &Sim, error: &BuildError) -> Mistake {
     if let Some((prefix, Some(place))) = places.iter().rev().find(|(of, _)| Some(*of) == subnet) {
         mistake.place = Some(place.clone());
         mistake = mistake.at_word(prefix.to_string());
+    }
+    if let (BuildError::Plan(PlanError::SubnetFull { prefix, .. }), None) = (error, &mistake.place) {
+        let plan = sim.plan.borrow();
+        let fixed = |node: &NodeId| match &plan.node(*node).spec {
+            NodeSpec::Host(HostSpec { ip: AddressMode::Fixed(ip), .. }) => {
+                (ip.prefix() == *prefix).then_some(*ip)
+            }
+            _ => None,
+        };
+        if let Some((node, ip)) = plan.node_ids().find_map(|node| Some((node, fixed(&node)?))) {
+            mistake.place = sim.places.borrow().get(node.index()).cloned().flatten();
+            let note = format!("the subnet is that of the address {ip} of '{}'", plan.node(node).name);
+            mistake = mistake.at_word(ip.to_string()).note(note);
+        }
     }
     mistake
 }

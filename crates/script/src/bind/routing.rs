@@ -3,6 +3,7 @@
 use crate::call::{Call, Opts};
 use crate::classes::{Registry, this_node};
 use crate::mistake::Mistake;
+use crate::output::Output;
 use crate::sched::{Op, block_on};
 use crate::sim::{Shared, Sim};
 use crate::spec::Opt;
@@ -64,7 +65,7 @@ pub(super) fn install(registry: &mut Registry<'_>) -> mlua::Result<()> {
     registry.add(&spec::ROUTER_RIB, |lua, sim, call| table_of(lua, sim, this_node(&call)?, true))?;
     registry.add(&spec::ROUTER_FIB, |lua, sim, call| table_of(lua, sim, this_node(&call)?, false))?;
     registry.add(&spec::ROUTER_NEIGHBORS, |lua, sim, call| neighbors(lua, sim, this_node(&call)?))?;
-    registry.add(&spec::ROUTER_BGP_POLICY, |_, sim, call| policy(sim, &call))?;
+    registry.add(&spec::ROUTER_BGP_POLICY, |lua, sim, call| policy(lua, sim, &call))?;
     registry.add(&spec::ROUTER_ANNOUNCE, |_, sim, call| announce(sim, &call, true))?;
     registry.add(&spec::ROUTER_WITHDRAW, |_, sim, call| announce(sim, &call, false))?;
     registry.add(&spec::ROUTER_ROUTING, |lua, sim, call| {
@@ -260,7 +261,7 @@ fn bgp(opts: &Opts) -> Result<BgpConfig, Mistake> {
 }
 
 /// `router:bgp_policy`.
-fn policy(sim: &Shared, call: &Call) -> mlua::Result<()> {
+fn policy(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
     let node = this_node(call)?;
     let Some(Val::Node(neighbor)) = call.arg(0) else { unreachable!() };
     let has_started = sim.world.borrow().has_started();
@@ -268,6 +269,7 @@ fn policy(sim: &Shared, call: &Call) -> mlua::Result<()> {
         drop(sim.plan_mut("router:bgp_policy()")?);
     }
     can_have_policy(sim, node, *neighbor, has_started)?;
+    sim.policy_places.borrow_mut().push((node, *neighbor, crate::sim::here(lua)));
     let mut world = sim.world.borrow_mut();
     let mut policy = world.bgp_policy(node, *neighbor);
     if let Some(Val::Texts(all)) = call.opts().get("deny") {
@@ -333,6 +335,35 @@ fn can_have_policy(sim: &Shared, node: NodeId, neighbor: NodeId, has_started: bo
             .at_word("bgp_policy")
             .note("sessions are between routers on the same link that both speak BGP: print(router:neighbors())")),
         None => Err(no_bgp(&of, "bgp_policy")),
+    }
+}
+
+/// Warns of policies that were never asked: who has forgotten BGP believes that a filter works.
+pub(crate) fn hints(sim: &Sim, world: &tidewire_world::World, out: &mut Output) {
+    let places = sim.policy_places.borrow();
+    for (node, neighbor, place) in places.iter().filter(|_| world.has_started()) {
+        let plan = world.plan();
+        let [of, to] = [*node, *neighbor].map(|node| plan.node(node).name.as_str());
+        let is_up = [*node, *neighbor].iter().all(|node| world.is_node_up(*node));
+        let addresses = plan.node(*neighbor).ifaces.iter().filter_map(|iface| plan.iface(*iface).address);
+        let text = match world
+            .ip_node(*node)
+            .and_then(|node| node.control())
+            .and_then(|control| control.bgp())
+        {
+            None => format!(
+                "this bgp_policy is never asked: '{of}' does not speak BGP\n  call net:routing(\"bgp\")"
+            ),
+            Some(bgp) if !addresses.into_iter().any(|address| bgp.peer_at(address.ip).is_some()) => {
+                format!(
+                    "this bgp_policy is never asked: '{of}' and '{to}' have no link on which both speak BGP"
+                )
+            }
+            Some(_) => continue,
+        };
+        if is_up {
+            out.warn(text, place.clone());
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     CorruptSpec, DirectionSpec, DisciplineKind, Framing, ImpairmentSpec, JitterShape, LinkSpec, LossModel,
     Match, NodeKind, NodeSpec, Plan, QueueSpec, VlanSpec,
 };
-use tidewire_units::Span;
+use tidewire_units::{Rate, Span};
 
 /// What a node looks like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,7 +116,8 @@ pub(crate) fn describe_common(spec: &LinkSpec) -> String {
         Framing::Ppp => Some("framing ppp".to_owned()),
     };
     let mtu = (spec.mtu != 1500).then(|| format!("MTU {}", spec.mtu));
-    let vlan = spec.vlan.as_ref().map(|vlan| match vlan {
+    // Of a router at a trunk, what joins it to its own switch says nothing new.
+    let vlan = spec.vlan.as_ref().filter(|_| spec.forward.rate != Rate::INFINITE).map(|vlan| match vlan {
         VlanSpec::Access(number) => format!("VLAN {number}"),
         VlanSpec::Trunk { trunk, native } => {
             let tagged: Vec<String> = trunk.iter().map(u16::to_string).collect();

@@ -183,3 +183,12 @@ proptest! {
         survives(GOOD[which].0, text.as_bytes());
     }
 }
+
+#[test]
+fn a_brite_file_that_is_cut_off_is_no_smaller_network() {
+    let whole = "Topology: ( 3 Nodes, 2 Edges )\nNodes: ( 3 )\n0 1 1 1 1 -1 RT\n1 5 5 1 1 -1 RT\n2 7 7 1 1 -1 RT\nEdges: ( 2 )\n0 0 1 5.0 0.01 10.0\n1 1 2 5.0 0.01 10.0\n";
+    assert_eq!(super::tests::read("a.brite", whole).0.links().len(), 2);
+    let cut = |at: &str| refused("a.brite", &whole[..whole.find(at).unwrap()]);
+    assert_eq!(cut("1 1 2"), "a.brite:6: 2 edges are announced, 1 are there: a part of the file is missing");
+    assert_eq!(cut("2 7 7"), "a.brite:2: 3 nodes are announced, 2 are there: a part of the file is missing");
+}

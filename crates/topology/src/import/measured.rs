@@ -59,7 +59,7 @@ pub(super) fn read_cch(text: &str) -> Result<Graph, ImportError> {
 /// the rate in Mbit/s.
 ///
 /// # Errors
-/// A line that is none of these, a negative delay or rate, an edge to an unknown node.
+/// A line that is none of these, a negative delay or rate, an edge to an unknown node, fewer nodes or edges than are announced.
 pub(super) fn read_brite(text: &str) -> Result<Graph, ImportError> {
     #[derive(PartialEq)]
     enum Part {
@@ -69,6 +69,8 @@ pub(super) fn read_brite(text: &str) -> Result<Graph, ImportError> {
     }
     let mut graph = Graph::default();
     let mut part = Part::Head;
+    // The line that announces nodes or edges, and how many.
+    let mut announced = [(0, 0usize); 2];
     for (i, line) in text.lines().enumerate() {
         let error = |problem: String| ImportError::at(i + 1, problem);
         let words: Vec<&str> = line.split_whitespace().take(12).collect();
@@ -79,8 +81,11 @@ pub(super) fn read_brite(text: &str) -> Result<Graph, ImportError> {
             number.ok_or_else(|| error(format!("'{}' is not {what}: expected a number", shown(word))))
         };
         match *first {
-            "Nodes:" => part = Part::Nodes,
-            "Edges:" => part = Part::Edges,
+            "Nodes:" | "Edges:" => {
+                let count = words.iter().find_map(|word| word.trim_matches(['(', ')']).parse().ok());
+                part = if *first == "Nodes:" { Part::Nodes } else { Part::Edges };
+                announced[usize::from(part == Part::Edges)] = (i + 1, count.unwrap_or(0));
+            }
             _ if part == Part::Head => {}
             id if part == Part::Nodes => {
                 let position = [number(1, "an x coordinate")?, number(2, "a y coordinate")?];
@@ -119,6 +124,14 @@ pub(super) fn read_brite(text: &str) -> Result<Graph, ImportError> {
     }
     if part == Part::Head {
         return Err(ImportError::at(0, "there is no line 'Nodes:' in this file"));
+    }
+    let found = [("nodes", graph.nodes.len()), ("edges", graph.edges.len())];
+    for ((line, count), (what, found)) in announced.into_iter().zip(found) {
+        if found < count {
+            let problem =
+                format!("{count} {what} are announced, {found} are there: a part of the file is missing");
+            return Err(ImportError::at(line, problem));
+        }
     }
     graph.resolve()
 }
