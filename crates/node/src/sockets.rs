@@ -213,8 +213,7 @@ impl Sockets {
             }
             Kind::Unbound { port, .. } => {
                 let port = *port;
-                self.bound.remove(&port);
-                self.crowded.clear();
+                self.release_port(port);
                 self.forget(id, cx);
             }
         }
@@ -404,6 +403,14 @@ impl Sockets {
         Ok(port)
     }
 
+    /// A socket that was neither connected nor listening is closed. If it had a port, others may have that now; one that has found none
+    /// frees none.
+    fn release_port(&mut self, port: u16) {
+        if self.bound.remove(&port) {
+            self.crowded.clear();
+        }
+    }
+
     /// A port for a connection to a peer.
     pub(crate) fn port_towards(&mut self, src: Ipv4Addr, remote: Endpoint) -> Result<u16, Refusal> {
         if self.crowded.contains(&(src, remote)) {
@@ -450,5 +457,27 @@ impl Kind {
             Kind::Unbound { .. } => false,
             Kind::Failed(_) => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_there_is_no_port_left_is_known_until_one_is_free() {
+        let (own, peer) =
+            (Ipv4Addr::new(10, 0, 0, 1), Endpoint { addr: Ipv4Addr::new(10, 0, 0, 2), port: 80 });
+        let mut sockets = Sockets::new(1);
+        for port in FIRST_EPHEMERAL..=u16::MAX {
+            let id = sockets.tcp(Arc::new(TcpConfig::linux()));
+            sockets.bind(id, port).unwrap();
+        }
+        assert_eq!(sockets.port_towards(own, peer), Err(Refusal::InUse));
+        // The socket that asked is closed, and had none; then one that had.
+        sockets.release_port(0);
+        assert!(sockets.crowded.contains(&(own, peer)));
+        sockets.release_port(50_000);
+        assert_eq!((sockets.crowded.len(), sockets.port_towards(own, peer)), (0, Ok(50_000)));
     }
 }
