@@ -276,6 +276,33 @@ fn a_handshake_that_one_end_gives_up_ends_at_once_at_the_other() {
 }
 
 #[test]
+fn connections_that_have_ended_are_still_known_beside_others_that_go_on() {
+    let lines = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '100Mbps', delay = '1ms' })
+         b:quic_listen(443, function(conn)
+           for stream in conn:streams() do stream:recv_all() stream:send 'ok' stream:finish() end
+           print('over', select(2, conn:accept()), conn:info().packets_sent > 2)
+         end, { idle = '2s' })
+         local all = {}
+         for i = 1, 3 do all[i] = assert(a:quic_connect(b, 443, { early = false })) end
+         all[1]:close() sleep(1)
+         local function ask(conn)
+           local stream = conn:open()
+           local sent, why = stream:send 'x'
+           if not sent then return why end
+           stream:finish() return stream:recv_all()
+         end
+         for round = 1, 2 do print(ask(all[1]), ask(all[2])) sleep(1.5) end
+         print(ask(all[3])) sleep(3) print(all[1]:info().packets_sent > 2)",
+    );
+    // The first was closed, the third silent for 2 s, the second asks on.
+    let closed = ["over\tclosed\ttrue", "closed\tok", "over\ttimeout\ttrue", "closed\tok", "timeout"];
+    assert_eq!(lines[..5], closed, "{lines:?}");
+    assert_eq!(lines[5..], ["over\ttimeout\ttrue", "true"]);
+}
+
+#[test]
 fn a_run_does_not_wait_for_silent_connections() {
     let lines = download(
         "at_end(function() print(now() < 1) end)

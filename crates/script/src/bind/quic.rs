@@ -12,7 +12,7 @@ use crate::spec::{Kind, quic as spec};
 use crate::values::{Val, convert};
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Table, UserData, Value};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
@@ -43,6 +43,8 @@ pub(crate) struct Shape {
     config: QuicConfig,
     is_server: bool,
     pub(super) connections: BTreeMap<u64, Conn>,
+    /// Those that may have something to do: who has ended is asked again only when something comes for it.
+    live: BTreeSet<u64>,
     /// Identifiers that clients chose for their first datagrams.
     aliases: BTreeMap<u64, u64>,
     incoming: VecDeque<u64>,
@@ -266,6 +268,7 @@ fn endpoint(
         config,
         is_server: port.is_some(),
         connections: BTreeMap::new(),
+        live: BTreeSet::new(),
         aliases: BTreeMap::new(),
         incoming: VecDeque::new(),
         driver: None,
@@ -284,6 +287,7 @@ impl Shape {
     fn add(&mut self, id: u64, quic: QuicConnection) {
         let (number, sending) = (self.connections.len(), Sending::default());
         let (opened, connected) = (VecDeque::new(), None);
+        self.live.insert(id);
         self.connections.insert(id, Conn { quic, number, sending, opened, connected, ticket: false });
     }
 
@@ -308,6 +312,7 @@ impl Shape {
         let Some(named) = destination_of(datagram) else { return };
         let id = self.aliases.get(&named).copied().unwrap_or(named);
         if let Some(conn) = self.connections.get_mut(&id) {
+            self.live.insert(id);
             return conn.quic.handle_datagram(now, from, datagram);
         }
         if self.is_server && opens_connection(datagram) {
@@ -329,7 +334,9 @@ impl Shape {
     fn turn(&mut self, world: &mut World) -> (Instant, Instant, bool) {
         let (mut next, mut idle, mut news) = (Instant::MAX, Instant::MAX, false);
         let (now, node, socket) = (world.now(), self.node, self.socket);
-        for conn in self.connections.values_mut() {
+        let live: Vec<u64> = self.live.iter().copied().collect();
+        for id in live {
+            let Some(conn) = self.connections.get_mut(&id) else { continue };
             if conn.quic.next_timeout().min(conn.quic.idle_timeout()) <= now {
                 conn.quic.handle_timeout(now);
                 news = true;
@@ -354,6 +361,9 @@ impl Shape {
             }
             next = next.min(conn.quic.next_timeout());
             idle = idle.min(conn.quic.idle_timeout());
+            if conn.quic.error().is_some() {
+                self.live.remove(&id);
+            }
         }
         (next, idle, news)
     }
