@@ -7,7 +7,7 @@ use crate::special::{FIRST_MEDIUM, tag_bytes};
 use tidewire_engine::{Class, Key};
 use tidewire_l1_physical::{Offer, PacketClass};
 use tidewire_l2_datalink::medium::{Bus, Frame, Heard, StationStats};
-use tidewire_units::{DirId, Instant, NodeId, Span};
+use tidewire_units::{DirId, Instant, NodeId};
 use tidewire_wire::{Birth, Cause, Hot};
 
 /// Byte times of silence after a frame, which a medium keeps by itself.
