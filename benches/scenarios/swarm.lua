@@ -10,7 +10,7 @@ for _, peer in ipairs(peers) do
   net:link(peer, core, { delay = "5ms", forward = { rate = wire(U), queue = "60pkt" }, backward = { rate = wire(D), queue = "200pkt" } })
 end
 local swarm = net:swarm { seed = origin, peers = peers, size = p.size, piece = p.piece, interval = "1s", choking = "balanced",
-                          seed_slots = 10, seed_neighbours = 100 }
+                          seed_slots = 10, seed_neighbours = 100, upload = "93%", seed_upload = "98%" }
 swarm:wait()
 for _, one in ipairs(swarm:list()) do
   if not one.seed then check(one.ok, "%s has the right file", one.name) end

@@ -13,7 +13,7 @@ net:link(origin, core, { rate = "10Mbps", delay = "10ms" })
 local peers, bad = net:hosts("peer", 12), net:hosts("bad", 5)
 for _, peer in ipairs { peers, bad } do
   for _, host in ipairs(peer) do
-    net:link(host, core, { delay = "15ms", forward = { rate = "4Mbps", queue = "15pkt" }, backward = { rate = "20Mbps" } })
+    net:link(host, core, { delay = "15ms", forward = { rate = "4Mbps" }, backward = { rate = "20Mbps" } })
   end
 end
 local behaviour, all = {}, { "free_rider", "corrupt", "liar", "flood", "garbage" }
@@ -23,7 +23,7 @@ end
 if p.who ~= "all" and p.who ~= "none" then behaviour[p.who] = bad end
 local members = p.who == "none" and peers or { peers, bad }
 local swarm = net:swarm { seed = origin, peers = members, size = "8MB", piece = "64KiB", interval = "1s", behaviour = behaviour,
-                          patience = "5s", log = true }
+                          patience = "5s", upload = "88%", seed_upload = "98%", log = true }
 swarm:wait { timeout = "10min" }
 
 local last, rider, times, sums = 0, 0, { honest = histogram "honest_s", free_rider = histogram "rider_s" }, { banned = 0, corrupt = 0, malformed = 0, floods = 0, timeouts = 0 }

@@ -4,8 +4,8 @@
 -- riders live on optimistic slots, a quarter of what others send, and on the seed's; when givers leave at once (stay = 0s) that is all
 -- there is, and when they stay they become seeds, which ask nobody for anything. The balanced choker serves who lacks most among those
 -- who gave about as much, so those who give much wait longer for the file. With us = 5 the seed is the bottleneck: everybody waits for pieces that
--- only it has, so giving helps less. Uplinks have short queues: in one of 1000 packets (8 Mbit/s: 1.5 s) those who give would wait behind
--- their own bytes, with acknowledgments and requests, and riders would not.
+-- only it has, so giving helps less. Peers limit what they send (upload), as clients do: else those who give would wait behind their own bytes
+-- in the queues of their uplinks, with acknowledgments and requests, and riders would not.
 local p = experiment {
   name   = "free_riders",
   params = { choking = { "tit_for_tat", "balanced" }, stay = { "1h", "0s" }, riders = { 2, 10 }, us = { 5, 30 } },
@@ -20,12 +20,12 @@ local core, origin = net:router "core", net:host "origin"
 net:link(origin, core, { rate = p.us * 1e6, delay = "10ms", queue = "100pkt" })
 local peers = net:hosts("peer", FAST + SLOW)
 for i, peer in ipairs(peers) do
-  net:link(peer, core, { delay = "10ms", forward = { rate = i <= FAST and "8Mbps" or "1Mbps", queue = "20pkt" }, backward = { rate = "20Mbps" } })
+  net:link(peer, core, { delay = "10ms", forward = { rate = i <= FAST and "8Mbps" or "1Mbps" }, backward = { rate = "20Mbps" } })
 end
 local riders, honest = {}, FAST - p.riders
 for i = honest + 1, FAST do riders[#riders + 1] = peers[i] end
 local swarm = net:swarm { seed = origin, peers = peers, size = "20MB", piece = "64KiB", interval = "1s", choking = p.choking, stay = p.stay,
-                          behaviour = { free_rider = riders }, gives_up = "60s" }
+                          behaviour = { free_rider = riders }, gives_up = "60s", upload = "88%", seed_upload = "98%" }
 swarm:wait { timeout = 600 }
 
 local function mean(first, last)

@@ -49,11 +49,14 @@ fn row_58_with_a_server_every_further_client_costs_a_copy() {
 
 #[test]
 fn row_59_among_peers_the_time_hardly_grows() {
-    for (u, n) in [(7, 1), (7, 3), (7, 10), (3, 10), (7, 30)] {
+    for (u, n, most) in
+        [(7, 1, 1.2), (7, 3, 1.2), (7, 10, 1.2), (3, 10, 1.2), (7, 30, 1.2), (20, 10, 1.2), (20, 30, 1.3)]
+    {
         let result = distribution("swarm", u, n);
         let ratio = column(&result, "ratio");
-        assert!((0.999..1.2).contains(&ratio), "u {u} n {n}: {ratio}");
-        assert!(column(&result, "wasted_pct") < 5.0);
+        assert!((0.999..most).contains(&ratio), "u {u} n {n}: {ratio}");
+        // Where downlinks are the bound, uplinks have time for blocks that another may be faster with.
+        assert!(column(&result, "wasted_pct") < if u < 20 { 5.0 } else { 7.0 });
         assert_eq!(result.checks.len() as i64, n + 1);
         let rows = &result.tables.iter().find(|(name, _)| name == "swarm").expect("swarm.csv").1;
         assert_eq!(rows.rows.len() as i64, n + 1);
@@ -61,12 +64,13 @@ fn row_59_among_peers_the_time_hardly_grows() {
 }
 
 #[test]
-fn row_59_three_peers_come_near_the_bound_when_acknowledgments_count() {
+fn row_59_three_peers_reach_the_bound_of_payload_with_room() {
+    // A seed and three of which none may fall behind: without limits to what they send, 1.14 to 1.24. With them 1.05 to 1.09 in 40 runs.
     for (u, seed) in [(3, 1), (3, 2), (3, 3), (7, 1), (7, 2), (7, 3)] {
         let point = [("mode", text("swarm")), ("u", Value::Int(u)), ("n", Value::Int(3))];
         let result = run_seeded("scripts/p2p/distribution.lua", &point, Some(seed));
-        let ratio = column(&result, "ratio_acked");
-        assert!((0.999..1.2).contains(&ratio), "u {u} seed {seed}: {ratio}");
+        let ratio = column(&result, "ratio");
+        assert!((0.999..1.12).contains(&ratio), "u {u} seed {seed}: {ratio}");
     }
 }
 
@@ -81,11 +85,38 @@ fn row_59_a_hundred_peers_take_hardly_longer_than_thirty() {
 }
 
 #[test]
-fn row_59_a_seed_that_is_faster_than_its_neighbours_finds_others_when_they_have_the_file() {
-    // Four tenths of all capacity are the seed's; with 12 slots it cannot use them but by turning to others.
-    let result = run_fast("scripts/p2p/published.lua", &[("mode", text("swarm")), ("u", Value::Float(0.3))]);
-    let ratio = column(&result, "ratio");
-    assert!((0.999..1.3).contains(&ratio), "{ratio}");
+fn row_59_the_published_table_is_reached_within_a_fifth() {
+    // Four tenths of all capacity are the seed's where u = 0.3: it must find who lacks something to the end. A file of a 125th, of which
+    // the beginning and the end are a larger part; the script's has a 50th.
+    let script = shipped("scripts/p2p/published.lua");
+    let set = [("scale".to_owned(), vec![Value::Int(125)]), ("mode".to_owned(), vec![text("swarm")])];
+    let experiment = plan(&script, &set).unwrap_or_else(|error| panic!("{error}"));
+    for point in &experiment.points[..2] {
+        let request =
+            RunRequest { check_wire: false, max_events: None, script_timeout_s: 20.0, ..request(point) };
+        let result = good(run(&script, &experiment, &request));
+        result.checks.iter().for_each(|check| assert!(check.passed, "{}", check.text));
+        let ratio = column(&result, "ratio");
+        assert!((0.999..1.2).contains(&ratio), "{point:?}: {ratio}");
+    }
+}
+
+#[test]
+fn row_59_an_upload_limit_leaves_a_line_to_a_call() {
+    let text = format!(
+        "{SMALL}
+        for i, limit in ipairs {{ false, 0.5 }} do
+          local s = net:swarm {{ seed = peers[1], peers = peers[2], size = '6MB', piece = '64KiB', interval = '1s', port = 7000 + i,
+                                tracker = peers[2 + i], seed_upload = limit or nil }}
+          local from = now()
+          sleep(1)
+          local rtt = peers[1]:ping(origin)
+          s:wait()
+          print(limit, ('%.1f'):format(6e6 * 8 / (s.last_finish - from) / 1e6), rtt > 0.1)
+        end"
+    );
+    // Half of 10 Mbit/s with headers are 4.7 of payload; the queue of 1000 packets stays empty.
+    assert_eq!(lines(&good(result_of(&script(&text)))), ["false\t8.9\ttrue", "0.5\t4.6\tfalse"]);
 }
 
 #[test]
@@ -403,6 +434,10 @@ fn mistakes_with_swarms_say_what_to_do() {
         ("{ seed = origin, peers = {}, size = '1MB' }", "there are no peers"),
         ("{ seed = origin, peers = { peers, origin }, size = '1MB' }", "origin is there twice"),
         ("{ seed = origin, peers = peers, size = 0 }", "nothing to distribute"),
+        (
+            "{ seed = origin, peers = peers, size = '1MB', upload = 0 }",
+            "upload = 0: nobody would send anything",
+        ),
         ("{ seed = origin, peers = peers, size = '1MB', piece = 100 }", "piece is 16KiB to 64MiB"),
         ("{ seed = origin, peers = peers, size = '1TB', piece = '16KiB' }", "more than 100000"),
         (

@@ -12,6 +12,7 @@
 //! | `message.rs` | [`Message`] and its [`Reader`], which hashes blocks while they pass |
 //! | `picker.rs` | which block is asked for next |
 //! | `choker.rs` | who is served |
+//! | `limit.rs` | how much is sent |
 //! | `peer.rs`, `receive.rs`, `serve.rs` | [`Peer`], all of a peer but its sockets |
 //! | `program.rs` | [`Program`], a peer with its sockets |
 //! | `tracker.rs` | [`Tracker`] and its messages |
@@ -19,6 +20,7 @@
 
 mod board;
 mod choker;
+mod limit;
 mod message;
 mod peer;
 mod picker;

@@ -7,7 +7,7 @@ use super::picker::{Picker, Policy};
 use super::torrent::{Block, Torrent, splitmix};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use tidewire_units::{Instant, Span};
+use tidewire_units::{Instant, Rate, Span};
 use tidewire_wire::Endpoint;
 
 /// What a peer is like.
@@ -79,6 +79,8 @@ pub struct PeerConfig {
     pub end_game: bool,
     /// Requests that take longer are given up.
     pub patience: Span,
+    /// It sends no more than this, with headers; none: as much as the line takes.
+    pub upload: Option<Rate>,
 }
 
 /// A neighbour.
@@ -121,6 +123,8 @@ pub(super) struct Conn {
     /// The piece that it was sent last, and how many blocks of it; how many were sent before the request that has waited longest.
     pub piece: (u32, u32),
     pub passed: u32,
+    /// When it was last sent a block, in blocks of all.
+    pub turn: u64,
     pub requests_choked: u32,
     /// Pieces that it will be told of with the next message, as it does not need to know at once.
     pub untold: Vec<u32>,
@@ -157,9 +161,11 @@ const REQUESTS_SHARE: usize = 8;
 const MOST_SHARE: usize = 8;
 /// The first requests of a line are not moved: their blocks are mostly on their way.
 const KEPT: usize = 3;
-/// News that is not urgent waits so long for a message that takes it along; longer for those who have that piece themselves.
+/// News that is not urgent waits so long for a message that takes it along; longer for those who cannot ask for that piece now, as they
+/// have it or are not served. So much of it is worth a packet.
 const TELL_AFTER: Span = Span::from_ms(1000);
 const KNOWN_AFTER: Span = Span::from_ms(5000);
+const MOST_UNTOLD: usize = 8;
 /// So many bytes of a name say which peer it is; those behind them, how often it has started.
 pub(super) const NAMED: usize = 12;
 /// More requests waiting than this are a flood.
@@ -182,7 +188,8 @@ pub struct Peer {
     pub(super) random: u64,
     /// When it last decided whom to serve.
     pub(super) now: Instant,
-    /// Blocks sent of each piece.
+    /// Blocks sent, and blocks of each piece.
+    pub(super) turns: u64,
     pub(super) given: Vec<u32>,
     /// How often a seed that tells of one piece at a time has told of each.
     reveals: Vec<u32>,
@@ -200,6 +207,7 @@ impl Peer {
             choker: Choker::new(config.slots, config.choking, config.seed_choking),
             given: vec![0; config.torrent.piece_count() as usize],
             reveals: vec![0; config.torrent.piece_count() as usize],
+            turns: 0,
             conns: BTreeMap::new(),
             banned: BTreeSet::new(),
             tell_at: Instant::MAX,
@@ -330,6 +338,7 @@ impl Peer {
             requests: VecDeque::new(),
             piece: (u32::MAX, 0),
             passed: 0,
+            turn: 0,
             requests_choked: 0,
             untold: Vec::new(),
             tell_at: Instant::MAX,
@@ -402,20 +411,23 @@ impl Peer {
         }
     }
 
-    /// Tells a neighbour of a new piece. It must know at once of what is rare, to ask for that first, and of what it has no other reason
-    /// to ask this peer for; the rest goes with what is sent next.
+    /// Tells a neighbour of a new piece. It must know at once of what it has no other reason to ask this peer for, and, when it is
+    /// served, of what is rare, to ask for that first. The rest goes with what is sent next, or once it is worth a packet.
     pub(super) fn tell_piece(&mut self, now: Instant, id: u32, piece: u32) {
         let is_rare = 4 * self.picker.availability(piece) as usize <= self.conns.len();
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let has_it = conn.theirs[piece as usize];
-        if has_it || conn.interested_in_me && !is_rare {
-            conn.untold.push(piece);
-            let after = if has_it { KNOWN_AFTER } else { TELL_AFTER };
-            conn.tell_at = conn.tell_at.min(now + after);
-            self.tell_at = self.tell_at.min(conn.tell_at);
-        } else {
-            self.out.push_back(Output::Send(id, Message::Have(piece)));
+        let served = !conn.choked_by_me;
+        if !has_it && (!conn.interested_in_me || served && is_rare) {
+            return self.out.push_back(Output::Send(id, Message::Have(piece)));
         }
+        conn.untold.push(piece);
+        if conn.untold.len() >= MOST_UNTOLD {
+            return self.out.push_back(Output::Tell(id));
+        }
+        let after = if has_it || !served { KNOWN_AFTER } else { TELL_AFTER };
+        conn.tell_at = conn.tell_at.min(now + after);
+        self.tell_at = self.tell_at.min(conn.tell_at);
     }
 
     pub(super) fn give_up(&mut self, now: Instant, id: u32) {

@@ -1,6 +1,7 @@
 //! A peer with its sockets: it comes, announces itself, exchanges, leaves.
 
 use super::board::{Disk, Event};
+use super::limit::Limit;
 use super::message::{Message, Reader};
 use super::peer::{Output, Peer};
 use super::tracker::{Answer, Question, ask, parse_answer};
@@ -76,6 +77,7 @@ pub struct Program {
     letter: BytesMut,
     /// What was received: its place is used again and again.
     received: Vec<Payload>,
+    limit: Option<Limit>,
 }
 
 impl Program {
@@ -83,6 +85,7 @@ impl Program {
     pub fn new(peer: Peer, life: Lifetime, tracker: Endpoint, port: u16) -> Program {
         Program {
             was_complete: peer.is_complete(),
+            limit: peer.config.upload.map(Limit::new),
             peer,
             life,
             tracker,
@@ -298,24 +301,56 @@ impl Program {
 
     /// Writes blocks while little waits to be sent: what is written early cannot be cancelled, and messages stand behind it.
     fn serve(&mut self, now: Instant, socket: SocketId, sockets: &mut dyn SocketApi) {
-        loop {
-            let Some(link) = self.links.get(&socket.0) else { return };
-            let none = self.peer.conns.get(&socket.0).is_none_or(|conn| conn.requests.is_empty());
-            if none || !link.pending.is_empty() {
+        while self.has_room(socket, sockets) {
+            if let Some(limit) = &mut self.limit {
+                limit.add(socket.0);
+                return self.serve_in_turn(now, sockets);
+            }
+            if self.write_block(now, socket, sockets).is_none() {
                 return;
             }
-            if sockets.many().unsent(socket) > u64::from(UNSENT) {
-                return sockets.many().subscribe(socket, Interest::Unsent(UNSENT));
-            }
-            let Some(block) = self.peer.next_upload(socket.0) else { return };
-            self.add_untold(socket.0);
-            Message::Piece(block, 0).encode_into(&mut self.letter);
-            let head = self.letter.split().freeze();
-            let content = self.content(block);
-            let Some(link) = self.links.get_mut(&socket.0) else { return };
-            link.pending.extend([Payload::Data(head), Payload::Data(content)]);
-            self.flush(now, socket, sockets);
         }
+    }
+
+    /// With a limit of its own, a peer writes one block after the other, whoever is next.
+    fn serve_in_turn(&mut self, now: Instant, sockets: &mut dyn SocketApi) {
+        while let Some(waiting) = self.limit.as_ref().and_then(|limit| limit.ready(now))
+            && let Some(next) = self.peer.next_turn(waiting)
+        {
+            let has_room = self.has_room(SocketId(next), sockets);
+            let block = if has_room { self.write_block(now, SocketId(next), sockets) } else { None };
+            let Some(limit) = &mut self.limit else { return };
+            match block {
+                Some(block) => limit.charge(now, block),
+                None => limit.remove(next),
+            }
+        }
+    }
+
+    /// Whether a block may be written now; if not for what waits to be sent, the connection says when.
+    fn has_room(&self, socket: SocketId, sockets: &mut dyn SocketApi) -> bool {
+        let Some(link) = self.links.get(&socket.0) else { return false };
+        let none = self.peer.conns.get(&socket.0).is_none_or(|conn| conn.requests.is_empty());
+        if none || !link.pending.is_empty() {
+            return false;
+        }
+        let has_room = sockets.many().unsent(socket) <= u64::from(UNSENT);
+        if !has_room {
+            sockets.many().subscribe(socket, Interest::Unsent(UNSENT));
+        }
+        has_room
+    }
+
+    fn write_block(&mut self, now: Instant, socket: SocketId, sockets: &mut dyn SocketApi) -> Option<Block> {
+        let block = self.peer.next_upload(socket.0)?;
+        self.add_untold(socket.0);
+        Message::Piece(block, 0).encode_into(&mut self.letter);
+        let head = self.letter.split().freeze();
+        let content = self.content(block);
+        let link = self.links.get_mut(&socket.0)?;
+        link.pending.extend([Payload::Data(head), Payload::Data(content)]);
+        self.flush(now, socket, sockets);
+        Some(block)
     }
 
     fn content(&self, block: Block) -> Bytes {
@@ -404,6 +439,7 @@ impl Program {
         if now >= self.announce_at {
             self.announce(now, sockets);
         }
+        self.serve_in_turn(now, sockets);
         if now >= self.peer.tell_at() {
             self.peer.handle_tell(now);
         }
@@ -445,7 +481,8 @@ impl Program {
                 } else if self.tick_at == Instant::MAX {
                     self.tick_at = now + self.peer.config.interval;
                 }
-                self.tick_at.min(self.announce_at).min(self.leave_at).min(self.peer.tell_at())
+                let turn = self.limit.as_ref().map_or(Instant::MAX, Limit::wakes_at);
+                self.tick_at.min(self.announce_at).min(self.leave_at).min(self.peer.tell_at()).min(turn)
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Whom a peer serves, and with what first.
 
-use super::choker::Candidate;
+use super::choker::{Candidate, Choking};
 use super::message::Message;
 use super::peer::{Behaviour, Conn, FLOOD, Output, Peer};
 use super::torrent::Block;
+use std::collections::BTreeSet;
 use tidewire_units::Instant;
 
 /// A request is passed by no more than so many others.
@@ -103,8 +104,26 @@ impl Peer {
         state.passed = if at == 0 { 0 } else { state.passed + 1 };
         state.piece = (block.piece, if state.piece.0 == block.piece { state.piece.1 + 1 } else { 1 });
         self.given[block.piece as usize] += 1;
+        self.turns += 1;
+        state.turn = self.turns;
         self.count_upload(conn, block);
         Some(block)
+    }
+
+    /// Whose turn it is, of connections that wait for theirs. What was begun comes first, since only whole pieces can be passed on, then
+    /// who has waited longest; who has least before that where nobody is to fall behind, and at seeds that help the needy before all.
+    pub(super) fn next_turn(&self, waiting: &BTreeSet<u32>) -> Option<u32> {
+        let (seeds, cooperates) = (self.is_complete(), self.config.choking == Choking::Balanced);
+        let rank = |id: &&u32| {
+            self.conns.get(id).map(|conn| {
+                let begun = conn.requests.iter().any(|block| block.piece == conn.piece.0);
+                let has = |counts: bool| if counts { conn.their_count } else { 0 };
+                let (first, then) =
+                    (has(seeds && self.choker.prefers_the_needy()), has(!seeds && cooperates));
+                (first, !begun, then, conn.turn)
+            })
+        };
+        waiting.iter().min_by_key(rank).copied()
     }
 
     /// A piece that a neighbour got only a part of was not given.

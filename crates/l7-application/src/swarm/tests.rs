@@ -1,5 +1,6 @@
 use super::board::{Board, PeerReport};
 use super::choker::{Candidate, Choker};
+use super::limit::Limit;
 use super::message::Malformed;
 use super::torrent::{BLOCK, Hasher};
 use super::*;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
-use tidewire_units::{Instant, Span};
+use tidewire_units::{Instant, Rate, Span};
 use tidewire_wire::Endpoint;
 
 fn torrent() -> Arc<Torrent> {
@@ -142,6 +143,7 @@ impl Net {
                 super_seed: false,
                 end_game: true,
                 patience: Span::from_secs(30),
+                upload: None,
             };
             board.borrow_mut().peers.push(PeerReport::default());
             peers.insert(index as u32, Peer::new(config, index as u32, board.clone(), index as u64));
@@ -344,22 +346,94 @@ fn common_news_waits_for_who_is_interested_anyway() {
     net.connect(1, 2);
     let peer = net.peers.get_mut(&1).unwrap();
     while peer.poll_output().is_some() {}
-    // Nobody else has the piece and the neighbour is not interested: it is told now.
+    // The neighbour is not interested: it is told now.
     peer.tell_piece(Instant::ZERO, 102, 0);
     assert_eq!(peer.poll_output(), Some(Output::Send(102, Message::Have(0))));
+    // It is interested and served: what is rare cannot wait.
+    peer.handle_message(Instant::ZERO, 102, Message::Handshake(net.torrent.info, [b'x'; 20]));
     peer.handle_message(Instant::ZERO, 102, Message::Interested);
     while peer.poll_output().is_some() {}
     peer.tell_piece(Instant::ZERO, 102, 1);
     assert_eq!(peer.poll_output(), Some(Output::Send(102, Message::Have(1))));
-    // What the neighbour has itself can wait longer than a second.
+    // What the neighbour has itself, or cannot ask for as it is not served, waits longer than a second.
     peer.handle_message(Instant::ZERO, 102, Message::Have(2));
     while peer.poll_output().is_some() {}
     peer.tell_piece(Instant::ZERO, 102, 2);
+    peer.set_choked(102, true);
+    assert_eq!(peer.poll_output(), Some(Output::Send(102, Message::Choke)));
+    peer.tell_piece(Instant::ZERO, 102, 3);
     assert_eq!(peer.poll_output(), None);
     assert_eq!(peer.tell_at(), Instant::ZERO + Span::from_secs(5));
     peer.handle_tell(peer.tell_at());
     assert_eq!(peer.poll_output(), Some(Output::Tell(102)));
-    assert_eq!(peer.take_untold(102), [2]);
+    assert_eq!(peer.take_untold(102), [2, 3]);
+    // Eight are worth a packet.
+    (4..12).for_each(|piece| peer.tell_piece(Instant::ZERO, 102, piece));
+    assert_eq!(peer.poll_output(), Some(Output::Tell(102)));
+    assert_eq!((peer.poll_output(), peer.take_untold(102).len()), (None, 8));
+}
+
+#[test]
+fn with_an_upload_limit_begun_pieces_come_first_then_who_waited_longest_or_has_least() {
+    for (choking, seeds, expected) in [
+        // Peer 1 has a piece under way; of 2 and 3, which have begun none, 2 waits longer and 3 has less.
+        (Choking::TitForTat, false, [1, 2, 3]),
+        (Choking::Balanced, false, [1, 3, 2]),
+        (Choking::Balanced, true, [3, 2, 1]),
+    ] {
+        let mut net = Net::new(&[Behaviour::Honest; 4]);
+        let torrent = net.torrent.clone();
+        (1..4).for_each(|other| net.connect(other, 0));
+        let mut config = net.peers[&0].config().clone();
+        let seed_choking = if seeds { SeedChoking::Neediest } else { SeedChoking::RoundRobin };
+        (config.choking, config.seed_choking, config.seed) = (choking, seed_choking, seeds);
+        let mut peer = Peer::new(config, 0, net.board.clone(), 1);
+        if !seeds {
+            peer.picker.load(&[&[true; 15][..], &[false]].concat());
+        }
+        for conn in 1..4u32 {
+            let addr = Ipv4Addr::from_bits(conn);
+            peer.handle_connected(conn, Endpoint::new(addr, 1), false);
+            peer.handle_message(Instant::ZERO, conn, Message::Handshake(torrent.info, [conn as u8; 20]));
+            (0..4 - conn).for_each(|piece| peer.handle_message(Instant::ZERO, conn, Message::Have(piece)));
+            peer.handle_message(Instant::ZERO, conn, Message::Interested);
+        }
+        let ask = |peer: &mut Peer, conn: u32, piece: u32, number: u32| {
+            let request = Message::Request(torrent.block(piece, number));
+            peer.handle_message(Instant::ZERO, conn, request);
+        };
+        // All have been sent something, 1 last.
+        for conn in [2, 3, 1] {
+            ask(&mut peer, conn, 4 + conn, 0);
+            assert!(peer.next_upload(conn).is_some());
+        }
+        ask(&mut peer, 1, 5, 1);
+        (2..4).for_each(|conn| ask(&mut peer, conn, 8 + conn, 0));
+        let mut waiting = std::collections::BTreeSet::from([1, 2, 3]);
+        let order: Vec<u32> = std::iter::from_fn(|| {
+            let next = peer.next_turn(&waiting)?;
+            waiting.remove(&next).then_some(next)
+        })
+        .collect();
+        assert_eq!(order, expected, "{choking:?} {seeds}");
+    }
+}
+
+#[test]
+fn an_upload_limit_spaces_blocks_and_wakes_only_for_who_waits() {
+    // 16 KiB in 12 segments of 90 bytes of headers take 17464 bytes: 139.712 ms of 1 Mbit/s.
+    let (mut limit, block) = (Limit::new(Rate::from_mbps(1)), torrent().block(0, 0));
+    assert_eq!(limit.wakes_at(), Instant::MAX);
+    limit.add(7);
+    assert_eq!(limit.wakes_at(), Instant::ZERO);
+    let now = Instant::ZERO + Span::from_secs(3);
+    assert!(limit.ready(now).is_some_and(|waiting| waiting.contains(&7)));
+    limit.charge(now, block);
+    let free = now + Span::from_us(139_712);
+    assert_eq!(limit.wakes_at(), free);
+    assert!(limit.ready(free - Span::from_us(1)).is_none() && limit.ready(free).is_some());
+    limit.remove(7);
+    assert_eq!(limit.wakes_at(), Instant::MAX);
 }
 
 /// How often each of eight is served in 300 rounds: the first four give (the more, the higher their number), the others do not.

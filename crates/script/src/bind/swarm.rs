@@ -17,7 +17,8 @@ use tidewire_l7_application::swarm::{
     Behaviour, Board, Choking, Disk, Event, Lifetime, Peer, PeerConfig, PeerReport, Policy, Program,
     SeedChoking, SharedBoard, Torrent, Tracker,
 };
-use tidewire_units::{Instant, NodeId, Purpose, Span, stable_hash};
+use tidewire_topology::sends_on;
+use tidewire_units::{Instant, NodeId, Purpose, Rate, Span, stable_hash};
 use tidewire_wire::Endpoint;
 use tidewire_world::{ProcessId, World};
 
@@ -312,6 +313,7 @@ impl Plan {
             super_seed: self.table.raw_get("super_seed")?,
             end_game: self.table.raw_get("end_game")?,
             patience: self.span("patience")?.unwrap_or(Span::from_secs(30)),
+            upload: self.upload(world, host, if is_seed { "seed_upload" } else { "upload" })?,
         };
         let join = if is_seed { 0.0 } else { self.table.raw_get::<Table>("joins")?.raw_get::<f64>(i)? };
         let life = Lifetime {
@@ -325,6 +327,14 @@ impl Plan {
         let with = |cc: &CcKind| Arc::new(TcpConfig { cc: cc.clone(), ..(*world.tcp_config(host)).clone() });
         let tcp = self.cc.as_ref().map(with);
         Ok(Seat { host, config, life, tcp, key })
+    }
+
+    /// A share of the line as it is now.
+    fn upload(&self, world: &World, host: NodeId, name: &str) -> mlua::Result<Option<Rate>> {
+        let Some(share) = self.table.raw_get::<Option<f64>>(name)? else { return Ok(None) };
+        let plan = world.plan();
+        let line = plan.node(host).ifaces.first().map(|iface| plan.direction(sends_on(*iface)).rate);
+        Ok(line.and_then(|line| Rate::from_bits_per_s((line.bits_per_s() as f64 * share) as u64)))
     }
 
     fn behaviour(&self, place: usize) -> mlua::Result<Behaviour> {

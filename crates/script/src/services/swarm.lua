@@ -121,6 +121,9 @@ function swarm.swarm(_, o)
   if o.size / piece > 100000 then
     mistake(("size / piece: %d pieces are more than 100000"):format(o.size // piece), "piece", "choose larger pieces")
   end
+  for _, word in ipairs { "upload", "seed_upload" } do
+    if o[word] == 0 then mistake(word .. " = 0: nobody would send anything", word, "a peer that gives nothing is a free rider: behaviour = { free_rider = ... }") end
+  end
   local place, hosts = {}, {}
   for i, host in ipairs(seeds) do hosts[i], place[host] = host, i end
   for i, host in ipairs(peers) do
@@ -158,7 +161,7 @@ function swarm.swarm(_, o)
     slots = o.slots or 4, seed_slots = o.seed_slots or o.slots or 4, interval = o.interval, policy = o.policy or "rarest_first",
     neighbours = o.neighbours or 30, seed_neighbours = o.seed_neighbours or o.neighbours or 30, pipeline = o.pipeline, super_seed = o.super_seed or false, end_game = o.end_game ~= false,
     cc = o.tcp and o.tcp.cc,
-    patience = o.patience, stay = o.stay, away_after = o.away_after, back_after = o.back_after, gives_up = o.gives_up,
+    upload = o.upload, seed_upload = o.seed_upload or o.upload, patience = o.patience, stay = o.stay, away_after = o.away_after, back_after = o.back_after, gives_up = o.gives_up,
     choking = o.choking or "tit_for_tat", seed_choking = o.seed_choking or o.choking == "balanced" and "neediest" or "round_robin",
     behaviours = behaviours, joins = joins_of(o, #peers), name = name,
   }

@@ -23,6 +23,8 @@ pub(crate) static SWARM: Func = func(
     Opt::new("neighbours", Kind::Int(1, 1000), "30", "others that a peer looks for, and keeps when more come: those that BEP 40 prefers").or(&["neighbors"]),
     Opt::new("seed_neighbours", Kind::Int(1, 100_000), "as neighbours", "the same of seeds; many let a seed serve those who have least in the whole swarm").or(&["seed_neighbors"]),
     Opt::new("pipeline", Kind::Int(1, 256), "by delay", "requests under way to each other peer"),
+    Opt::new("upload", Kind::Share, "no limit", "share of its line that a peer fills with blocks and their headers, as \"90%\": the rest is for acknowledgments and requests, and no queue grows"),
+    Opt::new("seed_upload", Kind::Share, "as upload", "the same of seeds"),
     Opt::new("cc", Kind::Text, "the hosts'", "congestion control of its connections, one of TCP's; \"ledbat\" yields to everybody else (RFC 6817)").or(&["congestion"]),
     Opt::new("super_seed", Kind::Bool, "false", "seeds tell of each piece to one neighbour at a time (BEP 16)"),
     Opt::new("end_game", Kind::Bool, "true", "the last blocks are asked of two"),
