@@ -131,6 +131,11 @@ const MISTAKES: &[(&str, u32, &[&str])] = &[
         1,
         &["subnet 10.5.0.0/30 has 2 addresses", "that of the address 10.5.0.1/30 of 'a'"],
     ),
+    (
+        "net:link(a, net:host 'c', { queue = { 'tbf', rate = '1Mbps', burst = '10B' } })",
+        2,
+        &["burst = 10: a bucket must hold a packet"],
+    ),
     ("net:switch('s', { priority = 5 })", 2, &["a multiple of 4096"]),
     ("net:switch('s', { ageing = '0s' })", 2, &["ageing = 0", "net:hub"]),
     ("net:switch('s', { buffer = '0B' })", 2, &["a packet of 1500 bytes has no room"]),

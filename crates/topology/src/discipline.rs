@@ -35,7 +35,10 @@ impl DisciplineSpec {
     /// Between updates of PIE, and before CoDel drops anything: less would be all that a simulation does, more would be never.
     const INTERVALS: [Span; 2] = [Span::from_us(10), Span::from_secs(1000)];
 
-    /// What cannot be done about its times, or an option that another discipline has, if anything.
+    /// A bucket that holds no packet lets none through (tc-tbf(8)).
+    const LEAST_BURST: u64 = 1500;
+
+    /// What cannot be done about its times and sizes, or an option that another discipline has, if anything.
     pub fn problem(&self) -> Option<String> {
         if let Some(stray) = self.stray() {
             return Some(stray);
@@ -44,6 +47,13 @@ impl DisciplineSpec {
         match (self.interval, self.target) {
             (Some(interval), _) if !(least..=most).contains(&interval) => {
                 Some(format!("interval = {interval}: a queue's interval is from {least} to {most}"))
+            }
+            _ if self.bucket.is_some_and(|(_, burst)| burst.0 < DisciplineSpec::LEAST_BURST) => {
+                Some(format!(
+                    "burst = {}: a bucket must hold a packet at least, {} bytes",
+                    self.bucket.map_or(0, |(_, burst)| burst.0),
+                    DisciplineSpec::LEAST_BURST
+                ))
             }
             (_, Some(target)) if target.is_zero() => Some(
                 "target = 0s: packets would have to wait for no time at all; write target = \"5ms\""
