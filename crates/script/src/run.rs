@@ -448,7 +448,7 @@ impl Run {
             let text = "this every() never ran: it does not keep the run alive, and nothing else did\n  write experiment{ duration = \"30s\" } at the top, or sleep(...) at the end";
             out.warn(text, place);
         }
-        crate::bind::routing::hints(sim, &world, &mut out);
+        crate::bind::bgp::hints(sim, &world, &mut out);
         crate::bind::traffic_results::hints(sim, &mut world, &mut out);
         let skipped = sim.sched.borrow().skipped();
         let now = world.now();

@@ -7,6 +7,7 @@
 //! | `cidr.rs` | `cidr` |
 //! | `bridge.rs` | `switch:stp` |
 //! | `routing.rs` | `net:routing`, `router:rib` ... |
+//! | `bgp.rs` | policies and networks of BGP routers |
 //! | `services.rs`, `nat.rs`, `dhcp.rs` | firewalls; address translation; DHCP |
 //! | `arp.rs` | ARP by hand |
 //! | `device.rs`, `frames.rs` | `net:device`, frames as tables |
@@ -45,6 +46,7 @@ mod alone;
 mod any;
 mod applications;
 mod arp;
+pub(crate) mod bgp;
 mod bridge;
 mod capture_filter;
 mod chain;
