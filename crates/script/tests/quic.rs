@@ -376,3 +376,27 @@ fn what_the_handshake_has_found_is_known_to_who_did_not_wait_for_it() {
         ["true\tfalse\tfalse", "0.10\tfalse\tfalse", "false\tfalse\tfalse", "0.10\ttrue\ttrue"]
     );
 }
+
+#[test]
+fn each_end_of_quic_keeps_to_what_the_other_takes_and_waits_as_long_as_it_says() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         net:link(a, b, { rate = '20Mbps', delay = '50ms' })
+         local function transfer(server, client, bytes, port)
+           b:quic_listen(port, function(cn) for s in cn:streams() do s:discard() s:send_bytes(bytes) s:finish() end end, server)
+           local k = a:quic_connect(b, port, client)
+           local s, t = k:open(), now()
+           s:finish()
+           print(s:discard(), now() - t < 1.5)
+           k:close()
+         end
+         transfer({ stream_window = '64KiB' }, { early = false }, '1MB', 1)
+         transfer({ window = '64KiB' }, { early = false }, '1MB', 2)
+         transfer({}, { early = false, stream_window = 1000 }, 2000, 3)
+         b:quic_listen(9, function(cn) for s in cn:streams() do s:recv_all() s:send 'ok' s:finish() end end)
+         local k = a:quic_connect(b, 9, { idle = 0, early = false })
+         local function ask() local s = k:open() s:send 'x' s:finish() return s:recv_all() end
+         print(ask()) sleep(20) print(ask())",
+    );
+    assert_eq!(out, ["1000000\ttrue", "1000000\ttrue", "2000\ttrue", "ok", "ok"]);
+}

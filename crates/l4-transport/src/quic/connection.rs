@@ -310,12 +310,13 @@ impl QuicConnection {
         let part = stream.input.take(max)?;
         let finished = stream.input.is_finished();
         self.read_data += part.len() as u64;
-        // Credit is renewed when half of it is used.
-        if stream.input.limit - stream.input.read < window / 2 && !stream.input.is_complete() {
+        // Credit is renewed when a quarter of it is used: of what comes in bursts of a window, that much may be missing in the next.
+        let used = |window: u64| window - window / 4;
+        if stream.input.limit - stream.input.read <= used(window) && !stream.input.is_complete() {
             stream.input.limit = stream.input.read + window;
             self.streams.announce(id);
         }
-        if self.limit - self.read_data < self.config.window / 2 {
+        if self.limit - self.read_data <= used(self.config.window) {
             self.limit = self.read_data + self.config.window;
             self.announce_limit = true;
         }
@@ -437,7 +438,11 @@ impl QuicConnection {
             return Instant::MAX;
         }
         // The shorter of what both ends want, once the peer has said it.
-        let idle = self.config.idle.as_us().min(self.handshake.peer_idle.unwrap_or(Us::MAX));
+        // None at either end is no limit of that end (RFC 9000 section 18.2).
+        let ends = [Some(self.config.idle.as_us()), self.handshake.peer_idle];
+        let Some(idle) = ends.into_iter().flatten().filter(|idle| *idle > 0).min() else {
+            return Instant::MAX;
+        };
         let pto = self.control.pto() + self.config.max_ack_delay.as_us();
         instant(self.silent_since.saturating_add(idle.max(3 * pto)))
     }

@@ -166,10 +166,12 @@ impl Control {
     }
 
     /// All that may be sent now has been; `waits`: more wants to be. Only a window that was used up grows, and it counts as used up for
-    /// the whole round trip, and while only pacing holds back what would fill it (RFC 9002 section 7.8).
+    /// the whole round trip, and while only pacing holds back what would fill it (RFC 9002 section 7.8): more than half of it is in use
+    /// then, as pacing spreads a window over half a round trip at most.
     pub fn note_usage(&mut self, now: Us, waits: bool) {
         let is_paced = waits && !self.tx.pacing_needed && self.paced_until() > now;
         let tx = &mut self.tx;
+        let is_paced = is_paced && 2 * tx.in_flight() >= tx.cwnd;
         let limited = tx.in_flight() >= tx.cwnd || is_paced;
         if tx.snd_una.at_or_after(tx.cwnd_usage_seq)
             || limited

@@ -43,8 +43,10 @@ const VERIFY_LEN: usize = 264;
 const FINISHED_LEN: usize = 36;
 const TICKET_LEN: usize = 220;
 
-/// Where a message has its sender's idle timeout, of the transport parameters that count here (RFC 9000 section 18.2).
-const IDLE: std::ops::Range<usize> = 5..13;
+/// Where a message has the transport parameters that count here (RFC 9000 section 18.2): max_idle_timeout, initial_max_stream_data of
+/// all kinds of streams, initial_max_data.
+const PARAMETERS: [std::ops::Range<usize>; 3] = [5..13, 13..21, 21..29];
+const PARAMETERS_END: usize = 29;
 
 /// A message: its kind, length, and a first byte that stands for what it says.
 fn message(kind: u8, len: usize, says: u8) -> Vec<u8> {
@@ -69,7 +71,10 @@ impl QuicConnection {
     /// Says something, and its transport parameters (RFC 9001 section 8.2).
     fn introduce(&mut self, space: usize, kind: u8, len: usize, says: u8) {
         let mut message = message(kind, len, says);
-        message[IDLE].copy_from_slice(&self.config.idle.as_us().to_be_bytes());
+        let own = [self.config.idle.as_us(), self.config.stream_window, self.config.window];
+        for (at, value) in PARAMETERS.into_iter().zip(own) {
+            message[at].copy_from_slice(&value.to_be_bytes());
+        }
         self.spaces[space].crypto_out.write(message.into());
     }
 
@@ -80,17 +85,25 @@ impl QuicConnection {
             let input = &mut self.spaces[space].crypto_in;
             let Some(head) = input.peek(5) else { return };
             let len = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
-            let Some(said) = input.peek((4 + len).clamp(5, IDLE.end)) else { return };
+            let Some(said) = input.peek((4 + len).clamp(5, PARAMETERS_END)) else { return };
             if !input.skip(4 + len) {
                 return;
             }
             input.limit = input.read + (1 << 20);
             if matches!(head[0], CLIENT_HELLO | EXTENSIONS) {
-                let idle = said.get(IDLE).and_then(|bytes| bytes.try_into().ok());
-                self.handshake.peer_idle = idle.map(u64::from_be_bytes);
+                self.learn_parameters(&said);
             }
             self.hear(space, head[0], head[4]);
         }
+    }
+
+    /// What the peer takes, and how long it waits. Early data was sent by what this end takes itself, as tickets remember no parameters.
+    fn learn_parameters(&mut self, said: &[u8]) {
+        let value = |at| said.get(at).and_then(|bytes: &[u8]| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let [Some(idle), Some(stream_window), Some(window)] = PARAMETERS.map(value) else { return };
+        self.handshake.peer_idle = Some(idle);
+        self.peer_limit = window.max(self.sent_data);
+        self.streams.set_peer_window(stream_window);
     }
 
     fn hear(&mut self, space: usize, kind: u8, says: u8) {

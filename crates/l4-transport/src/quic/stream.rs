@@ -44,6 +44,11 @@ impl SendHalf {
         SendHalf { limit, ..SendHalf::default() }
     }
 
+    /// The peer takes so much; what was sent before it said so counts.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit.max(self.sent);
+    }
+
     pub fn write(&mut self, data: Payload) {
         if !data.is_empty() && self.fin == Fin::Open {
             let len = data.len() as u64;

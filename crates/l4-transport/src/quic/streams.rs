@@ -34,6 +34,8 @@ pub(super) struct Streams {
     places: u64,
     schedule: Schedule,
     window: u64,
+    /// What the peer takes of a new stream; until it has said so, as much as this end does.
+    peer_window: u64,
 }
 
 impl Streams {
@@ -48,6 +50,15 @@ impl Streams {
             places: 0,
             schedule,
             window,
+            peer_window: window,
+        }
+    }
+
+    /// The peer has said what it takes of a stream before it is read (RFC 9000 section 7.4).
+    pub fn set_peer_window(&mut self, window: u64) {
+        self.peer_window = window;
+        for id in self.all.keys().copied().collect::<Vec<_>>() {
+            self.change(id, |stream| stream.out.set_limit(window));
         }
     }
 
@@ -65,10 +76,10 @@ impl Streams {
 
     /// The stream of this number, which begins now if it is new.
     pub fn open(&mut self, id: u64) -> &mut Stream {
-        let window = self.window;
+        let (out, input) = (self.peer_window, self.window);
         self.all
             .entry(id)
-            .or_insert_with(|| Stream { out: SendHalf::new(window), input: ReceiveHalf::new(window) })
+            .or_insert_with(|| Stream { out: SendHalf::new(out), input: ReceiveHalf::new(input) })
     }
 
     /// Both halves have ended and it is forgotten.

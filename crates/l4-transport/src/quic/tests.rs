@@ -1,4 +1,5 @@
 mod ending;
+mod limits;
 mod pacing;
 
 use super::*;

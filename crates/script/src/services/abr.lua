@@ -43,6 +43,9 @@ function abr.abr_server(host, o)
   local why
   served.http, why = server.http_server(host, { port = port, routes = routes, tcp = o.tcp, pages = {}, http = "1.1", place = o.place })
   if not served.http then
+    if why == "host is down" then
+      native.mistake(("%s is down: it can serve nobody"):format(host.name), "abr_server", "call host:boot() before")
+    end
     native.mistake(("port %d of %s is %s"):format(port, host.name, why), o.port and "port" or "abr_server", "give it a port that is free, and the player the same: port = 8080")
   end
   return served
