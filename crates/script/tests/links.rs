@@ -260,6 +260,17 @@ fn figures_of_a_link_print_each_way_and_each_queue() {
          print(urgent.queue, urgent.drops, urgent.wait_max < 0.002, flood.queue, flood.drops > 200, flood.wait_mean > 0.01)
          print(flood.tx_packets + urgent.tx_packets == l:forward().stats.tx_packets, #l:backward().stats.queues)",
     );
+    let idle = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local l = net:link(a, b, { queue = 'fq_codel' })
+         a:cbr { to = b, rate = '1Mbps', start = '5s', stop = '6s' }
+         a:ping(b)
+         for _, row in ipairs(l:forward().stats.queues) do print(row.flow) end",
+    );
+    assert!(
+        !idle.is_empty() && idle.iter().all(|flow| flow == "nil"),
+        "ARP and pings are of no declared flow: {idle:?}"
+    );
     assert!(out[0].starts_with("drops ") && out[0].contains("queue_mean_bytes"), "{}", out[0]);
     assert_eq!(out[out.len() - 2..], ["0\t0\ttrue\t2\ttrue\ttrue", "true\t1"]);
 }

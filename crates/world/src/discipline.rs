@@ -25,7 +25,9 @@ impl World {
         let Some(discipline) = self.discipline(dir) else { return Vec::new() };
         let used = discipline.queues().iter().enumerate().filter(|(_, stats)| stats.is_used());
         let report = |(queue, stats): (usize, &QueueStats)| {
-            let is_its = |flow: &&crate::Flow| discipline.tells_flows_apart() && flow.hash == stats.flow;
+            // Frames without a flow have no hash, as flows that have not begun.
+            let has_one = discipline.tells_flows_apart() && stats.flow != 0;
+            let is_its = |flow: &&crate::Flow| has_one && flow.hash == stats.flow;
             let flow = self.flows.all.iter().find(is_its);
             QueueReport { queue, flow: flow.map(|flow| flow.spec.name.clone()), stats: *stats }
         };

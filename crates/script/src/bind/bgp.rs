@@ -7,9 +7,10 @@ use crate::output::Output;
 use crate::sim::{Shared, Sim};
 use crate::values::Val;
 use mlua::Lua;
-use tidewire_l3_network::routing::{Bgp, Relation};
+use tidewire_l3_network::routing::Relation;
 use tidewire_topology::{NodeKind, Prefix};
 use tidewire_units::NodeId;
+use tidewire_world::World;
 
 /// `router:bgp_policy`.
 pub(super) fn policy(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<()> {
@@ -73,48 +74,38 @@ fn can_have_policy(sim: &Shared, node: NodeId, neighbor: NodeId, has_started: bo
         }
     }
     let world = sim.world.borrow();
-    let bgp = || world.ip_node(node)?.control()?.bgp();
-    let known = world.plan();
-    let is_known = |bgp: &Bgp| {
-        let addresses = known.node(neighbor).ifaces.iter().filter_map(|iface| known.iface(*iface).address);
-        addresses.into_iter().any(|address| bgp.peer_at(address.ip).is_some())
-    };
-    match bgp() {
-        _ if !has_started || !world.is_node_up(node) => Ok(()),
-        Some(bgp) if is_known(bgp) => Ok(()),
-        Some(_) => Err(Mistake::new(format!("'{of}' has no BGP session with '{to}'"))
+    if !has_started || !world.is_node_up(node) {
+        return Ok(());
+    }
+    match session(&world, node, neighbor) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Mistake::new(format!("'{of}' has no BGP session with '{to}'"))
             .at_word("bgp_policy")
             .note("sessions are between routers on the same link that both speak BGP: print(router:neighbors())")),
         None => Err(no_bgp(&of, "bgp_policy")),
     }
 }
 
+/// Whether a router may have a session with another; none if it does not speak BGP.
+fn session(world: &World, node: NodeId, neighbor: NodeId) -> Option<bool> {
+    let bgp = world.ip_node(node)?.control()?.bgp()?;
+    let plan = world.plan();
+    let mut addresses = plan.node(neighbor).ifaces.iter().filter_map(|iface| plan.iface(*iface).address);
+    Some(addresses.any(|address| bgp.peer_at(address.ip).is_some()))
+}
+
 /// Warns of policies that were never asked: who has forgotten BGP believes that a filter works.
-pub(crate) fn hints(sim: &Sim, world: &tidewire_world::World, out: &mut Output) {
+pub(crate) fn hints(sim: &Sim, world: &World, out: &mut Output) {
     let places = sim.policy_places.borrow();
-    for (node, neighbor, place) in places.iter().filter(|_| world.has_started()) {
-        let plan = world.plan();
-        let [of, to] = [*node, *neighbor].map(|node| plan.node(node).name.as_str());
-        let is_up = [*node, *neighbor].iter().all(|node| world.is_node_up(*node));
-        let addresses = plan.node(*neighbor).ifaces.iter().filter_map(|iface| plan.iface(*iface).address);
-        let text = match world
-            .ip_node(*node)
-            .and_then(|node| node.control())
-            .and_then(|control| control.bgp())
-        {
-            None => format!(
-                "this bgp_policy is never asked: '{of}' does not speak BGP\n  call net:routing(\"bgp\")"
-            ),
-            Some(bgp) if !addresses.into_iter().any(|address| bgp.peer_at(address.ip).is_some()) => {
-                format!(
-                    "this bgp_policy is never asked: '{of}' and '{to}' have no link on which both speak BGP"
-                )
-            }
-            Some(_) => continue,
+    let is_up = |node: &NodeId| world.has_started() && world.is_node_up(*node);
+    for (node, neighbor, place) in places.iter().filter(|(a, b, _)| is_up(a) && is_up(b)) {
+        let [of, to] = [*node, *neighbor].map(|node| world.plan().node(node).name.as_str());
+        let why = match session(world, *node, *neighbor) {
+            Some(true) => continue,
+            Some(false) => format!("'{of}' and '{to}' have no link on which both speak BGP"),
+            None => format!("'{of}' does not speak BGP\n  call net:routing(\"bgp\")"),
         };
-        if is_up {
-            out.warn(text, place.clone());
-        }
+        out.warn(format!("this bgp_policy is never asked: {why}"), place.clone());
     }
 }
 

@@ -3,10 +3,11 @@
 #[path = "medium.rs"]
 pub(super) mod medium;
 
+use super::routing::printable;
 use crate::call::Call;
 use crate::classes::this_node;
 use crate::sim::Shared;
-use mlua::{Lua, Table, Value};
+use mlua::{Lua, Table};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use tidewire_units::NodeId;
@@ -92,10 +93,4 @@ pub(super) fn vlans(lua: &Lua, sim: &Shared, call: Call) -> mlua::Result<Option<
     }
     printable(lua, &table, lines.join("\n"))?;
     Ok(Some(table))
-}
-
-fn printable(lua: &Lua, table: &Table, text: String) -> mlua::Result<()> {
-    let meta = lua.create_table()?;
-    meta.raw_set("__tostring", lua.create_function(move |_, _: Value| Ok(text.clone()))?)?;
-    table.set_metatable(Some(meta))
 }

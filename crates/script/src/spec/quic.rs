@@ -25,7 +25,7 @@ const COMMON: &[Opt] = &[
         "idle",
         Kind::Time,
         "30s",
-        "when nothing comes for so long the connection is over, with \"timeout\"; the shorter of what both ends have counts (RFC 9000 section 10.1)",
+        "when nothing comes for so long the connection is over, with \"timeout\"; the shorter of what both ends have counts, and 0 is no limit of this end (RFC 9000 section 10.1)",
     ),
 ];
 
