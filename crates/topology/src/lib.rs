@@ -19,6 +19,7 @@
 //! | `address.rs`, `address6.rs` | [`Network`]s and automatic addresses |
 //! | `routes/` | [`routes()`]: tables of all nodes over the links that are up; [`Tables`]: one by one |
 //! | `paths.rs` | paths, diameter, [`Summary`] |
+//! | `spread.rs` | what part of some traffic crosses a link |
 //! | `check/` | [`check()`]: typed findings with a sentence each |
 //! | `generate/` | line, ring, star, tree, grid, dumbbell, parking lot, fat tree, leaf and spine, BCube, random |
 //! | `draw/` | pictures and tables |
@@ -46,6 +47,7 @@ mod realms;
 mod routes;
 mod segments;
 mod spec;
+mod spread;
 
 pub use address::{Network, Numbering};
 pub use address6::{Address6, DOCUMENTATION, Ipv6Plan, Via6, network6, prefix48};

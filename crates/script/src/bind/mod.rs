@@ -101,6 +101,7 @@ pub(crate) mod timetable;
 mod tls;
 pub(crate) mod traffic;
 mod traffic_cost;
+mod traffic_load;
 pub(crate) mod traffic_results;
 pub(crate) mod udp;
 pub(crate) mod work;

@@ -3,7 +3,7 @@
 use super::ping::HOST_DOWN;
 use super::sizes::{classes, sizes};
 use super::tcp_options::tcp_config;
-use super::traffic_cost::Packets;
+use super::traffic_load::{Aim, Flow, pace, warn_of_overload};
 use super::traffic_results::{fields, rounds, rows, save, summary};
 use crate::Place;
 use crate::call::{Call, Opts};
@@ -14,13 +14,12 @@ use crate::sim::{Shared, Sim, here};
 use crate::spec::traffic as spec;
 use crate::values::Val;
 use mlua::{IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
-use tidewire_l7_application::traffic::{Gaps, Pace, Pick, Sizes, Spec, Workload};
+use tidewire_l7_application::traffic::{Pace, Pick, Sizes, Spec, Workload};
 use tidewire_l7_application::voice::{Codec, EModel, mos};
-use tidewire_topology::{link_of, sends_on};
-use tidewire_units::{DirId, Instant, NodeId, Purpose, Span};
-use tidewire_wire::AddressBook;
+use tidewire_units::{Instant, NodeId, Purpose};
 use tidewire_world::{ProcessId, WorkloadId, WorkloadSpec};
 
 /// A workload, as scripts hold it.
@@ -36,7 +35,7 @@ pub(crate) struct Begun {
     pub id: WorkloadId,
     pub name: String,
     pub place: Option<Place>,
-    pub aim: Option<DirId>,
+    pub aim: Option<Aim>,
 }
 
 /// First port of workloads.
@@ -103,6 +102,9 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
             .note("hosts = {..} is for hosts that send to each other: none then sends to itself")
             .into());
     }
+    for (word, nodes) in [(if same { "hosts" } else { "from" }, &clients), ("to", &servers)] {
+        refuse_twice(sim, word, nodes)?;
+    }
     let up = sizes(sim, "size", &call.required("size", opts.get("size"))?.clone())?;
     let down = opts.get("response").map(|value| sizes(sim, "response", value)).transpose()?;
     let name = free_name(sim, opts, "traffic");
@@ -121,8 +123,19 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
     if keep && opts.flag("nodelay").is_none() {
         tcp.nodelay = true;
     }
-    let flow = Flow { up: &up, down: down.as_ref(), each, keep, same, timestamps: tcp.timestamps };
-    let pace = pace(sim, opts, &clients, &flow)?;
+    let flow = Flow {
+        clients: &clients,
+        servers: &servers,
+        pick: &pick,
+        same,
+        up: &up,
+        down: down.as_ref(),
+        each,
+        keep,
+        timestamps: tcp.timestamps,
+    };
+    let (pace, aim) = pace(sim, opts, &flow)?;
+    warn_of_overload(lua, sim, &name, &flow, (pace, opts.int("count")))?;
     let what = Spec {
         clients: clients.len() as u32,
         servers: servers.len() as u32,
@@ -143,7 +156,7 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
             .note("give it count = 1000 or stop = \"1s\", or the experiment a duration")
             .into());
     }
-    begin(lua, sim, call, name, WorkloadHosts { clients, servers, tcp }, what, mean)
+    begin(lua, sim, call, (name, aim), WorkloadHosts { clients, servers, tcp }, what, mean)
 }
 
 fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
@@ -159,10 +172,7 @@ fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
             .at_word("from")
             .into());
     }
-    if let Some(twice) = from.iter().enumerate().find(|(i, node)| from[..*i].contains(node)) {
-        let host = sim.plan.borrow().node(*twice.1).name.clone();
-        return Err(Mistake::new(format!("'{host}' stands twice in 'from'")).at_word("from").into());
-    }
+    refuse_twice(sim, "from", from)?;
     let (split, size) = match (opts.size("block"), opts.size("each")) {
         (Some(block), None) => (true, block),
         (None, Some(each)) => (false, each),
@@ -199,7 +209,15 @@ fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
     let mean = size.0 as f64 * if split { 1.0 } else { from.len() as f64 };
     let base = sim.world()?.tcp_config(*to);
     let tcp = tcp_config(sim, opts, &base)?;
-    begin(lua, sim, call, name, WorkloadHosts { clients: vec![*to], servers: from.clone(), tcp }, what, mean)
+    let hosts = WorkloadHosts { clients: vec![*to], servers: from.clone(), tcp };
+    begin(lua, sim, call, (name, None), hosts, what, mean)
+}
+
+fn refuse_twice(sim: &Shared, word: &str, nodes: &[NodeId]) -> mlua::Result<()> {
+    let mut seen = BTreeSet::new();
+    let Some(twice) = nodes.iter().find(|node| !seen.insert(**node)) else { return Ok(()) };
+    let host = sim.plan.borrow().node(*twice).name.clone();
+    Err(Mistake::new(format!("'{host}' stands twice in '{word}'")).at_word(word).into())
 }
 
 /// Who takes part, and the TCP options of both ends.
@@ -213,7 +231,7 @@ fn begin(
     lua: &Lua,
     sim: &Shared,
     call: &Call,
-    name: String,
+    (name, aim): (String, Option<Aim>),
     WorkloadHosts { clients, servers, tcp }: WorkloadHosts,
     what: Spec,
     mean: f64,
@@ -243,7 +261,6 @@ fn begin(
         let id = world.add_workload(spec, what);
         let id = id.map_err(|(_, why)| Mistake::new(format!("the servers cannot listen: {why}")))?;
         drop(world);
-        let aim = if opts.get("load").is_some() { of_link(opts)? } else { None };
         sim.traffic.borrow_mut().push(Begun { id, name: name.clone(), place: here(lua), aim });
         return Ok(Value::UserData(lua.create_userdata(TrafficHandle { id, name, classes, mean })?));
     }
@@ -306,110 +323,6 @@ fn pick(
     }
 }
 
-fn share(opts: &Opts, name: &str) -> Option<f64> {
-    match opts.get(name) {
-        Some(Val::Probability(p)) => Some(p.get()),
-        _ => None,
-    }
-}
-
-/// What a load is made of.
-struct Flow<'a> {
-    up: &'a Sizes,
-    down: Option<&'a Sizes>,
-    /// How many are begun at a time.
-    each: usize,
-    keep: bool,
-    /// All send to all.
-    same: bool,
-    timestamps: bool,
-}
-
-/// Mean bytes that a flow takes of the link that a load is a share of.
-fn cost(sim: &Shared, opts: &Opts, clients: &[NodeId], flow: &Flow<'_>) -> mlua::Result<f64> {
-    let means = [Some(flow.up), flow.down];
-    if means.into_iter().flatten().any(|sizes| sizes.mean().is_infinite()) {
-        return Err(Mistake::new("these sizes have no mean: there is no rate that gives this load")
-            .at_word("load")
-            .note("give the distribution a shape above 1, or a max")
-            .into());
-    }
-    let named = of_link(opts)?;
-    let v6 = sim.world()?.address_of(clients[0]).is_some_and(AddressBook::is_v6);
-    let plan = sim.plan.borrow();
-    let first = || plan.node(clients[0]).ifaces.first().map(|iface| link_of(*iface));
-    let spec = named
-        .map(|dir| dir.link())
-        .or_else(first)
-        .map(|link| plan.link(link).spec.clone())
-        .unwrap_or_default();
-    let packets = Packets::new(spec.framing, spec.mtu, v6, flow.timestamps);
-    let (there, back) = packets.cost(flow.up, flow.down, flow.keep);
-    // Among hosts that all send to each other, each sender's link carries the answers to others; of one link that all cross,
-    // half of the flows go either way.
-    Ok(match (flow.same, named) {
-        (false, _) => there,
-        (true, None) => there + back,
-        (true, Some(_)) => (there + back) / 2.0,
-    })
-}
-
-/// One of load, rate and think.
-fn pace(sim: &Shared, opts: &Opts, clients: &[NodeId], flow: &Flow<'_>) -> mlua::Result<Pace> {
-    let gaps = match opts.text("arrivals") {
-        Some("constant") => Gaps::Constant,
-        _ => Gaps::Exponential,
-    };
-    let (load, rate, think) = (share(opts, "load"), opts.number("rate"), opts.span("think"));
-    let per_s = match (load, rate, think) {
-        (None, None, Some(think)) => return Ok(Pace::Closed(think)),
-        (None, Some(rate), None) => rate,
-        (Some(load), None, None) => {
-            let bits = capacity(sim, opts, clients)? * load;
-            bits / 8.0 / (cost(sim, opts, clients, flow)? * flow.each as f64)
-        }
-        (None, None, None) if opts.int("count").is_some() => return Ok(Pace::Closed(Span::ZERO)),
-        _ => {
-            return Err(Mistake::new("net:traffic needs one of 'load', 'rate' and 'think'")
-                .at_word("traffic")
-                .note("load = 0.6 is a share of a link, rate = 100 is 100 a second, think = \"0s\" begins the next when one is over")
-                .into());
-        }
-    };
-    if !(per_s > 0.0 && per_s.is_finite()) {
-        let word = if rate.is_some() { "rate" } else { "load" };
-        return Err(Mistake::new(format!("{word} must be more than 0")).at_word(word).into());
-    }
-    Ok(Pace::Open(Span::from_secs_f64(1.0 / per_s), gaps))
-}
-
-/// The link that all flows cross.
-fn of_link(opts: &Opts) -> mlua::Result<Option<DirId>> {
-    let Some(Val::Any(value)) = opts.get("link") else { return Ok(None) };
-    let wrong = || Mistake::new("link must be a link, as net:link() gives it").at_word("link");
-    let data = value.as_userdata().ok_or_else(wrong)?;
-    match (data.borrow::<crate::classes::Link>(), data.borrow::<crate::classes::Direction>()) {
-        (Ok(link), _) => Ok(Some(DirId::forward(link.0))),
-        (_, Ok(direction)) => Ok(Some(direction.0)),
-        _ => Err(wrong().into()),
-    }
-}
-
-/// What a load of 1 is, in bit/s, for all senders together.
-fn capacity(sim: &Shared, opts: &Opts, clients: &[NodeId]) -> mlua::Result<f64> {
-    if let Some(dir) = of_link(opts)? {
-        return Ok(sim.plan.borrow().direction(dir).rate.bits_per_s() as f64);
-    }
-    if let Some(rate) = opts.rate("of") {
-        return Ok(rate.bits_per_s() as f64 * clients.len() as f64);
-    }
-    let plan = sim.plan.borrow();
-    let first =
-        |node: &NodeId| plan.node(*node).ifaces.first().map(|iface| plan.direction(sends_on(*iface)).rate);
-    let rates: Vec<f64> = clients.iter().filter_map(first).map(|rate| rate.bits_per_s() as f64).collect();
-    Ok(rates.iter().sum())
-}
-
 struct Wait {
     id: WorkloadId,
     deadline: Instant,
@@ -442,7 +355,10 @@ fn emodel(lua: &Lua, call: &Call) -> mlua::Result<Table> {
     let opts = call.opts();
     let codec = Codec::named(opts.text("codec").unwrap_or("g711")).expect("a name of the table of functions");
     let delay = opts.span("delay").unwrap_or_default().as_ms_f64();
-    let loss = share(opts, "loss").unwrap_or(0.0);
+    let loss = match opts.get("loss") {
+        Some(Val::Probability(p)) => p.get(),
+        _ => 0.0,
+    };
     let burst = opts.number("burst").unwrap_or(1.0);
     if burst < 1.0 {
         return Err(Mistake::new("burst is at least 1, for random losses").at_word("burst").into());

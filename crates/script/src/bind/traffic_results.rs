@@ -1,6 +1,7 @@
 //! What traffic has come to: completion times, slowdowns, tables.
 
 use super::traffic::{Begun, TrafficHandle};
+use super::traffic_load::Aim;
 use crate::Place;
 use crate::classes::Registry;
 use crate::output::Output;
@@ -10,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use tidewire_l7_application::traffic::{Exchange, by_class};
 use tidewire_metrics as metrics;
-use tidewire_units::{DirId, LinkId, NodeId, Refusal};
+use tidewire_units::{DirId, NodeId, Refusal};
 use tidewire_world::{WorkloadId, World};
 
 /// Ports that hosts choose from (RFC 6335 section 6).
@@ -25,8 +26,8 @@ fn counted(world: &World, id: WorkloadId) -> Vec<Exchange> {
 /// What went wrong so often that it is said at the end: hosts that had no port left, a load that was meant for a link beside the way.
 pub(crate) fn hints(sim: &Sim, world: &mut World, out: &mut Output) {
     for Begun { id, name, place, aim } in sim.traffic.borrow().iter() {
-        if let Some(link) = aim.map(|dir| dir.link()) {
-            beside(sim, world, (*id, name, link), place, out);
+        if let Some(aim) = aim {
+            beside(sim, world, (*id, name, *aim), place, out);
         }
         let all = world.workload(*id).exchanges();
         let mut crowded: BTreeMap<(u32, u32), usize> = BTreeMap::new();
@@ -52,30 +53,34 @@ pub(crate) fn hints(sim: &Sim, world: &mut World, out: &mut Output) {
     }
 }
 
-/// Less than a tenth of what was received was ever sent over the link that the load was a share of.
+/// Flows do not cross the link that their load was to be a share of: less than half of what should have was ever sent there, less than
+/// a tenth where chance chose the hosts of few.
 fn beside(
     sim: &Sim,
     world: &mut World,
-    (id, name, link): (WorkloadId, &str, LinkId),
+    (id, name, Aim { link, crossed }): (WorkloadId, &str, Aim),
     place: &Option<Place>,
     out: &mut Output,
 ) {
-    let done = world.workload(id).exchanges().iter().filter(|of| of.ended.is_some());
-    let received: u64 = done.map(|of| of.bytes.0 + of.bytes.1).sum();
+    let done = counted(world, id).into_iter().filter(|of| of.ended.is_some());
+    let (n, received) = done.fold((0u32, 0), |(n, sum), of| (n + 1, sum + of.bytes.0 + of.bytes.1));
     let now = world.now();
     let sent: u64 = [DirId::forward(link), DirId::backward(link)]
         .into_iter()
         .map(|dir| world.port_mut(dir).stats(now).tx_bytes)
         .sum();
-    if received == 0 || sent >= received / 10 {
+    let expected = received as f64 * crossed;
+    let few = f64::from(n) * crossed < 30.0;
+    if f64::from(n) * crossed < 5.0 || sent as f64 >= expected / if few { 10.0 } else { 2.0 } {
         return;
     }
     let plan = sim.plan.borrow();
     let [a, b] = plan.link(link).ends.map(|node| plan.node(node).name.clone());
     let text = format!(
-        "{name}: the load was to be a share of the link {a}-{b}, and its flows do not cross it: they carried {}, the link {}\n  name a link that all of them cross, or leave 'link' out",
-        tidewire_units::Bytes(received),
-        tidewire_units::Bytes(sent),
+        "{name}: the load was to be a share of the link {a}-{b}, and {} flows cross it: they carried {:.1} kB, the link {:.1} kB\n  name a link that they cross, or leave 'link' out",
+        if (sent as f64) < expected / 10.0 { "none of its" } else { "only a part of its" },
+        received as f64 / 1e3,
+        sent as f64 / 1e3,
     );
     out.warn(text, place.clone());
 }

@@ -41,10 +41,10 @@ pub(crate) static NET_TRAFFIC: Func = func(
             "load",
             Kind::Share,
             "this, rate or think",
-            "share of each sender's link, or of link, that is to be used: \"60%\" or 0.6; headers, handshakes and acknowledgments count",
+            "share of each sender's link, or of link, that is to be used, of the way that is used more: \"60%\" or 0.6; headers, handshakes and acknowledgments count",
         ),
         Opt::new("of", Kind::Rate, "the sender's first link", "what load is a share of"),
-        Opt::new("link", Kind::Any, "none", "a link that all flows cross: load is a share of it, for all senders together"),
+        Opt::new("link", Kind::Any, "none", "a link, or a direction of it: load is the share of it that all senders together use"),
         Opt::new("rate", Kind::Number, "this, load or think", "begun per second, by all together"),
         Opt::new(
             "think",
