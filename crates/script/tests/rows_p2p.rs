@@ -120,6 +120,20 @@ fn row_59_an_upload_limit_leaves_a_line_to_a_call() {
 }
 
 #[test]
+fn row_59_an_upload_limit_is_a_share_of_what_the_line_carries_then() {
+    let result = good(result_of(&script(
+        "local s, p, r = net:host 's', net:host 'p', net:router 'r'
+         local line = net:link(s, r, { rate = '10Mbps' }) net:link(p, r, { rate = '10Mbps' })
+         line:set { rate = '2Mbps' }
+         local swarm = net:swarm { seed = s, peers = { p }, size = '1MB', piece = '64KiB', seed_upload = '50%' }
+         print(swarm:wait(), swarm:peer(p).complete)",
+    )));
+    let lines = lines(&result);
+    let done: f64 = lines[0].split('\t').nth(1).unwrap().parse().unwrap();
+    assert!((8.0..9.5).contains(&done), "{lines:?}");
+}
+
+#[test]
 fn row_59_a_swarm_with_ledbat_yields_to_a_call_and_to_an_upload() {
     let at = |cc: &str, rival: &str| {
         run_fast("scripts/p2p/ledbat.lua", &[("cc", text(cc)), ("rival", text(rival))])

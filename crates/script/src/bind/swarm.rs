@@ -332,8 +332,7 @@ impl Plan {
     /// A share of the line as it is now.
     fn upload(&self, world: &World, host: NodeId, name: &str) -> mlua::Result<Option<Rate>> {
         let Some(share) = self.table.raw_get::<Option<f64>>(name)? else { return Ok(None) };
-        let plan = world.plan();
-        let line = plan.node(host).ifaces.first().map(|iface| plan.direction(sends_on(*iface)).rate);
+        let line = world.plan().node(host).ifaces.first().map(|iface| world.port(sends_on(*iface)).rate());
         Ok(line.and_then(|line| Rate::from_bits_per_s((line.bits_per_s() as f64 * share) as u64)))
     }
 
