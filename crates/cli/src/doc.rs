@@ -36,7 +36,15 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
     if found.is_empty() && read.is_empty() && !search {
         (found, read) = find(true);
         if !found.is_empty() || !read.is_empty() {
-            let text = format!("nothing is called '{}'; these speak of it:", words.join(" "));
+            let name = |f: &&Func| !words.iter().all(|word| f.name.to_lowercase().contains(word.as_str()));
+            found.sort_by_key(name);
+            let pages = pages(&words);
+            let about = if pages.is_empty() {
+                String::new()
+            } else {
+                format!(" {} {} about it, and", pages.join(", "), if pages.len() == 1 { "is" } else { "are" })
+            };
+            let text = format!("nothing is called '{}';{about} these speak of it:", words.join(" "));
             context.term.note(tidewire_lab::Tone::Plain, &text);
         }
     }
@@ -67,6 +75,19 @@ pub fn doc(context: &Context, args: &DocArgs) -> Result<u8, LabError> {
             Ok(0)
         }
     }
+}
+
+/// The pages of the documentation whose names or titles are these words, or have them.
+fn pages(words: &[String]) -> Vec<String> {
+    let lines = include_str!("../../../docs/SUMMARY.md").lines();
+    let entries = lines.filter_map(|line| line.split_once('[')?.1.strip_suffix(')')?.split_once("]("));
+    let is_about = |(title, path): &(&str, &str)| {
+        let title = title.to_lowercase();
+        let parts: Vec<&str> = title.split(|c: char| !c.is_alphanumeric()).collect();
+        let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".md"));
+        stem == Some(&words.join("-")) || words.iter().all(|word| parts.contains(&word.as_str()))
+    };
+    entries.filter(is_about).map(|(_, path)| format!("docs/{path}")).collect()
 }
 
 /// What shows a subject of the checklist: `doc rows`, `doc row 22`, `doc rows handshake`.
@@ -256,5 +277,9 @@ mod tests {
             all().into_iter().filter(|f| mentions(f, &words)).count()
         };
         assert!(about(&["loss"]) > 0);
+        let written = |topic: &str| pages(&topic.split(' ').map(str::to_owned).collect::<Vec<_>>()).join(" ");
+        assert_eq!(written("quic"), "docs/quic.md");
+        assert_eq!(written("packet lost"), "docs/what-happens-on-loss.md");
+        assert_eq!(written("nonsense"), "");
     }
 }

@@ -10,7 +10,7 @@ use super::streams::{Schedule, Streams};
 use crate::TcpConfig;
 use crate::clock::{Us, instant};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tidewire_units::{Instant, Span};
 use tidewire_wire::{Endpoint, Payload};
@@ -192,6 +192,8 @@ pub struct QuicConnection {
     pub(super) close: Option<(QuicError, bool)>,
     /// Until when it answers what still comes by saying again that it is over, and how much has come.
     pub(super) closing: (Us, u32),
+    /// From when on nothing is expected any more, once it is over and has said so (RFC 9000 section 10.2).
+    pub(super) drained: Option<Us>,
     /// Packets that came before the keys for them, and when.
     pub(super) too_early: Vec<(Endpoint, Packet, Us)>,
     pub(super) events: VecDeque<QuicEvent>,
@@ -275,6 +277,7 @@ impl QuicConnection {
             handshake_done: false,
             close: None,
             closing: (0, 0),
+            drained: None,
             too_early: Vec::new(),
             events: VecDeque::new(),
             last_heard: now,
@@ -321,9 +324,21 @@ impl QuicConnection {
             self.announce_limit = true;
         }
         if finished {
+            // Others may wait for more of it.
+            self.streams.stir(id);
             self.streams.settle(id);
         }
         Some(part)
+    }
+
+    /// What was read lets the peer send more, and that is to be said.
+    pub fn has_credit_to_announce(&self) -> bool {
+        self.announce_limit || self.streams.announces()
+    }
+
+    /// Streams of which more may be read than before, or less is to be acknowledged, since this was last asked.
+    pub fn take_stirred(&mut self) -> BTreeSet<u64> {
+        self.streams.take_stirred()
     }
 
     /// The peer has ended a stream and all of it was read.
@@ -450,6 +465,16 @@ impl QuicConnection {
     /// RFC 9000 section 8: no more than three times what came from an address that may be somebody else's.
     pub(super) fn must_not_send(&self) -> bool {
         !self.validated && self.budget.1 + u64::from(self.config.max_datagram) > 3 * self.budget.0
+    }
+
+    /// When a connection that is over need not answer any more; known once it had its last occasion to send.
+    pub fn drained_at(&self) -> Option<Instant> {
+        self.drained.map(instant)
+    }
+
+    /// It is over, and nothing is expected any more.
+    pub fn is_drained(&self) -> bool {
+        self.drained.is_some_and(|at| at <= self.now)
     }
 
     /// As [`QuicConnection::pto`], unless packets will count as lost in a moment anyway (RFC 9002 section 6.2.1).

@@ -69,11 +69,15 @@ impl QuicConnection {
         match what {
             Carried::Crypto(offset, len) => self.spaces[space].crypto_out.on_acked(offset, len, false),
             Carried::Stream(id, offset, len, fin) => {
-                self.counts.stream_bytes.1 += self.streams.change(id, |stream| {
+                let (bytes, done) = self.streams.change(id, |stream| {
                     let before = stream.out.buffered();
                     stream.out.on_acked(offset, len, fin);
-                    before - stream.out.buffered()
+                    (before - stream.out.buffered(), stream.out.is_done())
                 });
+                self.counts.stream_bytes.1 += bytes;
+                if bytes > 0 || done {
+                    self.streams.stir(id);
+                }
             }
             _ => {}
         }

@@ -15,6 +15,7 @@
 //! | `loss.rs`, `mtu.rs` | what is lost; how large datagrams may be |
 //! | `control.rs` | congestion control and round-trip times: the algorithms that TCP uses |
 //! | `streams.rs`, `stream.rs` | all streams and whose turn it is; halves of one |
+//! | `past.rs` | what is kept of a connection that is over |
 //! | `ranges.rs`, `frame.rs` | sets of numbers; packets and frames in bytes |
 //!
 //! What is modelled: cryptography has its sizes and round trips, no keys; a server that knows a ticket takes it. What is left out:
@@ -27,6 +28,7 @@ mod frame;
 mod handshake;
 mod loss;
 mod mtu;
+mod past;
 mod ranges;
 mod receive;
 mod stream;
@@ -36,6 +38,7 @@ mod tests;
 mod transmit;
 
 pub use connection::{QuicConfig, QuicConnection, QuicError, QuicEvent, QuicInfo};
+pub use past::QuicPast;
 pub use streams::Schedule;
 
 /// The connection identifier that a datagram is for, if it can be read: hosts find their connection by it.

@@ -182,6 +182,9 @@ impl QuicConnection {
             input.limit = input.limit.max(end);
         }
         let grown = input.receive(offset, data, fin)?;
+        if input.is_readable() {
+            self.streams.stir(id);
+        }
         self.streams.settle(id);
         self.received_data += grown;
         if is_early {

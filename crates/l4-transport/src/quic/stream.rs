@@ -253,7 +253,12 @@ impl ReceiveHalf {
 
     /// Something can be read now, the end included.
     pub fn is_readable(&self) -> bool {
-        self.is_finished() || self.have.first().is_some_and(|_| self.contiguous() > self.read)
+        self.is_finished() || self.has_unread()
+    }
+
+    /// Bytes wait to be read; what misses something before it does not count.
+    pub fn has_unread(&self) -> bool {
+        self.contiguous() > self.read
     }
 
     fn contiguous(&self) -> u64 {

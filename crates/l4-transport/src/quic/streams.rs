@@ -19,6 +19,16 @@ pub enum Schedule {
     InOrder,
 }
 
+/// Whose stream it is: the client's, or the server's (RFC 9000 section 2.1).
+pub(super) fn half_of(id: u64) -> usize {
+    (id & 1) as usize
+}
+
+/// Which of these it is.
+pub(super) fn number_of(id: u64) -> u64 {
+    id >> 2
+}
+
 /// All streams; those that want to send are known apart, so that nobody has to look for them.
 pub(super) struct Streams {
     all: BTreeMap<u64, Stream>,
@@ -31,6 +41,8 @@ pub(super) struct Streams {
     announcing: BTreeSet<u64>,
     /// Numbers of streams that were sent, acknowledged and read to their ends, of the client's and of the server's: nothing else is kept.
     over: [RangeSet; 2],
+    /// Those of which more may be read than before, or less is to be acknowledged.
+    stirred: BTreeSet<u64>,
     places: u64,
     schedule: Schedule,
     window: u64,
@@ -47,6 +59,7 @@ impl Streams {
             repairing: BTreeSet::new(),
             announcing: BTreeSet::new(),
             over: Default::default(),
+            stirred: BTreeSet::new(),
             places: 0,
             schedule,
             window,
@@ -84,7 +97,32 @@ impl Streams {
 
     /// Both halves have ended and it is forgotten.
     pub fn is_over(&self, id: u64) -> bool {
-        id & 2 == 0 && self.over[(id & 1) as usize].contains(id >> 2)
+        id & 2 == 0 && self.over[half_of(id)].contains(number_of(id))
+    }
+
+    /// Numbers of those that are over.
+    pub fn over(&self) -> &[RangeSet; 2] {
+        &self.over
+    }
+
+    /// Those that are not over.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Stream)> {
+        self.all.iter().map(|(id, stream)| (*id, stream))
+    }
+
+    /// Something has happened to a stream that its readers and writers may wait for.
+    pub fn stir(&mut self, id: u64) {
+        self.stirred.insert(id);
+    }
+
+    /// Streams to which something has happened since this was last asked.
+    pub fn take_stirred(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.stirred)
+    }
+
+    /// Credit of some stream is to be announced.
+    pub fn announces(&self) -> bool {
+        !self.announcing.is_empty()
     }
 
     /// Forgets a stream of which nothing more is to come and nothing more to go.
@@ -94,7 +132,7 @@ impl Streams {
             self.all.remove(&id);
             self.repairing.remove(&id);
             self.announcing.remove(&id);
-            self.over[(id & 1) as usize].insert(id >> 2..(id >> 2) + 1);
+            self.over[half_of(id)].insert(number_of(id)..number_of(id) + 1);
         }
     }
 

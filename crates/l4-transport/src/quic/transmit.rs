@@ -28,7 +28,12 @@ impl QuicConnection {
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
         self.now = now.as_us();
         if let Some((why, tell)) = &mut self.close {
-            return std::mem::take(tell).then_some(*why).map(|why| self.farewell(why));
+            let (why, tell) = (*why, std::mem::take(tell));
+            // RFC 9000 section 10.2; who was silent for too long is not waited for (section 10.1).
+            let wait = 3 * (self.control.pto() + self.config.max_ack_delay.as_us());
+            let wait = if why == super::QuicError::TimedOut { 0 } else { wait };
+            self.drained.get_or_insert(self.now + wait);
+            return tell.then(|| self.farewell(why));
         }
         if self.must_not_send() {
             return None;
@@ -291,7 +296,7 @@ impl QuicConnection {
             payload.resize(payload.len() + LEAST_INITIAL.saturating_sub(len), 0);
         }
         if self.closing.0 == 0 {
-            self.closing.0 = self.now + 3 * (self.control.pto() + self.config.max_ack_delay.as_us());
+            self.closing.0 = self.drained.unwrap_or(self.now);
         }
         let mut datagram = Vec::new();
         for (kind, payload) in drafts {

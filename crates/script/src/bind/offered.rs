@@ -87,7 +87,7 @@ fn too_much(plan: &Plan, iface: IfaceId, flows: &[(&Offered, f64)]) -> Option<Wa
 }
 
 /// The interfaces that packets surely leave by on their way.
-fn way(plan: &Plan, src: NodeId, dst: NodeId) -> Vec<IfaceId> {
+pub(super) fn way(plan: &Plan, src: NodeId, dst: NodeId) -> Vec<IfaceId> {
     let Some(path) = plan.path(src, dst, &|_| true) else { return Vec::new() };
     let step = |pair: &[NodeId]| {
         let leads = |iface: &&IfaceId| plan.neighbor_of(**iface) == pair[1];

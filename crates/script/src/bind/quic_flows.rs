@@ -1,12 +1,11 @@
 //! Rows of `flows.csv` for what ends of QUIC connections send.
 
-use super::quic::Shape;
+use super::quic_conn::{Quic, Shape};
 use crate::sim::Shared;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tidewire_l4_transport::quic::{QuicConnection, QuicError};
 use tidewire_metrics::Value;
-use tidewire_node::SocketView;
 use tidewire_units::Instant;
 use tidewire_world::World;
 
@@ -60,17 +59,14 @@ pub(crate) fn rows(sim: &Shared, world: &World) -> Vec<Vec<Value>> {
     rows
 }
 
-fn row(world: &World, shape: &Shape, name: String, quic: &QuicConnection, sending: &Sending) -> Vec<Value> {
+fn row(world: &World, shape: &Shape, name: String, quic: &Quic, sending: &Sending) -> Vec<Value> {
     let (plan, info, remote) = (world.plan(), quic.info(), quic.remote());
     let src = plan.node(shape.node).name.as_str().into();
     let dst = match world.owner_of(remote.addr) {
         Some(iface) => plan.node(plan.iface(iface).node).name.clone(),
         None => world.shown(remote.addr).to_string(),
     };
-    let port = match world.view(shape.node, shape.socket) {
-        Some(SocketView::Udp(port, ..)) => Value::Int(port.into()),
-        _ => Value::Nothing,
-    };
+    let port = shape.port(world).map_or(Value::Nothing, |port| Value::Int(port.into()));
     let seconds = |at: Option<Instant>| at.map(|at| at.as_secs_f64());
     let bytes = sending.acked - sending.before;
     let until = if sending.ended.is_some() { sending.last } else { Some(world.now()) };
@@ -87,7 +83,8 @@ fn row(world: &World, shape: &Shape, name: String, quic: &QuicConnection, sendin
         Some((_, QuicError::TimedOut)) => "timeout",
     };
     let ms = |s: Option<f64>| Value::from(s.map(|s| rounded(s * 1e3)));
-    let mut row: Vec<Value> = vec![name.into(), "quic".into(), info.cc.into(), src, dst.into(), port];
+    let mut row: Vec<Value> =
+        vec![name.into(), "quic".into(), info.cc.as_str().into(), src, dst.into(), port];
     row.push(Value::Int(remote.port.into()));
     row.extend([seconds(sending.started).into(), seconds(sending.ended.map(|(at, _)| at)).into()]);
     row.extend([bytes.into(), goodput.into(), info.packets_lost.into(), Value::Nothing, info.ptos.into()]);

@@ -92,7 +92,11 @@ function Stream.delivered(self, opts)
   return native.quic_wait(self.conn.endpoint, self.conn.id, "delivered", self.id, timeout_of(opts))
 end
 
-function Conn.open(self) return stream_of(self, native.quic_stream(self.endpoint, self.id)) end
+function Conn.open(self)
+  local id, why = native.quic_stream(self.endpoint, self.id)
+  if not id then return nil, why end
+  return stream_of(self, id)
+end
 
 function Conn.accept(self, opts)
   local id, why = native.quic_wait(self.endpoint, self.id, "stream", nil, timeout_of(opts))
@@ -114,6 +118,11 @@ end
 
 -- Options that TCP has too come apart from the others.
 local function endpoint_of(host, port, o)
+  for _, name in ipairs { "stream_window", "window" } do
+    if o[name] == 0 then
+      native.mistake(("%s = 0: the other end could never send a byte; leave it out, or give it some kilobytes: %s = \"64KiB\""):format(name, name), name)
+    end
+  end
   local tcp = o.tcp or {}
   return native.quic_endpoint(host, port, {
     cc = tcp.cc, init_cwnd = tcp.init_cwnd, certificate = o.certificate, early = o.early, stream_window = o.stream_window,
@@ -154,6 +163,7 @@ function quic.quic_connect(host, to, port, o)
   if not ticket then
     local ok, failed = conn:connected { timeout = o.timeout }
     if not ok then
+      if failed == "timeout" then native.quic_unanswered(endpoint, id) end
       conn:close()
       return nil, failed
     end

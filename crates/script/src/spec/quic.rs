@@ -60,7 +60,7 @@ pub(crate) static CONNECT: Func = func(
 .blocking()
 .gives("quic_conn; or nil, error");
 
-static OPEN: Func = func("quic_conn:open", "Opens a stream.").gives("quic_stream");
+static OPEN: Func = func("quic_conn:open", "Opens a stream.").gives("quic_stream; or nil, error");
 static ACCEPT: Func = func("quic_conn:accept", "Waits for a stream that the peer opens.")
     .opts(&[TIMEOUT])
     .blocking()

@@ -141,3 +141,31 @@ fn streams_that_have_ended_leave_nothing_behind() {
     assert_eq!(opened, 100_000);
     assert_eq!((pair.client.read(4, 10), pair.client.error()), (None, None));
 }
+
+#[test]
+fn of_a_connection_that_is_over_and_drained_little_is_kept() {
+    let mut pair = Pair::new(config(), false);
+    pair.run(at(100));
+    let (all, never) = (asked_for_2_mb(&mut pair), pair.client.open());
+    pair.client.write(never, Payload::Zeros(100));
+    pair.run(at(3000));
+    pair.client.close(3);
+    pair.run(at(3001));
+    assert!(pair.client.error().is_some() && pair.client.past().is_none(), "packets may still come");
+    let due = pair.client.drained_at().unwrap();
+    assert!((at(3100)..at(3600)).contains(&due), "{due}");
+    pair.run(at(4000));
+    pair.client.poll_transmit(due);
+    let past = pair.client.past().unwrap();
+    assert_eq!((past.error(), past.remote()), (QuicError::Closed(3), SERVER));
+    assert_eq!(past.info(), &pair.client.info());
+    assert!(past.is_finished(all) && past.is_delivered(all) && !past.is_finished(never));
+    assert!(3 * size_of::<QuicPast>() < size_of::<QuicConnection>(), "{}", size_of::<QuicPast>());
+    // What was not read is kept.
+    let server = pair.server.as_mut().unwrap();
+    server.poll_transmit(at(5000));
+    server.streams.open(80).input.receive(0, Bytes::from_static(b"unread"), true).unwrap();
+    assert!(server.is_drained() && server.past().is_none());
+    while server.read(80, 1000).is_some() {}
+    assert!(server.past().is_some());
+}
