@@ -144,6 +144,9 @@ pub struct Rating {
     pub ie_eff: f64,
 }
 
+/// Losses in per cent for which G.107 has bursts.
+const MOST_IN_BURSTS: f64 = 2.0;
+
 fn db(x: f64) -> f64 {
     pow(10.0, x / 10.0)
 }
@@ -174,8 +177,15 @@ impl EModel {
         let ro = 15.0 - 1.5 * (self.slr + no);
         let (ist, is) = self.simultaneous(no, ro);
         let id = self.talker_echo(no, ist) + self.listener_echo(ro) + self.pure_delay();
-        let ie_eff = self.ie + (95.0 - self.ie) * self.ppl / (self.ppl / self.burst_r + self.bpl);
+        let ie_eff = self.equipment();
         Rating { r: ro - is - id - ie_eff + self.a, ro, is, id, ie_eff }
+    }
+
+    /// By the codec and by losses (equation 7-29). With bursts that equation passes 95, the worst there is, as losses grow; it was made for
+    /// less than 2 % then. So what bursts cost counts up to there, and more losses count as random ones.
+    fn equipment(&self) -> f64 {
+        let at = |ppl: f64, burst_r: f64| self.ie + (95.0 - self.ie) * ppl / (ppl / burst_r + self.bpl);
+        at(self.ppl, 1.0).max(at(self.ppl.min(MOST_IN_BURSTS), self.burst_r))
     }
 
     /// All noise, at the 0 dBr point (clause 7.2).
@@ -291,6 +301,12 @@ impl Heard {
         let rating = EModel::over_packets(codec, delay_ms, self.loss(), self.burst_r).rating();
         // Beyond what the model was made for, it goes on below zero.
         Some(Rating { r: rating.r.max(0.0), ..rating })
+    }
+
+    /// R and the opinion score that follows from it: the worst if nothing of the call was heard, `None` if nobody has spoken.
+    pub fn score(&self, codec: &Codec) -> Option<(f64, f64)> {
+        (self.sent > 0)
+            .then(|| self.rating(codec).map_or((0.0, mos(0.0)), |rating| (rating.r, mos(rating.r))))
     }
 }
 

@@ -311,52 +311,6 @@ fn a_host_that_is_down_begins_nothing_and_its_servers_listen_when_it_boots() {
     }
 }
 
-/// What a call that nobody disturbs is rated over 100 ms of way, with these options, and what is done before it.
-fn call_over_100_ms(before: &str, options: &str) -> Vec<String> {
-    printed(&format!(
-        "local a, b = net:host 'a', net:host 'b'
-         net:link(a, b, {{ rate = '10Mbps', delay = '100ms' }})
-         {before}
-         local call = a:voice {{ to = b, start = 1, stop = 11, {options} }}
-         sleep(12)
-         local v = call.voice
-         print(v.late, v.lost, ('%.0f'):format(v.delay * 1000), ('%.2f'):format(v.mos))"
-    ))
-}
-
-#[test]
-fn the_buffer_of_a_call_counts_from_its_first_frame() {
-    // 20 ms until a packet is full, 100 ms and 0.2 ms on the way, 60 ms in the buffer; whether addresses were known or not.
-    for before in ["", "a:ping(b)"] {
-        assert_eq!(call_over_100_ms(before, ""), ["0\t0\t180\t4.28"], "{before}");
-        assert_eq!(call_over_100_ms(before, "buffer = '20ms'"), ["0\t0\t140\t4.33"], "{before}");
-    }
-    // What the model says of that delay.
-    let lines = printed("print(('%.2f'):format(emodel { delay = '180ms' }.mos))");
-    assert_eq!(lines, ["4.28"]);
-}
-
-#[test]
-fn what_nobody_heard_has_no_delay() {
-    let lines = printed(
-        "local a, b = net:host 'a', net:host 'b'
-         net:link(a, b, { rate = '10Mbps', delay = '10ms', forward = { loss = '100%' } })
-         local call = a:voice { to = b, stop = 5 }
-         sleep(6)
-         local v = call.voice
-         print(v.sent, v.played, v.delay, v.network, v.mos, v.r)",
-    );
-    assert_eq!(lines, ["250\t0\tnil\tnil\t1.0\t0.0"]);
-    // In a table it is an empty cell, and no plot takes the worst queue for the best.
-    let worst =
-        at("scripts/traffic/voice.lua", &[("queue", "droptail"), ("codec", "g711"), ("buffer", "60ms")]);
-    if column(&worst, "loss_pct") == 100.0 {
-        assert!(!worst.record.iter().any(|(name, _)| name == "mouth_to_ear_ms"), "{:?}", worst.record);
-    } else {
-        assert!(column(&worst, "mouth_to_ear_ms") > 100.0, "{:?}", worst.record);
-    }
-}
-
 /// A film of 200 s over 5 Mbit/s, of whose link or server something happens meanwhile.
 fn film(what_happens: &str, then: &str) -> Vec<String> {
     printed(&format!(

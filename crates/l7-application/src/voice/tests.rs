@@ -31,6 +31,30 @@ fn losses_hurt_a_codec_without_concealment_most() {
 }
 
 #[test]
+fn bursts_make_few_losses_worse_and_no_loss_is_worse_than_95() {
+    let ie_eff =
+        |codec: &Codec, loss, burst_r| EModel::over_packets(codec, 0.0, loss, burst_r).rating().ie_eff;
+    let g711 = CODECS[0];
+    // G.107 equation 7-29 by hand: 95 Ppl / (Ppl / BurstR + Bpl).
+    assert!(close(ie_eff(&g711, 0.01, 4.0), 95.0 * 1.0 / (0.25 + 4.3), 1e-9));
+    assert!(close(ie_eff(&g711, 0.02, 4.0), 95.0 * 2.0 / (0.5 + 4.3), 1e-9));
+    // A little more costs as much, many more as much as random ones.
+    assert!(close(ie_eff(&g711, 0.021, 4.0), ie_eff(&g711, 0.02, 4.0), 1e-9));
+    assert!(close(ie_eff(&g711, 0.0741, 4.42), 95.0 * 7.41 / (7.41 + 4.3), 1e-9));
+    for codec in &CODECS {
+        for burst_r in [1.0, 1.5, 2.0, 8.0, 1e3] {
+            let all: Vec<f64> =
+                (0..=100).map(|loss| ie_eff(codec, f64::from(loss) / 100.0, burst_r)).collect();
+            assert!(
+                all.windows(2).all(|two| two[0] <= two[1]) && all[100] < 95.0,
+                "{codec:?} {burst_r} {all:?}"
+            );
+            assert!(ie_eff(codec, 0.01, burst_r) >= ie_eff(codec, 0.01, 1.0));
+        }
+    }
+}
+
+#[test]
 fn delay_is_free_to_100_ms_without_echo_and_dear_beyond_177() {
     let idd = |ta| EModel { ta, ..EModel::default() }.pure_delay();
     assert_eq!(idd(100.0), 0.0);
@@ -115,6 +139,7 @@ fn of_what_was_not_heard_there_is_no_delay() {
     let heard = buffer.heard(at(1_000_000));
     assert_eq!((heard.sent, heard.played, heard.playout_s, heard.network_s), (10, 0, None, None));
     assert_eq!((heard.mouth_to_ear_s(&CODECS[0]), heard.rating(&CODECS[0])), (None, None));
+    assert_eq!(heard.score(&CODECS[0]), Some((0.0, 1.0)));
 }
 
 #[test]
@@ -162,6 +187,6 @@ fn frames_that_are_lost_together_are_bursts() {
 }
 
 #[test]
-fn a_call_of_which_nothing_was_heard_has_no_rating() {
-    assert_eq!(Heard::default().rating(&CODECS[0]), None);
+fn a_call_of_which_nothing_was_sent_has_no_score() {
+    assert_eq!((Heard::default().rating(&CODECS[0]), Heard::default().score(&CODECS[0])), (None, None));
 }

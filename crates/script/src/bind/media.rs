@@ -12,7 +12,7 @@ use crate::spec::traffic as spec;
 use crate::values::Val;
 use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, Value};
 use tidewire_l7_application::traffic::{FramePattern, Frames, Replay, Sizes, parse_capture, parse_table};
-use tidewire_l7_application::voice::{Buffering, Codec, Heard, Playout, mos};
+use tidewire_l7_application::voice::{Buffering, Codec, Heard, Playout};
 use tidewire_l7_application::{Cbr, OnOff, Pattern, Process};
 use tidewire_units::{Instant, Rate, Refusal, Span};
 use tidewire_wire::Endpoint;
@@ -166,31 +166,29 @@ fn heard(world: &World, this: &AnyUserData) -> mlua::Result<Option<(Heard, Codec
     Ok(flow.voice.as_ref().map(|voice| (voice.heard(world.now()), voice.codec())))
 }
 
+/// R and MOS of a call of which frames were due.
+fn score(world: &World, this: &AnyUserData) -> mlua::Result<Option<(f64, f64)>> {
+    Ok(heard(world, this)?.and_then(|(heard, codec)| heard.score(&codec)))
+}
+
 pub(super) fn fields(registry: &Registry<'_>) -> mlua::Result<()> {
-    registry.field("flow", "mos", |_, sim, this| {
-        let heard = heard(&*sim.world()?, &this)?;
-        Ok(heard.map(|(heard, codec)| heard.rating(&codec).map_or(1.0, |rating| mos(rating.r))))
-    })?;
-    registry.field("flow", "r", |_, sim, this| {
-        let heard = heard(&*sim.world()?, &this)?;
-        Ok(heard.map(|(heard, codec)| heard.rating(&codec).map_or(0.0, |rating| rating.r)))
-    })?;
+    registry.field("flow", "mos", |_, sim, this| Ok(score(&*sim.world()?, &this)?.map(|(_, mos)| mos)))?;
+    registry.field("flow", "r", |_, sim, this| Ok(score(&*sim.world()?, &this)?.map(|(r, _)| r)))?;
     registry.field("flow", "voice", |lua, sim, this| {
         let Some((heard, codec)) = heard(&*sim.world()?, &this)? else { return Ok(None) };
         let table = match heard.rating(&codec) {
             Some(rating) => rating_table(lua, rating)?,
-            None => {
-                let table = lua.create_table()?;
-                table.raw_set("r", 0.0)?;
-                table.raw_set("mos", 1.0)?;
-                table
-            }
+            None => lua.create_table()?,
         };
+        if let Some((r, mos)) = heard.score(&codec) {
+            table.raw_set("r", r)?;
+            table.raw_set("mos", mos)?;
+            table.raw_set("loss_pct", 100.0 * heard.loss())?;
+        }
         for (name, n) in [("sent", heard.sent), ("played", heard.played), ("late", heard.late)] {
             table.raw_set(name, n)?;
         }
         table.raw_set("lost", heard.sent - heard.played - heard.late)?;
-        table.raw_set("loss_pct", 100.0 * heard.loss())?;
         table.raw_set("burst", heard.burst_r)?;
         table.raw_set("delay", heard.mouth_to_ear_s(&codec))?;
         table.raw_set("network", heard.network_s)?;

@@ -113,7 +113,7 @@ pub(crate) static EMODEL: Func = func(
     Opt::new("codec", Kind::Choice(CODECS), "\"g711\"", "how speech is coded"),
     Opt::new("delay", Kind::Time, "0", "from mouth to ear"),
     Opt::new("loss", Kind::Share, "0", "share of frames that are not played"),
-    Opt::new("burst", Kind::Number, "1", "mean length of bursts of losses, over that of random ones"),
+    Opt::new("burst", Kind::Number, "1", "mean length of bursts of losses, over that of random ones; counts for the first 2 % of losses, the others count as random"),
     Opt::new(
         "echo",
         Kind::Number,
