@@ -252,6 +252,11 @@ fn whoever_does_not_behave_is_counted_and_nobody_gets_a_wrong_file() {
         assert!(column(&result, cause) > 0.0, "{who}");
         assert!(result.checks.len() >= 12);
     }
+    // Without patience for who does not answer: 30 s more, for somebody in each run.
+    for seed in 1..=5 {
+        let liars = run_seeded("scripts/p2p/bad_peers.lua", &[("who", text("liar"))], Some(seed));
+        assert!(column(&liars, "last_honest_s") < 20.0, "{seed}");
+    }
     let over = (1..=3).map(|seed| {
         let riders = run_seeded("scripts/p2p/bad_peers.lua", &[("who", text("free_rider"))], Some(seed));
         column(&riders, "rider_s") / column(&riders, "honest_s")

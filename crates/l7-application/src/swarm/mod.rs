@@ -13,11 +13,12 @@
 //! | `picker.rs` | which block is asked for next |
 //! | `choker.rs` | who is served |
 //! | `limit.rs` | how much is sent |
-//! | `peer.rs`, `receive.rs`, `serve.rs` | [`Peer`], all of a peer but its sockets |
+//! | `peer.rs`, `receive.rs`, `ask.rs`, `serve.rs` | [`Peer`], all of a peer but its sockets |
 //! | `program.rs` | [`Program`], a peer with its sockets |
 //! | `tracker.rs` | [`Tracker`] and its messages |
 //! | `board.rs` | [`Board`], what all of them have done |
 
+mod ask;
 mod board;
 mod choker;
 mod limit;

@@ -2,6 +2,7 @@
 
 use super::torrent::{BLOCK, Block, Torrent, combine, splitmix};
 use std::sync::Arc;
+use tidewire_units::{Instant, Span};
 
 /// In which order pieces are begun.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,8 +18,8 @@ pub enum Policy {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Free,
-    /// Asked of so many.
-    Asked(u8),
+    /// Asked of so many, of the last one then.
+    Asked(u8, Instant),
     /// From whom, and its hash.
     Got(u32, u64),
 }
@@ -45,6 +46,17 @@ pub enum Outcome {
     Whole(Vec<u32>),
     /// The piece is complete and its hash is wrong: it is asked for again. All of it came from this connection.
     Corrupt(Option<u32>),
+}
+
+/// What a neighbour that has nothing else to give is asked for at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Late {
+    /// This, which others were asked for too.
+    Ask(Block),
+    /// Nothing before then, if what is under way has not come.
+    Wait(Instant),
+    /// Nothing.
+    Nothing,
 }
 
 /// What a peer has, what it asks for.
@@ -133,17 +145,17 @@ impl Picker {
     }
 
     /// The next block to ask `conn` for, which has `theirs`, of those that nobody was asked for.
-    pub fn pick(&mut self, conn: u32, theirs: &[bool], random: &mut u64) -> Option<Block> {
+    pub fn pick(&mut self, now: Instant, conn: u32, theirs: &[bool], random: &mut u64) -> Option<Block> {
         for active in &mut self.active {
             if active.free > 0 && theirs[active.piece as usize] && active.is_for(conn) {
-                return active.take(&self.torrent);
+                return active.take(now, &self.torrent);
             }
         }
         if self.untouched > 0
             && let Some(piece) = self.choose(theirs, random)
         {
             self.begin(piece, conn);
-            return self.active.last_mut().expect("just begun").take(&self.torrent);
+            return self.active.last_mut().expect("just begun").take(now, &self.torrent);
         }
         None
     }
@@ -152,7 +164,7 @@ impl Picker {
     pub fn may_move(&self, block: Block, conn: u32) -> bool {
         let active = self.active.iter().find(|active| active.piece == block.piece);
         active.is_some_and(|active| {
-            active.is_for(conn) && matches!(active.blocks[number(block)], State::Asked(1))
+            active.is_for(conn) && matches!(active.blocks[number(block)], State::Asked(1, _))
         })
     }
 
@@ -195,35 +207,52 @@ impl Picker {
         found
     }
 
-    /// Everything was asked for: what is still missing is asked of a second neighbour too, so that a slow one does not hold up the end.
+    /// Whether everything was asked for.
+    pub fn is_end(&self) -> bool {
+        self.untouched == 0 && !self.active.iter().any(|active| active.free > 0 && active.only.is_none())
+    }
+
+    /// What is still missing at the end is asked of a second neighbour too, so that a slow one does not hold up the end; of
+    /// one more whenever it has waited for `patience` since. Requests that are `doubtful` do not count, as two may lie.
     pub fn end_game(
         &mut self,
+        (now, patience): (Instant, Span),
         conn: u32,
-        theirs: &[bool],
-        asked: &[Block],
+        (theirs, asked): (&[bool], &[Block]),
+        doubtful: &[Block],
         random: &mut u64,
-    ) -> Option<Block> {
-        if self.untouched > 0 || self.active.iter().any(|active| active.free > 0 && active.only.is_none()) {
-            return None;
-        }
+    ) -> Late {
         let n = self.active.len();
         let first = if n > 0 { (splitmix(random) % n as u64) as usize } else { 0 };
+        let mut wait = Instant::MAX;
         for i in 0..n {
             let active = &mut self.active[(first + i) % n];
-            if !theirs[active.piece as usize] || !active.is_for(conn) {
+            if !theirs[active.piece as usize] {
                 continue;
+            }
+            if !active.is_for(conn) {
+                let due = active.asked_last() + patience;
+                if now < due {
+                    wait = wait.min(due);
+                    continue;
+                }
+                active.only = Some(conn);
             }
             for (number, state) in active.blocks.iter_mut().enumerate() {
                 let block = self.torrent.block(active.piece, number as u32);
-                if let State::Asked(times @ 0..2) = state
+                if let State::Asked(times, last) = state
                     && !asked.contains(&block)
                 {
-                    *times += 1;
-                    return Some(block);
+                    let doubts = doubtful.iter().filter(|one| **one == block).count();
+                    if usize::from(*times) < 2 + doubts || now >= *last + patience {
+                        (*times, *last) = (times.saturating_add(1), now);
+                        return Late::Ask(block);
+                    }
+                    wait = wait.min(*last + patience);
                 }
             }
         }
-        None
+        if wait < Instant::MAX { Late::Wait(wait) } else { Late::Nothing }
     }
 
     /// A block that was asked for will not come.
@@ -231,11 +260,11 @@ impl Picker {
         let Some(active) = self.active.iter_mut().find(|active| active.piece == block.piece) else { return };
         let active_block = &mut active.blocks[number(block)];
         match active_block {
-            State::Asked(1) => {
+            State::Asked(1, _) => {
                 *active_block = State::Free;
                 active.free += 1;
             }
-            State::Asked(times) => *times -= 1,
+            State::Asked(times, _) => *times -= 1,
             _ => {}
         }
     }
@@ -258,7 +287,7 @@ impl Picker {
         let active = &mut self.active[at];
         let others = match active.blocks[number] {
             State::Got(..) => return (false, Outcome::Duplicate),
-            State::Asked(times) => times > 1,
+            State::Asked(times, _) => times > 1,
             State::Free => {
                 active.free -= 1;
                 false
@@ -318,9 +347,18 @@ impl Active {
         self.only.is_none_or(|only| only == conn)
     }
 
-    fn take(&mut self, torrent: &Torrent) -> Option<Block> {
+    /// When somebody was asked for a block of it.
+    fn asked_last(&self) -> Instant {
+        let all = self.blocks.iter().filter_map(|state| match state {
+            State::Asked(_, last) => Some(*last),
+            _ => None,
+        });
+        all.max().unwrap_or(Instant::ZERO)
+    }
+
+    fn take(&mut self, now: Instant, torrent: &Torrent) -> Option<Block> {
         let number = self.blocks.iter().position(|state| matches!(state, State::Free))?;
-        self.blocks[number] = State::Asked(1);
+        self.blocks[number] = State::Asked(1, now);
         self.free -= 1;
         Some(torrent.block(self.piece, number as u32))
     }

@@ -443,6 +443,9 @@ impl Program {
         if now >= self.peer.tell_at() {
             self.peer.handle_tell(now);
         }
+        if now >= self.peer.late_at() {
+            self.peer.handle_late(now);
+        }
         if now >= self.tick_at {
             self.peer.handle_interval(now);
             self.tick_at = now + self.peer.config.interval;
@@ -482,7 +485,8 @@ impl Program {
                     self.tick_at = now + self.peer.config.interval;
                 }
                 let turn = self.limit.as_ref().map_or(Instant::MAX, Limit::wakes_at);
-                self.tick_at.min(self.announce_at).min(self.leave_at).min(self.peer.tell_at()).min(turn)
+                let peer = self.peer.tell_at().min(self.peer.late_at());
+                self.tick_at.min(self.announce_at).min(self.leave_at).min(peer).min(turn)
             }
         }
     }

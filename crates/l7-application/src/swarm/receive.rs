@@ -247,6 +247,7 @@ impl Peer {
                 let waits = delay > path + QUEUE_TIME;
                 conn.target = if waits { (conn.target - 1).max(2) } else { conn.target + 1 };
             }
+            self.note_delay(delay);
         }
         let (others, outcome) = self.picker.receive(block, hash, id);
         if others || at.is_none() {

@@ -125,8 +125,11 @@ struct Net {
 
 impl Net {
     fn new(behaviours: &[Behaviour]) -> Net {
+        Net::of(torrent(), behaviours)
+    }
+
+    fn of(torrent: Arc<Torrent>, behaviours: &[Behaviour]) -> Net {
         let board: SharedBoard = Rc::new(RefCell::new(Board::default()));
-        let torrent = torrent();
         let mut peers = BTreeMap::new();
         for (index, behaviour) in behaviours.iter().enumerate() {
             let config = PeerConfig {
@@ -537,3 +540,5 @@ fn who_answers_after_it_was_given_up_is_asked_again() {
     assert!(!asked(peer).is_empty());
     assert_eq!((net.report(1).timeouts, net.report(1).unrequested, net.report(1).wasted), (1, 0, 0));
 }
+
+mod end_game;
