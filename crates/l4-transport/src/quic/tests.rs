@@ -28,6 +28,9 @@ struct Pair {
     lose: Box<dyn FnMut(bool, u64) -> bool>,
     /// Longer datagrams are lost.
     carries: usize,
+    /// How long a byte takes on the way to the server, and until when those before take it.
+    per_byte: Span,
+    busy: Instant,
     client_at: Endpoint,
     events: Vec<(Instant, bool, QuicEvent)>,
     /// What each end has read of each stream.
@@ -53,6 +56,8 @@ impl Pair {
             bytes: [0; 2],
             lose: Box::new(|_, _| false),
             carries: usize::MAX,
+            per_byte: Span::ZERO,
+            busy: now,
             client_at: CLIENT,
             events: Vec::new(),
             read: BTreeMap::new(),
@@ -74,7 +79,12 @@ impl Pair {
                     let server = self.server.as_ref();
                     let client = if to_server { self.client_at } else { server.unwrap().remote() };
                     let order = self.sent[0] + self.sent[1];
-                    self.path.insert((self.now + ms(20), order), (to_server, client, datagram));
+                    let mut left = self.now;
+                    if to_server {
+                        self.busy = self.busy.max(self.now) + self.per_byte * datagram.len() as u64;
+                        left = self.busy;
+                    }
+                    self.path.insert((left + ms(20), order), (to_server, client, datagram));
                 }
             }
         }

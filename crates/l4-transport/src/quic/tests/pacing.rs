@@ -111,3 +111,18 @@ fn a_probe_repeats_what_every_space_waits_for() {
     assert_eq!(pair.done_at.get(&(false, id)), Some(&at(40 + 120 + 20)));
     assert_eq!(pair.client.info().ptos, 1);
 }
+
+#[test]
+fn cubic_leaves_slow_start_before_anything_is_lost() {
+    let mut pair = Pair::new(with_cc(CcKind::Cubic), false);
+    // 20 Mbit/s and 40 ms are 68 packets.
+    pair.per_byte = Span::from_ns(400);
+    pair.run(at(200));
+    let id = pair.client.open();
+    pair.client.write(id, Payload::Zeros(4_000_000));
+    pair.run(at(800));
+    // Acknowledgments come in one train for a whole round trip (HyStart), and what has left by then follows: three times the path.
+    let (tx, info) = (&pair.client.control.tx, pair.client.info());
+    assert!((68..4 * 68).contains(&tx.ssthresh), "{}", tx.ssthresh);
+    assert_eq!(info.packets_lost, 0);
+}
