@@ -3,7 +3,7 @@
 -- Look at first_ms without loss: TCP, TLS 1.3 and the question are three round trips of 60 ms, QUIC and the question two. Then at
 -- load_ms: losses make windows small. Six connections have six windows, of which a loss shrinks one; HTTP/2 and QUIC have one, and
 -- it is the same for both. What QUIC saves is the first round trip, and the waiting of one object for the packets of another. Pictures
--- that take turns are all there at the end; one after the other they are there in half the time on average (object_ms_mean).
+-- that take turns are all there at the end; one after the other they are there in half the time on average under loss (object_ms_mean).
 local p = experiment {
   params   = { over = { "http1", "http2", "quic", "quic_in_order" }, loss = { "0%", "0.5%", "1%", "2%", "4%" } },
   order    = { "over", "loss" },

@@ -64,6 +64,17 @@ fn quic_is_as_fast_as_tcp_where_losses_are_the_limit() {
 }
 
 #[test]
+fn pacing_makes_slow_start_longer_for_tcp_as_for_quic() {
+    let dropped = |over: &str, queue: &str| {
+        column(&at("scripts/quic/slow_start.lua", &[("over", over), ("queue", queue)]), "dropped_count")
+    };
+    for queue in ["10pkt", "50pkt"] {
+        let [tcp, paced, quic] = ["tcp", "tcp_paced", "quic"].map(|over| dropped(over, queue));
+        assert!(tcp < quic && quic < paced, "{queue}: {tcp} {quic} {paced}");
+    }
+}
+
+#[test]
 fn a_page_over_quic_begins_a_round_trip_earlier_than_over_tcp_and_tls() {
     let page = |over, loss| at("scripts/quic/web_page.lua", &[("over", over), ("loss", loss)]);
     // A round trip is 60 ms: TCP, TLS 1.3 and the question; QUIC and the question. An answer's first packet takes 1 ms more.

@@ -122,6 +122,35 @@ fn a_path_that_carries_no_datagram_of_quic_is_named() {
 }
 
 #[test]
+fn a_server_that_has_forgotten_a_connection_says_so() {
+    let out = printed(
+        "local a, b = net:host 'a', net:host 'b'
+         local link = net:link(a, b, { rate = '20Mbps', delay = '50ms' })
+         local function serve()
+           assert(b:quic_listen(443, function(conn)
+             for s in conn:streams() do
+               if s:recv_all() == 'end' then conn:close() else s:send 'ok' s:finish() end
+             end
+           end))
+         end
+         local function ask(conn, what)
+           local s, begun = conn:open(), now()
+           s:send(what) s:finish()
+           print(s:recv_all()) print(now() - begun < 0.3)
+         end
+         serve()
+         local first = a:quic_connect(b, 443)
+         ask(first, 'x') b:crash() sleep(1) b:boot() serve() ask(first, 'x')
+         -- The news of an end is lost, and the server has nothing to say it again.
+         local second = a:quic_connect(b, 443, { early = false })
+         ask(second, 'x') link:backward():set { loss = '100%' }
+         local s = second:open() s:send 'end' s:finish() sleep(4) link:backward():set { loss = 0 }
+         print(select(2, second:accept())) print(now() < 15) stop()",
+    );
+    assert_eq!(out, ["ok", "true", "nil\treset", "true", "ok", "true", "reset", "true"]);
+}
+
+#[test]
 fn windows_of_nothing_are_refused_where_they_are_asked_for() {
     for (call, name) in
         [("a:quic_connect(b, 443, ", "stream_window"), ("b:quic_listen(443, print, ", "window")]

@@ -319,7 +319,9 @@ impl QuicConnection {
             stream.input.limit = stream.input.read + window;
             self.streams.announce(id);
         }
-        if self.limit - self.read_data <= used(self.config.window) {
+        // What was read is little, but the peer, whose other bytes nobody reads, can send nothing without it (RFC 9000 section 4.2).
+        let is_stuck = self.limit.saturating_sub(self.received_data) < u64::from(self.config.max_datagram);
+        if self.limit - self.read_data <= used(self.config.window) || is_stuck {
             self.limit = self.read_data + self.config.window;
             self.announce_limit = true;
         }

@@ -15,7 +15,7 @@
 //! | `loss.rs`, `mtu.rs` | what is lost; how large datagrams may be |
 //! | `control.rs` | congestion control and round-trip times: the algorithms that TCP uses |
 //! | `streams.rs`, `stream.rs` | all streams and whose turn it is; halves of one |
-//! | `past.rs` | what is kept of a connection that is over |
+//! | `past.rs`, `reset.rs` | what is kept of a connection that is over; what is said when nothing is |
 //! | `ranges.rs`, `frame.rs` | sets of numbers; packets and frames in bytes |
 //!
 //! What is modelled: cryptography has its sizes and round trips, no keys; a server that knows a ticket takes it. What is left out:
@@ -31,6 +31,7 @@ mod mtu;
 mod past;
 mod ranges;
 mod receive;
+mod reset;
 mod stream;
 mod streams;
 #[cfg(test)]
@@ -39,6 +40,7 @@ mod transmit;
 
 pub use connection::{QuicConfig, QuicConnection, QuicError, QuicEvent, QuicInfo};
 pub use past::QuicPast;
+pub use reset::stateless_reset;
 pub use streams::Schedule;
 
 /// The connection identifier that a datagram is for, if it can be read: hosts find their connection by it.

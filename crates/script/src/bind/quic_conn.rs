@@ -5,6 +5,7 @@ use super::quic_flows::Sending;
 use super::quic_wait::{Waiting, What};
 use crate::sched::Op;
 use crate::sim::{Shared, Sim};
+use bytes::Bytes;
 use mlua::{Lua, MultiValue};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use tidewire_l4_transport::quic::{
     QuicConfig, QuicConnection, QuicError, QuicEvent, QuicInfo, QuicPast, destination_of, opens_connection,
+    stateless_reset,
 };
 use tidewire_node::SocketView;
 use tidewire_units::{Instant, Interest, NodeId, Refusal, SocketId, Span, Stream};
@@ -267,17 +269,31 @@ impl Shape {
         }
     }
 
-    fn receive(&mut self, now: Instant, from: Endpoint, datagram: &bytes::Bytes) {
-        let Some(named) = destination_of(datagram) else { return };
+    fn receive(&mut self, world: &mut World, from: Endpoint, datagram: &Bytes) {
+        let (now, Some(named)) = (world.now(), destination_of(datagram)) else { return };
         let id = self.aliases.get(&named).copied().unwrap_or(named);
-        if let Some(conn) = self.connections.get_mut(&id) {
-            if let Some(quic) = conn.quic.live() {
-                self.busy.insert(id);
-                quic.handle_datagram(now, from, datagram);
+        if let Some(quic) = self.connections.get_mut(&id).and_then(|conn| conn.quic.live()) {
+            self.busy.insert(id);
+            return quic.handle_datagram(now, from, datagram);
+        }
+        if !self.is_server {
+            let mut all = self.connections.iter_mut();
+            let reset = all.find_map(|(id, conn)| {
+                Some((id, conn.quic.live().filter(|quic| quic.is_reset_by(datagram))?))
+            });
+            if let Some((id, quic)) = reset {
+                self.busy.insert(*id);
+                quic.handle_reset();
             }
             return;
         }
-        if self.is_server && opens_connection(datagram) {
+        if let Some(reset) = stateless_reset(datagram) {
+            let _ = world.send_to(self.node, self.socket, Payload::Data(reset), Some(from));
+        }
+        if self.connections.contains_key(&id) {
+            return;
+        }
+        if opens_connection(datagram) {
             let own = self.random.bits() >> 2;
             let mut quic = QuicConnection::server(now, from, (own, named), self.config.clone());
             quic.handle_datagram(now, from, datagram);
@@ -375,10 +391,9 @@ impl Op for Drive {
             while let Ok(Some(datagram)) = world.recv_from(node, socket) {
                 let bytes = match datagram.payload {
                     Payload::Data(bytes) => bytes,
-                    zeros @ Payload::Zeros(_) => bytes::Bytes::from(zeros.to_bytes().into_owned()),
+                    zeros @ Payload::Zeros(_) => Bytes::from(zeros.to_bytes().into_owned()),
                 };
-                let now = world.now();
-                shape.receive(now, datagram.from, &bytes);
+                shape.receive(&mut world, datagram.from, &bytes);
             }
             let (next, idle) = shape.turn(&mut world);
             if shape.is_spent() {

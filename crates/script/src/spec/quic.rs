@@ -80,7 +80,7 @@ static MIGRATE: Func = func(
 static INFO: Func = func("quic_conn:info", "What the connection knows of its path.")
     .gives("{ cc, cwnd_packets, in_flight, rtt, packets_sent, packets_lost, ptos, datagrams_sent, datagram_size, ticket }");
 static CLOSE: Func =
-    func("quic_conn:close", "Ends the connection at once.").with(&[may("code", Kind::Int(0, i64::MAX))]);
+    func("quic_conn:close", "Ends the connection at once.").with(&[may("code", Kind::Int(0, (1 << 62) - 1))]);
 static SEND: Func = func("quic_stream:send", "Sends a text; waits while much is under way.")
     .with(&[need("data", Kind::Data)])
     .blocking()

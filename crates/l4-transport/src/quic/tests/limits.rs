@@ -56,6 +56,21 @@ fn a_sender_that_credit_holds_back_keeps_a_window_of_that_size() {
 }
 
 #[test]
+fn streams_that_nobody_reads_take_the_credit_and_not_the_last_of_it() {
+    let mut pair = Pair::new(config(), false);
+    pair.config = QuicConfig { window: 100_000, ..config() };
+    pair.run(at(200));
+    // The pair reads streams below 40 only: four that it does not read leave less than a quarter, at which credit is renewed.
+    for _ in 0..14 {
+        let id = pair.client.open();
+        pair.client.write(id, Payload::Zeros(20_000));
+        pair.client.finish(id);
+    }
+    pair.run(at(20_000));
+    assert!((0..10).all(|n| pair.read.get(&(false, 4 * n)) == Some(&20_000)), "{:?}", pair.read);
+}
+
+#[test]
 fn an_end_that_never_gives_up_leaves_it_to_the_other() {
     let idle = |s| QuicConfig { idle: Span::from_secs(s), ..config() };
     for (own, peer, most) in [(0, 30, Some(30_000)), (30, 0, Some(30_000)), (0, 0, None)] {
