@@ -54,6 +54,8 @@ pub struct Spec {
     pub same: bool,
     /// When.
     pub pace: Pace,
+    /// How often each client asks by an open pace, in proportion; empty: equally often.
+    pub weights: Vec<u64>,
     /// To whom.
     pub pick: Pick,
     /// Bytes from client to server.
@@ -142,6 +144,8 @@ struct Connection {
 #[derive(Debug)]
 pub struct Workload {
     spec: Spec,
+    /// Sums of the weights up to each client.
+    up_to: Vec<u64>,
     connections: Vec<Connection>,
     kept: BTreeMap<(u32, u32), u32>,
     queries: Vec<Query>,
@@ -166,7 +170,12 @@ impl Workload {
             Pace::Open(..) => due.push(Reverse((spec.start + gap(spec.pace, stream), 0))),
             Pace::Closed(_) => due.extend((0..spec.clients).map(|client| Reverse((spec.start, client)))),
         }
+        let sum = |sum: &mut u64, weight: &u64| {
+            *sum += weight;
+            Some(*sum)
+        };
         Workload {
+            up_to: spec.weights.iter().scan(0, sum).collect(),
             spec,
             connections: Vec::new(),
             kept: BTreeMap::new(),
@@ -274,7 +283,7 @@ impl Workload {
                 }
                 pace @ Pace::Open(..) => {
                     self.due.push(Reverse((at + gap(pace, stream), 0)));
-                    let client = stream.between(0, u64::from(self.spec.clients) - 1) as u32;
+                    let client = self.next_client(stream);
                     if !self.down.contains(&client) {
                         self.ask(now, client, stream);
                     }
@@ -327,6 +336,16 @@ impl Workload {
 
     fn may_ask(&self, at: Instant) -> bool {
         !self.stopped && at < self.spec.stop && self.spec.count.is_none_or(|count| self.asked < count)
+    }
+
+    fn next_client(&self, stream: &mut Stream) -> u32 {
+        match self.up_to.last() {
+            None => stream.between(0, u64::from(self.spec.clients) - 1) as u32,
+            Some(total) => {
+                let drawn = stream.between(0, total - 1);
+                self.up_to.partition_point(|up_to| *up_to <= drawn) as u32
+            }
+        }
     }
 
     fn ask(&mut self, now: Instant, client: u32, stream: &mut Stream) {
@@ -467,6 +486,7 @@ mod tests {
             servers: 4,
             same: true,
             pace: Pace::Open(Span::from_ms(1), Gaps::Exponential),
+            weights: Vec::new(),
             pick: Pick::Random(1),
             up: Sizes::Fixed(1000.0),
             down: None,

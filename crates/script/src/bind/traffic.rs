@@ -3,7 +3,7 @@
 use super::ping::HOST_DOWN;
 use super::sizes::{classes, sizes};
 use super::tcp_options::tcp_config;
-use super::traffic_load::{Aim, Flow, pace, warn_of_overload};
+use super::traffic_load::{Aim, Beginnings, Flow, beginnings, warn_of_overload};
 use super::traffic_results::{fields, rounds, rows, save, summary};
 use crate::Place;
 use crate::call::{Call, Opts};
@@ -134,13 +134,15 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
         keep,
         timestamps: tcp.timestamps,
     };
-    let (pace, aim) = pace(sim, opts, &flow)?;
-    warn_of_overload(lua, sim, &name, &flow, (pace, opts.int("count")))?;
+    let begins = beginnings(sim, opts, &flow)?;
+    warn_of_overload(lua, sim, &name, &flow, (&begins, opts.int("count")))?;
+    let Beginnings { pace, weights, aim } = begins;
     let what = Spec {
         clients: clients.len() as u32,
         servers: servers.len() as u32,
         same,
         pace,
+        weights,
         pick,
         up,
         down,
@@ -196,6 +198,7 @@ fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
         servers: from.len() as u32,
         same: false,
         pace: Pace::Closed(opts.span("pause").unwrap_or_default()),
+        weights: Vec::new(),
         pick: Pick::Everyone,
         up: Sizes::Fixed(request),
         down: Some(Sizes::Fixed(size.0 as f64)),

@@ -7,7 +7,7 @@ use crate::mistake::Mistake;
 use crate::sim::{Shared, here};
 use crate::values::Val;
 use mlua::Lua;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tidewire_l1_physical::DeliveryTrace;
 use tidewire_l7_application::traffic::{Gaps, Pace, Pick, Sizes};
 use tidewire_topology::{NodeSpec, Plan, link_of, peer_of, sends_on};
@@ -41,10 +41,31 @@ pub(crate) struct Aim {
     pub crossed: f64,
 }
 
-/// What a load of 1 is, in bit/s, and the bytes that a flow takes of it.
-struct Share {
-    bits_per_s: f64,
-    cost: f64,
+/// When flows begin, and who begins them.
+pub(super) struct Beginnings {
+    pub pace: Pace,
+    /// How often each client does, in proportion; empty: equally often.
+    pub weights: Vec<u64>,
+    pub aim: Option<Aim>,
+}
+
+impl Beginnings {
+    fn of_all(pace: Pace) -> Beginnings {
+        Beginnings { pace, weights: Vec::new(), aim: None }
+    }
+
+    /// The share of the flows that a client begins.
+    fn share_of(&self, client: usize, clients: usize) -> f64 {
+        let total: u64 = self.weights.iter().sum();
+        self.weights.get(client).map_or(1.0 / clients as f64, |weight| *weight as f64 / total as f64)
+    }
+}
+
+/// What fills the ways that a load is a share of: flows per second of all senders together.
+struct Full {
+    per_s: f64,
+    weights: Vec<u64>,
+    aim: Option<Aim>,
 }
 
 impl Flow<'_> {
@@ -63,6 +84,11 @@ impl Flow<'_> {
         let spec = link.map(|link| plan.link(link).spec.clone()).unwrap_or_default();
         let packets = Packets::new(spec.framing, spec.mtu, v6, self.timestamps);
         packets.cost(self.up, self.down, self.keep)
+    }
+
+    /// Bytes of a flow that leave and reach a sender's link. Among hosts that all send to each other, it carries the answers to others.
+    fn each_way(&self, there: f64, back: f64) -> [f64; 2] {
+        if self.same { [there + back; 2] } else { [there, back] }
     }
 
     /// Shares of what goes to servers, and of what comes back, that cross a link forward and backward.
@@ -86,7 +112,7 @@ impl Flow<'_> {
 }
 
 /// One of load, rate and think.
-pub(super) fn pace(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<(Pace, Option<Aim>)> {
+pub(super) fn beginnings(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<Beginnings> {
     let gaps = match opts.text("arrivals") {
         Some("constant") => Gaps::Constant,
         _ => Gaps::Exponential,
@@ -96,14 +122,16 @@ pub(super) fn pace(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<(
         _ => None,
     };
     let (rate, think) = (opts.number("rate"), opts.span("think"));
-    let (per_s, aim) = match (load, rate, think) {
-        (None, None, Some(think)) => return Ok((Pace::Closed(think), None)),
-        (None, Some(rate), None) => (rate, None),
+    let (per_s, weights, aim) = match (load, rate, think) {
+        (None, None, Some(think)) => return Ok(Beginnings::of_all(Pace::Closed(think))),
+        (None, Some(rate), None) => (rate, Vec::new(), None),
         (Some(load), None, None) => {
-            let (share, aim) = share(sim, opts, flow)?;
-            (load * share.bits_per_s / 8.0 / (share.cost * flow.each as f64), aim)
+            let full = full(sim, opts, flow)?;
+            (load * full.per_s / flow.each as f64, full.weights, full.aim)
         }
-        (None, None, None) if opts.int("count").is_some() => return Ok((Pace::Closed(Span::ZERO), None)),
+        (None, None, None) if opts.int("count").is_some() => {
+            return Ok(Beginnings::of_all(Pace::Closed(Span::ZERO)));
+        }
         _ => {
             return Err(Mistake::new("net:traffic needs one of 'load', 'rate' and 'think'")
                 .at_word("traffic")
@@ -115,11 +143,11 @@ pub(super) fn pace(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<(
         let word = if rate.is_some() { "rate" } else { "load" };
         return Err(Mistake::new(format!("{word} must be more than 0")).at_word(word).into());
     }
-    Ok((Pace::Open(Span::from_secs_f64(1.0 / per_s), gaps), aim))
+    Ok(Beginnings { pace: Pace::Open(Span::from_secs_f64(1.0 / per_s), gaps), weights, aim })
 }
 
-/// What the load is a share of: of the ways that were meant the one that would be full first.
-fn share(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<(Share, Option<Aim>)> {
+/// How many flows would fill what the load is a share of: of the ways that were meant the one that is full first.
+fn full(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<Full> {
     let means = [Some(flow.up), flow.down];
     if means.into_iter().flatten().any(|sizes| sizes.mean().is_infinite()) {
         return Err(Mistake::new("these sizes have no mean: there is no rate that gives this load")
@@ -131,73 +159,79 @@ fn share(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<(Share, Opt
     let (world, plan) = (sim.world()?, sim.plan.borrow());
     let first = plan.node(flow.clients[0]).ifaces.first().map(|iface| link_of(*iface));
     let (there, back) = flow.costs(&world, &plan, named.as_ref().map(|(link, _)| *link).or(first));
-    let (ways, aim) = match (named, opts.rate("of")) {
+    let full = match (named, opts.rate("of")) {
         (Some(_), Some(_)) => {
             return Err(Mistake::new("load is a share of 'link' or of 'of', not of both")
                 .at_word("of")
                 .into());
         }
         (Some((link, dirs)), None) => of_link(&world, &plan, flow, (link, &dirs), (there, back)),
-        (None, of) => {
-            let (rates, is_shared) = match of {
-                Some(of) => ([of.bits_per_s() as f64 * flow.clients.len() as f64; 2], false),
-                None => first_links(&world, &plan, flow.clients),
-            };
-            // Among hosts that all send to each other, each sender's link carries the answers to others, too.
-            let costs = if flow.same || is_shared { [there + back; 2] } else { [there, back] };
-            (
-                rates.into_iter().zip(costs).map(|(bits_per_s, cost)| Share { bits_per_s, cost }).collect(),
-                None,
-            )
+        (None, Some(of)) => {
+            let each =
+                of.bits_per_s() as f64 / 8.0 / flow.each_way(there, back).into_iter().fold(0.0, f64::max);
+            Full { per_s: each * flow.clients.len() as f64, weights: Vec::new(), aim: None }
         }
+        (None, None) => of_first_links(&world, &plan, flow, (there, back)),
     };
-    let full_first =
-        ways.into_iter().min_by(|a, b| (a.bits_per_s / a.cost).total_cmp(&(b.bits_per_s / b.cost)));
-    let share = full_first.expect("there is a way at least");
-    if share.bits_per_s.is_infinite() {
+    if full.per_s.is_infinite() {
         return Err(Mistake::new("load is a share of a link's rate, and this link has none")
             .at_word("load")
             .note("write link = the link that is meant, of = \"1Gbps\" for each sender, or rate = 100 for 100 flows a second")
             .into());
     }
-    Ok((share, aim))
+    Ok(full)
 }
 
-/// The ways of a link that was named, or the direction of it.
+/// Of a link that was named, or of the directions of it.
 fn of_link(
     world: &World,
     plan: &Plan,
     flow: &Flow<'_>,
     (link, dirs): (LinkId, &[DirId]),
     (there, back): (f64, f64),
-) -> (Vec<Share>, Option<Aim>) {
+) -> Full {
     let [up, down] = flow.crossing(plan, link);
     let cost = |dir: &DirId| {
         let way = usize::from(!dir.is_forward());
         let [one, other] = [way, 1 - way].map(|way| there * up[way] + back * down[way]);
         if medium_of(plan, link).is_some() { one + other } else { one }
     };
-    let crossed = up[0] + up[1];
     // What routing will do may be another thing: when nothing seems to cross it, all may, and the end of the run tells.
-    let (crossed, cost): (f64, &dyn Fn(&DirId) -> f64) =
-        if dirs.iter().any(|dir| cost(dir) > 0.0) { (crossed, &cost) } else { (1.0, &|_| there.max(back)) };
-    let ways =
-        dirs.iter().map(|dir| Share { bits_per_s: rate_of(world, plan, *dir), cost: cost(dir) }).collect();
-    (ways, Some(Aim { link, crossed }))
+    let (crossed, cost): (f64, &dyn Fn(&DirId) -> f64) = if dirs.iter().any(|dir| cost(dir) > 0.0) {
+        (up[0] + up[1], &cost)
+    } else {
+        (1.0, &|_| there.max(back))
+    };
+    let per_s =
+        dirs.iter().map(|dir| rate_of(world, plan, *dir) / 8.0 / cost(dir)).fold(f64::INFINITY, f64::min);
+    Full { per_s, weights: Vec::new(), aim: Some(Aim { link, crossed }) }
 }
 
-/// The rates of the senders' first links, out and in, all together; and whether one of these is a hub or an access point, whose rate
-/// is there once for all its stations and for both ways.
-fn first_links(world: &World, plan: &Plan, clients: &[NodeId]) -> ([f64; 2], bool) {
-    let (mut rates, mut media) = ([0.0; 2], BTreeSet::new());
-    for iface in clients.iter().filter_map(|node| plan.node(*node).ifaces.first()) {
-        if medium_of(plan, link_of(*iface)).is_some_and(|medium| !media.insert(medium)) {
-            continue;
-        }
-        rates[0] += rate_of(world, plan, sends_on(*iface));
-        rates[1] += rate_of(world, plan, sends_on(peer_of(*iface)));
+/// Of the senders' first links, each as much as it can carry. A hub or an access point has one rate for all its stations and for both
+/// ways, and its senders share it.
+fn of_first_links(world: &World, plan: &Plan, flow: &Flow<'_>, (there, back): (f64, f64)) -> Full {
+    let [out, into] = flow.each_way(there, back);
+    let medium =
+        |node: &NodeId| plan.node(*node).ifaces.first().and_then(|iface| medium_of(plan, link_of(*iface)));
+    let mut stations: BTreeMap<NodeId, f64> = BTreeMap::new();
+    for medium in flow.clients.iter().filter_map(medium) {
+        *stations.entry(medium).or_default() += 1.0;
     }
-    (rates, !media.is_empty())
+    let each = |node: &NodeId| {
+        let Some(iface) = plan.node(*node).ifaces.first() else { return 0.0 };
+        let [sends, receives] =
+            [*iface, peer_of(*iface)].map(|iface| rate_of(world, plan, sends_on(iface)) / 8.0);
+        match medium(node) {
+            Some(medium) => sends / (there + back) / stations[&medium],
+            None => (sends / out).min(receives / into),
+        }
+    };
+    let each: Vec<f64> = flow.clients.iter().map(each).collect();
+    let (least, most) = each.iter().fold((f64::INFINITY, 0.0f64), |(a, b), x| (a.min(*x), b.max(*x)));
+    let weight = |x: &f64| ((x / most * 4e9) as u64).max(1);
+    let weights =
+        if least < most && most.is_finite() { each.iter().map(weight).collect() } else { Vec::new() };
+    Full { per_s: each.iter().sum(), weights, aim: None }
 }
 
 /// The hub or access point that a link belongs to.
@@ -235,9 +269,9 @@ pub(super) fn warn_of_overload(
     sim: &Shared,
     name: &str,
     flow: &Flow<'_>,
-    (pace, count): (Pace, Option<i64>),
+    (begins, count): (&Beginnings, Option<i64>),
 ) -> mlua::Result<()> {
-    let Pace::Open(gap, _) = pace else { return Ok(()) };
+    let Pace::Open(gap, _) = begins.pace else { return Ok(()) };
     let per_s = flow.each as f64 / gap.as_secs_f64();
     let is_short = count.is_some_and(|count| count as f64 * gap.as_secs_f64() < 1.0);
     if is_short || [Some(flow.up), flow.down].into_iter().flatten().any(|sizes| sizes.mean().is_infinite()) {
@@ -254,8 +288,8 @@ pub(super) fn warn_of_overload(
             *asked.entry(sends_on(peer_of(*iface))).or_default() += flows_per_s * into * 8.0;
         }
     };
-    for client in flow.clients {
-        add(*client, per_s / flow.clients.len() as f64, [there, back]);
+    for (i, client) in flow.clients.iter().enumerate() {
+        add(*client, per_s * begins.share_of(i, flow.clients.len()), [there, back]);
     }
     for server in flow.servers {
         add(*server, per_s / flow.servers.len() as f64, [back, there]);

@@ -215,15 +215,36 @@ fn a_load_is_a_share_of_the_rate_that_a_link_has_now() {
 }
 
 #[test]
-fn stations_of_a_hub_share_what_a_load_is_a_share_of() {
+fn each_sender_uses_its_share_of_its_own_line() {
     let result = good(result_of(&script(
-        "experiment { duration = '21s', warmup = '1s' }
+        "experiment { duration = '41s', warmup = '1s' }
+         local r, H = net:router 'r', net:hosts('h', 4)
+         local L = {}
+         for i, rate in ipairs { '1Mbps', '4Mbps', '10Mbps', '100Mbps' } do
+           L[i] = net:link(H[i], r, { delay = '1ms', queue = '1000pkt', forward = { rate = rate }, backward = { rate = '100Mbps' } })
+         end
+         net:traffic { from = {H[1], H[2], H[3]}, to = {H[4]}, size = '5kB', load = '30%' }
+         at_end(function() for i = 1, 3 do record { ['used_' .. i] = L[i]:forward().stats.utilization_pct } end end)",
+    )));
+    assert!(result.warnings.is_empty(), "{:?}", result.warnings);
+    for i in 1..=3 {
+        let used = column(&result, &format!("used_{i}"));
+        assert!((used / 30.0 - 1.0).abs() < 0.12, "line {i}: {used}");
+    }
+}
+
+#[test]
+fn stations_of_a_hub_share_what_a_load_is_a_share_of() {
+    for who in ["from = {H[1], H[2], H[3]}, to = {H[4], H[5], H[6]}", "hosts = H"] {
+        let text = "experiment { duration = '21s', warmup = '1s' }
          local hub, H = net:hub 'hub', net:hosts('h', 6)
          for _, h in ipairs(H) do net:link(h, hub, { rate = '10Mbps', delay = '100ns' }) end
-         net:traffic { from = {H[1], H[2], H[3]}, to = {H[4], H[5], H[6]}, size = '10kB', response = '10kB', load = '30%' }
-         at_end(function() record { used_pct = hub.stats.utilization_pct } end)",
-    )));
-    assert!((column(&result, "used_pct") / 30.0 - 1.0).abs() < 0.12, "{}", column(&result, "used_pct"));
+         net:traffic { WHO, size = '10kB', response = '10kB', load = '30%' }
+         at_end(function() record { used_pct = hub.stats.utilization_pct } end)"
+            .replace("WHO", who);
+        let used = column(&good(result_of(&script(&text))), "used_pct");
+        assert!((used / 30.0 - 1.0).abs() < 0.12, "{who}: {used}");
+    }
 }
 
 #[test]
