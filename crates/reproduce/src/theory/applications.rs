@@ -211,6 +211,7 @@ fn blocks(servers: u32, cc: CcKind, buffer: u64, rto_min: Span, rounds: u64) -> 
         servers,
         same: false,
         pace: Pace::Closed(Span::ZERO),
+        weights: Vec::new(),
         pick: Pick::Everyone,
         up: Sizes::Fixed(100.0 * f64::from(servers)),
         down: Some(Sizes::Fixed(1e6)),
