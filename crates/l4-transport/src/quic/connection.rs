@@ -186,7 +186,9 @@ pub struct QuicConnection {
     /// Bytes received and sent before the peer's address was proved to be its own (RFC 9000 section 8).
     pub(super) validated: bool,
     pub(super) budget: (u64, u64),
+    /// To be said; and what the peer is to answer, which proves its address (RFC 9000 section 8.2).
     pub(super) challenge: Option<u64>,
+    pub(super) challenged: Option<u64>,
     pub(super) response: Option<u64>,
     pub(super) handshake_done: bool,
     pub(super) close: Option<(QuicError, bool)>,
@@ -273,6 +275,7 @@ impl QuicConnection {
             validated: is_client,
             budget: (0, 0),
             challenge: None,
+            challenged: None,
             response: None,
             handshake_done: false,
             close: None,
@@ -402,7 +405,8 @@ impl QuicConnection {
     pub(super) fn reset_path(&mut self) {
         self.mtu.restart();
         self.control = self.control.next_path(&self.config.tcp, self.now, u32::from(self.mtu.size));
-        self.challenge = Some(self.own ^ self.now);
+        self.challenged = Some(self.own ^ self.now);
+        self.challenge = self.challenged;
         self.spaces[2].probes = self.spaces[2].probes.max(1);
         self.pto_count = 0;
     }

@@ -152,7 +152,7 @@ impl QuicConnection {
             Carried::MaxData => self.announce_limit = true,
             Carried::MaxStreamData(id) => self.streams.announce(id),
             Carried::HandshakeDone => self.handshake_done = true,
-            Carried::Challenge => self.challenge = Some(self.own ^ self.now),
+            Carried::Challenge => self.challenge = self.challenged,
             Carried::Nothing => {}
         }
     }

@@ -147,7 +147,11 @@ impl QuicConnection {
                 self.streams.change(id, |stream| stream.out.limit = stream.out.limit.max(most));
             }
             Frame::PathChallenge(what) => self.response = Some(what),
-            Frame::PathResponse(_) => self.validated = true,
+            // Others are late answers, for paths that were left.
+            Frame::PathResponse(what) if self.challenged == Some(what) => {
+                (self.validated, self.challenged) = (true, None);
+            }
+            Frame::PathResponse(_) => {}
             Frame::Close { error, application } => {
                 let why = match (application, error) {
                     (true, code) => QuicError::Closed(code),

@@ -312,6 +312,30 @@ fn asked_for_2_mb(pair: &mut Pair) -> u64 {
 }
 
 #[test]
+fn only_the_answer_to_the_last_challenge_proves_an_address() {
+    let mut pair = Pair::new(config(), false);
+    pair.run(at(200));
+    let mut answers = Vec::new();
+    for port in [1, 2] {
+        pair.client_at = Endpoint { port, ..CLIENT };
+        pair.client.migrate(pair.now);
+        // The client's challenge is there after 20 ms; the server's is on its way.
+        pair.run(pair.now + ms(21));
+        answers.extend(pair.server.as_ref().unwrap().challenged);
+    }
+    let server = pair.server.as_mut().unwrap();
+    assert!(answers.len() == 2 && answers[0] != answers[1], "{answers:?}");
+    for (answer, proved) in [(answers[0], false), (7, false), (answers[1], true)] {
+        let mut payload = Vec::new();
+        frame::Frame::PathResponse(answer).put(&mut payload);
+        let (mut datagram, number) = (Vec::new(), server.spaces[2].largest_received.0 + 1);
+        frame::put_packet(frame::Kind::OneRtt, 33, 11, number, &payload, &mut datagram);
+        server.handle_datagram(pair.now, pair.client_at, &datagram.into());
+        assert_eq!(server.validated, proved, "{answer}");
+    }
+}
+
+#[test]
 fn a_server_goes_on_sending_to_the_new_address() {
     let mut pair = Pair::new(config(), false);
     let id = asked_for_2_mb(&mut pair);

@@ -18,8 +18,17 @@ function conn_meta.__index(self, key)
   self.resumed, self.early, self.handshake_s = resumed, early, at - self.began
   return rawget(self, key)
 end
--- Tickets that clients have from servers, by client and server.
+-- Tickets that clients have from servers, by client and server: true, or the connection that may have brought one.
 local tickets = {}
+
+local function has_ticket(key)
+  local conn = tickets[key]
+  if conn and conn ~= true then
+    if not native.quic_info(conn.endpoint, conn.id).ticket then return false end
+    tickets[key] = true
+  end
+  return conn ~= nil
+end
 
 local function timeout_of(opts)
   return type(opts) == "table" and opts.timeout and seconds(opts.timeout) or nil
@@ -154,7 +163,8 @@ function quic.quic_connect(host, to, port, o)
   local endpoint, why = endpoint_of(host, nil, o)
   if not endpoint then return nil, why end
   local key = host.name .. ">" .. tostring(to) .. ":" .. tostring(port)
-  local ticket = o.early ~= false and tickets[key] == true
+  local known = has_ticket(key)
+  local ticket = o.early ~= false and known
   local id, none = native.quic_open(endpoint, to, port, ticket)
   if not id then return nil, none end
   local conn = conn_of(host, endpoint, id)
@@ -168,7 +178,7 @@ function quic.quic_connect(host, to, port, o)
       return nil, failed
     end
   end
-  tickets[key] = true
+  if not known then tickets[key] = conn end
   return conn
 end
 
