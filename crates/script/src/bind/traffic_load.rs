@@ -10,7 +10,7 @@ use mlua::Lua;
 use std::collections::BTreeMap;
 use tidewire_l1_physical::DeliveryTrace;
 use tidewire_l7_application::traffic::{Gaps, Pace, Pick, Sizes};
-use tidewire_topology::{NodeSpec, Plan, link_of, peer_of, sends_on};
+use tidewire_topology::{Plan, link_of, peer_of, sends_on};
 use tidewire_units::{DirId, LinkId, NodeId, Rate, Span};
 use tidewire_wire::AddressBook;
 use tidewire_world::World;
@@ -234,10 +234,13 @@ fn of_first_links(world: &World, plan: &Plan, flow: &Flow<'_>, (there, back): (f
     Full { per_s: each.iter().sum(), weights, aim: None }
 }
 
-/// The hub or access point that a link belongs to.
+/// The hub or, by radio, the access point that a link belongs to.
 fn medium_of(plan: &Plan, link: LinkId) -> Option<NodeId> {
-    let is_medium =
-        |node: &NodeId| matches!(&plan.node(*node).spec, NodeSpec::Switch(switch) if switch.medium.is_some());
+    let by_radio = plan.link(link).spec.distance.is_some();
+    let is_medium = |node: &NodeId| {
+        let spec = &plan.node(*node).spec;
+        spec.is_hub() || by_radio && spec.radio().is_some()
+    };
     plan.link(link).ends.into_iter().find(is_medium)
 }
 
@@ -247,7 +250,9 @@ fn rate_of(world: &World, plan: &Plan, dir: DirId) -> f64 {
     if let Some(trace) = trace.and_then(|times| DeliveryTrace::new(times.to_vec())) {
         return trace.mean_bps();
     }
-    let rate = world.port(dir).rate();
+    let medium = medium_of(plan, dir.link());
+    let radio = medium.and_then(|medium| plan.node(medium).spec.radio());
+    let rate = radio.map_or_else(|| world.port(dir).rate(), |radio| radio.rate);
     if rate.is_infinite() { f64::INFINITY } else { rate.bits_per_s() as f64 }
 }
 

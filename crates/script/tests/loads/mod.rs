@@ -1,6 +1,6 @@
 //! Loads of `net:traffic`: how much of which link is used, and what is said of loads that cannot be.
 
-use super::common::{column, error_of, good, result_of, script};
+use super::common::{column, error_of, good, printed, result_of, script};
 
 #[test]
 fn a_load_is_the_share_of_the_link_that_is_used() {
@@ -244,6 +244,25 @@ fn stations_of_a_hub_share_what_a_load_is_a_share_of() {
             .replace("WHO", who);
         let used = column(&good(result_of(&script(&text))), "used_pct");
         assert!((used / 30.0 - 1.0).abs() < 0.12, "{who}: {used}");
+    }
+}
+
+#[test]
+fn stations_of_an_access_point_share_its_rate_and_its_wires_have_their_own() {
+    // 5 x 20 Mbit/s if each had its own; 54 Mbit/s for all and both ways, and 28 bytes of headers and more around a packet of TCP.
+    for (wire, per_s) in [
+        ("{ distance = 10 }", 0.2 * 54e6 / 8.0 / 44_700.0),
+        ("{ rate = '20Mbps' }", 0.2 * 5.0 * 20e6 / 8.0 / 22_400.0),
+    ] {
+        let lines = printed(&format!(
+            "local ap, H, s, r = net:ap 'ap', net:hosts('h', 5), net:host 's', net:router 'r'
+             for _, h in ipairs(H) do net:link(h, ap, {wire}) end
+             net:link(ap, r) net:link(r, s, {{ rate = '1Gbps' }})
+             local t = net:traffic {{ from = H, to = {{ s }}, size = '20kB', response = '20kB', load = '20%', stop = 20 }}
+             sleep(20) print(t.begun) stop()"
+        ));
+        let begun: f64 = lines[0].parse().unwrap();
+        assert!((begun / 20.0 / per_s - 1.0).abs() < 0.1, "{wire}: {begun} in 20 s, {per_s} a second meant");
     }
 }
 
