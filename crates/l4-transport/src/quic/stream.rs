@@ -83,21 +83,15 @@ impl SendHalf {
         !self.lost.is_empty()
     }
 
-    /// Something waits, whether or not the peer allows it now.
-    pub fn has_unsent(&self) -> bool {
-        self.has_lost() || self.sent < self.end || self.fin == Fin::Queued
-    }
-
     /// Bytes never sent.
     pub fn unsent(&self) -> u64 {
         self.end - self.sent
     }
 
-    /// Something waits that may be sent, as far as `credit` goes for what is new.
-    pub fn wants(&self, credit: u64) -> bool {
-        !self.lost.is_empty()
-            || (self.sent < self.end.min(self.limit) && credit > 0)
-            || (self.fin == Fin::Queued && self.sent == self.end)
+    /// What waits that was not lost and the stream's credit allows: bytes, which need that of the connection too (true), or only the end.
+    pub fn wants(&self) -> Option<bool> {
+        let has_bytes = self.sent < self.end.min(self.limit);
+        (has_bytes || self.fin == Fin::Queued && self.sent == self.end).then_some(has_bytes)
     }
 
     /// The next piece of up to `room` bytes, of which up to `credit` may be new.
@@ -290,7 +284,7 @@ mod tests {
             sent.iter().map(|p| (p.offset, p.data.len(), p.fin)).collect::<Vec<_>>(),
             [(0, 1000, false), (1000, 1000, false), (2000, 1000, true)]
         );
-        assert!(!half.wants(5000));
+        assert_eq!(half.wants(), None);
         half.on_lost(1000, 1000, false);
         half.on_acked(0, 1000, false);
         let again = half.next(600, 0).unwrap();
@@ -308,7 +302,7 @@ mod tests {
         let mut half = SendHalf::new(100);
         half.write(Payload::Zeros(300));
         assert_eq!(half.next(1000, 1000).unwrap().data.len(), 100);
-        assert!(half.next(1000, 1000).is_none() && !half.wants(1000));
+        assert!(half.next(1000, 1000).is_none() && half.wants().is_none());
         half.limit = 300;
         assert_eq!(half.next(1000, 50).unwrap().data.len(), 50);
     }

@@ -32,10 +32,12 @@ pub(super) fn number_of(id: u64) -> u64 {
 /// All streams; those that want to send are known apart, so that nobody has to look for them.
 pub(super) struct Streams {
     all: BTreeMap<u64, Stream>,
-    /// By place in line. Who has had a turn, and who begins to want, goes to the end: else a stream with little left would wait for ever
-    /// while new ones come.
-    line: BTreeMap<u64, u64>,
-    place: BTreeMap<u64, u64>,
+    /// By place in line, those that have only their end to send, and those that need credit of the connection too; who lacks credit of
+    /// its own is in neither. Who has had a turn, and who begins to want, goes to the end: else a stream with little left would wait for
+    /// ever while new ones come.
+    lines: [BTreeMap<u64, u64>; 2],
+    /// In which line a stream is, and where.
+    place: BTreeMap<u64, (usize, u64)>,
     /// Those with something to be sent again.
     repairing: BTreeSet<u64>,
     announcing: BTreeSet<u64>,
@@ -54,7 +56,7 @@ impl Streams {
     pub fn new(schedule: Schedule, window: u64) -> Streams {
         Streams {
             all: BTreeMap::new(),
-            line: BTreeMap::new(),
+            lines: Default::default(),
             place: BTreeMap::new(),
             repairing: BTreeSet::new(),
             announcing: BTreeSet::new(),
@@ -140,7 +142,7 @@ impl Streams {
     #[cfg(test)]
     pub fn kept(&self) -> [usize; 5] {
         let over = self.over.iter().map(|numbers| numbers.descending().count()).sum();
-        let line = self.line.len() + self.place.len();
+        let line = self.lines[0].len() + self.lines[1].len() + self.place.len();
         [self.all.len(), line, self.repairing.len(), self.announcing.len(), over]
     }
 
@@ -151,11 +153,16 @@ impl Streams {
         }
         let stream = self.open(id);
         let result = f(stream);
-        let (wants, repairs) = (stream.out.has_unsent(), stream.out.has_lost());
-        if !wants {
-            self.leave(id);
-        } else if !self.place.contains_key(&id) {
-            self.queue(id);
+        let (wants, repairs) = (stream.out.wants(), stream.out.has_lost());
+        match (wants.map(usize::from), self.place.get(&id).copied()) {
+            (None, _) => self.leave(id),
+            (Some(line), None) => self.queue(id, line),
+            (Some(line), Some((before, place))) if line != before => {
+                self.lines[before].remove(&place);
+                self.lines[line].insert(place, id);
+                self.place.insert(id, (line, place));
+            }
+            _ => {}
         }
         if repairs {
             self.repairing.insert(id);
@@ -167,17 +174,17 @@ impl Streams {
     }
 
     fn leave(&mut self, id: u64) {
-        if let Some(place) = self.place.remove(&id) {
-            self.line.remove(&place);
+        if let Some((line, place)) = self.place.remove(&id) {
+            self.lines[line].remove(&place);
         }
     }
 
-    fn queue(&mut self, id: u64) {
+    fn queue(&mut self, id: u64, line: usize) {
         // In order, the number of a stream is its place.
         let place = if self.schedule == Schedule::InOrder { id } else { self.places };
         self.places += 1;
-        self.line.insert(place, id);
-        self.place.insert(id, place);
+        self.lines[line].insert(place, id);
+        self.place.insert(id, (line, place));
     }
 
     /// A stream's credit is to be announced.
@@ -199,22 +206,23 @@ impl Streams {
         if let Some(id) = self.repairing.first() {
             return Some(*id);
         }
-        let wants = |id: &&u64| self.all.get(id).is_some_and(|stream| stream.out.wants(credit));
-        self.line.values().find(wants).copied()
+        let [ends, others] = &self.lines;
+        let others = others.first_key_value().filter(|_| credit > 0);
+        ends.first_key_value().into_iter().chain(others).min().map(|(_, id)| *id)
     }
 
     /// A stream has had its turn.
     pub fn took_turn(&mut self, id: u64) {
-        if self.place.contains_key(&id) {
+        if let Some((line, _)) = self.place.get(&id).copied() {
             self.leave(id);
-            self.queue(id);
+            self.queue(id, line);
         }
     }
 
-    /// Bytes that wait, up to about `enough`.
+    /// Bytes that wait, not for credit of their stream, up to about `enough`.
     pub fn backlog(&self, enough: u64) -> u64 {
         let mut sum = 0;
-        for stream in self.line.values().filter_map(|id| self.all.get(id)) {
+        for stream in self.lines[1].values().filter_map(|id| self.all.get(id)) {
             sum += stream.out.unsent();
             if sum >= enough {
                 break;
@@ -243,5 +251,27 @@ mod tests {
             order.push(id);
         }
         assert_eq!(order, [0, 400, 0, 4, 404, 400]);
+    }
+
+    #[test]
+    fn an_end_needs_no_credit_and_who_lacks_its_own_is_not_in_line() {
+        let mut streams = Streams::new(Schedule::Turns, 1000);
+        for (id, bytes) in [(0, 3000), (4, 10), (8, 0)] {
+            streams.change(id, |stream| {
+                stream.out.write(Payload::Zeros(bytes));
+                stream.out.finish();
+            });
+        }
+        assert_eq!((streams.next(0), streams.next(1)), (Some(8), Some(0)));
+        streams.change(0, |stream| stream.out.next(2000, 2000));
+        assert_eq!((streams.next(1), streams.backlog(5000)), (Some(4), 10));
+        streams.change(4, |stream| stream.out.next(2000, 2000));
+        streams.change(8, |stream| stream.out.next(2000, 0));
+        assert_eq!(streams.next(5000), None);
+        streams.change(0, |stream| stream.out.limit = 3000);
+        assert_eq!((streams.next(0), streams.next(1)), (None, Some(0)));
+        // What was lost needs none.
+        streams.change(4, |stream| stream.out.on_lost(0, 10, true));
+        assert_eq!(streams.next(0), Some(4));
     }
 }
