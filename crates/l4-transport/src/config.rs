@@ -257,7 +257,7 @@ impl TcpConfig {
     }
 
     /// The MSS option of a SYN.
-    pub(crate) fn announced_mss(&self) -> u16 {
+    pub fn announced_mss(&self) -> u16 {
         self.advmss.map_or(self.mss, |advmss| advmss.min(self.mss))
     }
 

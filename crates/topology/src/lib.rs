@@ -19,7 +19,7 @@
 //! | `address.rs`, `address6.rs` | [`Network`]s and automatic addresses |
 //! | `routes/` | [`routes()`]: tables of all nodes over the links that are up; [`Tables`]: one by one |
 //! | `paths.rs` | paths, diameter, [`Summary`] |
-//! | `spread.rs` | what part of some traffic crosses a link |
+//! | `spread.rs` | what part of some traffic crosses which links |
 //! | `check/` | [`check()`]: typed findings with a sentence each |
 //! | `generate/` | line, ring, star, tree, grid, dumbbell, parking lot, fat tree, leaf and spine, BCube, random |
 //! | `draw/` | pictures and tables |

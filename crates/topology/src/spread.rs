@@ -1,23 +1,23 @@
-//! How much of what is sent between nodes crosses a link, when equally cheap paths share it.
+//! How much of what is sent between nodes crosses which links, when equally cheap paths share it.
 
-use crate::{Ecmp, NodeKind, NodeSpec, Plan, link_of, peer_of, sends_on};
+use crate::{Ecmp, NodeKind, NodeSpec, Plan, peer_of, sends_on};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use tidewire_units::{IfaceId, LinkId, NodeId};
+use tidewire_units::{DirId, IfaceId, NodeId};
 
 /// A path's cost, as [`Plan::path`] counts it: what interfaces cost, then links.
 type Cost = (u64, u32);
 
 impl Plan {
-    /// Of what `from` (nodes and how much each sends) sends to `dst`: how much crosses `link` forward and backward. Costs are those
-    /// of [`Plan::path`]; of equally cheap ways all get the same at each node that uses several, and else the first gets all.
-    pub fn crossing(&self, link: LinkId, dst: NodeId, from: &[(NodeId, f64)]) -> [f64; 2] {
+    /// Of what `from` (nodes and how much each sends) sends to `dst`: tells `over` how much crosses which directions of links.
+    /// Costs are those of [`Plan::path`]; of equally cheap ways all get the same at each node that uses several,
+    /// and else the first gets all.
+    pub fn spread(&self, dst: NodeId, from: &[(NodeId, f64)], over: &mut dyn FnMut(DirId, f64)) {
         let (cost, nearest_first) = self.costs_to(dst);
         let mut carried = vec![0.0; self.nodes().len()];
         for &(node, amount) in from.iter().filter(|(node, _)| *node != dst) {
             carried[node.index()] += amount;
         }
-        let mut over = [0.0; 2];
         for &node in nearest_first.iter().rev().filter(|node| **node != dst) {
             let amount = std::mem::take(&mut carried[node.index()]);
             if amount == 0.0 {
@@ -27,12 +27,9 @@ impl Plan {
             for &iface in &ways {
                 let part = amount / ways.len() as f64;
                 carried[self.neighbor_of(iface).index()] += part;
-                if link_of(iface) == link {
-                    over[usize::from(!sends_on(iface).is_forward())] += part;
-                }
+                over(sends_on(iface), part);
             }
         }
-        over
     }
 
     /// What the cheapest path to `dst` costs from every node that has one, and these nodes, nearest first.
@@ -92,7 +89,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use crate::{Ecmp, LinkSpec, NodeSpec, Plan, RouterSpec};
-    use tidewire_units::{LinkId, NodeId};
+    use tidewire_units::{DirId, LinkId, NodeId};
 
     /// Two pairs of hosts at routers that two others join.
     fn diamond(ecmp: Ecmp) -> (Plan, Vec<NodeId>) {
@@ -110,6 +107,16 @@ mod tests {
         (plan, h)
     }
 
+    fn crossing(plan: &Plan, link: u32, dst: NodeId, from: &[(NodeId, f64)]) -> [f64; 2] {
+        let mut both = [0.0; 2];
+        plan.spread(dst, from, &mut |dir, part| {
+            if dir.link() == LinkId(link) {
+                both[usize::from(dir == DirId::backward(LinkId(link)))] += part;
+            }
+        });
+        both
+    }
+
     #[test]
     fn equally_cheap_ways_share_what_crosses_them() {
         let (plan, h) = diamond(Ecmp::Flow);
@@ -122,11 +129,11 @@ mod tests {
             (4, [0.75, 0.0]),
             (6, [0.0, 2.0]),
         ] {
-            assert_eq!(plan.crossing(LinkId(link), h[2], &from), expected, "link {link}");
+            assert_eq!(crossing(&plan, link, h[2], &from), expected, "link {link}");
         }
-        assert_eq!(plan.crossing(LinkId(4), h[0], &[(h[2], 1.0), (h[0], 5.0)]), [0.0, 1.0]);
+        assert_eq!(crossing(&plan, 4, h[0], &[(h[2], 1.0), (h[0], 5.0)]), [0.0, 1.0]);
         let (plan, h) = diamond(Ecmp::Off);
-        assert_eq!([0, 1].map(|link| plan.crossing(LinkId(link), h[2], &[(h[0], 1.0)])[0]), [1.0, 0.0]);
+        assert_eq!([0, 1].map(|link| crossing(&plan, link, h[2], &[(h[0], 1.0)])[0]), [1.0, 0.0]);
     }
 
     #[test]
@@ -136,6 +143,6 @@ mod tests {
         for (x, y) in [(a, b), (b, c)] {
             plan.connect(x, y, LinkSpec::default()).unwrap();
         }
-        assert_eq!(plan.crossing(LinkId(1), c, &[(a, 1.0), (b, 1.0), (d, 1.0)]), [1.0, 0.0]);
+        assert_eq!(crossing(&plan, 1, c, &[(a, 1.0), (b, 1.0), (d, 1.0)]), [1.0, 0.0]);
     }
 }

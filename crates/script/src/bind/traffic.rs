@@ -132,7 +132,7 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
         down: down.as_ref(),
         each,
         keep,
-        timestamps: tcp.timestamps,
+        tcp: &tcp,
     };
     let begins = beginnings(sim, opts, &flow)?;
     warn_of_overload(lua, sim, &name, &flow, (&begins, opts.int("count")))?;

@@ -1,6 +1,6 @@
 //! How often flows begin so that a link is used as much as was asked, and links that are asked for more than they carry.
 
-use super::traffic_cost::Packets;
+use super::traffic_cost::{Kept, Packets};
 use crate::call::Opts;
 use crate::classes::{Direction, Link};
 use crate::mistake::Mistake;
@@ -9,14 +9,17 @@ use crate::values::Val;
 use mlua::Lua;
 use std::collections::BTreeMap;
 use tidewire_l1_physical::DeliveryTrace;
+use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::traffic::{Gaps, Pace, Pick, Sizes};
-use tidewire_topology::{Plan, link_of, peer_of, sends_on};
+use tidewire_topology::{Plan, link_of, peer_of, sender_of, sends_on};
 use tidewire_units::{DirId, LinkId, NodeId, Rate, Span};
 use tidewire_wire::AddressBook;
 use tidewire_world::World;
 
 /// Searches of ways to so many nodes of the network at most; then some of the hosts stand for all.
 const MOST_LOOKS: usize = 4_000_000;
+/// How long an acknowledgment waits for company (Linux's least).
+const ACK_DELAY_S: f64 = 0.04;
 
 /// What a load is made of, and between whom.
 pub(super) struct Flow<'a> {
@@ -30,7 +33,7 @@ pub(super) struct Flow<'a> {
     /// How many are begun at a time.
     pub each: usize,
     pub keep: bool,
-    pub timestamps: bool,
+    pub tcp: &'a TcpConfig,
 }
 
 /// The link that a load is a share of, when one was named.
@@ -61,11 +64,25 @@ impl Beginnings {
     }
 }
 
-/// What fills the ways that a load is a share of: flows per second of all senders together.
-struct Full {
-    per_s: f64,
-    weights: Vec<u64>,
+/// What carries so many bytes per second, and how much of what goes to servers and comes back it carries.
+struct Line {
+    bytes_per_s: f64,
+    there: f64,
+    back: f64,
+}
+
+/// What a load is a share of: for all senders together, or for each of them, lines of which the one that is full first counts.
+struct Lines {
+    of: Vec<Vec<Line>>,
     aim: Option<Aim>,
+}
+
+impl Lines {
+    /// Flows per second that fill them, of each; a flow takes so many bytes there and back.
+    fn full(&self, (there, back): (f64, f64)) -> Vec<f64> {
+        let line = |line: &Line| line.bytes_per_s / (there * line.there + back * line.back);
+        self.of.iter().map(|lines| lines.iter().map(line).fold(f64::INFINITY, f64::min)).collect()
+    }
 }
 
 impl Flow<'_> {
@@ -78,29 +95,33 @@ impl Flow<'_> {
         likely / self.clients.len() as f64
     }
 
-    /// Bytes on a link from the client to the server and back, of a flow.
-    fn costs(&self, world: &World, plan: &Plan, link: Option<LinkId>) -> (f64, f64) {
+    /// Bytes on a link from the client to the server and back, of a flow of `per_s` in a second.
+    fn costs(&self, world: &World, plan: &Plan, link: Option<LinkId>, per_s: f64) -> (f64, f64) {
         let v6 = world.address_of(self.clients[0]).is_some_and(AddressBook::is_v6);
         let spec = link.map(|link| plan.link(link).spec.clone()).unwrap_or_default();
-        let packets = Packets::new(spec.framing, spec.mtu, v6, self.timestamps);
-        packets.cost(self.up, self.down, self.keep)
+        let packets = Packets::new(spec.framing, spec.mtu, v6, self.tcp);
+        let others = match self.pick {
+            Pick::Fixed(_) => 1,
+            _ => self.servers.len() - usize::from(self.same),
+        };
+        let per_connection = per_s / (self.clients.len() * others) as f64;
+        let kept = self.keep.then(|| Kept { last_alone: (-per_connection * ACK_DELAY_S).exp() });
+        packets.cost(self.up, self.down, kept)
     }
 
-    /// Bytes of a flow that leave and reach a sender's link. Among hosts that all send to each other, it carries the answers to others.
-    fn each_way(&self, there: f64, back: f64) -> [f64; 2] {
-        if self.same { [there + back; 2] } else { [there, back] }
-    }
-
-    /// Shares of what goes to servers, and of what comes back, that cross a link forward and backward.
-    fn crossing(&self, plan: &Plan, link: LinkId) -> [[f64; 2]; 2] {
+    /// Shares of what goes to servers, and of what comes back, that cross directions, by the place that `which` has for them.
+    fn crossing(&self, plan: &Plan, which: &dyn Fn(DirId) -> Option<usize>) -> [[f64; 2]; 2] {
         let towards = |ends: &[NodeId], others: &[NodeId], pair: &dyn Fn(usize, usize) -> f64| {
             let searches = (MOST_LOOKS / plan.nodes().len().max(1)).max(1);
             let (mut over, mut all) = ([0.0; 2], 0.0);
             for end in (0..ends.len()).step_by(ends.len().div_ceil(searches)) {
                 let from: Vec<_> = others.iter().enumerate().map(|(i, node)| (*node, pair(i, end))).collect();
-                let found = plan.crossing(link, ends[end], &from);
                 all += from.iter().map(|(_, share)| share).sum::<f64>();
-                over = [over[0] + found[0], over[1] + found[1]];
+                plan.spread(ends[end], &from, &mut |dir, part| {
+                    if let Some(place) = which(dir) {
+                        over[place] += part;
+                    }
+                });
             }
             over.map(|part| if all > 0.0 { part / all } else { 0.0 })
         };
@@ -108,6 +129,17 @@ impl Flow<'_> {
             towards(self.servers, self.clients, &|client, server| self.pair(client, server)),
             towards(self.clients, self.servers, &|server, client| self.pair(client, server)),
         ]
+    }
+
+    /// How often a packet to servers, and one that comes back, is sent on a hub or by radio.
+    fn on_medium(&self, plan: &Plan, medium: NodeId) -> (f64, f64) {
+        let by_radio = plan.node(medium).spec.radio().is_some();
+        let [up, down] = self.crossing(plan, &|dir| {
+            let is_leaving = plan.node_of(sender_of(dir)) == medium;
+            // A hub repeats at once what it hears; an access point sends it anew.
+            (medium_of(plan, dir.link()) == Some(medium) && (by_radio || !is_leaving)).then_some(0)
+        });
+        (up[0], down[0])
     }
 }
 
@@ -126,8 +158,8 @@ pub(super) fn beginnings(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Re
         (None, None, Some(think)) => return Ok(Beginnings::of_all(Pace::Closed(think))),
         (None, Some(rate), None) => (rate, Vec::new(), None),
         (Some(load), None, None) => {
-            let full = full(sim, opts, flow)?;
-            (load * full.per_s / flow.each as f64, full.weights, full.aim)
+            let (full, aim) = full(sim, opts, flow, load)?;
+            (load * full.iter().sum::<f64>() / flow.each as f64, weights(&full), aim)
         }
         (None, None, None) if opts.int("count").is_some() => {
             return Ok(Beginnings::of_all(Pace::Closed(Span::ZERO)));
@@ -146,8 +178,8 @@ pub(super) fn beginnings(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Re
     Ok(Beginnings { pace: Pace::Open(Span::from_secs_f64(1.0 / per_s), gaps), weights, aim })
 }
 
-/// How many flows would fill what the load is a share of: of the ways that were meant the one that is full first.
-fn full(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<Full> {
+/// How many flows in a second would fill what the load is a share of, of each sender or of all together.
+fn full(sim: &Shared, opts: &Opts, flow: &Flow<'_>, load: f64) -> mlua::Result<(Vec<f64>, Option<Aim>)> {
     let means = [Some(flow.up), flow.down];
     if means.into_iter().flatten().any(|sizes| sizes.mean().is_infinite()) {
         return Err(Mistake::new("these sizes have no mean: there is no rate that gives this load")
@@ -158,80 +190,98 @@ fn full(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<Full> {
     let named = named_link(opts)?;
     let (world, plan) = (sim.world()?, sim.plan.borrow());
     let first = plan.node(flow.clients[0]).ifaces.first().map(|iface| link_of(*iface));
-    let (there, back) = flow.costs(&world, &plan, named.as_ref().map(|(link, _)| *link).or(first));
-    let full = match (named, opts.rate("of")) {
+    let link = named.as_ref().map(|(link, _)| *link).or(first);
+    let lines = match (named, opts.rate("of")) {
         (Some(_), Some(_)) => {
             return Err(Mistake::new("load is a share of 'link' or of 'of', not of both")
                 .at_word("of")
                 .into());
         }
-        (Some((link, dirs)), None) => of_link(&world, &plan, flow, (link, &dirs), (there, back)),
+        (Some((link, dirs)), None) => of_link(&world, &plan, flow, (link, &dirs)),
         (None, Some(of)) => {
-            let each =
-                of.bits_per_s() as f64 / 8.0 / flow.each_way(there, back).into_iter().fold(0.0, f64::max);
-            Full { per_s: each * flow.clients.len() as f64, weights: Vec::new(), aim: None }
+            let bytes_per_s = of.bits_per_s() as f64 / 8.0;
+            Lines {
+                of: flow.clients.iter().map(|_| both_ways(flow.same, [bytes_per_s; 2])).collect(),
+                aim: None,
+            }
         }
-        (None, None) => of_first_links(&world, &plan, flow, (there, back)),
+        (None, None) => of_first_links(&world, &plan, flow),
     };
-    if full.per_s.is_infinite() {
+    // What a flow takes of a connection that is kept depends on how many there are, a little.
+    let mut full = lines.full(flow.costs(&world, &plan, link, 0.0));
+    for _ in 0..if flow.keep { 4 } else { 0 } {
+        full = lines.full(flow.costs(&world, &plan, link, load * full.iter().sum::<f64>()));
+    }
+    if full.iter().any(|per_s| per_s.is_infinite()) {
         return Err(Mistake::new("load is a share of a link's rate, and this link has none")
             .at_word("load")
             .note("write link = the link that is meant, of = \"1Gbps\" for each sender, or rate = 100 for 100 flows a second")
             .into());
     }
-    Ok(full)
+    Ok((full, lines.aim))
+}
+
+/// How often each begins a flow, in proportion; empty when all do equally often.
+fn weights(full: &[f64]) -> Vec<u64> {
+    let (least, most) = full.iter().fold((f64::INFINITY, 0.0f64), |(a, b), x| (a.min(*x), b.max(*x)));
+    if least == most { Vec::new() } else { full.iter().map(|x| ((x / most * 4e9) as u64).max(1)).collect() }
+}
+
+/// A sender's link, out and in. Among hosts that all send to each other, it carries the answers to others.
+fn both_ways(same: bool, [out, into]: [f64; 2]) -> Vec<Line> {
+    let line = |bytes_per_s, [there, back]: [f64; 2]| Line { bytes_per_s, there, back };
+    if same {
+        vec![line(out.min(into), [1.0, 1.0])]
+    } else {
+        vec![line(out, [1.0, 0.0]), line(into, [0.0, 1.0])]
+    }
 }
 
 /// Of a link that was named, or of the directions of it.
-fn of_link(
-    world: &World,
-    plan: &Plan,
-    flow: &Flow<'_>,
-    (link, dirs): (LinkId, &[DirId]),
-    (there, back): (f64, f64),
-) -> Full {
-    let [up, down] = flow.crossing(plan, link);
-    let cost = |dir: &DirId| {
+fn of_link(world: &World, plan: &Plan, flow: &Flow<'_>, (link, dirs): (LinkId, &[DirId])) -> Lines {
+    let rate = |dir: DirId| rate_of(world, plan, dir) / 8.0;
+    if let Some(medium) = medium_of(plan, link) {
+        let (there, back) = flow.on_medium(plan, medium);
+        let bytes_per_s = rate(dirs[0]);
+        return match there + back > 0.0 {
+            true => Lines { of: vec![vec![Line { bytes_per_s, there, back }]], aim: None },
+            false => {
+                Lines { of: vec![both_ways(true, [bytes_per_s; 2])], aim: Some(Aim { link, crossed: 1.0 }) }
+            }
+        };
+    }
+    let [up, down] =
+        flow.crossing(plan, &|dir| (dir.link() == link).then_some(usize::from(!dir.is_forward())));
+    let line = |dir: &DirId| {
         let way = usize::from(!dir.is_forward());
-        let [one, other] = [way, 1 - way].map(|way| there * up[way] + back * down[way]);
-        if medium_of(plan, link).is_some() { one + other } else { one }
+        Line { bytes_per_s: rate(*dir), there: up[way], back: down[way] }
     };
+    let lines: Vec<Line> = dirs.iter().map(line).collect();
+    if lines.iter().any(|line| line.there + line.back > 0.0) {
+        return Lines { of: vec![lines], aim: Some(Aim { link, crossed: up[0] + up[1] }) };
+    }
     // What routing will do may be another thing: when nothing seems to cross it, all may, and the end of the run tells.
-    let (crossed, cost): (f64, &dyn Fn(&DirId) -> f64) = if dirs.iter().any(|dir| cost(dir) > 0.0) {
-        (up[0] + up[1], &cost)
-    } else {
-        (1.0, &|_| there.max(back))
-    };
-    let per_s =
-        dirs.iter().map(|dir| rate_of(world, plan, *dir) / 8.0 / cost(dir)).fold(f64::INFINITY, f64::min);
-    Full { per_s, weights: Vec::new(), aim: Some(Aim { link, crossed }) }
+    let [first, last] = [dirs[0], dirs[dirs.len() - 1]].map(rate);
+    Lines { of: vec![both_ways(false, [first, last])], aim: Some(Aim { link, crossed: 1.0 }) }
 }
 
 /// Of the senders' first links, each as much as it can carry. A hub or an access point has one rate for all its stations and for both
 /// ways, and its senders share it.
-fn of_first_links(world: &World, plan: &Plan, flow: &Flow<'_>, (there, back): (f64, f64)) -> Full {
-    let [out, into] = flow.each_way(there, back);
-    let medium =
-        |node: &NodeId| plan.node(*node).ifaces.first().and_then(|iface| medium_of(plan, link_of(*iface)));
-    let mut stations: BTreeMap<NodeId, f64> = BTreeMap::new();
-    for medium in flow.clients.iter().filter_map(medium) {
-        *stations.entry(medium).or_default() += 1.0;
-    }
-    let each = |node: &NodeId| {
-        let Some(iface) = plan.node(*node).ifaces.first() else { return 0.0 };
-        let [sends, receives] =
-            [*iface, peer_of(*iface)].map(|iface| rate_of(world, plan, sends_on(iface)) / 8.0);
-        match medium(node) {
-            Some(medium) => sends / (there + back) / stations[&medium],
-            None => (sends / out).min(receives / into),
-        }
+fn of_first_links(world: &World, plan: &Plan, flow: &Flow<'_>) -> Lines {
+    let mut media: BTreeMap<NodeId, (f64, f64)> = BTreeMap::new();
+    let mut lines = |node: &NodeId| {
+        let Some(iface) = plan.node(*node).ifaces.first() else {
+            // It has no address either, which is said later.
+            return vec![Line { bytes_per_s: 1.0, there: 1.0, back: 1.0 }];
+        };
+        let ways = [*iface, peer_of(*iface)].map(|iface| rate_of(world, plan, sends_on(iface)) / 8.0);
+        let Some(medium) = medium_of(plan, link_of(*iface)) else { return both_ways(flow.same, ways) };
+        let (there, back) = *media.entry(medium).or_insert_with(|| flow.on_medium(plan, medium));
+        // These are shares of all flows, and each sender begins one of so many.
+        let n = flow.clients.len() as f64;
+        vec![Line { bytes_per_s: ways[0], there: there * n, back: back * n }]
     };
-    let each: Vec<f64> = flow.clients.iter().map(each).collect();
-    let (least, most) = each.iter().fold((f64::INFINITY, 0.0f64), |(a, b), x| (a.min(*x), b.max(*x)));
-    let weight = |x: &f64| ((x / most * 4e9) as u64).max(1);
-    let weights =
-        if least < most && most.is_finite() { each.iter().map(weight).collect() } else { Vec::new() };
-    Full { per_s: each.iter().sum(), weights, aim: None }
+    Lines { of: flow.clients.iter().map(&mut lines).collect(), aim: None }
 }
 
 /// The hub or, by radio, the access point that a link belongs to.
@@ -284,7 +334,7 @@ pub(super) fn warn_of_overload(
     }
     let (world, plan) = (sim.world()?, sim.plan.borrow());
     let first = plan.node(flow.clients[0]).ifaces.first().map(|iface| link_of(*iface));
-    let (there, back) = flow.costs(&world, &plan, first);
+    let (there, back) = flow.costs(&world, &plan, first, per_s);
     let mut asked: BTreeMap<DirId, f64> = BTreeMap::new();
     let mut add = |node: NodeId, flows_per_s: f64, [out, into]: [f64; 2]| {
         let first = plan.node(node).ifaces.first();

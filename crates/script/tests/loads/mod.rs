@@ -267,6 +267,33 @@ fn stations_of_an_access_point_share_its_rate_and_its_wires_have_their_own() {
 }
 
 #[test]
+fn loads_of_kept_connections_small_segments_and_hubs_are_met() {
+    let asks = "from = {H[1]}, to = {H[3]}, load = '30%', keepalive = true, arrivals = 'constant'";
+    for (options, looked_at) in [
+        (format!("{asks}, size = '100B', response = '100B'"), "L[1]:forward()"),
+        (format!("{asks}, size = '1kB', response = '1kB'"), "L[1]:forward()"),
+        (format!("{asks}, size = '3kB', response = '3kB'"), "L[1]:forward()"),
+        (format!("{asks}, size = '100B', response = '2kB'").replace("30%", "1%"), "L[1]:backward()"),
+        (format!("{asks}, size = 'cache_keys', response = 'cache'"), "L[1]:backward()"),
+        (format!("{asks}, size = '20kB', mss = 100"), "L[1]:forward()"),
+        (format!("{asks}, size = '20kB', advmss = 500"), "L[1]:forward()"),
+    ] {
+        let (used, warnings) = used(&options, "", looked_at);
+        let meant = if options.contains("'1%'") { 1.0 } else { 30.0 };
+        assert!((used / meant - 1.0).abs() < 0.08, "{options}: {used}");
+        assert_eq!(warnings, Vec::<String>::new(), "{options}");
+    }
+    let result = good(result_of(&script(
+        "experiment { duration = '21s', warmup = '1s' }
+         local hub, H = net:hub 'hub', net:hosts('h', 4)
+         for _, h in ipairs(H) do net:link(h, hub, { rate = '10Mbps', delay = '100ns' }) end
+         net:traffic { hosts = H, size = '20kB', load = '30%', link = net.links[1] }
+         at_end(function() record { used_pct = hub.stats.utilization_pct } end)",
+    )));
+    assert!((column(&result, "used_pct") / 30.0 - 1.0).abs() < 0.1, "{}", column(&result, "used_pct"));
+}
+
+#[test]
 fn loads_that_mean_nothing_are_refused() {
     for (options, expected) in [
         ("from = {a, a}, to = {b}, load = '20%'", "'a' stands twice in 'from'"),
