@@ -8,6 +8,8 @@ use tidewire_units::{Instant, Span};
 
 /// No more requests under way than this.
 const MOST_REQUESTS: usize = 256;
+/// Blocks may wait so long at the other, over the least delay, before fewer are asked for.
+const QUEUE_TIME: Span = Span::from_ms(1000);
 /// New requests wait until they are this share of those under way, but no more than so many.
 const REQUESTS_SHARE: usize = 8;
 const MOST_SHARE: usize = 8;
@@ -80,7 +82,7 @@ impl Peer {
         }
         let target = conn.target.min(MOST_REQUESTS);
         // Several requests share a packet.
-        if conn.asked.len() + (target / REQUESTS_SHARE).min(MOST_SHARE) > target {
+        if conn.asked.len() + share(target) > target {
             return Some(target);
         }
         while conn.asked.len() < target {
@@ -160,4 +162,21 @@ impl Peer {
             self.out.push_back(Output::Send(id, Message::Request(block)));
         }
     }
+}
+
+impl Conn {
+    /// A block has come so long after it was asked for: more may be under way, or fewer when they wait. What is not used says nothing
+    /// about whether more is too much.
+    pub(super) fn adapt(&mut self, delay: Span) {
+        if delay > self.least_delay.max(self.round_trip) + QUEUE_TIME {
+            self.target = (self.target - 1).max(2);
+        } else if self.asked.len() + 2 + share(self.target) > self.target {
+            self.target += 1;
+        }
+    }
+}
+
+/// So many requests are asked for at once, of so many under way.
+fn share(target: usize) -> usize {
+    (target / REQUESTS_SHARE).min(MOST_SHARE)
 }

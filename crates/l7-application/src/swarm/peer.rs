@@ -152,8 +152,6 @@ pub enum Output {
 
 /// Requests under way at first.
 const FIRST_REQUESTS: usize = 8;
-/// Blocks may wait so long at the other, over the least delay, before fewer are asked for.
-pub(super) const QUEUE_TIME: Span = Span::from_ms(1000);
 /// News that is not urgent waits so long for a message that takes it along; longer for those who cannot ask for that piece now, as they
 /// have it or are not served. So much of it is worth a packet.
 const TELL_AFTER: Span = Span::from_ms(1000);

@@ -2,7 +2,7 @@
 
 use super::board::Event;
 use super::message::Message;
-use super::peer::{Behaviour, Conn, FLOOD, NAMED, Output, Peer, QUEUE_TIME};
+use super::peer::{Behaviour, Conn, FLOOD, NAMED, Output, Peer};
 use super::picker::Outcome;
 use super::torrent::{Block, splitmix};
 use tidewire_units::{Instant, Span};
@@ -243,9 +243,7 @@ impl Peer {
             let delay = now.since(asked);
             conn.least_delay = conn.least_delay.min(delay);
             if fixed.is_none() {
-                let path = conn.least_delay.max(conn.round_trip);
-                let waits = delay > path + QUEUE_TIME;
-                conn.target = if waits { (conn.target - 1).max(2) } else { conn.target + 1 };
+                conn.adapt(delay);
             }
             self.note_delay(delay);
         }

@@ -541,4 +541,25 @@ fn who_answers_after_it_was_given_up_is_asked_again() {
     assert_eq!((net.report(1).timeouts, net.report(1).unrequested, net.report(1).wasted), (1, 0, 0));
 }
 
+#[test]
+fn more_requests_are_under_way_only_when_those_allowed_were() {
+    // A neighbour with the whole file, and one with a piece of four blocks, for which 8 requests were enough.
+    for (bits, grows) in [([0xff, 0xff], true), ([0x80, 0], false)] {
+        let mut net = Net::new(&[Behaviour::Honest; 2]);
+        net.connect(1, 0);
+        let torrent = net.torrent.clone();
+        let peer = net.peers.get_mut(&1).unwrap();
+        peer.handle_message(Instant::ZERO, 100, Message::Handshake(torrent.info, [b'x'; 20]));
+        peer.handle_message(Instant::ZERO, 100, Message::Bitfield(bits.to_vec().into()));
+        peer.handle_message(Instant::ZERO, 100, Message::Unchoke);
+        let before = peer.conns[&100].target;
+        for block in peer.conns[&100].asked.clone() {
+            let hash = hash_of(&torrent.content(block, 0));
+            peer.handle_message(Instant::ZERO, 100, Message::Piece(block, hash));
+        }
+        let target = peer.conns[&100].target;
+        assert_eq!((target > before, target < before), (grows, false), "{before} {target}");
+    }
+}
+
 mod end_game;
