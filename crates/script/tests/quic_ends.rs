@@ -232,3 +232,29 @@ fn connections_that_have_ended_are_still_known_beside_others_that_go_on() {
     assert_eq!(lines[..5], closed, "{lines:?}");
     assert_eq!(lines[5..], ["over\ttimeout\ttrue", "true"]);
 }
+
+#[test]
+fn a_timeout_is_of_the_whole_call_and_a_refused_option_takes_no_port() {
+    for read in ["recv_all", "discard"] {
+        let lines = printed(&format!(
+            "local a, b = net:host 'a', net:host 'b'
+             net:link(a, b, {{ rate = '20Mbps', delay = '50ms' }})
+             b:quic_listen(443, function(conn)
+               for s in conn:streams() do for i = 1, 60 do sleep(1) s:send 'a' end s:finish() end
+             end)
+             local s = a:quic_connect(b, 443):open()
+             s:send 'x' s:finish()
+             local from = now()
+             print(s:{read} {{ timeout = '3.5s' }})
+             print(now() - from)
+             stop()"
+        ));
+        assert_eq!(lines, ["nil\ttimeout", "3.5"], "{read}");
+    }
+    let lines = printed(
+        "local a = net:host 'a'
+         print(pcall(function() return a:quic_listen(443, print, { cc = 'foo' }) end) == false, a:quic_listen(443, print))
+         stop()",
+    );
+    assert_eq!(lines, ["true\ttrue"]);
+}

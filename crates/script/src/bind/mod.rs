@@ -102,6 +102,7 @@ mod time;
 pub(crate) mod timetable;
 mod tls;
 pub(crate) mod traffic;
+mod traffic_asks;
 mod traffic_cost;
 mod traffic_load;
 pub(crate) mod traffic_results;

@@ -242,6 +242,7 @@ fn endpoint(
     opts: &Table,
 ) -> mlua::Result<MultiValue> {
     let node = crate::classes::node_of(host).ok_or_else(|| Mistake::new("a host is needed"))?;
+    let cc = opts.raw_get::<Option<String>>("cc")?.map(|name| congestion::kind_of(sim, &name)).transpose()?;
     let mut world = sim.world()?;
     let socket = match world.udp(node, port.unwrap_or(0)) {
         Ok(socket) => socket,
@@ -250,9 +251,7 @@ fn endpoint(
     // RFC 9000 section 14.
     world.set_dont_fragment(node, socket, Some(true));
     let mut tcp: TcpConfig = (*world.tcp_config(node)).clone();
-    if let Some(name) = opts.raw_get::<Option<String>>("cc")? {
-        tcp.cc = congestion::kind_of(sim, &name)?;
-    }
+    tcp.cc = cc.unwrap_or(tcp.cc);
     if let Some(n) = opts.raw_get::<Option<u32>>("init_cwnd")? {
         tcp.init_cwnd = n;
     }

@@ -3,7 +3,8 @@
 use super::ping::HOST_DOWN;
 use super::sizes::{classes, sizes};
 use super::tcp_options::tcp_config;
-use super::traffic_load::{Aim, Beginnings, Flow, beginnings, warn_of_overload};
+use super::traffic_asks::Asks;
+use super::traffic_load::{Aim, Beginnings, Flow, beginnings};
 use super::traffic_results::{fields, rounds, rows, save, summary};
 use crate::Place;
 use crate::call::{Call, Opts};
@@ -36,6 +37,7 @@ pub(crate) struct Begun {
     pub name: String,
     pub place: Option<Place>,
     pub aim: Option<Aim>,
+    pub asks: Asks,
 }
 
 /// First port of workloads.
@@ -135,7 +137,8 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
         tcp: &tcp,
     };
     let begins = beginnings(sim, opts, &flow)?;
-    warn_of_overload(lua, sim, &name, &flow, (&begins, opts.int("count")))?;
+    let asks = Asks::new(sim, &flow, &begins, (opts.int("count"), [start, stop]))?;
+    asks.warn(lua, sim, &name)?;
     let Beginnings { pace, weights, aim } = begins;
     let what = Spec {
         clients: clients.len() as u32,
@@ -158,7 +161,7 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
             .note("give it count = 1000 or stop = \"1s\", or the experiment a duration")
             .into());
     }
-    begin(lua, sim, call, (name, aim), WorkloadHosts { clients, servers, tcp }, what, mean)
+    begin(lua, sim, call, (name, aim, asks), WorkloadHosts { clients, servers, tcp }, what, mean)
 }
 
 fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
@@ -213,7 +216,7 @@ fn incast(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
     let base = sim.world()?.tcp_config(*to);
     let tcp = tcp_config(sim, opts, &base)?;
     let hosts = WorkloadHosts { clients: vec![*to], servers: from.clone(), tcp };
-    begin(lua, sim, call, (name, None), hosts, what, mean)
+    begin(lua, sim, call, (name, None, Asks::default()), hosts, what, mean)
 }
 
 fn refuse_twice(sim: &Shared, word: &str, nodes: &[NodeId]) -> mlua::Result<()> {
@@ -234,7 +237,7 @@ fn begin(
     lua: &Lua,
     sim: &Shared,
     call: &Call,
-    (name, aim): (String, Option<Aim>),
+    (name, aim, asks): (String, Option<Aim>, Asks),
     WorkloadHosts { clients, servers, tcp }: WorkloadHosts,
     what: Spec,
     mean: f64,
@@ -264,7 +267,7 @@ fn begin(
         let id = world.add_workload(spec, what);
         let id = id.map_err(|(_, why)| Mistake::new(format!("the servers cannot listen: {why}")))?;
         drop(world);
-        sim.traffic.borrow_mut().push(Begun { id, name: name.clone(), place: here(lua), aim });
+        sim.traffic.borrow_mut().push(Begun { id, name: name.clone(), place: here(lua), aim, asks });
         return Ok(Value::UserData(lua.create_userdata(TrafficHandle { id, name, classes, mean })?));
     }
     let port = own.unwrap_or(FIRST_PORT);

@@ -1,18 +1,17 @@
-//! How often flows begin so that a link is used as much as was asked, and links that are asked for more than they carry.
+//! How often flows begin so that a link is used as much as was asked.
 
 use super::traffic_cost::{Kept, Packets};
 use crate::call::Opts;
 use crate::classes::{Direction, Link};
 use crate::mistake::Mistake;
-use crate::sim::{Shared, here};
+use crate::sim::Shared;
 use crate::values::Val;
-use mlua::Lua;
 use std::collections::BTreeMap;
 use tidewire_l1_physical::DeliveryTrace;
 use tidewire_l4_transport::TcpConfig;
 use tidewire_l7_application::traffic::{Gaps, Pace, Pick, Sizes};
 use tidewire_topology::{Plan, link_of, peer_of, sender_of, sends_on};
-use tidewire_units::{DirId, LinkId, NodeId, Rate, Span};
+use tidewire_units::{DirId, LinkId, NodeId, Span};
 use tidewire_wire::AddressBook;
 use tidewire_world::World;
 
@@ -58,7 +57,7 @@ impl Beginnings {
     }
 
     /// The share of the flows that a client begins.
-    fn share_of(&self, client: usize, clients: usize) -> f64 {
+    pub fn share_of(&self, client: usize, clients: usize) -> f64 {
         let total: u64 = self.weights.iter().sum();
         self.weights.get(client).map_or(1.0 / clients as f64, |weight| *weight as f64 / total as f64)
     }
@@ -96,7 +95,7 @@ impl Flow<'_> {
     }
 
     /// Bytes on a link from the client to the server and back, of a flow of `per_s` in a second.
-    fn costs(&self, world: &World, plan: &Plan, link: Option<LinkId>, per_s: f64) -> (f64, f64) {
+    pub fn costs(&self, world: &World, plan: &Plan, link: Option<LinkId>, per_s: f64) -> (f64, f64) {
         let v6 = world.address_of(self.clients[0]).is_some_and(AddressBook::is_v6);
         let spec = link.map(|link| plan.link(link).spec.clone()).unwrap_or_default();
         let packets = Packets::new(spec.framing, spec.mtu, v6, self.tcp);
@@ -285,7 +284,7 @@ fn of_first_links(world: &World, plan: &Plan, flow: &Flow<'_>) -> Lines {
 }
 
 /// The hub or, by radio, the access point that a link belongs to.
-fn medium_of(plan: &Plan, link: LinkId) -> Option<NodeId> {
+pub(super) fn medium_of(plan: &Plan, link: LinkId) -> Option<NodeId> {
     let by_radio = plan.link(link).spec.distance.is_some();
     let is_medium = |node: &NodeId| {
         let spec = &plan.node(*node).spec;
@@ -295,7 +294,7 @@ fn medium_of(plan: &Plan, link: LinkId) -> Option<NodeId> {
 }
 
 /// What a direction carries now, in bit/s; of a recorded one, on average.
-fn rate_of(world: &World, plan: &Plan, dir: DirId) -> f64 {
+pub(super) fn rate_of(world: &World, plan: &Plan, dir: DirId) -> f64 {
     let trace = plan.direction(dir).trace.as_ref();
     if let Some(trace) = trace.and_then(|times| DeliveryTrace::new(times.to_vec())) {
         return trace.mean_bps();
@@ -316,61 +315,4 @@ fn named_link(opts: &Opts) -> mlua::Result<Option<(LinkId, Vec<DirId>)>> {
         (_, Ok(direction)) => Ok(Some((direction.0.link(), vec![direction.0]))),
         _ => Err(wrong().into()),
     }
-}
-
-/// Says so when the first link of somebody is asked for more than it carries, for longer than a moment.
-pub(super) fn warn_of_overload(
-    lua: &Lua,
-    sim: &Shared,
-    name: &str,
-    flow: &Flow<'_>,
-    (begins, count): (&Beginnings, Option<i64>),
-) -> mlua::Result<()> {
-    let Pace::Open(gap, _) = begins.pace else { return Ok(()) };
-    let per_s = flow.each as f64 / gap.as_secs_f64();
-    let is_short = count.is_some_and(|count| count as f64 * gap.as_secs_f64() < 1.0);
-    if is_short || [Some(flow.up), flow.down].into_iter().flatten().any(|sizes| sizes.mean().is_infinite()) {
-        return Ok(());
-    }
-    let (world, plan) = (sim.world()?, sim.plan.borrow());
-    let first = plan.node(flow.clients[0]).ifaces.first().map(|iface| link_of(*iface));
-    let (there, back) = flow.costs(&world, &plan, first, per_s);
-    let mut asked: BTreeMap<DirId, f64> = BTreeMap::new();
-    let mut add = |node: NodeId, flows_per_s: f64, [out, into]: [f64; 2]| {
-        let first = plan.node(node).ifaces.first();
-        if let Some(iface) = first.filter(|iface| medium_of(&plan, link_of(**iface)).is_none()) {
-            *asked.entry(sends_on(*iface)).or_default() += flows_per_s * out * 8.0;
-            *asked.entry(sends_on(peer_of(*iface))).or_default() += flows_per_s * into * 8.0;
-        }
-    };
-    for (i, client) in flow.clients.iter().enumerate() {
-        add(*client, per_s * begins.share_of(i, flow.clients.len()), [there, back]);
-    }
-    for server in flow.servers {
-        add(*server, per_s / flow.servers.len() as f64, [back, there]);
-    }
-    let over = |(dir, asked): (DirId, f64)| {
-        let carries = rate_of(&world, &plan, dir);
-        (asked > carries * 1.001).then_some((asked / carries, asked, carries, dir))
-    };
-    let over: Vec<_> = asked.into_iter().filter_map(over).collect();
-    let Some((_, asked, carries, dir)) = over.iter().max_by(|a, b| a.0.total_cmp(&b.0).then(b.3.cmp(&a.3)))
-    else {
-        return Ok(());
-    };
-    let [a, b] = plan.link(dir.link()).ends.map(|node| plan.node(node).name.as_str());
-    let (from, to) = if dir.is_forward() { (a, b) } else { (b, a) };
-    let others = match over.len() - 1 {
-        0 => String::new(),
-        n => format!(" (and of {n} more too much)"),
-    };
-    let rate =
-        |bits: f64| Rate::from_bits_per_s(bits as u64).map_or_else(String::new, |rate| rate.to_string());
-    let text = format!(
-        "{name}: the link from {from} to {to} carries {}, and {} are asked of it on average{others}, headers and acknowledgments included\n  ever more flows will be under way at a time: ask for less, or of more hosts",
-        rate(*carries),
-        rate((asked / 1e3).round() * 1e3),
-    );
-    sim.out.borrow_mut().warn(text, here(lua));
-    Ok(())
 }

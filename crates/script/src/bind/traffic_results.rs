@@ -25,7 +25,7 @@ fn counted(world: &World, id: WorkloadId) -> Vec<Exchange> {
 
 /// What went wrong so often that it is said at the end: hosts that had no port left, a load that was meant for a link beside the way.
 pub(crate) fn hints(sim: &Sim, world: &mut World, out: &mut Output) {
-    for Begun { id, name, place, aim } in sim.traffic.borrow().iter() {
+    for Begun { id, name, place, aim, .. } in sim.traffic.borrow().iter() {
         if let Some(aim) = aim {
             beside(sim, world, (*id, name, *aim), place, out);
         }

@@ -34,6 +34,14 @@ local function timeout_of(opts)
   return type(opts) == "table" and opts.timeout and seconds(opts.timeout) or nil
 end
 
+-- When a call ends that may take so long in all.
+local function until_of(opts)
+  local timeout = timeout_of(opts)
+  return timeout and now() + timeout
+end
+
+local function left(deadline) return deadline and math.max(0, deadline - now()) end
+
 local function stream_of(conn, id)
   return setmetatable({ conn = conn, id = id, ended = false, name = tostring(id) }, stream_meta)
 end
@@ -74,9 +82,9 @@ function Stream.recv(self, most, opts)
 end
 
 function Stream.recv_all(self, opts)
-  local parts, timeout = {}, timeout_of(opts)
+  local parts, deadline = {}, until_of(opts)
   while true do
-    local part, why = read(self, 1 << 20, true, timeout)
+    local part, why = read(self, 1 << 20, true, left(deadline))
     if not part then
       if why == "closed" and self.ended then return table.concat(parts) end
       return nil, why
@@ -86,9 +94,9 @@ function Stream.recv_all(self, opts)
 end
 
 function Stream.discard(self, opts)
-  local sum, timeout = 0, timeout_of(opts)
+  local sum, deadline = 0, until_of(opts)
   while true do
-    local n, why = read(self, 1 << 30, false, timeout)
+    local n, why = read(self, 1 << 30, false, left(deadline))
     if not n then
       if why == "closed" and self.ended then return sum end
       return nil, why

@@ -191,8 +191,11 @@ fn reserve() -> Option<Mapping> {
 fn reserve_little(limit: u64) -> Option<Mapping> {
     let most = (limit.saturating_add(limit / 8) as usize).clamp(LARGE, SPACE).next_multiple_of(4096);
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
-    let mut places =
-        [most, most / 4, most / 16].into_iter().flat_map(|length| (256..512).map(move |i| (length, i)));
+    // The rest of the program, other runs among it, needs address space as well.
+    let lengths = [1, 2, 4, 8, 16, 64].map(|part| (most / part).next_multiple_of(4096));
+    let first = lengths.iter().position(|length| super::machine::has_room(*length));
+    let lengths = &lengths[first.unwrap_or(lengths.len() - 1)..];
+    let mut places = lengths.iter().flat_map(|length| (256..512).map(move |i| (*length, i)));
     places.find_map(|(length, i)| {
         let wanted = (i * SPACE) as *mut c_void;
         // SAFETY: a fresh private mapping that replaces none.

@@ -156,7 +156,10 @@ fn a_direction_that_leaves_too_little_for_the_other_is_warned_of() {
     let (_, warnings) = used(options, "", "L[1]:backward()");
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
     let expected = "traffic: the link from r to h1 carries 10Mbps, and ";
-    assert!(warning.starts_with(expected) && warning.contains(" (and of 1 more too much)"), "{warning}");
+    assert!(
+        warning.starts_with(expected) && warning.contains(" (and of one more link too much)"),
+        "{warning}"
+    );
     // Five clients' lines are half full; their server's line would have to carry 25 Mbit/s.
     let many = "from = {H[1], H[2], H[3], H[4], H[5]}, to = {H[6]}, size = '20kB', load = '50%'";
     let (_, warnings) = used(many, "", "L[1]:forward()");
@@ -166,6 +169,28 @@ fn a_direction_that_leaves_too_little_for_the_other_is_warned_of() {
         "{warnings:?}"
     );
     assert!(used(&format!("{many}, stop = '2s', count = 100"), "", "L[1]:forward()").1.is_empty());
+    // Two that are too much together, unless one comes after the other.
+    let one = "from = {H[1]}, to = {H[2]}, size = '20kB', load = '60%'";
+    let two = |times: &str| {
+        used(&format!("{one}, stop = 10"), &format!("net:traffic {{ {one}, {times} }}"), "L[1]:forward()").1
+    };
+    let warnings = two("start = 5, stop = 15");
+    let expected = "traffic#2: the link from h1 to r carries 10Mbps, and 12Mbps are asked of it on average with one more before";
+    assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{warnings:?}");
+    assert!(two("start = 10, stop = 15").is_empty());
+    // A link between the two hosts themselves is not asked twice.
+    for (load, n) in [
+        ("'90%'", 0),
+        ("'60%', response = '20kB'", 0),
+        ("'50%', link = net.links[1]:forward(), response = '50kB'", 1),
+    ] {
+        let result = good(result_of(&script(&format!(
+            "local a, b = net:host 'a', net:host 'b'
+             net:link(a, b, {{ rate = '10Mbps' }})
+             net:traffic {{ from = {{ a }}, to = {{ b }}, size = '20kB', stop = 1, load = {load} }}"
+        ))));
+        assert_eq!(result.warnings.len(), n, "{load}: {:?}", result.warnings);
+    }
 }
 
 #[test]
