@@ -2,7 +2,7 @@
 
 use super::control::{Control, InFlight};
 use super::frame::{Kind, Packet};
-use super::handshake::Handshake;
+use super::handshake::{Handshake, Ticket};
 use super::mtu::PathMtu;
 use super::ranges::RangeSet;
 use super::stream::{ReceiveHalf, SendHalf};
@@ -214,7 +214,7 @@ impl QuicConnection {
         remote: Endpoint,
         ids: (u64, u64),
         config: QuicConfig,
-        ticket: bool,
+        ticket: Option<Ticket>,
     ) -> QuicConnection {
         let mut connection = QuicConnection::new(now, remote, ids, config, true);
         connection.begin_client(ticket);

@@ -3,6 +3,15 @@
 use super::connection::{QuicConnection, QuicEvent};
 use crate::clock::Us;
 
+/// What a client remembers of a server: that it may resume, and what it may send before it hears from it (RFC 9000 section 7.4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    /// On a stream, before it is read.
+    pub stream_window: u64,
+    /// On all streams together.
+    pub window: u64,
+}
+
 /// What has been agreed on so far.
 #[derive(Debug, Default)]
 pub(super) struct Handshake {
@@ -15,6 +24,8 @@ pub(super) struct Handshake {
     pub confirmed: bool,
     /// After how long without a packet the peer gives up (RFC 9000 section 10.1).
     pub peer_idle: Option<Us>,
+    /// What the peer takes before it is read.
+    pub peer_windows: Option<Ticket>,
     resumed: bool,
     early_taken: bool,
 }
@@ -46,7 +57,9 @@ const TICKET_LEN: usize = 220;
 /// Where a message has the transport parameters that count here (RFC 9000 section 18.2): max_idle_timeout, initial_max_stream_data of
 /// all kinds of streams, initial_max_data.
 const PARAMETERS: [std::ops::Range<usize>; 3] = [5..13, 13..21, 21..29];
-const PARAMETERS_END: usize = 29;
+/// Where a client's ticket says what the server took then; a real one is hidden in it.
+const REMEMBERED: [std::ops::Range<usize>; 2] = [29..37, 37..45];
+const PARAMETERS_END: usize = 45;
 
 /// A message: its kind, length, and a first byte that stands for what it says.
 fn message(kind: u8, len: usize, says: u8) -> Vec<u8> {
@@ -57,11 +70,20 @@ fn message(kind: u8, len: usize, says: u8) -> Vec<u8> {
     bytes
 }
 
+fn value(said: &[u8], at: std::ops::Range<usize>) -> Option<u64> {
+    said.get(at)?.try_into().ok().map(u64::from_be_bytes)
+}
+
 impl QuicConnection {
-    pub(super) fn begin_client(&mut self, ticket: bool) {
-        (self.handshake.ticket, self.handshake.early) = (ticket, ticket);
-        let extra = if ticket { TICKET_EXTENSION } else { 0 };
-        self.introduce(0, CLIENT_HELLO, HELLO + extra, u8::from(ticket));
+    pub(super) fn begin_client(&mut self, ticket: Option<Ticket>) {
+        let has = ticket.is_some();
+        (self.handshake.ticket, self.handshake.early) = (has, has);
+        if let Some(ticket) = ticket {
+            self.peer_limit = ticket.window;
+            self.streams.set_peer_window(ticket.stream_window);
+        }
+        let extra = if has { TICKET_EXTENSION } else { 0 };
+        self.introduce(0, CLIENT_HELLO, HELLO + extra, u8::from(has), ticket);
     }
 
     fn say(&mut self, space: usize, kind: u8, len: usize, says: u8) {
@@ -69,10 +91,14 @@ impl QuicConnection {
     }
 
     /// Says something, and its transport parameters (RFC 9001 section 8.2).
-    fn introduce(&mut self, space: usize, kind: u8, len: usize, says: u8) {
+    fn introduce(&mut self, space: usize, kind: u8, len: usize, says: u8, ticket: Option<Ticket>) {
         let mut message = message(kind, len, says);
         let own = [self.config.idle.as_us(), self.config.stream_window, self.config.window];
         for (at, value) in PARAMETERS.into_iter().zip(own) {
+            message[at].copy_from_slice(&value.to_be_bytes());
+        }
+        let remembered = ticket.into_iter().flat_map(|ticket| [ticket.stream_window, ticket.window]);
+        for (at, value) in REMEMBERED.into_iter().zip(remembered) {
             message[at].copy_from_slice(&value.to_be_bytes());
         }
         self.spaces[space].crypto_out.write(message.into());
@@ -93,22 +119,36 @@ impl QuicConnection {
             if matches!(head[0], CLIENT_HELLO | EXTENSIONS) {
                 self.learn_parameters(&said);
             }
-            self.hear(space, head[0], head[4]);
+            let early = head[0] == CLIENT_HELLO && self.takes_early(&said);
+            self.hear(space, head[0], head[4], early);
         }
     }
 
-    /// What the peer takes, and how long it waits. Early data was sent by what this end takes itself, as tickets remember no parameters.
+    /// What the peer takes, and how long it waits. What was sent early is within that, if it was taken.
     fn learn_parameters(&mut self, said: &[u8]) {
-        let value = |at| said.get(at).and_then(|bytes: &[u8]| bytes.try_into().ok()).map(u64::from_be_bytes);
-        let [Some(idle), Some(stream_window), Some(window)] = PARAMETERS.map(value) else { return };
+        let [Some(idle), Some(stream_window), Some(window)] = PARAMETERS.map(|at| value(said, at)) else {
+            return;
+        };
         self.handshake.peer_idle = Some(idle);
+        self.handshake.peer_windows = Some(Ticket { stream_window, window });
         self.peer_limit = window.max(self.sent_data);
         self.streams.set_peer_window(stream_window);
     }
 
-    fn hear(&mut self, space: usize, kind: u8, says: u8) {
+    /// The ticket that the server has given, and what it takes.
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.handshake.peer_windows.filter(|_| self.is_client && self.handshake.complete)
+    }
+
+    /// A server must not take early data that may be more than it takes now (RFC 9000 section 7.4.1).
+    fn takes_early(&self, said: &[u8]) -> bool {
+        let [Some(stream_window), Some(window)] = REMEMBERED.map(|at| value(said, at)) else { return false };
+        self.config.accept_early && stream_window <= self.config.stream_window && window <= self.config.window
+    }
+
+    fn hear(&mut self, space: usize, kind: u8, says: u8, early: bool) {
         match (self.is_client, space, kind) {
-            (false, 0, CLIENT_HELLO) if !self.handshake.replied => self.answer(says == 1),
+            (false, 0, CLIENT_HELLO) if !self.handshake.replied => self.answer(says == 1, early),
             (true, 0, SERVER_HELLO) => self.handshake.replied = true,
             (true, 1, EXTENSIONS) => {
                 self.handshake.resumed = says & 1 == 1;
@@ -132,12 +172,12 @@ impl QuicConnection {
         }
     }
 
-    fn answer(&mut self, ticket: bool) {
-        let early = ticket && self.config.accept_early;
+    fn answer(&mut self, ticket: bool, early: bool) {
+        let early = ticket && early;
         (self.handshake.replied, self.handshake.resumed) = (true, ticket);
         (self.handshake.early, self.handshake.early_taken) = (early, early);
         self.say(0, SERVER_HELLO, SERVER_HELLO_LEN, 0);
-        self.introduce(1, EXTENSIONS, EXTENSIONS_LEN, u8::from(ticket) | u8::from(early) << 1);
+        self.introduce(1, EXTENSIONS, EXTENSIONS_LEN, u8::from(ticket) | u8::from(early) << 1, None);
         if !ticket {
             self.say(1, CERTIFICATE, self.config.certificate.max(1) as usize, 0);
             self.say(1, CERTIFICATE_VERIFY, VERIFY_LEN, 0);
@@ -170,13 +210,16 @@ impl QuicConnection {
         self.pto_count = 0;
     }
 
-    /// The server did not take early data: all of it is sent again, and that says nothing of the path.
+    /// The server did not take early data: it counts as never sent, and that says nothing of the path (RFC 9001 section 4.6.2).
     fn repeat_early(&mut self) {
         let space = &mut self.spaces[2];
         let early: Vec<u64> =
             space.in_flight.iter().filter(|(_, packet)| packet.early).map(|(number, _)| *number).collect();
         let packets: Vec<_> = early.iter().filter_map(|number| space.in_flight.remove(number)).collect();
         self.control.forget(packets.iter().map(|packet| &packet.flight));
-        packets.into_iter().flat_map(|packet| packet.carried).for_each(|what| self.repeat(2, what));
+        if let Some(now) = self.handshake.peer_windows {
+            (self.sent_data, self.peer_limit) = (0, now.window);
+            self.streams.restart(now.stream_window);
+        }
     }
 }

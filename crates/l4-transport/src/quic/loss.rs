@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn congestion_is_persistent_when_nothing_in_between_was_acknowledged() {
         let peer = Endpoint { addr: std::net::Ipv4Addr::new(10, 0, 0, 2), port: 443 };
-        let mut quic = QuicConnection::client(Instant::ZERO, peer, (1, 2), QuicConfig::default(), false);
+        let mut quic = QuicConnection::client(Instant::ZERO, peer, (1, 2), QuicConfig::default(), None);
         quic.control.sample(0, 40_000, 0);
         // Three times (40 ms + 4 x 20 ms + 25 ms) is 435 ms.
         let mut lost = |number, ms: u64| (number, quic.control.sent(ms * 1000, 1200));

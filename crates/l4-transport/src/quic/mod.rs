@@ -39,6 +39,7 @@ mod tests;
 mod transmit;
 
 pub use connection::{QuicConfig, QuicConnection, QuicError, QuicEvent, QuicInfo};
+pub use handshake::Ticket;
 pub use past::QuicPast;
 pub use reset::stateless_reset;
 pub use streams::Schedule;

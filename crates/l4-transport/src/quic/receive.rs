@@ -179,21 +179,13 @@ impl QuicConnection {
             }
             self.events.push_back(QuicEvent::Opened(id));
         }
-        let (is_early, end) = (!self.is_client && !self.handshake.complete, offset + data.len() as u64);
         let input = &mut self.streams.open(id).input;
-        if is_early {
-            // Early data keeps to what the client remembers (RFC 9000 section 7.4.1), which is not known here.
-            input.limit = input.limit.max(end);
-        }
         let grown = input.receive(offset, data, fin)?;
         if input.is_readable() {
             self.streams.stir(id);
         }
         self.streams.settle(id);
         self.received_data += grown;
-        if is_early {
-            self.limit = self.limit.max(self.received_data);
-        }
         if self.received_data > self.limit { Err(Violation) } else { Ok(()) }
     }
 }

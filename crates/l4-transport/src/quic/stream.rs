@@ -49,6 +49,14 @@ impl SendHalf {
         self.limit = limit.max(self.sent);
     }
 
+    /// All of it is to be sent as if nothing had been.
+    pub fn restart(&mut self, limit: u64) {
+        (self.sent, self.limit, self.lost) = (0, limit, RangeSet::default());
+        if self.fin == Fin::Sent {
+            self.fin = Fin::Queued;
+        }
+    }
+
     pub fn write(&mut self, data: Payload) {
         if !data.is_empty() && self.fin == Fin::Open {
             let len = data.len() as u64;

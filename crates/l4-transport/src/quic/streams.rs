@@ -77,6 +77,13 @@ impl Streams {
         }
     }
 
+    /// Nothing of what was sent so far has arrived, and the peer takes so much of each.
+    pub fn restart(&mut self, window: u64) {
+        for id in self.all.keys().copied().collect::<Vec<_>>() {
+            self.change(id, |stream| stream.out.restart(window));
+        }
+    }
+
     pub fn contains(&self, id: u64) -> bool {
         self.all.contains_key(&id)
     }

@@ -45,6 +45,8 @@ fn ms(ms: u64) -> Span {
 impl Pair {
     fn new(config: QuicConfig, ticket: bool) -> Pair {
         let now = Instant::ZERO + ms(1000);
+        let (stream_window, window) = (config.stream_window, config.window);
+        let ticket = ticket.then_some(Ticket { stream_window, window });
         Pair {
             now,
             client: QuicConnection::client(now, SERVER, (11, 22), config.clone(), ticket),

@@ -17,7 +17,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
-use tidewire_l4_transport::quic::{QuicConfig, QuicConnection, Schedule};
+use tidewire_l4_transport::quic::{QuicConfig, QuicConnection, Schedule, Ticket};
 use tidewire_topology::link_of;
 use tidewire_units::{IfaceId, NodeId, Purpose, Span};
 use tidewire_wire::{Endpoint, Payload};
@@ -44,7 +44,8 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
     })?;
     native.add(
         "quic_open",
-        |lua, sim, (endpoint, to, port, ticket): (AnyUserData, Value, Option<u16>, bool)| {
+        |lua, sim, args: (AnyUserData, Value, Option<u16>, Option<u64>, Option<u64>)| {
+            let (endpoint, to, port, stream_window, window) = args;
             let peer = convert(lua, sim, Kind::Peer, &to, "to", "argument 1 (to) of host:quic_connect")?;
             let Val::Peer(peer) = peer else { unreachable!("a peer was asked for") };
             let shape = of(&endpoint)?;
@@ -59,6 +60,8 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
             let port =
                 port.ok_or_else(|| Mistake::new("quic_connect() needs a port").at_word("quic_connect"))?;
             let now = sim.world()?.now();
+            let ticket =
+                stream_window.zip(window).map(|(stream_window, window)| Ticket { stream_window, window });
             let ids = (shape.random.bits() >> 2, shape.random.bits() >> 2);
             let quic =
                 QuicConnection::client(now, Endpoint::new(ip, port), ids, shape.config.clone(), ticket);
@@ -189,6 +192,14 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
             None => Value::Nil.into_lua_multi(lua),
         }
     })?;
+    native.add("quic_ticket", |lua, _, (endpoint, id): (AnyUserData, u64)| {
+        let shape = of(&endpoint)?;
+        let shape = shape.borrow();
+        match shape.connections.get(&id).and_then(|conn| conn.ticket) {
+            Some(Ticket { stream_window, window }) => (stream_window, window).into_lua_multi(lua),
+            None => Value::Nil.into_lua_multi(lua),
+        }
+    })?;
     native.add("quic_info", |lua, _, (endpoint, id): (AnyUserData, u64)| {
         let shape = of(&endpoint)?;
         let shape = shape.borrow();
@@ -204,7 +215,7 @@ pub(super) fn natives(native: &Natives<'_>) -> mlua::Result<()> {
         table.raw_set("ptos", info.ptos)?;
         table.raw_set("datagrams_sent", info.datagrams_sent)?;
         table.raw_set("datagram_size", info.datagram_size)?;
-        table.raw_set("ticket", conn.ticket)?;
+        table.raw_set("ticket", conn.ticket.is_some())?;
         Ok(Some(table))
     })
 }

@@ -12,8 +12,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use tidewire_l4_transport::quic::{
-    QuicConfig, QuicConnection, QuicError, QuicEvent, QuicInfo, QuicPast, destination_of, opens_connection,
-    stateless_reset,
+    QuicConfig, QuicConnection, QuicError, QuicEvent, QuicInfo, QuicPast, Ticket, destination_of,
+    opens_connection, stateless_reset,
 };
 use tidewire_node::SocketView;
 use tidewire_units::{Instant, Interest, NodeId, Refusal, SocketId, Span, Stream};
@@ -104,7 +104,8 @@ pub(super) struct Conn {
     pub sending: Sending,
     pub opened: VecDeque<u64>,
     pub connected: Option<(bool, bool, Instant)>,
-    pub ticket: bool,
+    /// What a client may resume with.
+    pub ticket: Option<Ticket>,
     pub waiting: Waiting,
     /// When it is to be looked at again, and when it ends or is forgotten if nothing happens.
     times: [Instant; 2],
@@ -118,7 +119,7 @@ impl Conn {
             sending: Sending::default(),
             opened: VecDeque::new(),
             connected: None,
-            ticket: false,
+            ticket: None,
             waiting: Waiting::default(),
             times: [Instant::MAX; 2],
         }
@@ -170,7 +171,7 @@ impl Conn {
                     self.waiting.wake(world, What::Connected, 0);
                 }
                 QuicEvent::Opened(stream) => self.opened.push_back(stream),
-                QuicEvent::Ticket => self.ticket = true,
+                QuicEvent::Ticket => self.ticket = quic.ticket(),
                 QuicEvent::Migrated => {}
                 QuicEvent::Closed(_) => is_over = true,
             }

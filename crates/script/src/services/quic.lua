@@ -18,16 +18,17 @@ function conn_meta.__index(self, key)
   self.resumed, self.early, self.handshake_s = resumed, early, at - self.began
   return rawget(self, key)
 end
--- Tickets that clients have from servers, by client and server: true, or the connection that may have brought one.
+-- By client and server: the newest ticket, with what the server took then, and the connection that may have brought a newer one.
 local tickets = {}
 
-local function has_ticket(key)
-  local conn = tickets[key]
-  if conn and conn ~= true then
-    if not native.quic_info(conn.endpoint, conn.id).ticket then return false end
-    tickets[key] = true
+local function ticket_of(key)
+  local kept = tickets[key]
+  if not kept then return end
+  if kept.conn then
+    local stream_window, window = native.quic_ticket(kept.conn.endpoint, kept.conn.id)
+    if stream_window then kept.stream_window, kept.window, kept.conn = stream_window, window, nil end
   end
-  return conn ~= nil
+  return kept.stream_window, kept.window
 end
 
 local function timeout_of(opts)
@@ -171,14 +172,14 @@ function quic.quic_connect(host, to, port, o)
   local endpoint, why = endpoint_of(host, nil, o)
   if not endpoint then return nil, why end
   local key = host.name .. ">" .. tostring(to) .. ":" .. tostring(port)
-  local known = has_ticket(key)
-  local ticket = o.early ~= false and known
-  local id, none = native.quic_open(endpoint, to, port, ticket)
+  local stream_window, window = ticket_of(key)
+  if o.early == false then stream_window = nil end
+  local id, none = native.quic_open(endpoint, to, port, stream_window, window)
   if not id then return nil, none end
   local conn = conn_of(host, endpoint, id)
   native.spawn(host, "quic client", function() native.quic_drive(endpoint) end)
   -- With a ticket data may leave at once: the handshake need not be waited for.
-  if not ticket then
+  if not stream_window then
     local ok, failed = conn:connected { timeout = o.timeout }
     if not ok then
       if failed == "timeout" then native.quic_unanswered(endpoint, id) end
@@ -186,7 +187,8 @@ function quic.quic_connect(host, to, port, o)
       return nil, failed
     end
   end
-  if not known then tickets[key] = conn end
+  tickets[key] = tickets[key] or {}
+  tickets[key].conn = conn
   return conn
 end
 

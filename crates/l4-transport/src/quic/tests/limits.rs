@@ -71,6 +71,29 @@ fn streams_that_nobody_reads_take_the_credit_and_not_the_last_of_it() {
 }
 
 #[test]
+fn early_data_keeps_to_what_the_server_took_then_and_takes_now() {
+    let with = |window| QuicConfig { stream_window: window, window, ..config() };
+    for (then, now, lost) in
+        (0..4).flat_map(|lost| [(6 << 20, 5000, lost), (5000, 5000, lost), (5000, 9000, lost)])
+    {
+        // The client remembers windows as large as its own; one of its first datagrams is lost, and sent again later.
+        let mut pair = Pair::new(with(then), true);
+        pair.config = with(now);
+        pair.lose = Box::new(move |to_server, n| to_server && n == lost);
+        let id = pair.client.open();
+        pair.client.write(id, Payload::Zeros(20_000));
+        pair.client.finish(id);
+        pair.run(at(10_000));
+        let what = format!("{then} {now} {lost}");
+        assert_eq!(pair.read.get(&(false, id)), Some(&20_000), "{what}");
+        assert!(pair.client.is_delivered(id), "{what}");
+        assert_eq!((pair.client.error(), pair.server.as_ref().unwrap().error()), (None, None), "{what}");
+        let taken = |event: &QuicEvent| matches!(event, QuicEvent::Connected { early: true, .. });
+        assert_eq!(pair.when(true, taken).is_some(), then <= now, "{what}");
+    }
+}
+
+#[test]
 fn an_end_that_never_gives_up_leaves_it_to_the_other() {
     let idle = |s| QuicConfig { idle: Span::from_secs(s), ..config() };
     for (own, peer, most) in [(0, 30, Some(30_000)), (30, 0, Some(30_000)), (0, 0, None)] {
