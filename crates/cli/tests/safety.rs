@@ -180,7 +180,7 @@ fn a_short_address_space_changes_no_result() {
 #[test]
 fn address_space_that_is_only_set_aside_ends_no_runs() {
     // Long enough to be looked at several times, four runs side by side.
-    let text = "experiment { params = { n = { 1, 2, 3, 4, 5, 6, 7, 8 } } } local x = 0 for i = 1, 2e8 do x = x + i end record { x = x }";
+    let text = "experiment { params = { n = { 1, 2, 3, 4, 5, 6, 7, 8 } } } local x = 0 for k = 1, 6 do for i = 1, 5e6 do x = x + i end sleep(1) end record { x = x }";
     let place = Place::new(&[("w.lua", text)]);
     let program = env!("CARGO_BIN_EXE_tidewire");
     for limit in ["4000000", "2500000"] {
