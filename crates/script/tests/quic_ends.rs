@@ -247,9 +247,14 @@ fn a_timeout_is_of_the_whole_call_and_a_refused_option_takes_no_port() {
              local from = now()
              print(s:{read} {{ timeout = '3.5s' }})
              print(now() - from)
+             local first = s:recv(2)
+             local rest = s:recv_all()
+             print(#first + #rest)
              stop()"
         ));
-        assert_eq!(lines, ["nil\ttimeout", "3.5"], "{read}");
+        // What was not handed over is still there; what was thrown away is not.
+        assert_eq!(lines[..2], ["nil\ttimeout", "3.5"], "{read}");
+        assert_eq!(lines[2], if read == "recv_all" { "60" } else { "57" }, "{read}");
     }
     let lines = printed(
         "local a = net:host 'a'

@@ -246,6 +246,11 @@ impl Workload {
         self.spec.count.is_some() || self.spec.stop < Instant::MAX || self.stopped
     }
 
+    /// It was told to ask nothing more.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// Asks nothing from now on.
     pub fn stop(&mut self) {
         self.stopped = true;

@@ -18,7 +18,7 @@ use mlua::{IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tidewire_l4_transport::TcpConfig;
-use tidewire_l7_application::traffic::{Pace, Pick, Sizes, Spec, Workload};
+use tidewire_l7_application::traffic::{Gaps, Pace, Pick, Sizes, Spec, Workload};
 use tidewire_l7_application::voice::{Codec, EModel, mos};
 use tidewire_units::{Instant, NodeId, Purpose};
 use tidewire_world::{ProcessId, WorkloadId, WorkloadSpec};
@@ -134,6 +134,10 @@ fn traffic(lua: &Lua, sim: &Shared, call: &Call) -> mlua::Result<Value> {
         down: down.as_ref(),
         each,
         keep,
+        gaps: match opts.text("arrivals") {
+            Some("constant") => Gaps::Constant,
+            _ => Gaps::Exponential,
+        },
         tcp: &tcp,
     };
     let begins = beginnings(sim, opts, &flow)?;

@@ -1,17 +1,47 @@
 //! What traffic asks of the links next to its hosts, and links that are asked for more than they carry.
 
+use super::traffic::Begun;
 use super::traffic_load::{Beginnings, Flow, medium_of, rate_of};
 use crate::sim::{Shared, here};
 use mlua::Lua;
 use std::collections::BTreeMap;
 use tidewire_l7_application::traffic::Pace;
-use tidewire_topology::{link_of, peer_of, sends_on};
-use tidewire_units::{DirId, Instant, NodeId, Rate};
+use tidewire_topology::{Plan, link_of, peer_of, sends_on};
+use tidewire_units::{DirId, Instant, LinkId, NodeId, Rate, Span};
+use tidewire_world::World;
 
-/// Mean bit/s that a workload asks of directions while it lasts.
+/// What carries packets at a rate of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Direction(DirId),
+    /// A hub, or an access point's radio, with a link of it.
+    Medium(NodeId, LinkId),
+}
+
+impl Way {
+    fn rate(self, world: &World, plan: &Plan) -> f64 {
+        match self {
+            Way::Direction(dir) => rate_of(world, plan, dir),
+            Way::Medium(_, link) => rate_of(world, plan, DirId::forward(link)),
+        }
+    }
+
+    fn name(self, plan: &Plan) -> String {
+        match self {
+            Way::Direction(dir) => {
+                let [a, b] = plan.link(dir.link()).ends.map(|node| plan.node(node).name.as_str());
+                let (from, to) = if dir.is_forward() { (a, b) } else { (b, a) };
+                format!("the link from {from} to {to}")
+            }
+            Way::Medium(node, _) => format!("'{}', which all its stations share,", plan.node(node).name),
+        }
+    }
+}
+
+/// Mean bit/s that a workload asks of what is next to its hosts, and of the link that its load is a share of, while it lasts.
 #[derive(Default)]
 pub(crate) struct Asks {
-    of: BTreeMap<DirId, f64>,
+    of: BTreeMap<Way, f64>,
     times: [Instant; 2],
 }
 
@@ -21,75 +51,124 @@ impl Asks {
         sim: &Shared,
         flow: &Flow<'_>,
         begins: &Beginnings,
-        (count, times): (Option<i64>, [Instant; 2]),
+        (count, [start, stop]): (Option<i64>, [Instant; 2]),
     ) -> mlua::Result<Asks> {
-        let mut asks = Asks { of: BTreeMap::new(), times };
+        let mut asks = Asks { of: BTreeMap::new(), times: [start, stop] };
         let Pace::Open(gap, _) = begins.pace else { return Ok(asks) };
-        let is_short = count.is_some_and(|count| count as f64 * gap.as_secs_f64() < 1.0);
+        let lasts = count.map_or(f64::INFINITY, |count| count as f64 * gap.as_secs_f64());
         let has_mean = [Some(flow.up), flow.down].into_iter().flatten().all(|sizes| sizes.mean().is_finite());
-        if is_short || !has_mean {
+        if lasts < 1.0 || !has_mean {
             return Ok(asks);
         }
-        let per_s = flow.each as f64 / gap.as_secs_f64();
+        if lasts < 1e6 {
+            asks.times[1] = stop.min(start + Span::from_secs_f64(lasts));
+        }
+        let bits_per_s = 8.0 * flow.each as f64 / gap.as_secs_f64();
         let (world, plan) = (sim.world()?, sim.plan.borrow());
         let first = plan.node(flow.clients[0]).ifaces.first().map(|iface| link_of(*iface));
-        let (there, back) = flow.costs(&world, &plan, first, per_s);
-        let takes_part = |node: NodeId| flow.clients.contains(&node) || flow.servers.contains(&node);
-        let mut add = |node: NodeId, flows_per_s: f64, [out, into]: [f64; 2]| {
-            let first = plan.node(node).ifaces.first();
-            if let Some(iface) = first.filter(|iface| medium_of(&plan, link_of(**iface)).is_none()) {
-                *asks.of.entry(sends_on(*iface)).or_default() += flows_per_s * out * 8.0;
-                // On a link between two of them, who sends has counted it.
-                if !takes_part(plan.neighbor_of(*iface)) {
-                    *asks.of.entry(sends_on(peer_of(*iface))).or_default() += flows_per_s * into * 8.0;
-                }
-            }
-        };
+        let (there, back) = flow.costs(&world, &plan, first, bits_per_s / 8.0);
         for (i, client) in flow.clients.iter().enumerate() {
-            add(*client, per_s * begins.share_of(i, flow.clients.len()), [there, back]);
+            let share = begins.share_of(i, flow.clients.len());
+            asks.add(&plan, flow, *client, [there, back].map(|cost| cost * bits_per_s * share));
         }
         for server in flow.servers {
-            add(*server, per_s / flow.servers.len() as f64, [back, there]);
+            let share = 1.0 / flow.servers.len() as f64;
+            asks.add(&plan, flow, *server, [back, there].map(|cost| cost * bits_per_s * share));
+        }
+        for (way, asked) in &mut asks.of {
+            if let Way::Medium(medium, _) = way {
+                let (up, down) = flow.on_medium(&plan, *medium);
+                *asked = bits_per_s * (there * up + back * down);
+            }
+        }
+        if let Some(link) = begins.aim.map(|aim| aim.link) {
+            let which = |dir: DirId| (dir.link() == link).then_some(usize::from(!dir.is_forward()));
+            let [up, down] = flow.crossing(&plan, &which);
+            for (way, dir) in [DirId::forward(link), DirId::backward(link)].into_iter().enumerate() {
+                let asked = bits_per_s * (there * up[way] + back * down[way]);
+                asks.of.entry(Way::Direction(dir)).or_insert(asked);
+            }
         }
         Ok(asks)
     }
 
-    /// Says so when a link is asked for more than it carries, by this workload or together with those that there were before.
+    /// A host's first link, out and in.
+    fn add(&mut self, plan: &Plan, flow: &Flow<'_>, node: NodeId, [out, into]: [f64; 2]) {
+        let Some(iface) = plan.node(node).ifaces.first() else { return };
+        if let Some(medium) = medium_of(plan, link_of(*iface)) {
+            let known = self.of.keys().any(|way| matches!(way, Way::Medium(known, _) if *known == medium));
+            if !known {
+                self.of.insert(Way::Medium(medium, link_of(*iface)), 0.0);
+            }
+            return;
+        }
+        *self.of.entry(Way::Direction(sends_on(*iface))).or_default() += out;
+        // On a link between two of them, who sends has counted it.
+        let neighbor = plan.neighbor_of(*iface);
+        if !flow.clients.contains(&neighbor) && !flow.servers.contains(&neighbor) {
+            *self.of.entry(Way::Direction(sends_on(peer_of(*iface)))).or_default() += into;
+        }
+    }
+
+    fn lasts_at(&self, instant: Instant) -> bool {
+        self.times[0] <= instant && instant < self.times[1]
+    }
+
+    /// Says so when something is asked for more than it carries, by this workload or together with those that go on.
     pub(super) fn warn(&self, lua: &Lua, sim: &Shared, name: &str) -> mlua::Result<()> {
-        let before = sim.traffic.borrow();
-        let meets = |other: &&Asks| other.times[0] < self.times[1] && self.times[0] < other.times[1];
-        let others: Vec<&Asks> = before.iter().map(|begun| &begun.asks).filter(meets).collect();
-        let (world, plan) = (sim.world()?, sim.plan.borrow());
-        let over = |(dir, own): (&DirId, &f64)| {
-            let carries = rate_of(&world, &plan, *dir);
-            let asked = own + others.iter().filter_map(|other| other.of.get(dir)).sum::<f64>();
+        let (world, plan, before) = (sim.world()?, sim.plan.borrow(), sim.traffic.borrow());
+        let goes_on = |begun: &&Begun| {
+            let workload = world.workload(begun.id);
+            !workload.is_over() && !workload.is_stopped()
+        };
+        let others: Vec<&Begun> = before.iter().filter(goes_on).collect();
+        // The sum only grows where one begins.
+        let instants = others.iter().map(|other| other.asks.times[0]).filter(|at| self.lasts_at(*at));
+        let instants: Vec<Instant> = instants.chain([self.times[0]]).collect();
+        let mut worst: Option<(f64, String)> = None;
+        let mut n = 0;
+        for (way, own) in &self.of {
+            let carries = way.rate(&world, &plan);
+            let at = |instant: &Instant| {
+                let meets =
+                    |other: &&&Begun| other.asks.lasts_at(*instant) && other.asks.of.contains_key(way);
+                let with: Vec<&&Begun> = others.iter().filter(meets).collect();
+                (with.iter().map(|other| other.asks.of[way]).sum::<f64>(), with)
+            };
+            let most = instants.iter().map(at).max_by(|a, b| a.0.total_cmp(&b.0));
+            let (rest, with) = most.expect("it begins at some time");
             // What was too much before was said then.
-            let is_new = *own > 1e-3 * carries && asked - own <= carries;
-            (is_new && asked > carries * 1.001).then_some((asked / carries, asked, carries, *dir))
-        };
-        let over: Vec<_> = self.of.iter().filter_map(over).collect();
-        let worst = over.iter().max_by(|a, b| a.0.total_cmp(&b.0).then(b.3.cmp(&a.3)));
-        let Some((_, asked, carries, dir)) = worst else { return Ok(()) };
-        let [a, b] = plan.link(dir.link()).ends.map(|node| plan.node(node).name.as_str());
-        let (from, to) = if dir.is_forward() { (a, b) } else { (b, a) };
-        let more = match over.len() - 1 {
+            if *own <= 1e-3 * carries || rest > carries || own + rest <= carries * 1.001 {
+                continue;
+            }
+            n += 1;
+            let share = (own + rest) / carries;
+            if worst.as_ref().is_none_or(|(most, _)| share > *most) {
+                let with: String = with.iter().map(|other| format!(" and {}", other.name)).collect();
+                let asks = if with.is_empty() { "asks" } else { "ask" };
+                let text = format!(
+                    "{} carries {}, and {name}{with} {asks} {} of it on average",
+                    way.name(&plan),
+                    rate(carries),
+                    rate(((own + rest) / 1e3).round() * 1e3)
+                );
+                worst = Some((share, text));
+            }
+        }
+        let Some((_, text)) = worst else { return Ok(()) };
+        let more = match n - 1 {
             0 => String::new(),
-            1 => " (and of one more link too much)".to_owned(),
-            n => format!(" (and of {n} more links too much)"),
+            1 => "; another link is asked for too much as well".to_owned(),
+            n => format!("; {n} other links are asked for too much as well"),
         };
-        let together = match others.iter().filter(|other| other.of.contains_key(dir)).count() {
-            0 => String::new(),
-            1 => " with one more before".to_owned(),
-            n => format!(" with {n} more before"),
-        };
-        let rate =
-            |bits: f64| Rate::from_bits_per_s(bits as u64).map_or_else(String::new, |rate| rate.to_string());
         let text = format!(
-            "{name}: the link from {from} to {to} carries {}, and {} are asked of it on average{together}{more}, headers and acknowledgments included\n  ever more flows will be under way at a time: ask for less, or of more hosts",
-            rate(*carries),
-            rate((asked / 1e3).round() * 1e3),
+            "{text}, headers and acknowledgments included{more}\n  ever more flows will be under way at a time: ask for less, or of more hosts"
         );
         sim.out.borrow_mut().warn(text, here(lua));
         Ok(())
     }
+}
+
+fn rate(bits_per_s: f64) -> String {
+    Rate::from_bits_per_s(bits_per_s as u64).map_or_else(String::new, |rate| rate.to_string())
 }

@@ -7,6 +7,8 @@ use tidewire_units::{Purpose, Streams};
 
 /// Acknowledgments come for every packet of so many at the beginning of a connection, then for every second one.
 const EAGER: f64 = 33.0;
+/// How long an acknowledgment waits for company (Linux's least).
+const ACK_DELAY_S: f64 = 0.04;
 /// What a SYN's options have beyond those of other segments (RFC 7323 appendix A; MSS, SACK, window scale).
 const SYN_OPTIONS: f64 = 8.0;
 
@@ -17,6 +19,8 @@ pub(super) struct Packets {
     full: f64,
     /// What each takes besides.
     around: f64,
+    /// Acknowledgments do not wait for a second packet.
+    at_once: bool,
 }
 
 impl Packets {
@@ -28,7 +32,7 @@ impl Packets {
             Framing::Ip => 0.0,
             Framing::Ppp => 2.0,
         };
-        Packets { full: (mss - options).max(1.0), around: bare + options + frame }
+        Packets { full: (mss - options).max(1.0), around: bare + options + frame, at_once: !tcp.delayed_ack }
     }
 
     /// The mean number of packets of such data; of those whose acknowledgments answer each of the first; and how often it is odd.
@@ -53,6 +57,7 @@ impl Packets {
         let one_way = |sizes: &Sizes, alone: f64| {
             let (packets, first, odd) = self.of(sizes);
             let answers = match kept {
+                _ if self.at_once => packets,
                 Some(_) => (packets - odd) / 2.0 + odd * alone,
                 None => (packets + first) / 2.0,
             };
@@ -72,8 +77,20 @@ impl Packets {
 /// A connection that is used again and again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
-    /// How often nothing follows before an acknowledgment that waits for company is due.
+    /// How often the last packet of an answer is acknowledged by a packet of its own.
     pub last_alone: f64,
+}
+
+impl Kept {
+    /// On a connection with so many questions in a second, by chance or by the clock, and such a round-trip time. An acknowledgment
+    /// waits for the next question until it is due; but when the next question had left before, the next answer may come first.
+    pub fn new(per_s: f64, rtt_s: f64, by_chance: bool) -> Kept {
+        let due_first = (-per_s * ACK_DELAY_S).exp();
+        let pipelined = if by_chance { 1.0 - (-per_s * rtt_s).exp() } else { 0.0 };
+        let answer_first = (1.0 - due_first) * pipelined / 2.0;
+        let waits = answer_first / (1.0 + answer_first);
+        Kept { last_alone: waits + (1.0 - waits) * due_first }
+    }
 }
 
 #[cfg(test)]

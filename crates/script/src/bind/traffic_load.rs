@@ -17,8 +17,6 @@ use tidewire_world::World;
 
 /// Searches of ways to so many nodes of the network at most; then some of the hosts stand for all.
 const MOST_LOOKS: usize = 4_000_000;
-/// How long an acknowledgment waits for company (Linux's least).
-const ACK_DELAY_S: f64 = 0.04;
 
 /// What a load is made of, and between whom.
 pub(super) struct Flow<'a> {
@@ -32,6 +30,7 @@ pub(super) struct Flow<'a> {
     /// How many are begun at a time.
     pub each: usize,
     pub keep: bool,
+    pub gaps: Gaps,
     pub tcp: &'a TcpConfig,
 }
 
@@ -103,13 +102,31 @@ impl Flow<'_> {
             Pick::Fixed(_) => 1,
             _ => self.servers.len() - usize::from(self.same),
         };
-        let per_connection = per_s / (self.clients.len() * others) as f64;
-        let kept = self.keep.then(|| Kept { last_alone: (-per_connection * ACK_DELAY_S).exp() });
+        let connections = self.clients.len() * others;
+        let by_chance = connections > 1 || self.gaps == Gaps::Exponential;
+        let kept =
+            self.keep.then(|| Kept::new(per_s / connections as f64, self.round_trip_s(plan), by_chance));
         packets.cost(self.up, self.down, kept)
     }
 
+    /// Propagation there and back, between the first client and a server.
+    fn round_trip_s(&self, plan: &Plan) -> f64 {
+        let server = match self.pick {
+            Pick::Fixed(of) => self.servers[of[0] as usize],
+            _ => self.servers[self.servers.len() - 1],
+        };
+        let path = plan.path(self.clients[0], server, &|_| true).unwrap_or_default();
+        let step = |pair: &[NodeId]| {
+            let ifaces = &plan.node(pair[0]).ifaces;
+            let iface = ifaces.iter().find(|iface| plan.neighbor_of(**iface) == pair[1]);
+            let delay = |dir| plan.direction(dir).delay.as_secs_f64();
+            iface.map_or(0.0, |iface| delay(sends_on(*iface)) + delay(sends_on(peer_of(*iface))))
+        };
+        path.windows(2).map(step).sum()
+    }
+
     /// Shares of what goes to servers, and of what comes back, that cross directions, by the place that `which` has for them.
-    fn crossing(&self, plan: &Plan, which: &dyn Fn(DirId) -> Option<usize>) -> [[f64; 2]; 2] {
+    pub fn crossing(&self, plan: &Plan, which: &dyn Fn(DirId) -> Option<usize>) -> [[f64; 2]; 2] {
         let towards = |ends: &[NodeId], others: &[NodeId], pair: &dyn Fn(usize, usize) -> f64| {
             let searches = (MOST_LOOKS / plan.nodes().len().max(1)).max(1);
             let (mut over, mut all) = ([0.0; 2], 0.0);
@@ -131,7 +148,7 @@ impl Flow<'_> {
     }
 
     /// How often a packet to servers, and one that comes back, is sent on a hub or by radio.
-    fn on_medium(&self, plan: &Plan, medium: NodeId) -> (f64, f64) {
+    pub fn on_medium(&self, plan: &Plan, medium: NodeId) -> (f64, f64) {
         let by_radio = plan.node(medium).spec.radio().is_some();
         let [up, down] = self.crossing(plan, &|dir| {
             let is_leaving = plan.node_of(sender_of(dir)) == medium;
@@ -144,10 +161,6 @@ impl Flow<'_> {
 
 /// One of load, rate and think.
 pub(super) fn beginnings(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Result<Beginnings> {
-    let gaps = match opts.text("arrivals") {
-        Some("constant") => Gaps::Constant,
-        _ => Gaps::Exponential,
-    };
     let load = match opts.get("load") {
         Some(Val::Probability(p)) => Some(p.get()),
         _ => None,
@@ -174,7 +187,7 @@ pub(super) fn beginnings(sim: &Shared, opts: &Opts, flow: &Flow<'_>) -> mlua::Re
         let word = if rate.is_some() { "rate" } else { "load" };
         return Err(Mistake::new(format!("{word} must be more than 0")).at_word(word).into());
     }
-    Ok(Beginnings { pace: Pace::Open(Span::from_secs_f64(1.0 / per_s), gaps), weights, aim })
+    Ok(Beginnings { pace: Pace::Open(Span::from_secs_f64(1.0 / per_s), flow.gaps), weights, aim })
 }
 
 /// How many flows in a second would fill what the load is a share of, of each sender or of all together.

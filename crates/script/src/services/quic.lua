@@ -44,7 +44,7 @@ end
 local function left(deadline) return deadline and math.max(0, deadline - now()) end
 
 local function stream_of(conn, id)
-  return setmetatable({ conn = conn, id = id, ended = false, name = tostring(id) }, stream_meta)
+  return setmetatable({ conn = conn, id = id, ended = false, held = "", name = tostring(id) }, stream_meta)
 end
 
 function Stream.send(self, data)
@@ -79,15 +79,25 @@ end
 
 function Stream.recv(self, most, opts)
   if type(most) == "table" then most, opts = nil, most end
-  return read(self, most or 65536, true, timeout_of(opts))
+  most = most or 65536
+  local held = self.held
+  if held ~= "" then
+    self.held = held:sub(most + 1)
+    return held:sub(1, most)
+  end
+  return read(self, most, true, timeout_of(opts))
 end
 
 function Stream.recv_all(self, opts)
-  local parts, deadline = {}, until_of(opts)
+  -- What a call that was given up has read is there for the next.
+  local parts, deadline = { self.held }, until_of(opts)
+  self.held = ""
   while true do
     local part, why = read(self, 1 << 20, true, left(deadline))
     if not part then
-      if why == "closed" and self.ended then return table.concat(parts) end
+      local all = table.concat(parts)
+      if why == "closed" and self.ended then return all end
+      self.held = self.held .. all
       return nil, why
     end
     parts[#parts + 1] = part
@@ -95,7 +105,8 @@ function Stream.recv_all(self, opts)
 end
 
 function Stream.discard(self, opts)
-  local sum, deadline = 0, until_of(opts)
+  local sum, deadline = #self.held, until_of(opts)
+  self.held = ""
   while true do
     local n, why = read(self, 1 << 30, false, left(deadline))
     if not n then

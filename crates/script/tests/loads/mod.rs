@@ -155,17 +155,14 @@ fn a_direction_that_leaves_too_little_for_the_other_is_warned_of() {
         "from = {H[1]}, to = {H[3]}, size = '100B', response = '20kB', load = '50%', link = L[1]:forward()";
     let (_, warnings) = used(options, "", "L[1]:backward()");
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-    let expected = "traffic: the link from r to h1 carries 10Mbps, and ";
-    assert!(
-        warning.starts_with(expected) && warning.contains(" (and of one more link too much)"),
-        "{warning}"
-    );
+    let expected = "the link from r to h1 carries 10Mbps, and traffic asks ";
+    assert!(warning.starts_with(expected) && warning.contains("; another link is asked"), "{warning}");
     // Five clients' lines are half full; their server's line would have to carry 25 Mbit/s.
     let many = "from = {H[1], H[2], H[3], H[4], H[5]}, to = {H[6]}, size = '20kB', load = '50%'";
     let (_, warnings) = used(many, "", "L[1]:forward()");
     assert!(
         warnings.len() == 1
-            && warnings[0].starts_with("traffic: the link from r to h6 carries 10Mbps, and 25Mbps are"),
+            && warnings[0].starts_with("the link from r to h6 carries 10Mbps, and traffic asks 25Mbps of it"),
         "{warnings:?}"
     );
     assert!(used(&format!("{many}, stop = '2s', count = 100"), "", "L[1]:forward()").1.is_empty());
@@ -175,7 +172,8 @@ fn a_direction_that_leaves_too_little_for_the_other_is_warned_of() {
         used(&format!("{one}, stop = 10"), &format!("net:traffic {{ {one}, {times} }}"), "L[1]:forward()").1
     };
     let warnings = two("start = 5, stop = 15");
-    let expected = "traffic#2: the link from h1 to r carries 10Mbps, and 12Mbps are asked of it on average with one more before";
+    let expected =
+        "the link from h1 to r carries 10Mbps, and traffic#2 and traffic ask 12Mbps of it on average";
     assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{warnings:?}");
     assert!(two("start = 10, stop = 15").is_empty());
     // A link between the two hosts themselves is not asked twice.
@@ -190,6 +188,62 @@ fn a_direction_that_leaves_too_little_for_the_other_is_warned_of() {
              net:traffic {{ from = {{ a }}, to = {{ b }}, size = '20kB', stop = 1, load = {load} }}"
         ))));
         assert_eq!(result.warnings.len(), n, "{load}: {:?}", result.warnings);
+    }
+}
+
+#[test]
+fn what_several_workloads_ask_is_added_up_while_they_go_on() {
+    let said = |network: &str, what: &str| {
+        let text = format!(
+            "{network}
+             local function ask(o) o.from, o.to, o.size = o.from or {{ a }}, o.to or {{ b }}, '20kB' return net:traffic(o) end
+             {what} stop()"
+        );
+        good(result_of(&script(&text))).warnings.into_iter().map(|warning| warning.text).collect::<Vec<_>>()
+    };
+    let line = "local a, b = net:host 'a', net:host 'b' net:link(a, b, { rate = '10Mbps', delay = '1ms' })";
+    for quiet in [
+        "for _, l in ipairs { '40%', '70%' } do ask { load = l, count = 200 }:wait() end",
+        "ask { load = '70%', stop = 50 }:stop() sleep(1) ask { load = '70%', stop = 2 }",
+        "ask { load = '40%', stop = 5 } ask { load = '40%', start = 5, stop = 10 } ask { load = '40%', stop = 10 }",
+        "ask { load = '40%', stop = 10 } ask { load = '40%', stop = 5 } ask { load = '40%', start = 5, stop = 10 }",
+    ] {
+        assert_eq!(said(line, quiet), Vec::<String>::new(), "{quiet}");
+    }
+    let hub = "local hub, a, b = net:hub 'hub', net:host 'a', net:host 'b'
+        for _, x in ipairs { a, b } do net:link(x, hub, { rate = '10Mbps', delay = '100ns' }) end";
+    let cell = "local ap, a, b = net:ap 'ap', net:host 'a', net:host 'b' net:link(b, ap, { distance = 5 }) net:link(a, ap, { rate = '1Gbps' })";
+    let core = "local l, r, a, b = net:router 'l', net:router 'r', net:host 'a', net:host 'b'
+        net:link(a, l) net:link(b, r) local core = net:link(l, r, { rate = '10Mbps' })";
+    for (network, what, expected) in [
+        (
+            line,
+            "ask { load = '60%', stop = 2, name = 'web' } ask { load = '60%', stop = 2 }",
+            "the link from a to b carries 10Mbps, and traffic and web ask 12Mbps of it",
+        ),
+        (
+            hub,
+            "ask { rate = 100, stop = 2 }",
+            "'hub', which all its stations share, carries 10Mbps, and traffic asks",
+        ),
+        (
+            hub,
+            "ask { load = '60%', stop = 2 } ask { load = '60%', stop = 2 }",
+            "'hub', which all its stations share, carries 10Mbps, and traffic#2 and traffic ask 12Mbps",
+        ),
+        (
+            cell,
+            "ask { load = '20%', stop = 2 }",
+            "'ap', which all its stations share, carries 54Mbps, and traffic asks",
+        ),
+        (
+            core,
+            "for _ = 1, 2 do ask { load = '60%', link = core, stop = 2 } end",
+            "the link from l to r carries 10Mbps, and traffic#2 and traffic ask 12Mbps",
+        ),
+    ] {
+        let warnings = said(network, what);
+        assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{what}: {warnings:?}");
     }
 }
 
@@ -300,6 +354,16 @@ fn loads_of_kept_connections_small_segments_and_hubs_are_met() {
         (format!("{asks}, size = '3kB', response = '3kB'"), "L[1]:forward()"),
         (format!("{asks}, size = '100B', response = '2kB'").replace("30%", "1%"), "L[1]:backward()"),
         (format!("{asks}, size = 'cache_keys', response = 'cache'"), "L[1]:backward()"),
+        (
+            format!("{asks}, size = '100B', response = '100B'").replace("constant", "poisson"),
+            "L[1]:forward()",
+        ),
+        (
+            format!("{asks}, size = '300B', response = '300B'").replace("constant", "poisson"),
+            "L[1]:forward()",
+        ),
+        (format!("{asks}, size = '100B', response = '100B', delayed_ack = false"), "L[1]:forward()"),
+        (format!("{asks}, size = '3kB', response = '3kB', delayed_ack = false"), "L[1]:forward()"),
         (format!("{asks}, size = '20kB', mss = 100"), "L[1]:forward()"),
         (format!("{asks}, size = '20kB', advmss = 500"), "L[1]:forward()"),
     ] {
