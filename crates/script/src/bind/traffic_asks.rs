@@ -4,7 +4,7 @@ use super::traffic::Begun;
 use super::traffic_load::{Beginnings, Flow, medium_of, rate_of};
 use crate::sim::{Shared, here};
 use mlua::Lua;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidewire_l7_application::traffic::Pace;
 use tidewire_topology::{Plan, link_of, peer_of, sends_on};
 use tidewire_units::{DirId, Instant, LinkId, NodeId, Rate, Span};
@@ -67,13 +67,13 @@ impl Asks {
         let (world, plan) = (sim.world()?, sim.plan.borrow());
         let first = plan.node(flow.clients[0]).ifaces.first().map(|iface| link_of(*iface));
         let (there, back) = flow.costs(&world, &plan, first, bits_per_s / 8.0);
-        for (i, client) in flow.clients.iter().enumerate() {
-            let share = begins.share_of(i, flow.clients.len());
-            asks.add(&plan, flow, *client, [there, back].map(|cost| cost * bits_per_s * share));
+        let hosts: BTreeSet<NodeId> = flow.clients.iter().chain(flow.servers).copied().collect();
+        for (client, share) in flow.clients.iter().zip(begins.shares(flow.clients.len())) {
+            asks.add(&plan, &hosts, *client, [there, back].map(|cost| cost * bits_per_s * share));
         }
         for server in flow.servers {
             let share = 1.0 / flow.servers.len() as f64;
-            asks.add(&plan, flow, *server, [back, there].map(|cost| cost * bits_per_s * share));
+            asks.add(&plan, &hosts, *server, [back, there].map(|cost| cost * bits_per_s * share));
         }
         for (way, asked) in &mut asks.of {
             if let Way::Medium(medium, _) = way {
@@ -93,19 +93,18 @@ impl Asks {
     }
 
     /// A host's first link, out and in.
-    fn add(&mut self, plan: &Plan, flow: &Flow<'_>, node: NodeId, [out, into]: [f64; 2]) {
+    fn add(&mut self, plan: &Plan, hosts: &BTreeSet<NodeId>, node: NodeId, [out, into]: [f64; 2]) {
         let Some(iface) = plan.node(node).ifaces.first() else { return };
         if let Some(medium) = medium_of(plan, link_of(*iface)) {
-            let known = self.of.keys().any(|way| matches!(way, Way::Medium(known, _) if *known == medium));
-            if !known {
+            let [first, last] = [0, u32::MAX].map(|link| Way::Medium(medium, LinkId(link)));
+            if self.of.range(first..=last).next().is_none() {
                 self.of.insert(Way::Medium(medium, link_of(*iface)), 0.0);
             }
             return;
         }
         *self.of.entry(Way::Direction(sends_on(*iface))).or_default() += out;
         // On a link between two of them, who sends has counted it.
-        let neighbor = plan.neighbor_of(*iface);
-        if !flow.clients.contains(&neighbor) && !flow.servers.contains(&neighbor) {
+        if !hosts.contains(&plan.neighbor_of(*iface)) {
             *self.of.entry(Way::Direction(sends_on(peer_of(*iface)))).or_default() += into;
         }
     }
@@ -144,13 +143,17 @@ impl Asks {
             n += 1;
             let share = (own + rest) / carries;
             if worst.as_ref().is_none_or(|(most, _)| share > *most) {
-                let with: String = with.iter().map(|other| format!(" and {}", other.name)).collect();
                 let asks = if with.is_empty() { "asks" } else { "ask" };
+                let with = match &with[..] {
+                    [] => String::new(),
+                    [other] => format!(" and {}", other.name),
+                    others => format!(" and {} others", others.len()),
+                };
                 let text = format!(
                     "{} carries {}, and {name}{with} {asks} {} of it on average",
                     way.name(&plan),
                     rate(carries),
-                    rate(((own + rest) / 1e3).round() * 1e3)
+                    rate(own + rest)
                 );
                 worst = Some((share, text));
             }
@@ -169,6 +172,9 @@ impl Asks {
     }
 }
 
+/// With four digits.
 fn rate(bits_per_s: f64) -> String {
-    Rate::from_bits_per_s(bits_per_s as u64).map_or_else(String::new, |rate| rate.to_string())
+    let unit = libm::pow(10.0, (libm::log10(bits_per_s.max(1e4)) - 3.0).floor());
+    let rounded = (bits_per_s / unit).round() * unit;
+    Rate::from_bits_per_s(rounded as u64).map_or_else(String::new, |rate| rate.to_string())
 }

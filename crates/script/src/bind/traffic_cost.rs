@@ -85,8 +85,8 @@ impl Kept {
     /// On a connection with so many questions in a second, by chance or by the clock, and such a round-trip time. An acknowledgment
     /// waits for the next question until it is due; but when the next question had left before, the next answer may come first.
     pub fn new(per_s: f64, rtt_s: f64, by_chance: bool) -> Kept {
-        let due_first = (-per_s * ACK_DELAY_S).exp();
-        let pipelined = if by_chance { 1.0 - (-per_s * rtt_s).exp() } else { 0.0 };
+        let due_first = libm::exp(-per_s * ACK_DELAY_S);
+        let pipelined = if by_chance { 1.0 - libm::exp(-per_s * rtt_s) } else { 0.0 };
         let answer_first = (1.0 - due_first) * pipelined / 2.0;
         let waits = answer_first / (1.0 + answer_first);
         Kept { last_alone: waits + (1.0 - waits) * due_first }
