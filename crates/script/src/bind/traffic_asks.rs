@@ -7,22 +7,29 @@ use mlua::Lua;
 use std::collections::{BTreeMap, BTreeSet};
 use tidewire_l7_application::traffic::Pace;
 use tidewire_topology::{Plan, link_of, peer_of, sends_on};
-use tidewire_units::{DirId, Instant, LinkId, NodeId, Rate, Span};
+use tidewire_units::{DirId, Instant, NodeId, Rate, Span};
 use tidewire_world::World;
+
+/// No more times are looked at than this, which is enough unless hundreds of workloads begin one after the other.
+const MOST_INSTANTS: usize = 32;
 
 /// What carries packets at a rate of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
     Direction(DirId),
-    /// A hub, or an access point's radio, with a link of it.
-    Medium(NodeId, LinkId),
+    /// A hub, or an access point's radio.
+    Medium(NodeId),
 }
 
 impl Way {
     fn rate(self, world: &World, plan: &Plan) -> f64 {
         match self {
             Way::Direction(dir) => rate_of(world, plan, dir),
-            Way::Medium(_, link) => rate_of(world, plan, DirId::forward(link)),
+            Way::Medium(node) => {
+                let links = plan.node(node).ifaces.iter().map(|iface| link_of(*iface));
+                let own = links.into_iter().find(|link| medium_of(plan, *link) == Some(node));
+                own.map_or(f64::INFINITY, |link| rate_of(world, plan, DirId::forward(link)))
+            }
         }
     }
 
@@ -33,7 +40,7 @@ impl Way {
                 let (from, to) = if dir.is_forward() { (a, b) } else { (b, a) };
                 format!("the link from {from} to {to}")
             }
-            Way::Medium(node, _) => format!("'{}', which all its stations share,", plan.node(node).name),
+            Way::Medium(node) => format!("'{}', which all its stations share,", plan.node(node).name),
         }
     }
 }
@@ -76,7 +83,7 @@ impl Asks {
             asks.add(&plan, &hosts, *server, [back, there].map(|cost| cost * bits_per_s * share));
         }
         for (way, asked) in &mut asks.of {
-            if let Way::Medium(medium, _) = way {
+            if let Way::Medium(medium) = way {
                 let (up, down) = flow.on_medium(&plan, *medium);
                 *asked = bits_per_s * (there * up + back * down);
             }
@@ -92,14 +99,11 @@ impl Asks {
         Ok(asks)
     }
 
-    /// A host's first link, out and in.
+    /// A host's link, out and in. Of a host with several, routing knows.
     fn add(&mut self, plan: &Plan, hosts: &BTreeSet<NodeId>, node: NodeId, [out, into]: [f64; 2]) {
-        let Some(iface) = plan.node(node).ifaces.first() else { return };
+        let [iface] = &plan.node(node).ifaces[..] else { return };
         if let Some(medium) = medium_of(plan, link_of(*iface)) {
-            let [first, last] = [0, u32::MAX].map(|link| Way::Medium(medium, LinkId(link)));
-            if self.of.range(first..=last).next().is_none() {
-                self.of.insert(Way::Medium(medium, link_of(*iface)), 0.0);
-            }
+            self.of.insert(Way::Medium(medium), 0.0);
             return;
         }
         *self.of.entry(Way::Direction(sends_on(*iface))).or_default() += out;
@@ -123,18 +127,22 @@ impl Asks {
         let others: Vec<&Begun> = before.iter().filter(goes_on).collect();
         // The sum only grows where one begins.
         let instants = others.iter().map(|other| other.asks.times[0]).filter(|at| self.lasts_at(*at));
-        let instants: Vec<Instant> = instants.chain([self.times[0]]).collect();
+        let instants: BTreeSet<Instant> = instants.chain([self.times[0]]).collect();
         let mut worst: Option<(f64, String)> = None;
         let mut n = 0;
         for (way, own) in &self.of {
             let carries = way.rate(&world, &plan);
+            let all: f64 = others.iter().filter_map(|other| other.asks.of.get(way)).sum();
+            if own + all <= carries * 1.001 {
+                continue;
+            }
             let at = |instant: &Instant| {
                 let meets =
                     |other: &&&Begun| other.asks.lasts_at(*instant) && other.asks.of.contains_key(way);
                 let with: Vec<&&Begun> = others.iter().filter(meets).collect();
                 (with.iter().map(|other| other.asks.of[way]).sum::<f64>(), with)
             };
-            let most = instants.iter().map(at).max_by(|a, b| a.0.total_cmp(&b.0));
+            let most = instants.iter().take(MOST_INSTANTS).map(at).max_by(|a, b| a.0.total_cmp(&b.0));
             let (rest, with) = most.expect("it begins at some time");
             // What was too much before was said then.
             if *own <= 1e-3 * carries || rest > carries || own + rest <= carries * 1.001 {

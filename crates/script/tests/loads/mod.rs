@@ -212,6 +212,11 @@ fn what_several_workloads_ask_is_added_up_while_they_go_on() {
     }
     let hub = "local hub, a, b = net:hub 'hub', net:host 'a', net:host 'b'
         for _, x in ipairs { a, b } do net:link(x, hub, { rate = '10Mbps', delay = '100ns' }) end";
+    let pairs = "local hub, H = net:hub 'hub', net:hosts('h', 4)
+        for _, x in ipairs(H) do net:link(x, hub, { rate = '10Mbps', delay = '100ns' }) end";
+    let homes = "local r, s, a, b = net:router 'r', net:router 's', net:host 'a', net:host 'b'
+        net:link(a, r, { rate = '1Mbps' }) net:link(a, s, { rate = '100Mbps' }) net:link(b, s, { rate = '100Mbps' })";
+    assert_eq!(said(homes, "ask { rate = 50, stop = 2 }"), Vec::<String>::new());
     let cell = "local ap, a, b = net:ap 'ap', net:host 'a', net:host 'b' net:link(b, ap, { distance = 5 }) net:link(a, ap, { rate = '1Gbps' })";
     let core = "local l, r, a, b = net:router 'l', net:router 'r', net:host 'a', net:host 'b'
         net:link(a, l) net:link(b, r) local core = net:link(l, r, { rate = '10Mbps' })";
@@ -229,6 +234,11 @@ fn what_several_workloads_ask_is_added_up_while_they_go_on() {
         (
             hub,
             "ask { load = '60%', stop = 2 } ask { load = '60%', stop = 2 }",
+            "'hub', which all its stations share, carries 10Mbps, and traffic#2 and traffic ask 12Mbps",
+        ),
+        (
+            pairs,
+            "for i = 1, 3, 2 do ask { from = { H[i] }, to = { H[i + 1] }, load = '60%', stop = 2 } end",
             "'hub', which all its stations share, carries 10Mbps, and traffic#2 and traffic ask 12Mbps",
         ),
         (
