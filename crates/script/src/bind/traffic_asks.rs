@@ -1,7 +1,7 @@
 //! What traffic asks of the links next to its hosts, and links that are asked for more than they carry.
 
 use super::traffic::Begun;
-use super::traffic_load::{Beginnings, Flow, medium_of, rate_of};
+use super::traffic_load::{Aim, Beginnings, Flow, medium_of, rate_of};
 use crate::sim::{Shared, here};
 use mlua::Lua;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,9 +88,7 @@ impl Asks {
                 *asked = bits_per_s * (there * up + back * down);
             }
         }
-        if let Some(link) = begins.aim.map(|aim| aim.link) {
-            let which = |dir: DirId| (dir.link() == link).then_some(usize::from(!dir.is_forward()));
-            let [up, down] = flow.crossing(&plan, &which);
+        if let Some(Aim { link, over: [up, down] }) = begins.aim {
             for (way, dir) in [DirId::forward(link), DirId::backward(link)].into_iter().enumerate() {
                 let asked = bits_per_s * (there * up[way] + back * down[way]);
                 asks.of.entry(Way::Direction(dir)).or_insert(asked);

@@ -38,8 +38,16 @@ pub(super) struct Flow<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Aim {
     pub link: LinkId,
-    /// The share of the flows that should cross it.
-    pub crossed: f64,
+    /// Shares of what goes to servers, and of what comes back, that should cross it forward and backward, as shortest paths tell.
+    pub over: [[f64; 2]; 2],
+}
+
+impl Aim {
+    /// The share of the flows that should cross it. When nothing seems to, routing may do another thing, and all may.
+    pub fn crossed(&self) -> f64 {
+        let [up, _] = self.over;
+        if up[0] + up[1] > 0.0 { up[0] + up[1] } else { 1.0 }
+    }
 }
 
 /// When flows begin, and who begins them.
@@ -128,7 +136,7 @@ impl Flow<'_> {
     }
 
     /// Shares of what goes to servers, and of what comes back, that cross directions, by the place that `which` has for them.
-    pub fn crossing(&self, plan: &Plan, which: &dyn Fn(DirId) -> Option<usize>) -> [[f64; 2]; 2] {
+    fn crossing(&self, plan: &Plan, which: &dyn Fn(DirId) -> Option<usize>) -> [[f64; 2]; 2] {
         let towards = |ends: &[NodeId], others: &[NodeId], pair: &dyn Fn(usize, usize) -> f64| {
             let searches = (MOST_LOOKS / plan.nodes().len().max(1)).max(1);
             let (mut over, mut all) = ([0.0; 2], 0.0);
@@ -260,7 +268,8 @@ fn of_link(world: &World, plan: &Plan, flow: &Flow<'_>, (link, dirs): (LinkId, &
         return match there + back > 0.0 {
             true => Lines { of: vec![vec![Line { bytes_per_s, there, back }]], aim: None },
             false => {
-                Lines { of: vec![both_ways(true, [bytes_per_s; 2])], aim: Some(Aim { link, crossed: 1.0 }) }
+                let aim = Aim { link, over: [[0.0; 2]; 2] };
+                Lines { of: vec![both_ways(true, [bytes_per_s; 2])], aim: Some(aim) }
             }
         };
     }
@@ -270,13 +279,14 @@ fn of_link(world: &World, plan: &Plan, flow: &Flow<'_>, (link, dirs): (LinkId, &
         let way = usize::from(!dir.is_forward());
         Line { bytes_per_s: rate(*dir), there: up[way], back: down[way] }
     };
-    let lines: Vec<Line> = dirs.iter().map(line).collect();
+    let (lines, aim): (Vec<Line>, _) =
+        (dirs.iter().map(line).collect(), Some(Aim { link, over: [up, down] }));
     if lines.iter().any(|line| line.there + line.back > 0.0) {
-        return Lines { of: vec![lines], aim: Some(Aim { link, crossed: up[0] + up[1] }) };
+        return Lines { of: vec![lines], aim };
     }
-    // What routing will do may be another thing: when nothing seems to cross it, all may, and the end of the run tells.
+    // Then all may cross it, and the end of the run tells.
     let [first, last] = [dirs[0], dirs[dirs.len() - 1]].map(rate);
-    Lines { of: vec![both_ways(false, [first, last])], aim: Some(Aim { link, crossed: 1.0 }) }
+    Lines { of: vec![both_ways(false, [first, last])], aim }
 }
 
 /// Of the senders' first links, each as much as it can carry. A hub or an access point has one rate for all its stations and for both
@@ -320,7 +330,7 @@ pub(super) fn rate_of(world: &World, plan: &Plan, dir: DirId) -> f64 {
     if rate.is_infinite() { f64::INFINITY } else { rate.bits_per_s() as f64 }
 }
 
-/// The link that all flows cross, and the directions of it that are meant.
+/// The link that was named, and the directions of it that are meant.
 fn named_link(opts: &Opts) -> mlua::Result<Option<(LinkId, Vec<DirId>)>> {
     let Some(Val::Any(value)) = opts.get("link") else { return Ok(None) };
     let wrong = || Mistake::new("link must be a link, as net:link() gives it").at_word("link");

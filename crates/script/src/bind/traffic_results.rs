@@ -58,10 +58,11 @@ pub(crate) fn hints(sim: &Sim, world: &mut World, out: &mut Output) {
 fn beside(
     sim: &Sim,
     world: &mut World,
-    (id, name, Aim { link, crossed }): (WorkloadId, &str, Aim),
+    (id, name, aim): (WorkloadId, &str, Aim),
     place: &Option<Place>,
     out: &mut Output,
 ) {
+    let (link, crossed) = (aim.link, aim.crossed());
     let done = counted(world, id).into_iter().filter(|of| of.ended.is_some());
     let (n, received) = done.fold((0u32, 0), |(n, sum), of| (n + 1, sum + of.bytes.0 + of.bytes.1));
     let now = world.now();
